@@ -1,0 +1,32 @@
+namespace Kedge.Linux;
+
+/// <summary>
+/// One UDP port on IPv4 and IPv6, or its in-memory twin in tests. One thread receives; any thread may send. Whoever made it
+/// disposes it, after those threads have ended.
+/// </summary>
+public interface IDatagramSocket : IDisposable
+{
+    /// <summary>The local port; 0 while closed.</summary>
+    int Port { get; }
+
+    /// <summary>
+    /// Receives as many datagrams as are there and fit, one a buffer, without blocking. Each buffer received into is reset first and then
+    /// carries source, destination (local address and interface) and ECN.
+    /// </summary>
+    /// <returns>How many buffers were filled; 0 when there is nothing now.</returns>
+    int Receive(ReadOnlySpan<PacketBuffer> buffers);
+
+    /// <summary>
+    /// Sends datagrams in their order without blocking, each to its destination, from its source where it names one. Where the kernel refuses
+    /// the source (the address has left this machine), the datagram is sent from an address of the kernel's choice and the buffer's
+    /// source is cleared, so that the caller forgets it too.
+    /// </summary>
+    /// <returns>How many the kernel took; the others are lost.</returns>
+    int Send(ReadOnlySpan<PacketBuffer> buffers);
+
+    /// <summary>Blocks the receiving thread until <see cref="Receive"/> has something to do or <see cref="Wake"/> was called.</summary>
+    void WaitReadable();
+
+    /// <summary>Ends the current or the next <see cref="WaitReadable"/>.</summary>
+    void Wake();
+}

@@ -1,0 +1,31 @@
+namespace Kedge.Linux;
+
+/// <summary>
+/// Where IP packets come from and go to: a TUN interface, or its in-memory twin in tests. One thread reads, one thread writes; they may
+/// be two. <see cref="Wake"/> may be called by any thread. Whoever made the device disposes it, after both threads have ended.
+/// </summary>
+public interface IPacketDevice : IDisposable
+{
+    /// <summary>The interface's name.</summary>
+    string Name { get; }
+
+    /// <summary>Bytes of the longest packet, as last set on the interface.</summary>
+    int Mtu { get; }
+
+    /// <summary>
+    /// Reads as many packets as are there and fit, one a buffer, without blocking. Each buffer read into is reset first.
+    /// </summary>
+    /// <returns>How many buffers were filled; 0 when there is nothing now.</returns>
+    /// <exception cref="LinuxException">The interface is gone.</exception>
+    int Read(ReadOnlySpan<PacketBuffer> buffers);
+
+    /// <summary>Writes packets in their order without blocking.</summary>
+    /// <returns>How many the kernel took; the others are lost, because the interface is down or its queue is full.</returns>
+    int Write(ReadOnlySpan<PacketBuffer> buffers);
+
+    /// <summary>Blocks the reading thread until <see cref="Read"/> has something to do or <see cref="Wake"/> was called.</summary>
+    void WaitReadable();
+
+    /// <summary>Ends the current or the next <see cref="WaitReadable"/>.</summary>
+    void Wake();
+}

@@ -1,0 +1,94 @@
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Linux;
+
+/// <summary>What a kernel may do, or has done, with a packet that stands for several (<c>VIRTIO_NET_HDR_GSO_*</c>, <c>UDP_SEGMENT</c>).</summary>
+public enum GsoType : byte
+{
+    /// <summary>One packet that stands for itself.</summary>
+    None = 0,
+
+    /// <summary>TCP over IPv4, cut at every <see cref="PacketBuffer.GsoSize"/> bytes of payload.</summary>
+    TcpV4 = 1,
+
+    /// <summary>TCP over IPv6, cut at every <see cref="PacketBuffer.GsoSize"/> bytes of payload.</summary>
+    TcpV6 = 4,
+
+    /// <summary>UDP, cut at every <see cref="PacketBuffer.GsoSize"/> bytes of payload.</summary>
+    Udp = 5,
+}
+
+/// <summary>
+/// One packet (or a run of equal-sized ones that the kernel cuts or has joined) and what belongs to it, in memory that never moves.
+/// <para>
+/// Ownership: a buffer belongs to the packet thread that made it, for good. That thread lends it to a device or socket for the length of
+/// one call; neither keeps it. No buffer crosses threads: what another thread must see is copied out. So nothing here is
+/// synchronised, nothing is returned to a pool, and the number of buffers is fixed when the thread starts.
+/// </para>
+/// <para>
+/// The array is <see cref="Headroom"/> + <see cref="MaximumLength"/> + <see cref="Tailroom"/> bytes, pinned. A packet is
+/// read to offset <see cref="Headroom"/>, so that a header can be put before it and padding and a tag behind it without a copy.
+/// </para>
+/// </summary>
+public sealed class PacketBuffer
+{
+    /// <summary>Free bytes before a packet as it was read: room for a WireGuard header (16) behind a virtio header (12), aligned.</summary>
+    public const int Headroom = 64;
+
+    /// <summary>Bytes of the longest packet that an IP header can describe.</summary>
+    public const int MaximumLength = 65535;
+
+    /// <summary>Free bytes after the longest packet: 15 of padding, 16 of tag, and one to spare.</summary>
+    public const int Tailroom = 32;
+
+    /// <summary>The memory; pinned.</summary>
+    public byte[] Array { get; } = GC.AllocateUninitializedArray<byte>(Headroom + MaximumLength + Tailroom, pinned: true);
+
+    /// <summary>Where the packet starts in <see cref="Array"/>.</summary>
+    public int Offset { get; set; } = Headroom;
+
+    /// <summary>The packet's length in bytes.</summary>
+    public int Length { get; set; }
+
+    /// <summary>The packet.</summary>
+    public Span<byte> Packet => Array.AsSpan(Offset, Length);
+
+    /// <summary>How the packet is to be cut or was joined.</summary>
+    public GsoType GsoType { get; set; }
+
+    /// <summary>Bytes a segment: of payload with a <see cref="GsoType"/>, of datagram on a socket. 0 for one packet that stands for itself.</summary>
+    public ushort GsoSize { get; set; }
+
+    /// <summary>From which byte of the packet the checksum is computed; meaningful where <see cref="NeedsChecksum"/>.</summary>
+    public ushort ChecksumStart { get; set; }
+
+    /// <summary>Where behind <see cref="ChecksumStart"/> the checksum is stored.</summary>
+    public ushort ChecksumOffset { get; set; }
+
+    /// <summary>Whether the transport checksum holds only the pseudo-header's sum so far.</summary>
+    public bool NeedsChecksum { get; set; }
+
+    /// <summary>The two ECN bits of the datagram's own IP header (RFC 3168), received or to be sent.</summary>
+    public byte Ecn { get; set; }
+
+    /// <summary>
+    /// Received: the remote end. To be sent: the local address and, as scope, the interface to send from; none lets the kernel choose. The
+    /// port of a local address is not used.
+    /// </summary>
+    public Endpoint Source { get; set; }
+
+    /// <summary>To be sent: the remote end. Received: the local address and, as scope, the interface it came in by.</summary>
+    public Endpoint Destination { get; set; }
+
+    /// <summary>Makes the buffer ready to be read into: empty, at <see cref="Headroom"/>, with nothing attached.</summary>
+    public void Reset()
+    {
+        Offset = Headroom;
+        Length = 0;
+        GsoType = GsoType.None;
+        GsoSize = ChecksumStart = ChecksumOffset = 0;
+        NeedsChecksum = false;
+        Ecn = 0;
+        Source = Destination = default;
+    }
+}
