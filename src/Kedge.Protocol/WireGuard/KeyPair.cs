@@ -16,7 +16,7 @@ public sealed class KeyPair : IDisposable
     private readonly Timing _timing;
     private readonly ChaCha20Poly1305 _send;
     private readonly ChaCha20Poly1305 _receive;
-    private readonly ReplayWindow _replay = new();
+    private readonly ReplayWindow _replay;
     private ulong _sendCounter;
     private int _renewalAsked;
 
@@ -28,6 +28,7 @@ public sealed class KeyPair : IDisposable
         RemoteIndex = remoteIndex;
         Created = created;
         _timing = timing;
+        _replay = new ReplayWindow(timing.RejectAfterMessages);
         _send = new ChaCha20Poly1305(isInitiator ? keys.Initiator : keys.Responder);
         _receive = new ChaCha20Poly1305(isInitiator ? keys.Responder : keys.Initiator);
     }
@@ -86,7 +87,7 @@ public sealed class KeyPair : IDisposable
 
     /// <summary>Takes the counter of an authentic packet into the replay window.</summary>
     /// <returns>False when it was seen before, is too old to know, or is beyond the limit.</returns>
-    public bool TryAccept(ulong counter) => counter < _timing.RejectAfterMessages && _replay.TryAccept(counter);
+    public bool TryAccept(ulong counter) => _replay.TryAccept(counter);
 
     /// <summary>
     /// Whether a new session should be asked for, because this one is old or used up by <paramref name="age"/>: true once. Only the initiator

@@ -184,9 +184,11 @@ public sealed class PeerTunnel : IDisposable
             return DropReason.MalformedInnerPacket;
         if (_device.AllowedIps.Find(packet.Source) != this)
             return DropReason.SourceNotAllowed;
-        if (!Ecn.TryDecapsulate(plaintext, outerEcn))
+        if (!Ecn.TryDecapsulate(packet.Ecn, outerEcn, out byte ecn))
             return DropReason.CongestionMarked;
-        length = packet.TotalLength;
+        length = packet.Length;
+        if (ecn != packet.Ecn)
+            IpPacket.SetEcn(plaintext, ecn);
         return DropReason.None;
     }
 
@@ -363,8 +365,14 @@ public sealed class PeerTunnel : IDisposable
                 _retryDue = _lastInitiation is { } last ? last + _timing.RekeyTimeout : now;
             _attemptStarted = now;
         }
-        if (now < _retryDue || _attemptStarted is not { } started)
+        if (_attemptStarted is not { } started || now < _retryDue)
             return false;
+        if (LastHandshake >= started)
+        {
+            // The peer's own handshake was faster.
+            EndAttempt();
+            return false;
+        }
         if (now - started >= _timing.RekeyAttemptTime || _path is null || !_canAgree)
         {
             EndAttempt();

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Kedge.Crypto;
+using ChaCha20Poly1305 = Kedge.Crypto.ChaCha20Poly1305;
 
 namespace Kedge.Protocol.WireGuard;
 
