@@ -237,6 +237,13 @@ public sealed class PeerTunnel : IDisposable
             _device.Attention();
     }
 
+    /// <summary>Lets the kernel choose the local address from now on: the one that the peer last spoke to is gone, or leads nowhere. Any thread.</summary>
+    public void ForgetLocalAddress()
+    {
+        if (_path is { Local.IsNone: false } path)
+            _path = path with { Local = default };
+    }
+
     /// <summary>
     /// Sends a keepalive now if there is a session, and asks for a session if there is none: for a persistent keepalive that has just been configured.
     /// </summary>
@@ -429,12 +436,6 @@ public sealed class PeerTunnel : IDisposable
         PeerPath? path = _path;
         if (path is null || path.Remote != remote || path.Local != local)
             _path = new PeerPath(remote, local);
-    }
-
-    private void ForgetLocalAddress()
-    {
-        if (_path is { Local.IsNone: false } path)
-            _path = path with { Local = default };
     }
 
     // The first packet in a session that we answered: the initiator has it.
