@@ -50,12 +50,12 @@ public sealed class RateLimiter
             Admit(now, source);
             return true;
         }
-        // The bound below holds unless the clock went back, which must not shut a source out.
-        Instant fullAt = Instant.Earlier(_sources[place].FullAt, now + FullBucket);
-        fullAt = (fullAt > now ? fullAt : now) + Interval;
-        if (fullAt - now > FullBucket)
+        TimeSpan missing = _sources[place].FullAt - now;
+        if (missing < TimeSpan.Zero || missing > FullBucket)
+            missing = TimeSpan.Zero; // full since, or the clock went back, which must not shut a source out
+        if (missing + Interval > FullBucket)
             return false;
-        _sources[place] = (source, fullAt);
+        _sources[place] = (source, now + missing + Interval);
         return true;
     }
 
