@@ -6,7 +6,7 @@ namespace Kedge.Linux;
 /// <summary>The clock of this machine (<c>CLOCK_BOOTTIME</c>): never set, and going on while the machine sleeps, so that keys age then too.</summary>
 public static unsafe class BootClock
 {
-    private const long NanosecondsPerTick = 100;
+    internal const long NanosecondsPerTick = 100;
 
     /// <summary>The time now. Any thread; takes some 20 ns.</summary>
     public static Instant Now

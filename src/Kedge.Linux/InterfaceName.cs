@@ -27,6 +27,19 @@ public static unsafe class InterfaceName
         return null;
     }
 
+    /// <summary>The index of the interface that has this name now.</summary>
+    /// <exception cref="LinuxException">There is none (ENODEV).</exception>
+    public static uint ToIndex(string name) => Libc.if_nametoindex(name) is var index and not 0
+        ? index
+        : throw new LinuxException(Marshal.GetLastPInvokeError(), "find interface", name);
+
+    /// <summary>The name that the interface of this index has now; null where there is none.</summary>
+    public static string? FromIndex(uint index)
+    {
+        byte* name = stackalloc byte[Libc.IFNAMSIZ];
+        return Libc.if_indextoname(index, name) is null ? null : Marshal.PtrToStringUTF8((nint)name);
+    }
+
     internal static Libc.Ifreq ToRequest(string name)
     {
         Libc.Ifreq request = default;

@@ -8,8 +8,10 @@ internal static unsafe partial class Libc
     internal const int AF_UNIX = 1;
     internal const int AF_INET = 2;
     internal const int AF_INET6 = 10;
+    internal const int AF_NETLINK = 16;
 
     internal const int SOCK_DGRAM = 2;
+    internal const int SOCK_RAW = 3;
     internal const int SOCK_NONBLOCK = 0x800;
     internal const int SOCK_CLOEXEC = 0x80000;
 
@@ -64,6 +66,18 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int getsockopt(int fd, int level, int option, void* value, uint* length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint send(int fd, void* buffer, nuint length, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint recvfrom(int fd, void* buffer, nuint length, int flags, void* address, uint* addressLength);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial uint if_nametoindex(string name);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial byte* if_indextoname(uint index, byte* name);
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int sendmmsg(int fd, Mmsghdr* messages, uint count, int flags);

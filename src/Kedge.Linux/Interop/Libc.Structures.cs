@@ -14,6 +14,21 @@ internal static unsafe partial class Libc
         public nint Nanoseconds;
     }
 
+    /// <summary><c>struct itimerspec</c>.</summary>
+    internal struct Itimerspec
+    {
+        public Timespec Interval;
+        public Timespec Value;
+    }
+
+    /// <summary><c>struct pollfd</c>.</summary>
+    internal struct Pollfd
+    {
+        public int Descriptor;
+        public short Events;
+        public short Returned;
+    }
+
     /// <summary><c>struct iovec</c>.</summary>
     internal struct Iovec
     {
@@ -94,5 +109,42 @@ internal static unsafe partial class Libc
 
         [FieldOffset(IFNAMSIZ)]
         public int Value;
+    }
+
+    /// <summary><c>struct sockaddr_nl</c>.</summary>
+    internal struct SockaddrNl
+    {
+        public ushort Family;
+        public ushort Padding;
+        public uint PortId;
+        public uint Groups;
+    }
+
+    /// <summary><c>struct nlmsghdr</c>.</summary>
+    internal struct Nlmsghdr
+    {
+        public uint Length;
+        public ushort Type;
+        public ushort Flags;
+        public uint Sequence;
+        public uint PortId;
+    }
+
+    /// <summary><c>struct ifinfomsg</c>.</summary>
+    internal struct Ifinfomsg
+    {
+        public byte Family;
+        public byte Padding;
+        public ushort Type;
+        public int Index;
+        public uint Flags;
+        public uint Change;
+    }
+
+    /// <summary><c>struct rtattr</c>.</summary>
+    internal struct Rtattr
+    {
+        public ushort Length;
+        public ushort Type;
     }
 }

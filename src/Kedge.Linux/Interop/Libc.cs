@@ -29,7 +29,12 @@ internal static unsafe partial class Libc
     internal const uint EPOLLHUP = 0x10;
     internal const uint EPOLLET = 1u << 31;
 
+    internal const short POLLIN = 1;
+
     internal const int CLOCK_BOOTTIME = 7;
+    internal const int TFD_NONBLOCK = 0x800;
+    internal const int TFD_CLOEXEC = 0x80000;
+    internal const int TFD_TIMER_ABSTIME = 1;
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int open(string path, int flags, int mode);
@@ -63,6 +68,15 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int epoll_wait(int epfd, void* events, int maxevents, int timeout);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int poll(Pollfd* descriptors, nuint count, int timeout);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int timerfd_create(int clock, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int timerfd_settime(int fd, int flags, Itimerspec* value, Itimerspec* old);
 
     // Answered without entering the kernel, so that the collector can wait for it.
     [LibraryImport("libc")]

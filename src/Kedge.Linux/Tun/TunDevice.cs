@@ -104,7 +104,7 @@ public sealed unsafe class TunDevice : IPacketDevice
     }
 
     /// <summary>
-    /// Records the MTU that the interface has got from elsewhere, as a link monitor reports it. Changes nothing on the
+    /// Records the MTU that the interface has got from elsewhere, as a <see cref="Netlink.LinkMonitor"/> reports it. Changes nothing on the
     /// interface itself. Any thread.
     /// </summary>
     public void RecordMtu(int mtu) => Volatile.Write(ref _mtu, mtu);
