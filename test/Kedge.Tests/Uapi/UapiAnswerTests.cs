@@ -78,8 +78,8 @@ public sealed class UapiAnswerTests
         string[] lines = text.Split('\n');
         Assert.Contains($"own_public_key={OtherPeerHex}", lines);
         Assert.Contains("mtu=1420", lines);
-        Assert.Contains("drop=no_route 12", lines);
-        Assert.Contains("gauge=packet_threads 2", lines);
+        Assert.Contains("drop=NoRoute 12", lines);
+        Assert.Contains("gauge=PacketThreads 2", lines);
         Assert.Contains("has_preshared_key=true", lines);
     }
 
@@ -168,8 +168,8 @@ public sealed class UapiAnswerTests
             Fwmark = 51,
             Mtu = 1420,
         };
-        status.Drops.Add(new NamedCount("no_route", 12));
-        status.Gauges.Add(new NamedCount("packet_threads", 2));
+        status.Drops.Add(new NamedCount("NoRoute", 12));
+        status.Gauges.Add(new NamedCount("PacketThreads", 2));
         var peer = new PeerStatus(PublicKey.FromBytes(Convert.FromHexString(PeerHex)))
         {
             PresharedKey = Convert.FromHexString(PskHex),

@@ -49,11 +49,11 @@ public sealed class PeerStatus(PublicKey publicKey) : IDisposable
     /// <summary>Which peer.</summary>
     public PublicKey PublicKey { get; } = publicKey;
 
-    /// <summary>The preshared key, 32 bytes; null for none.</summary>
+    /// <summary>The preshared key, 32 bytes; null or all zero for none.</summary>
     public byte[]? PresharedKey { get; set; }
 
     /// <summary>Whether there is a preshared key: all that <c>kedge_get</c> tells of it.</summary>
-    public bool HasPresharedKey { get => field || PresharedKey is not null; set; }
+    public bool HasPresharedKey { get => field || PresharedKey.AsSpan().ContainsAnyExcept((byte)0); set; }
 
     /// <summary>Where the peer was last heard from, or is configured to be; none if neither.</summary>
     public Endpoint Endpoint { get; set; }
@@ -82,6 +82,6 @@ public sealed class PeerStatus(PublicKey publicKey) : IDisposable
 }
 
 /// <summary>A figure and what it counts.</summary>
-/// <param name="Name">What it counts, in the form <c>no_route</c>: lower case, digits and underscores.</param>
-/// <param name="Value">How many.</param>
+/// <param name="Name">What it counts, such as <c>NoRoute</c>: letters and digits.</param>
+/// <param name="Value">How many; not negative.</param>
 public readonly record struct NamedCount(string Name, long Value);

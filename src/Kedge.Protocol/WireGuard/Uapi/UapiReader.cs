@@ -194,6 +194,8 @@ public sealed class UapiReader(Func<string, uint> interfaceIndex) : IDisposable
     private UapiEvent Violate(int errno, string reason)
     {
         DropChange();
+        CryptographicOperations.ZeroMemory(_line);
+        _lineLength = 0;
         Error = new UapiError(errno, reason);
         _state = State.SkipAll;
         return UapiEvent.Violation;
