@@ -387,13 +387,21 @@ public sealed class PeerTunnel : IDisposable
             return false;
         }
 
-        EndHandshake();
+        if (_handshake is not null)
+        {
+            // Unanswered: perhaps because the way that we answer from is gone.
+            ForgetLocalAddress();
+            EndHandshake();
+        }
         uint localIndex = _device.Sessions.NewIndex();
         var message = new HandshakeInitiation(datagram);
         _handshake = InitiatorHandshake.Start(
             _device.Identity!, PublicKey, _staticShared, localIndex, _device.Timestamps!.Next(wallClock), _device.Random, message);
         if (_handshake is null)
+        {
+            EndAttempt();
             return false;
+        }
         _device.Sessions.Await(localIndex, this);
         _cookies.Sign(now, message.Bytes);
         _lastInitiation = now;
