@@ -36,6 +36,26 @@ public class ChaCha20Poly1305DisposalTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void The_key_stays_until_the_last_thread_leaves()
+    {
+        byte[] key = Bytes.Random(ChaCha20Poly1305.KeySize, seed: 1);
+        var cipher = new ChaCha20Poly1305(key);
+        Assert.True(cipher.Seal(Batch(new byte[Length])));
+        Assert.True(cipher.TryEnter());
+        Assert.True(cipher.TryEnter());
+        cipher.Dispose();
+        cipher.Dispose();
+
+        Assert.False(cipher.TryEnter());
+        cipher.Leave();
+        Assert.Equal(key, cipher.Key);
+        Assert.Equal(1, cipher.SpareContexts);
+        cipher.Leave();
+        Assert.Equal(new byte[ChaCha20Poly1305.KeySize], cipher.Key);
+        Assert.Equal(0, cipher.SpareContexts);
+    }
+
+    [Fact]
     public void A_batch_that_is_under_way_ends_with_its_key_and_then_the_key_is_zeroed()
     {
         // Some 30 ms of work in one batch: the disposal comes when its first packet is done.
