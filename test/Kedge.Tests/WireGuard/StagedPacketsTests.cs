@@ -94,10 +94,11 @@ public class StagedPacketsTests
     }
 
     [Fact]
-    public void Bounds_must_be_positive()
+    public void Bounds_must_be_positive_and_within_a_GiB()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new StagedPackets(maximumPackets: 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => new StagedPackets(maximumBytes: 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new StagedPackets(maximumBytes: (1 << 30) + 1));
     }
 
     [Fact]
