@@ -25,8 +25,8 @@ public sealed class UdpPort : IDatagramSocket
     /// <exception cref="LinuxException">No descriptors are left.</exception>
     public UdpPort()
     {
-        _ipv4 = new UdpSocket(ipv6: false, _counters);
-        _ipv6 = new UdpSocket(ipv6: true, _counters);
+        _ipv4 = new UdpSocket(ipv6: false, _epoll, _counters);
+        _ipv6 = new UdpSocket(ipv6: true, _epoll, _counters);
     }
 
     /// <inheritdoc/>
@@ -64,13 +64,9 @@ public sealed class UdpPort : IDatagramSocket
                 return;
             }
             (Descriptor? ipv4, Descriptor? ipv6) = Bind(ref port, mark);
-            using (ipv4)
-            using (ipv6)
-            {
-                Replace(_ipv4, ipv4);
-                Replace(_ipv6, ipv6);
-                _port = port;
-            }
+            _ipv4.Replace(ipv4);
+            _ipv6.Replace(ipv6);
+            _port = port;
         }
     }
 
@@ -79,8 +75,8 @@ public sealed class UdpPort : IDatagramSocket
     {
         lock (_changing)
         {
-            Replace(_ipv4, null);
-            Replace(_ipv6, null);
+            _ipv4.Replace(null);
+            _ipv6.Replace(null);
             _port = 0;
         }
     }
@@ -91,10 +87,8 @@ public sealed class UdpPort : IDatagramSocket
     {
         lock (_changing)
         {
-            if (_ipv4.IsOpen)
-                _ipv4.SetMark(mark);
-            if (_ipv6.IsOpen)
-                _ipv6.SetMark(mark);
+            _ipv4.SetMark(mark);
+            _ipv6.SetMark(mark);
         }
     }
 
@@ -129,18 +123,8 @@ public sealed class UdpPort : IDatagramSocket
     /// <inheritdoc/>
     public void Dispose()
     {
+        Close();
         _epoll.Dispose();
-        _ipv4.Dispose();
-        _ipv6.Dispose();
-    }
-
-    private void Replace(UdpSocket socket, Descriptor? replacement)
-    {
-        if (socket.IsOpen)
-            _epoll.Remove(socket.Number);
-        socket.Replace(replacement);
-        if (socket.IsOpen)
-            _epoll.Add(socket.Number);
     }
 
     private (Descriptor? IPv4, Descriptor? IPv6) Bind(ref ushort port, uint mark)

@@ -5,10 +5,22 @@ using Kedge.Protocol.Ip;
 
 namespace Kedge.SystemTests.Linux;
 
-public class UdpPortChangeTests
+/// <summary>All in one namespace, so that nothing else on the machine takes the ports that these tests give up.</summary>
+public class UdpPortChangeTests : IDisposable
 {
     private static readonly IpAddress Loopback4 = IpAddress.Parse("127.0.0.1");
     private static readonly IpAddress Loopback6 = IpAddress.Parse("::1");
+
+    private readonly Topology _net = Topology.Create();
+    private readonly Host _host;
+
+    public UdpPortChangeTests() => _host = _net.AddHost("a");
+
+    public void Dispose()
+    {
+        _net.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     [Fact]
     public void A_new_port_is_closed()
@@ -29,7 +41,7 @@ public class UdpPortChangeTests
         using var receiver = new Receiver(port);
         int first = port.Port;
 
-        port.Open(0);
+        Open(port, 0);
 
         Assert.NotEqual(first, port.Port);
         sender.Send([Batch.Datagram(new(Loopback4, (ushort)port.Port), 1), Batch.Datagram(new(Loopback6, (ushort)port.Port), 2)]);
@@ -45,15 +57,15 @@ public class UdpPortChangeTests
         Wait.Until(() => receiver.Waits > 0, Receiver.Patience, "the receiver");
         ushort first = (ushort)port.Port;
 
-        port.Open(0);
-        other.Open(first);
+        Open(port, 0);
+        Open(other, first);
         ushort second = (ushort)port.Port;
         port.Close();
-        other.Open(second);
+        Open(other, second);
 
         Assert.Equal(second, other.Port);
         Assert.Equal(0, port.Port);
-        port.Open(first);
+        Open(port, first);
         other.Send([Batch.Datagram(new(Loopback4, first), 3)]);
         Assert.Equal(3, Assert.Single(receiver.Take(1)).Number);
     }
@@ -70,12 +82,15 @@ public class UdpPortChangeTests
             thread.Start();
         ushort[] ports = [(ushort)port.Port, 0];
 
-        for (int i = 0; i < 300; i++)
+        _host.Namespace.Run(() =>
         {
-            if (i % 10 == 0)
-                port.Close();
-            port.Open(ports[i % 2]);
-        }
+            for (int i = 0; i < 1000; i++)
+            {
+                if (i % 10 == 0)
+                    port.Close();
+                port.Open(ports[i % 2]);
+            }
+        });
         Volatile.Write(ref stopping, true);
         foreach (Thread thread in traffic)
             thread.Join();
@@ -99,7 +114,10 @@ public class UdpPortChangeTests
             {
                 failure = e;
             }
-        });
+        })
+        {
+            IsBackground = true,
+        };
     }
 
     [Theory]
@@ -111,7 +129,7 @@ public class UdpPortChangeTests
         using var receiver = new Receiver(port);
         int old = port.Port;
 
-        var failure = Assert.Throws<LinuxException>(() => port.Open((ushort)taken.Port));
+        var failure = Assert.Throws<LinuxException>(() => Open(port, (ushort)taken.Port));
 
         Assert.Equal(Errno.EADDRINUSE, failure.Errno);
         Assert.Contains($"UDP port {taken.Port}", failure.Message, StringComparison.Ordinal);
@@ -127,14 +145,13 @@ public class UdpPortChangeTests
             System.Net.Sockets.AddressFamily.InterNetworkV6, System.Net.Sockets.SocketType.Dgram, System.Net.Sockets.ProtocolType.Udp);
         socket.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.IPv6Any, 0));
         ushort number = (ushort)((System.Net.IPEndPoint)socket.LocalEndPoint!).Port;
-        using UdpPort port = new(), other = new();
+        using UdpPort port = new();
 
         var failure = Assert.Throws<LinuxException>(() => port.Open(number));
 
         Assert.Contains($"UDP port {number} on IPv6", failure.Message, StringComparison.Ordinal);
-        Assert.False(port.HasIPv4);
-        socket.Dispose();
-        other.Open(number); // Nothing holds it on IPv4 either.
+        Assert.False(port.HasIPv4 || port.HasIPv6);
+        Assert.Equal(0, port.Port);
     }
 
     [Fact]
@@ -143,7 +160,7 @@ public class UdpPortChangeTests
         using UdpPort sender = Opened(), port = Opened();
         sender.Send([Batch.Datagram(new(Loopback4, (ushort)port.Port), 5)]);
 
-        port.Open((ushort)port.Port);
+        Open(port, (ushort)port.Port);
 
         Assert.Equal(1, port.Receive(Batch.Of(1)));
     }
@@ -152,17 +169,19 @@ public class UdpPortChangeTests
     public void All_descriptors_are_closed_on_exec()
     {
         using UdpPort port = Opened();
-        port.Open(0);
+        Open(port, 0);
 
         Assert.All(
             Descriptors.Open(target => target.StartsWith("socket:", StringComparison.Ordinal) || target.StartsWith("anon_inode:", StringComparison.Ordinal)),
             number => Assert.True(Descriptors.ClosesOnExec(number)));
     }
 
-    private static UdpPort Opened()
+    private UdpPort Opened()
     {
         var port = new UdpPort();
-        port.Open(0);
+        Open(port, 0);
         return port;
     }
+
+    private void Open(UdpPort port, ushort number) => _host.Namespace.Run(() => port.Open(number));
 }
