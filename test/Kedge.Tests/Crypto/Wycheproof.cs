@@ -20,11 +20,16 @@ internal static class Wycheproof
         using FileStream file = File.OpenRead(Path.Combine(folder, name + ".json.gz"));
         using var text = new GZipStream(file, CompressionMode.Decompress);
         using var document = JsonDocument.Parse(text);
+        int read = 0;
         foreach (JsonElement group in document.RootElement.GetProperty("testGroups").EnumerateArray())
         {
             foreach (JsonElement test in group.GetProperty("tests").EnumerateArray())
+            {
+                read++;
                 yield return test.Clone();
+            }
         }
+        Assert.Equal(document.RootElement.GetProperty("numberOfTests").GetInt32(), read);
     }
 
     /// <summary>A property that holds bytes in hexadecimal.</summary>
