@@ -72,13 +72,13 @@ internal sealed unsafe class UdpSocket(bool ipv6, Epoll epoll, UdpCounters count
     public void Replace(Descriptor? socket)
     {
         SharedDescriptor? old = _current;
+        if (socket is not null)
+            epoll.Add(socket.Number);
         if (old is not null)
         {
             epoll.Remove(old.Number);
             counters.CountReceiveQueueFull(KernelDrops());
         }
-        if (socket is not null)
-            epoll.Add(socket.Number);
         _current = socket is null ? null : new SharedDescriptor(socket);
         old?.Close();
     }
@@ -128,7 +128,7 @@ internal sealed unsafe class UdpSocket(bool ipv6, Epoll epoll, UdpCounters count
                 continue;
             }
             for (int i = 0; i < received; i++)
-                Accept(batch[i], messages + i, localPort);
+                Unpack(batch[i], messages + i, localPort);
             total += received;
             if (received < batch.Length)
                 break;
@@ -265,7 +265,7 @@ internal sealed unsafe class UdpSocket(bool ipv6, Epoll epoll, UdpCounters count
             Set(socket, Libc.SOL_SOCKET, Libc.SO_MARK, (int)mark, "SO_MARK");
     }
 
-    private void Accept(PacketBuffer buffer, Libc.Mmsghdr* message, ushort localPort)
+    private void Unpack(PacketBuffer buffer, Libc.Mmsghdr* message, ushort localPort)
     {
         buffer.Reset();
         if ((message->Header.Flags & Libc.MSG_TRUNC) != 0)
