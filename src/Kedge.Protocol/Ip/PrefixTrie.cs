@@ -93,7 +93,7 @@ public sealed class PrefixTrie<TValue> where TValue : class
         public readonly TValue? Value = value;
         public readonly Children Children = children;
 
-        /// <summary>The child on the side of an address inside <see cref="Prefix"/>; a prefix of full length has none on either side.</summary>
+        /// <summary>The child on the side of an address; a prefix of full length has none on either side.</summary>
         public Node? ChildTowards(IpAddress address) => Children[address.Bit(Prefix.Length)];
 
         public Node WithChildTowards(IpAddress address, Node? child)
@@ -108,7 +108,8 @@ public sealed class PrefixTrie<TValue> where TValue : class
     }
 
     /// <summary>
-    /// The child whose next bit is 0 and the one whose next bit is 1: chosen by index, because a branch would be mispredicted every other time.
+    /// The child whose next bit is 0 and the one whose next bit is 1: chosen by index, because a branch would be mispredicted every other
+    /// time.
     /// </summary>
     [InlineArray(2)]
     private struct Children

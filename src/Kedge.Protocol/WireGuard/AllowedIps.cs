@@ -22,7 +22,9 @@ public sealed class AllowedIps<TOwner> where TOwner : class
     private readonly Dictionary<TOwner, SortedSet<IpPrefix>> _prefixes = new(ReferenceEqualityComparer.Instance);
     private PrefixTrie<TOwner> _owners = PrefixTrie<TOwner>.Empty; // the published version
 
-    /// <summary>The owner of the longest prefix that contains <paramref name="address"/>; null where there is none. Any thread; allocates nothing.</summary>
+    /// <summary>
+    /// The owner of the longest prefix that contains <paramref name="address"/>; null where there is none. Any thread; allocates nothing.
+    /// </summary>
     public TOwner? Find(IpAddress address) => Volatile.Read(ref _owners).FindLongest(address);
 
     /// <summary>Gives <paramref name="prefix"/> to <paramref name="owner"/>, and takes it from whoever had it.</summary>

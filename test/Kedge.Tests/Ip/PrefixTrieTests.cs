@@ -43,6 +43,32 @@ public class PrefixTrieTests
         Assert.Null(trie.Without(IpPrefix.Parse("::/0")).FindLongest(IpAddress.Parse("::ffff:192.0.2.1")));
     }
 
+    /// <summary>The paths to the root are copied on each change, so what a change allocates tells how deep the trie is.</summary>
+    [Theory]
+    [InlineData(1)]
+    public void What_was_removed_leaves_no_fork_behind(int seed)
+    {
+        var random = new Random(seed);
+        IpAddress[] addresses = [.. Enumerable.Range(0, 500).Select(_ => Samples.Address(random))];
+        IpPrefix[] prefixes = [.. addresses.Select(address => new IpPrefix(address, address.Size * 6))];
+        PrefixTrie<string> fresh = PrefixTrie<string>.Empty, churned = PrefixTrie<string>.Empty;
+        foreach (IpPrefix prefix in prefixes)
+            churned = churned.With(prefix, "stays or goes");
+        foreach (IpPrefix prefix in prefixes[10..])
+            churned = churned.Without(prefix);
+        foreach (IpPrefix prefix in prefixes[..10])
+            fresh = fresh.With(prefix, "stays");
+        Assert.Equal(Allocated(fresh), Allocated(churned));
+
+        long Allocated(PrefixTrie<string> trie)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            foreach (IpPrefix prefix in prefixes)
+                _ = trie.With(prefix, "measured");
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+    }
+
     [Fact]
     public void Removing_what_is_not_there_changes_nothing()
     {
