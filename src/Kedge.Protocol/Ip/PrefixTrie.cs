@@ -47,7 +47,10 @@ public sealed class PrefixTrie<TValue> where TValue : class
     }
 
     /// <summary>A trie in which <paramref name="prefix"/> has <paramref name="value"/>, whatever it had before.</summary>
-    public PrefixTrie<TValue> With(IpPrefix prefix, TValue value) => WithRoot(prefix, Insert(RootOf(prefix), prefix, value));
+    /// <exception cref="ArgumentException">There is no prefix.</exception>
+    public PrefixTrie<TValue> With(IpPrefix prefix, TValue value) => prefix.IsNone
+        ? throw new ArgumentException("There is no prefix to insert.", nameof(prefix))
+        : WithRoot(prefix, Insert(RootOf(prefix), prefix, value));
 
     /// <summary>A trie in which <paramref name="prefix"/> has no value.</summary>
     public PrefixTrie<TValue> Without(IpPrefix prefix) => WithRoot(prefix, Remove(RootOf(prefix), prefix));

@@ -31,17 +31,16 @@ public sealed class AllowedIps<TOwner> where TOwner : class
     /// <exception cref="ArgumentException">There is no prefix.</exception>
     public void Insert(IpPrefix prefix, TOwner owner)
     {
-        if (prefix.IsNone)
-            throw new ArgumentException("There is no prefix to insert.", nameof(prefix));
         TOwner? previous = _owners.Find(prefix);
         if (ReferenceEquals(previous, owner))
             return;
+        PrefixTrie<TOwner> owners = _owners.With(prefix, owner);
         if (previous is not null)
             Forget(prefix, previous);
         if (!_prefixes.TryGetValue(owner, out SortedSet<IpPrefix>? prefixes))
             _prefixes.Add(owner, prefixes = new SortedSet<IpPrefix>(Order));
         prefixes.Add(prefix);
-        Volatile.Write(ref _owners, _owners.With(prefix, owner));
+        Volatile.Write(ref _owners, owners);
     }
 
     /// <summary>Takes <paramref name="prefix"/> from <paramref name="owner"/>; addresses in it fall to the next shorter prefix.</summary>

@@ -31,6 +31,7 @@ public class PrefixTrieTests
         Assert.Null(trie.Find(IpPrefix.Parse("10.0.0.0/10")));
         Assert.Null(trie.Find(IpPrefix.Parse("11.0.0.0/9")));
         Assert.Null(trie.Find(default));
+        Assert.Throws<ArgumentException>(() => trie.With(default, "none"));
         Assert.Null(trie.FindLongest(default));
     }
 
