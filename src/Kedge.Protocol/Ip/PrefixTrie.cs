@@ -47,7 +47,10 @@ public sealed class PrefixTrie<TValue> where TValue : class
     }
 
     /// <summary>A trie in which <paramref name="prefix"/> has <paramref name="value"/>, whatever it had before.</summary>
-    public PrefixTrie<TValue> With(IpPrefix prefix, TValue value) => WithRoot(prefix, Insert(RootOf(prefix), prefix, value));
+    /// <exception cref="ArgumentException">There is no prefix.</exception>
+    public PrefixTrie<TValue> With(IpPrefix prefix, TValue value) => prefix.IsNone
+        ? throw new ArgumentException("There is no prefix to insert.", nameof(prefix))
+        : WithRoot(prefix, Insert(RootOf(prefix), prefix, value));
 
     /// <summary>A trie in which <paramref name="prefix"/> has no value.</summary>
     public PrefixTrie<TValue> Without(IpPrefix prefix) => WithRoot(prefix, Remove(RootOf(prefix), prefix));
@@ -93,7 +96,7 @@ public sealed class PrefixTrie<TValue> where TValue : class
         public readonly TValue? Value = value;
         public readonly Children Children = children;
 
-        /// <summary>The child on the side of an address inside <see cref="Prefix"/>; a prefix of full length has none on either side.</summary>
+        /// <summary>The child on the side of an address; a prefix of full length has none on either side.</summary>
         public Node? ChildTowards(IpAddress address) => Children[address.Bit(Prefix.Length)];
 
         public Node WithChildTowards(IpAddress address, Node? child)
@@ -108,7 +111,8 @@ public sealed class PrefixTrie<TValue> where TValue : class
     }
 
     /// <summary>
-    /// The child whose next bit is 0 and the one whose next bit is 1: chosen by index, because a branch would be mispredicted every other time.
+    /// The child whose next bit is 0 and the one whose next bit is 1: chosen by index, because a branch would be mispredicted every other
+    /// time.
     /// </summary>
     [InlineArray(2)]
     private struct Children

@@ -160,7 +160,8 @@ public class StagedPacketsTests
                 Assert.Equal(oracle.TryDequeue(out byte[]? expected) ? expected : null, Take(staged));
             else
             {
-                byte[] packet = new byte[random.Next(20) == 0 ? random.Next(maximumBytes + 2) : random.Next(Math.Min(1_500, maximumBytes + 2))];
+                int tooLong = maximumBytes + 2;
+                byte[] packet = new byte[random.Next(random.Next(20) == 0 ? tooLong : Math.Min(1_500, tooLong))];
                 random.NextBytes(packet);
                 int dropped = 0;
                 if (packet.Length > maximumBytes)
