@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using Kedge.Linux;
-using Kedge.Protocol;
+using Kedge.Linux.Netlink;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
@@ -144,13 +144,14 @@ public sealed class Dataplane : IDisposable
     {
         while (_link is not null && _link.TryRead(out LinkState state))
         {
-            if (state.IsDeleted)
+            if (state.Deleted)
             {
                 Stop();
                 return;
             }
             _wireGuard.Mtu = state.Mtu;
-            if (state.IsUp)
+            // In another network namespace the interface is out of sight: it is taken to be up, or its port would never be opened.
+            if (state.Up || state.Moved)
                 _control.Up();
             else
                 _control.Down();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Kedge.Linux;
+using Kedge.Linux.Files;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Node.Dataplane;

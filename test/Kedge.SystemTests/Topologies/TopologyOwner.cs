@@ -26,7 +26,7 @@ internal static class TopologyOwner
         using var net = Topology.Create();
         Host a = net.AddHost("a"), b = net.AddHost("b");
         net.Connect(a, b, ["10.1.0.1/24"], ["10.1.0.2/24"]);
-        WireGuardDevice.StartWireGuardGo(a);
+        DeviceProcess.StartWireGuardGo(a);
         // One that outlives its parent and does not care for SIGTERM either.
         b.Run("sh", "-c", "trap '' TERM; setsid sleep 1000 >/dev/null 2>&1 &");
         net.WriteSecret("secret", "content");
