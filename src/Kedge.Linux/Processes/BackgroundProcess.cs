@@ -24,6 +24,9 @@ public sealed unsafe class BackgroundProcess : IDisposable
         _ready = ready;
     }
 
+    /// <summary>Whether this is a process that <see cref="Start"/> started, and it has not called <see cref="SignalReady"/> yet.</summary>
+    public static bool IsThis => Environment.GetEnvironmentVariable(ReadyVariable) is not null;
+
     /// <summary>The process's number.</summary>
     public int Id { get; }
 
