@@ -23,6 +23,7 @@ public sealed class Topology : IDisposable
     private static readonly Lock AllLock = new();
     private static readonly List<Topology> All = [];
     private static readonly List<IDisposable> Signals = [];
+    private static bool _ending;
     private static int _lastNumber;
     private static int _lastInterface;
 
@@ -43,10 +44,13 @@ public sealed class Topology : IDisposable
     public string TempFolder { get; }
 
     /// <summary>An empty network. First removes what dead processes have left of theirs.</summary>
+    /// <exception cref="OperationCanceledException">This process has been asked to end.</exception>
     public static Topology Create()
     {
         lock (AllLock)
         {
+            if (_ending)
+                throw new OperationCanceledException("This process has been asked to end.");
             if (Signals.Count == 0)
                 RegisterSignals();
             CleanUpAfterDead();
@@ -177,7 +181,10 @@ public sealed class Topology : IDisposable
     {
         List<Topology> all;
         lock (AllLock)
+        {
+            _ending = true;
             all = [.. All];
+        }
         foreach (Topology topology in all)
             topology.Dispose();
     }
