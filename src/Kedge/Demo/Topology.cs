@@ -102,6 +102,8 @@ public sealed class Topology : IDisposable
             "peer", "name", link.InterfaceOfB, "netns", b.Namespace.Name, "mtu", bytes));
         SetUp(a, link.InterfaceOfA, addressesOfA);
         SetUp(b, link.InterfaceOfB, addressesOfB);
+        AwaitCarrier(a, link.InterfaceOfA);
+        AwaitCarrier(b, link.InterfaceOfB);
         return link;
     }
 
@@ -168,6 +170,12 @@ public sealed class Topology : IDisposable
             host.AddAddress(interfaceName, address);
         host.Ip("link", "set", interfaceName, "up");
     }
+
+    /// <summary>The kernel notices up to a second later that a cable is plugged in at both ends, and drops what is sent before.</summary>
+    private static void AwaitCarrier(Host host, string interfaceName) => Wait.Until(
+        () => host.Ip("-brief", "link", "show", "dev", interfaceName).Output.Contains(" UP ", StringComparison.Ordinal),
+        TimeSpan.FromSeconds(10),
+        $"the carrier of {interfaceName} on {host}");
 
     private static void RegisterSignals()
     {
