@@ -126,17 +126,7 @@ internal sealed class TunnelEnd(DeviceProcess device, int number, bool overIPv6,
     {
         device.Set("listen-port", Text($"{Port}"));
         device.SetUp([$"{Address}/24", $"{Address6}/64"], mtu);
-        WaitForPort(Port);
-    }
-
-    /// <summary>Waits until the device receives on a UDP port.</summary>
-    public void WaitForPort(int port)
-    {
-        string local = $":{port:X4}";
-        Wait.Until(
-            () => File.ReadLines($"/proc/{device.Process.ProcessId}/net/udp").Any(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1].EndsWith(local, StringComparison.Ordinal)),
-            Timeouts.Soon,
-            $"port {port} of {device.Name} open");
+        Wait.Until(HasPort, Timeouts.Soon, $"the port of {this} open");
     }
 
     /// <summary>Makes the other end this one's peer.</summary>
@@ -164,15 +154,25 @@ internal sealed class TunnelEnd(DeviceProcess device, int number, bool overIPv6,
         Meet(_peer!.Value.End, _peer.Value.KnowsEndpoint);
     }
 
-    /// <summary>Takes the interface down and up: sessions are over, the configuration stays. IPv6 addresses do not survive it.</summary>
-    public void Bounce()
+    /// <summary>
+    /// Ends the device's sessions, so that the next packet begins a handshake, by giving it another private key and then its own again. The
+    /// configuration stays. (Its interface taken down and up would do for Kedge; wireguard-go does not notice that.)
+    /// </summary>
+    public void EndSessions()
     {
-        Host.Ip("link", "set", device.Name, "down");
-        Host.Ip("link", "set", device.Name, "up");
-        WaitForPort(Port);
+        device.Set("private-key", Host.Topology.WriteSecret($"{device.Name}.passing.key", WireGuardKeys.Generate().PrivateKey));
+        device.Set("private-key", Host.Topology.WriteSecret($"{device.Name}.key", device.Keys.PrivateKey));
     }
 
     public override string ToString() => Host.Label;
+
+    /// <summary>Whether the device's port is open: the second field of a line of <c>/proc/net/udp</c> is the local address.</summary>
+    private bool HasPort()
+    {
+        string end = Text($":{Port:X4}");
+        return File.ReadLines($"/proc/{device.Process.ProcessId}/net/udp")
+            .Any(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1].EndsWith(end, StringComparison.Ordinal));
+    }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
