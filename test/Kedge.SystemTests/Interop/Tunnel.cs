@@ -143,6 +143,10 @@ internal sealed class TunnelEnd(DeviceProcess device, int number, bool overIPv6,
         device.Set("peer", _peer!.Value.End.Device.Keys.PublicKey, "preshared-key", Host.Topology.WriteSecret($"{device.Name}.psk", key));
     }
 
+    /// <summary>Sets the interval of unasked keepalives in seconds; 0 for none.</summary>
+    public void SetPersistentKeepalive(int seconds) =>
+        device.Set("peer", _peer!.Value.End.Device.Keys.PublicKey, "persistent-keepalive", Text($"{seconds}"));
+
     /// <summary>Removes the peer.</summary>
     public void Forget() => device.Set("peer", _peer!.Value.End.Device.Keys.PublicKey, "remove");
 
