@@ -88,13 +88,20 @@ internal sealed class Tunnel : IDisposable
     public void Dispose() => Net.Dispose();
 }
 
-/// <summary>One end of a <see cref="Tunnel"/>: a machine, the device on it, and how that is configured, so that it can be configured again.</summary>
-internal sealed class TunnelEnd(DeviceProcess device, int number, bool overIPv6, int mtu)
+/// <summary>
+/// One end of a <see cref="Tunnel"/> or of the tunnels of a <see cref="Hub"/>: a machine, the device on it, and how that is configured, so that it can
+/// be configured again. Members that speak of the peer are for an end that has only one.
+/// </summary>
+/// <param name="device">The device, as it was started.</param>
+/// <param name="number">The last part of all its addresses, 1 to 254.</param>
+/// <param name="overIPv6">Whether the machines speak IPv6 to each other.</param>
+/// <param name="mtu">Bytes of the longest packet in the tunnel.</param>
+internal sealed class TunnelEnd(DeviceProcess device, int number, bool overIPv6 = false, int mtu = 1420)
 {
     /// <summary>The UDP port of every end; each has a machine of its own.</summary>
     public const int Port = 51820;
 
-    private (TunnelEnd End, bool KnowsEndpoint)? _peer;
+    private readonly List<(TunnelEnd End, bool KnowsEndpoint)> _peers = [];
 
     public DeviceProcess Device => device;
 
@@ -114,6 +121,9 @@ internal sealed class TunnelEnd(DeviceProcess device, int number, bool overIPv6,
     /// <summary>The only peer, as <c>wg show</c> has it.</summary>
     public PeerStatus Peer => device.Peers.Single();
 
+    /// <summary>What <c>wg</c> calls the only peer.</summary>
+    private string PeerKey => _peers.Single().End.Device.Keys.PublicKey;
+
     /// <summary>The preshared key that <see cref="Meet"/> and <see cref="Restart"/> configure; null for none.</summary>
     public string? PresharedKey { get; set; }
 
@@ -129,10 +139,11 @@ internal sealed class TunnelEnd(DeviceProcess device, int number, bool overIPv6,
         Wait.Until(HasPort, Timeouts.Soon, $"the port of {this} open");
     }
 
-    /// <summary>Makes the other end this one's peer.</summary>
+    /// <summary>Makes another end this one's peer.</summary>
     public void Meet(TunnelEnd other, bool knowsEndpoint)
     {
-        _peer = (other, knowsEndpoint);
+        if (!_peers.Contains((other, knowsEndpoint)))
+            _peers.Add((other, knowsEndpoint));
         device.AddPeer(other.Device, [$"{other.Address}/32", $"{other.Address6}/128"], knowsEndpoint ? other.Endpoint : null, PresharedKey);
     }
 
@@ -140,22 +151,23 @@ internal sealed class TunnelEnd(DeviceProcess device, int number, bool overIPv6,
     public void SetPresharedKey(string key)
     {
         PresharedKey = key;
-        device.Set("peer", _peer!.Value.End.Device.Keys.PublicKey, "preshared-key", Host.Topology.WriteSecret($"{device.Name}.psk", key));
+        device.Set("peer", PeerKey, "preshared-key", Host.Topology.WriteSecret($"{device.Name}.psk", key));
     }
 
     /// <summary>Sets the interval of unasked keepalives in seconds; 0 for none.</summary>
     public void SetPersistentKeepalive(int seconds) =>
-        device.Set("peer", _peer!.Value.End.Device.Keys.PublicKey, "persistent-keepalive", Text($"{seconds}"));
+        device.Set("peer", PeerKey, "persistent-keepalive", Text($"{seconds}"));
 
     /// <summary>Removes the peer.</summary>
-    public void Forget() => device.Set("peer", _peer!.Value.End.Device.Keys.PublicKey, "remove");
+    public void Forget() => device.Set("peer", PeerKey, "remove");
 
     /// <summary>Kills the device and starts it again with the same configuration, as a machine does that has lost its power.</summary>
     public void Restart()
     {
         device.Restart();
         SetUp();
-        Meet(_peer!.Value.End, _peer.Value.KnowsEndpoint);
+        foreach ((TunnelEnd end, bool knowsEndpoint) in _peers)
+            Meet(end, knowsEndpoint);
     }
 
     /// <summary>
