@@ -55,9 +55,6 @@ internal static unsafe partial class Libc
     internal static partial int fcntl(int fd, int command, nint argument);
 
     [LibraryImport("libc", SetLastError = true)]
-    internal static partial int dup3(int oldfd, int newfd, int flags);
-
-    [LibraryImport("libc", SetLastError = true)]
     internal static partial int eventfd(uint initial, int flags);
 
     [LibraryImport("libc", SetLastError = true)]

@@ -28,6 +28,7 @@ public sealed unsafe class LinkMonitor : IDisposable
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferLength);
     private int _next;
     private int _end;
+    private bool _hasLostChanges;
     private LinkState? _last;
 
     /// <summary>Begins to watch; the first <see cref="TryRead"/> tells the state of now.</summary>
@@ -54,8 +55,10 @@ public sealed unsafe class LinkMonitor : IDisposable
     /// <summary>What becomes readable when something changes.</summary>
     internal int Number => _socket.Number;
 
-    /// <summary>Tells the next state that differs from the one told before, without blocking. Where the kernel had more to tell than it had room for,
-    /// states in between are missing, the last one never.</summary>
+    /// <summary>
+    /// Tells the next state that differs from the one told before, without blocking. Where the kernel had more to tell than it had room for,
+    /// states in between are missing, the last one never.
+    /// </summary>
     /// <returns>Whether there was one.</returns>
     /// <exception cref="LinuxException">The kernel refused.</exception>
     public bool TryRead(out LinkState state)
@@ -117,11 +120,15 @@ public sealed unsafe class LinkMonitor : IDisposable
             {
                 case Errno.EINTR:
                     break;
-                case Errno.EAGAIN:
-                    return false;
-                case Errno.ENOBUFS: // Changes were lost: ask for what is true now, behind those that are still queued.
+                case Errno.ENOBUFS: // The queue was full, and changes were lost.
+                    _hasLostChanges = true;
+                    break;
+                case Errno.EAGAIN when _hasLostChanges: // Only now there is room for the answer.
+                    _hasLostChanges = false;
                     RequestState();
                     break;
+                case Errno.EAGAIN:
+                    return false;
                 case var error:
                     throw new LinuxException(error, "read from", "netlink socket");
             }

@@ -10,8 +10,11 @@ namespace Kedge.Linux.Udp;
 /// </summary>
 public sealed class UdpPort : IDatagramSocket
 {
-    /// <summary>How often a port that IPv4 had free and IPv6 had not is given back for another.</summary>
-    private const int RandomPortAttempts = 64;
+    /// <summary>How often a port is tried that turns out to be taken, where another attempt may go better.</summary>
+    private const int Attempts = 64;
+
+    /// <summary>Milliseconds until a port that this object may still hold is tried again.</summary>
+    private const int AttemptPause = 2;
 
     private readonly Lock _changing = new();
     private readonly UdpCounters _counters = new();
@@ -19,14 +22,16 @@ public sealed class UdpPort : IDatagramSocket
     private readonly UdpSocket _ipv6;
     private readonly Epoll _epoll = new();
     private volatile ushort _port;
+    private uint _mark;
+    private bool _hasGivenUpPorts;
     private bool _ipv6First;
 
     /// <summary>Makes a closed port.</summary>
     /// <exception cref="LinuxException">No descriptors are left.</exception>
     public UdpPort()
     {
-        _ipv4 = new UdpSocket(ipv6: false, _counters);
-        _ipv6 = new UdpSocket(ipv6: true, _counters);
+        _ipv4 = new UdpSocket(ipv6: false, _epoll, _counters);
+        _ipv6 = new UdpSocket(ipv6: true, _epoll, _counters);
     }
 
     /// <inheritdoc/>
@@ -64,13 +69,11 @@ public sealed class UdpPort : IDatagramSocket
                 return;
             }
             (Descriptor? ipv4, Descriptor? ipv6) = Bind(ref port, mark);
-            using (ipv4)
-            using (ipv6)
-            {
-                Replace(_ipv4, ipv4);
-                Replace(_ipv6, ipv6);
-                _port = port;
-            }
+            _ipv4.Replace(ipv4);
+            _ipv6.Replace(ipv6);
+            _hasGivenUpPorts |= _port != 0;
+            _port = port;
+            _mark = mark;
         }
     }
 
@@ -79,8 +82,9 @@ public sealed class UdpPort : IDatagramSocket
     {
         lock (_changing)
         {
-            Replace(_ipv4, null);
-            Replace(_ipv6, null);
+            _ipv4.Replace(null);
+            _ipv6.Replace(null);
+            _hasGivenUpPorts |= _port != 0;
             _port = 0;
         }
     }
@@ -91,10 +95,11 @@ public sealed class UdpPort : IDatagramSocket
     {
         lock (_changing)
         {
-            if (_ipv4.IsOpen)
-                _ipv4.SetMark(mark);
-            if (_ipv6.IsOpen)
-                _ipv6.SetMark(mark);
+            if (_port == 0 || mark == _mark)
+                return;
+            _ipv4.SetMark(mark);
+            _ipv6.SetMark(mark);
+            _mark = mark;
         }
     }
 
@@ -129,18 +134,8 @@ public sealed class UdpPort : IDatagramSocket
     /// <inheritdoc/>
     public void Dispose()
     {
+        Close();
         _epoll.Dispose();
-        _ipv4.Dispose();
-        _ipv6.Dispose();
-    }
-
-    private void Replace(UdpSocket socket, Descriptor? replacement)
-    {
-        if (socket.IsOpen)
-            _epoll.Remove(socket.Number);
-        socket.Replace(replacement);
-        if (socket.IsOpen)
-            _epoll.Add(socket.Number);
     }
 
     private (Descriptor? IPv4, Descriptor? IPv6) Bind(ref ushort port, uint mark)
@@ -148,21 +143,36 @@ public sealed class UdpPort : IDatagramSocket
         for (int attempt = 1; ; attempt++)
         {
             ushort candidate = port;
-            Descriptor? ipv4 = _ipv4.Bind(ref candidate, mark);
             try
             {
-                Descriptor? ipv6 = _ipv6.Bind(ref candidate, mark);
-                if (ipv4 is null && ipv6 is null)
-                    throw new LinuxException(Errno.EAFNOSUPPORT, "open", "a UDP port: neither IPv4 nor IPv6 is available");
+                (Descriptor?, Descriptor?) bound = BindBoth(ref candidate, mark);
                 port = candidate;
-                return (ipv4, ipv6);
+                return bound;
             }
-            catch (LinuxException e)
+            catch (LinuxException e) when (e.Errno == Errno.EADDRINUSE && attempt < Attempts && (port == 0 || _hasGivenUpPorts))
             {
-                ipv4?.Dispose();
-                if (port != 0 || e.Errno != Errno.EADDRINUSE || attempt == RandomPortAttempts)
-                    throw;
+                // A free port was free on IPv4 alone: the next one may be free on both. One that was given up just now
+                // may be held by a copy of its descriptor for a moment, in a process that is being started.
+                if (port != 0)
+                    Thread.Sleep(AttemptPause);
             }
+        }
+    }
+
+    private (Descriptor? IPv4, Descriptor? IPv6) BindBoth(ref ushort port, uint mark)
+    {
+        Descriptor? ipv4 = _ipv4.Bind(ref port, mark);
+        try
+        {
+            Descriptor? ipv6 = _ipv6.Bind(ref port, mark);
+            if (ipv4 is null && ipv6 is null)
+                throw new LinuxException(Errno.EAFNOSUPPORT, "open", "a UDP port: this machine speaks neither IPv4 nor IPv6");
+            return (ipv4, ipv6);
+        }
+        catch (LinuxException)
+        {
+            ipv4?.Dispose();
+            throw;
         }
     }
 }

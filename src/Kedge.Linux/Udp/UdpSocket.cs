@@ -6,11 +6,10 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Linux.Udp;
 
 /// <summary>
-/// One family's half of a <see cref="UdpPort"/>. It keeps one descriptor number for life and puts sockets under it (dup3(2)), so that threads
-/// which are sending or receiving never see the number closed or meaning something else. While closed, a socket stands there
-/// that never has anything to read and that nobody can send to.
+/// One family's half of a <see cref="UdpPort"/>: a socket, or none while closed. The port, one thread at a time, replaces the socket; any number of threads
+/// send meanwhile, and one receives.
 /// </summary>
-internal sealed unsafe class UdpSocket : IDisposable
+internal sealed unsafe class UdpSocket(bool ipv6, Epoll epoll, UdpCounters counters)
 {
     /// <summary>Datagrams a system call; what belongs to them is on the stack: no state, so that any number of threads may send.</summary>
     public const int BatchLength = 64;
@@ -24,27 +23,13 @@ internal sealed unsafe class UdpSocket : IDisposable
     /// <summary>Errors in a row that may stand in a socket's queue before a datagram; with more, others get their turn first.</summary>
     private const int PatienceWithErrors = 8;
 
-    private readonly bool _ipv6;
-    private readonly int _addressLength;
-    private readonly Descriptor _closed = Placeholder();
-    private readonly Descriptor _descriptor = Placeholder();
-    private readonly UdpCounters _counters;
-    private volatile bool _isOpen;
+    private readonly int _addressLength = ipv6 ? 16 : 4;
+    private volatile SharedDescriptor? _current;
 
-    public UdpSocket(bool ipv6, UdpCounters counters)
-    {
-        _ipv6 = ipv6;
-        _addressLength = ipv6 ? 16 : 4;
-        _counters = counters;
-    }
+    /// <summary>Whether there is a socket.</summary>
+    public bool IsOpen => _current is not null;
 
-    /// <summary>What to wait on.</summary>
-    public int Number => _descriptor.Number;
-
-    /// <summary>Whether a bound socket is there, and not the placeholder.</summary>
-    public bool IsOpen => _isOpen;
-
-    private string Family => _ipv6 ? "IPv6" : "IPv4";
+    private string Family => ipv6 ? "IPv6" : "IPv4";
 
     /// <summary>A new socket bound to a port of this family, which nobody knows yet.</summary>
     /// <param name="port">The port; 0 for a free one, which is put here.</param>
@@ -53,14 +38,14 @@ internal sealed unsafe class UdpSocket : IDisposable
     /// <exception cref="LinuxException">The port cannot be had.</exception>
     public Descriptor? Bind(ref ushort port, uint mark)
     {
-        int number = Libc.socket(_ipv6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_DGRAM | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC, 0);
+        int number = Libc.socket(ipv6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_DGRAM | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC, 0);
         if (number < 0 && Marshal.GetLastPInvokeError() == Errno.EAFNOSUPPORT)
             return null;
         Descriptor socket = Descriptor.From(number, "create UDP socket for", Family);
         try
         {
-            Configure(socket, mark);
-            var any = new Endpoint(_ipv6 ? IpAddress.IPv6(0) : IpAddress.IPv4(0), port);
+            Configure(socket.Number, mark);
+            var any = new Endpoint(ipv6 ? IpAddress.IPv6(0) : IpAddress.IPv4(0), port);
             byte* address = stackalloc byte[SocketAddress.MaximumLength];
             uint length = SocketAddress.Write(any, address);
             if (Libc.bind(socket.Number, address, length) < 0)
@@ -82,33 +67,43 @@ internal sealed unsafe class UdpSocket : IDisposable
         }
     }
 
-    /// <summary>Puts a socket, or the placeholder, under the descriptor; what stood there is closed.</summary>
-    /// <param name="socket">The socket, which stays the caller's to dispose; null for the placeholder.</param>
+    /// <summary>Replaces the socket. When this returns, the old one is closed and its port free.</summary>
+    /// <param name="socket">The new one, from now on owned by this object; null for none.</param>
     public void Replace(Descriptor? socket)
     {
-        if (_isOpen)
-            _counters.CountReceiveQueueFull(KernelDrops());
-        _isOpen = socket is not null;
-        _ = Descriptor.Check(Libc.dup3((socket ?? _closed).Number, Number, Libc.O_CLOEXEC), "replace UDP socket of", Family);
+        SharedDescriptor? old = _current;
+        if (socket is not null)
+            epoll.Add(socket.Number);
+        if (old is not null)
+        {
+            epoll.Remove(old.Number);
+            counters.CountReceiveQueueFull(KernelDrops());
+        }
+        _current = socket is null ? null : new SharedDescriptor(socket);
+        old?.Close();
     }
 
-    /// <summary>Sets the firewall mark of what is sent from now on.</summary>
-    public void SetMark(uint mark) => Set(_descriptor, Libc.SOL_SOCKET, Libc.SO_MARK, (int)mark, "SO_MARK");
+    /// <summary>Sets the firewall mark of what is sent from now on, where there is a socket. Not while it is being replaced.</summary>
+    public void SetMark(uint mark)
+    {
+        if (_current is { } socket)
+            Set(socket.Number, Libc.SOL_SOCKET, Libc.SO_MARK, (int)mark, "SO_MARK");
+    }
 
-    /// <summary>Datagrams that this socket's queue had no room for.</summary>
+    /// <summary>Datagrams that this socket's queue had no room for. Not while it is being replaced.</summary>
     public long KernelDrops()
     {
         const int DropsIndex = 8; // SK_MEMINFO_DROPS
         uint* values = stackalloc uint[DropsIndex + 1];
         uint length = (DropsIndex + 1) * sizeof(uint);
-        return _isOpen && Libc.getsockopt(Number, Libc.SOL_SOCKET, Libc.SO_MEMINFO, values, &length) == 0 ? values[DropsIndex] : 0;
+        return _current is { } socket && Libc.getsockopt(socket.Number, Libc.SOL_SOCKET, Libc.SO_MEMINFO, values, &length) == 0 ? values[DropsIndex] : 0;
     }
 
     /// <inheritdoc cref="IDatagramSocket.Receive"/>
     [SkipLocalsInit]
     public int Receive(ReadOnlySpan<PacketBuffer> buffers, ushort localPort)
     {
-        if (!_isOpen)
+        if (Acquire() is not { } socket)
             return 0;
         Libc.Mmsghdr* messages = stackalloc Libc.Mmsghdr[BatchLength];
         Libc.Iovec* vectors = stackalloc Libc.Iovec[BatchLength];
@@ -124,7 +119,7 @@ internal sealed unsafe class UdpSocket : IDisposable
                 vectors[i] = new() { Base = batch[i].Address + PacketBuffer.Headroom, Length = PacketBuffer.MaximumLength };
                 messages[i] = Message(names + i, (uint)sizeof(Libc.SockaddrIn6), vectors + i, controls + i * ControlLength, ControlLength);
             }
-            int received = Libc.recvmmsg(Number, messages, (uint)batch.Length, Libc.MSG_DONTWAIT, null);
+            int received = Libc.recvmmsg(socket.Number, messages, (uint)batch.Length, Libc.MSG_DONTWAIT, null);
             if (received < 0)
             {
                 // Anything but EAGAIN is an error of an earlier datagram, or a signal: what is queued behind it is to be had all the same.
@@ -133,11 +128,12 @@ internal sealed unsafe class UdpSocket : IDisposable
                 continue;
             }
             for (int i = 0; i < received; i++)
-                Accept(batch[i], messages + i, localPort);
+                Unpack(batch[i], messages + i, localPort);
             total += received;
             if (received < batch.Length)
                 break;
         }
+        socket.Release();
         return total;
     }
 
@@ -163,9 +159,11 @@ internal sealed unsafe class UdpSocket : IDisposable
             messages[count] = Message(names + count, nameLength, vectors + count, control, WriteControl(buffer, control));
             indexes[count++] = (byte)i;
         }
-        if (count > 0 && !_isOpen)
+        if (count == 0)
+            return 0;
+        if (Acquire() is not { } socket)
         {
-            _counters.CountClosed(count);
+            counters.CountClosed(count);
             return 0;
         }
 
@@ -173,7 +171,7 @@ internal sealed unsafe class UdpSocket : IDisposable
         int next = 0;
         while (next < count)
         {
-            int sent = Libc.sendmmsg(Number, messages + next, (uint)(count - next), Libc.MSG_DONTWAIT);
+            int sent = Libc.sendmmsg(socket.Number, messages + next, (uint)(count - next), Libc.MSG_DONTWAIT);
             if (sent > 0)
             {
                 taken += sent;
@@ -195,24 +193,15 @@ internal sealed unsafe class UdpSocket : IDisposable
             if (error == Errno.EAGAIN)
             {
                 // The socket's queue is full: the rest would meet the same.
-                _counters.CountLost(error, count - next);
+                counters.CountLost(error, count - next);
                 break;
             }
-            _counters.CountLost(error, 1);
+            counters.CountLost(error, 1);
             next++;
         }
+        socket.Release();
         return taken;
     }
-
-    public void Dispose()
-    {
-        _isOpen = false;
-        _descriptor.Dispose();
-        _closed.Dispose();
-    }
-
-    private static Descriptor Placeholder() =>
-        Descriptor.From(Libc.socket(Libc.AF_UNIX, Libc.SOCK_DGRAM | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC, 0), "create", "socket");
 
     private static Libc.Mmsghdr Message(void* name, uint nameLength, Libc.Iovec* vector, byte* control, nuint controlLength) => new()
     {
@@ -230,22 +219,34 @@ internal sealed unsafe class UdpSocket : IDisposable
     private static bool MayBeTheSource(int error) => error
         is Errno.EINVAL or Errno.ENETUNREACH or Errno.EADDRNOTAVAIL or Errno.EHOSTUNREACH or Errno.ENODEV or Errno.ENXIO or Errno.ENETDOWN;
 
-    private static void Set(Descriptor socket, int level, int option, int value, string name) =>
-        Descriptor.Check(Libc.setsockopt(socket.Number, level, option, &value, sizeof(int)), "set", $"{name} of UDP socket");
+    private static void Set(int socket, int level, int option, int value, string name) =>
+        Descriptor.Check(Libc.setsockopt(socket, level, option, &value, sizeof(int)), "set", $"{name} of UDP socket");
 
-    private static void SetQueue(Descriptor socket, int forced, int bounded)
+    private static void SetQueue(int socket, int forced, int bounded)
     {
         // Beyond net.core.{r,w}mem_max only with CAP_NET_ADMIN; otherwise up to there. A short queue is no reason to fail.
         int bytes = QueueBytes;
-        if (Libc.setsockopt(socket.Number, Libc.SOL_SOCKET, forced, &bytes, sizeof(int)) < 0)
-            _ = Libc.setsockopt(socket.Number, Libc.SOL_SOCKET, bounded, &bytes, sizeof(int));
+        if (Libc.setsockopt(socket, Libc.SOL_SOCKET, forced, &bytes, sizeof(int)) < 0)
+            _ = Libc.setsockopt(socket, Libc.SOL_SOCKET, bounded, &bytes, sizeof(int));
     }
 
-    private void Configure(Descriptor socket, uint mark)
+    /// <summary>The socket of now, which stays open until it is released; null where there is none.</summary>
+    private SharedDescriptor? Acquire()
+    {
+        // One that cannot be acquired has just been replaced.
+        while (_current is { } socket)
+        {
+            if (socket.TryAcquire())
+                return socket;
+        }
+        return null;
+    }
+
+    private void Configure(int socket, uint mark)
     {
         // Outer packets may be fragmented, here and by routers: WireGuard does no path MTU discovery of its own, and a
         // lost "fragmentation needed" would make a black hole of the tunnel.
-        if (_ipv6)
+        if (ipv6)
         {
             Set(socket, Libc.IPPROTO_IPV6, Libc.IPV6_V6ONLY, 1, "IPV6_V6ONLY");
             Set(socket, Libc.IPPROTO_IPV6, Libc.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO");
@@ -264,12 +265,12 @@ internal sealed unsafe class UdpSocket : IDisposable
             Set(socket, Libc.SOL_SOCKET, Libc.SO_MARK, (int)mark, "SO_MARK");
     }
 
-    private void Accept(PacketBuffer buffer, Libc.Mmsghdr* message, ushort localPort)
+    private void Unpack(PacketBuffer buffer, Libc.Mmsghdr* message, ushort localPort)
     {
         buffer.Reset();
         if ((message->Header.Flags & Libc.MSG_TRUNC) != 0)
         {
-            _counters.CountTruncated();
+            counters.CountTruncated();
             return;
         }
         buffer.Length = (int)message->Length;
@@ -304,7 +305,7 @@ internal sealed unsafe class UdpSocket : IDisposable
         var control = new ControlWriter(memory);
         if (buffer.Source.Address.Size == _addressLength)
         {
-            if (_ipv6)
+            if (ipv6)
             {
                 Libc.In6Pktinfo* info = control.Append<Libc.In6Pktinfo>(Libc.IPPROTO_IPV6, Libc.IPV6_PKTINFO);
                 *info = new() { InterfaceIndex = buffer.Source.ScopeId };
@@ -318,7 +319,7 @@ internal sealed unsafe class UdpSocket : IDisposable
             }
         }
         if (buffer.Ecn != 0)
-            *control.Append<int>(_ipv6 ? Libc.IPPROTO_IPV6 : Libc.IPPROTO_IP, _ipv6 ? Libc.IPV6_TCLASS : Libc.IP_TOS) = buffer.Ecn & 3;
+            *control.Append<int>(ipv6 ? Libc.IPPROTO_IPV6 : Libc.IPPROTO_IP, ipv6 ? Libc.IPV6_TCLASS : Libc.IP_TOS) = buffer.Ecn & 3;
         return control.Length;
     }
 }

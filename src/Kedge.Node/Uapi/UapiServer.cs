@@ -19,7 +19,7 @@ public sealed class UapiServer : IAsyncDisposable
     public const int MaximumConnections = 64;
 
     /// <summary>Bytes that unfinished requests and answers not yet taken may hold together.</summary>
-    public const int MaximumHeldBytes = 24 << 20;
+    public const int MaximumHeldBytes = 8 << 20;
 
     private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(100);
 
@@ -33,6 +33,7 @@ public sealed class UapiServer : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly Dictionary<UapiConnection, Task> _connections = []; // under _lock
     private readonly Task _accepting;
+    private bool _disposed;
 
     /// <summary>Starts to serve.</summary>
     /// <param name="socket">The socket; the caller disposes it after the server.</param>
@@ -55,6 +56,8 @@ public sealed class UapiServer : IAsyncDisposable
     /// <summary>Ends all connections, and waits until nothing calls the device any more.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, true))
+            return;
         await _stop.CancelAsync();
         await _accepting;
         Task[] serving;

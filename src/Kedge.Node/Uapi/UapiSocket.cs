@@ -70,7 +70,14 @@ public sealed class UapiSocket : IDisposable
             Listener.SafeHandle.Dispose(); // not the socket: that would delete the file, which may be another's by now
             return;
         }
-        File.Delete(Path); // first, so that nobody takes it for what a dead process left
+        try
+        {
+            File.Delete(Path); // first, so that nobody takes it for what a dead process left
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Its folder is gone, or closed to us by now. Whoever comes next replaces it.
+        }
         Listener.Dispose();
     }
 
