@@ -328,7 +328,7 @@ public sealed class PeerTunnel : IDisposable
         _mustConfirm = true;
         Exchange(keys => keys.Initiated(session));
         SessionMade(now);
-        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        NoteHandshake(now);
         return Outcome.Nothing;
     }
 
@@ -441,8 +441,15 @@ public sealed class PeerTunnel : IDisposable
     private void Confirm(Instant now, KeyPair session)
     {
         Exchange(keys => keys.Next == session ? keys.Confirmed() : keys);
-        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        NoteHandshake(now);
         _device.Attention();
+    }
+
+    // Whoever asked for a session up to now has one.
+    private void NoteHandshake(Instant now)
+    {
+        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        Interlocked.Exchange(ref _handshakeWanted, 0);
     }
 
     private void SessionMade(Instant now) => _zeroKeysDue = now + _timing.ZeroKeysAfterTime;
