@@ -103,10 +103,8 @@ public sealed class PeerTunnel : IDisposable
     {
         if (_keys.Current is not { } session || session.IsExpired(now) || !session.Seal(packets, _device.Mtu))
             return false;
-        NoteSent(now, packets);
+        NoteSent(now, session, packets);
         _timers.DataSent(now);
-        if (session.AsksForRenewal(now, _timing.RekeyAfterTime))
-            RequestHandshake();
         return true;
     }
 
@@ -410,11 +408,12 @@ public sealed class PeerTunnel : IDisposable
         bool isSealed = session.Seal(packets, _device.Mtu);
         length = isSealed ? packet.Length + TransportData.Overhead : 0;
         if (isSealed)
-            NoteSent(now, packets);
+            NoteSent(now, session, packets);
         return isSealed;
     }
 
-    private void NoteSent(Instant now, ReadOnlySpan<AeadPacket> packets)
+    // Keepalives, too, renew a session that grows old: otherwise one that carries nothing else would end before it is renewed.
+    private void NoteSent(Instant now, KeyPair session, ReadOnlySpan<AeadPacket> packets)
     {
         long bytes = 0;
         foreach (ref readonly AeadPacket packet in packets)
@@ -422,6 +421,8 @@ public sealed class PeerTunnel : IDisposable
         Interlocked.Add(ref _sentBytes, bytes);
         _mustConfirm = false;
         _timers.Sent(now);
+        if (session.AsksForRenewal(now, _timing.RekeyAfterTime))
+            RequestHandshake();
     }
 
     private void NotePath(Endpoint remote, Endpoint local)
