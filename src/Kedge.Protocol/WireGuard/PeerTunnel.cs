@@ -333,7 +333,7 @@ public sealed class PeerTunnel : IDisposable
         _mustConfirm = true;
         Exchange(keys => keys.Initiated(session));
         SessionMade(now);
-        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        NoteHandshake(now);
         return Outcome.Nothing;
     }
 
@@ -427,6 +427,7 @@ public sealed class PeerTunnel : IDisposable
         return isSealed;
     }
 
+    // Keepalives, too, renew a session that grows old: otherwise one that carries nothing else would end before it is renewed.
     private void NoteSent(Instant now, KeyPair session, ReadOnlySpan<AeadPacket> packets)
     {
         long bytes = 0;
@@ -450,8 +451,15 @@ public sealed class PeerTunnel : IDisposable
     private void Confirm(Instant now, KeyPair session)
     {
         Exchange(keys => keys.Next == session ? keys.Confirmed() : keys);
-        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        NoteHandshake(now);
         _device.Attention();
+    }
+
+    // Whoever asked for a session up to now has one.
+    private void NoteHandshake(Instant now)
+    {
+        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        Interlocked.Exchange(ref _handshakeWanted, 0);
     }
 
     private void SessionMade(Instant now) => _zeroKeysDue = now + _timing.ZeroKeysAfterTime;
