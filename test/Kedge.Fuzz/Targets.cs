@@ -1,0 +1,16 @@
+namespace Kedge.Fuzz;
+
+/// <summary>All targets.</summary>
+public static class Targets
+{
+    /// <summary>The targets, in the order of the layers they are about.</summary>
+    public static IReadOnlyList<Target> All { get; } =
+    [
+        new Ip.IpTextTarget(),
+        new Ip.IpPacketTarget(),
+        new Ip.InternetChecksumTarget(),
+    ];
+
+    /// <summary>The target of a name; null when there is none.</summary>
+    public static Target? Find(string name) => All.FirstOrDefault(target => target.Name == name);
+}
