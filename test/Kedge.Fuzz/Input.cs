@@ -30,7 +30,7 @@ public ref struct Input(ReadOnlySpan<byte> bytes)
     public int Pick(int count) => Byte() % count;
 
     /// <summary>One of <paramref name="values"/>, from one byte.</summary>
-    public T Pick<T>(ReadOnlySpan<T> values) => values[Pick(values.Length)];
+    public T Pick<T>(scoped ReadOnlySpan<T> values) => values[Pick(values.Length)];
 
     /// <summary>A yes or no, from one byte.</summary>
     public bool Flag() => (Byte() & 1) != 0;

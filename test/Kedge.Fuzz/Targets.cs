@@ -9,6 +9,14 @@ public static class Targets
         new Ip.IpTextTarget(),
         new Ip.IpPacketTarget(),
         new Ip.InternetChecksumTarget(),
+        new WireGuard.DatagramTarget(),
+        new WireGuard.PublicKeyTarget(),
+        new WireGuard.Tai64NTarget(),
+        new WireGuard.TimestampSourceTarget(),
+        new WireGuard.AllowedIpsTarget(),
+        new WireGuard.ReplayWindowTarget(),
+        new WireGuard.StagedPacketsTarget(),
+        new WireGuard.RateLimiterTarget(),
     ];
 
     /// <summary>The target of a name; null when there is none.</summary>
