@@ -10,16 +10,31 @@ public interface IDatagramSocket : IDisposable
     int Port { get; }
 
     /// <summary>
+    /// Opens the port on both address families, or moves to another while other threads are inside the other methods. Where the port cannot be had, what was open stays open.
+    /// </summary>
+    /// <param name="port">The port; 0 for a random one.</param>
+    /// <param name="mark">The firewall mark of everything sent (<c>SO_MARK</c>); 0 for none.</param>
+    /// <exception cref="LinuxException">The port cannot be had.</exception>
+    void Open(ushort port, uint mark);
+
+    /// <summary>Closes the port: nothing is received, and what is sent is lost. It can be opened again.</summary>
+    void Close();
+
+    /// <summary>Changes the firewall mark.</summary>
+    void SetMark(uint mark);
+
+    /// <summary>
     /// Receives as many datagrams as are there and fit, one a buffer, without blocking. Each buffer received into is reset first and then
-    /// carries source, destination (local address and interface) and ECN.
+    /// carries source, destination (local address and interface) and ECN. A datagram that was longer than its buffer leaves an empty
+    /// packet, as one that was sent empty does.
     /// </summary>
     /// <returns>How many buffers were filled; 0 when there is nothing now.</returns>
     int Receive(ReadOnlySpan<PacketBuffer> buffers);
 
     /// <summary>
-    /// Sends datagrams in their order without blocking, each to its destination, from its source where it names one. Where the kernel refuses
-    /// the source (the address has left this machine), the datagram is sent from an address of the kernel's choice and the buffer's
-    /// source is cleared, so that the caller forgets it too.
+    /// Sends datagrams without blocking, each to its destination, from its source where it names one. Those to one destination leave in
+    /// their order. Where the kernel refuses the source (the address has left this machine), the datagram is sent from an address of the
+    /// kernel's choice and the buffer's source is cleared, so that the caller forgets it too.
     /// </summary>
     /// <returns>How many the kernel took; the others are lost.</returns>
     int Send(ReadOnlySpan<PacketBuffer> buffers);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Kedge.Protocol.Ip;
 
 namespace Kedge.Linux;
@@ -79,6 +81,18 @@ public sealed class PacketBuffer
 
     /// <summary>To be sent: the remote end. Received: the local address and, as scope, the interface it came in by.</summary>
     public Endpoint Destination { get; set; }
+
+    /// <summary>The address of the first byte of <see cref="Array"/>, for system calls; good for as long as the buffer is reachable.</summary>
+    internal unsafe byte* Address => (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(Array));
+
+    /// <summary>Allocates the buffers of a packet thread.</summary>
+    public static PacketBuffer[] Allocate(int count)
+    {
+        var buffers = new PacketBuffer[count];
+        for (int i = 0; i < count; i++)
+            buffers[i] = new PacketBuffer();
+        return buffers;
+    }
 
     /// <summary>Makes the buffer ready to be read into: empty, at <see cref="Headroom"/>, with nothing attached.</summary>
     public void Reset()

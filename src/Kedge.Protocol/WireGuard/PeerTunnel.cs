@@ -237,6 +237,13 @@ public sealed class PeerTunnel : IDisposable
             _device.Attention();
     }
 
+    /// <summary>Lets the kernel choose the local address from now on: the one that the peer last spoke to is gone, or leads nowhere. Any thread.</summary>
+    public void ForgetLocalAddress()
+    {
+        if (_path is { Local.IsNone: false } path)
+            _path = path with { Local = default };
+    }
+
     /// <summary>
     /// Sends a keepalive now if there is a session, and asks for a session if there is none: for a persistent keepalive that has just been configured.
     /// </summary>
@@ -380,13 +387,21 @@ public sealed class PeerTunnel : IDisposable
             return false;
         }
 
-        EndHandshake();
+        if (_handshake is not null)
+        {
+            // Unanswered: perhaps because the way that we answer from is gone.
+            ForgetLocalAddress();
+            EndHandshake();
+        }
         uint localIndex = _device.Sessions.NewIndex();
         var message = new HandshakeInitiation(datagram);
         _handshake = InitiatorHandshake.Start(
             _device.Identity!, PublicKey, _staticShared, localIndex, _device.Timestamps!.Next(wallClock), _device.Random, message);
         if (_handshake is null)
+        {
+            EndAttempt();
             return false;
+        }
         _device.Sessions.Await(localIndex, this);
         _cookies.Sign(now, message.Bytes);
         _lastInitiation = now;
@@ -429,12 +444,6 @@ public sealed class PeerTunnel : IDisposable
         PeerPath? path = _path;
         if (path is null || path.Remote != remote || path.Local != local)
             _path = new PeerPath(remote, local);
-    }
-
-    private void ForgetLocalAddress()
-    {
-        if (_path is { Local.IsNone: false } path)
-            _path = path with { Local = default };
     }
 
     // The first packet in a session that we answered: the initiator has it.

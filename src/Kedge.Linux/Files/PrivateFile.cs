@@ -1,0 +1,91 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+using Kedge.Linux.Interop;
+
+namespace Kedge.Linux.Files;
+
+/// <summary>
+/// Files that only their owner may read (mode 0600), such as keys and state. A file is replaced as a whole: whoever reads, and whatever
+/// a crash or a power cut leaves, is the old contents or the new ones. One writer a file at a time.
+/// </summary>
+public static unsafe class PrivateFile
+{
+    private const int OwnerOnly = 0x180; // 0600
+
+    /// <summary>Writes a file, or replaces the one that is there, and returns when it is on the disk.</summary>
+    /// <param name="path">
+    /// The file. The new contents are first written beside it, to the same name with <c>.new</c> behind it. A symbolic link is replaced, not followed.
+    /// </param>
+    /// <param name="contents">All of the file; stays the caller's to zero.</param>
+    /// <exception cref="LinuxException">The file could not be written; the old one is still there.</exception>
+    public static void Write(string path, ReadOnlySpan<byte> contents)
+    {
+        string temporary = path + ".new";
+        if (Libc.unlink(temporary) < 0 && Marshal.GetLastPInvokeError() is var error and not Errno.ENOENT)
+            throw new LinuxException(error, "delete", temporary);
+        try
+        {
+            const int Flags = Libc.O_WRONLY | Libc.O_CREAT | Libc.O_EXCL | Libc.O_CLOEXEC;
+            using (Descriptor file = Descriptor.From(Libc.open(temporary, Flags, OwnerOnly), "create", temporary))
+            {
+                WriteAll(file, contents, temporary);
+                _ = Descriptor.Check(Libc.fsync(file.Number), "write", temporary);
+            }
+            _ = Descriptor.Check(Libc.rename(temporary, path), "replace", path);
+        }
+        catch (LinuxException)
+        {
+            _ = Libc.unlink(temporary);
+            throw;
+        }
+        // A rename is on the disk when its folder is.
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        using Descriptor directory = Descriptor.From(Libc.open(folder, Libc.O_RDONLY | Libc.O_CLOEXEC, 0), "open", folder);
+        _ = Descriptor.Check(Libc.fsync(directory.Number), "write", folder);
+    }
+
+    /// <summary>Reads a whole file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="contents">What is in it, in memory that the collector does not copy: the caller can zero it for good.</param>
+    /// <returns>False where there is no such file.</returns>
+    /// <exception cref="LinuxException">There is one, but it cannot be read.</exception>
+    public static bool TryRead(string path, [NotNullWhen(true)] out byte[]? contents)
+    {
+        contents = null;
+        int number = Libc.open(path, Libc.O_RDONLY | Libc.O_CLOEXEC, 0);
+        if (number < 0 && Marshal.GetLastPInvokeError() == Errno.ENOENT)
+            return false;
+        using Descriptor file = Descriptor.From(number, "open", path);
+        long length = Libc.lseek(file.Number, 0, Libc.SEEK_END);
+        if (length < 0 || Libc.lseek(file.Number, 0, Libc.SEEK_SET) < 0)
+            throw new LinuxException(Marshal.GetLastPInvokeError(), "read", path);
+        contents = GC.AllocateUninitializedArray<byte>(checked((int)length), pinned: true);
+        fixed (byte* start = contents)
+        {
+            for (nuint done = 0; done < (nuint)contents.Length;)
+            {
+                nint count = Libc.read(file.Number, start + done, (nuint)contents.Length - done);
+                if (count < 0 && Marshal.GetLastPInvokeError() is var error and not Errno.EINTR)
+                    throw new LinuxException(error, "read", path);
+                if (count == 0)
+                    throw new LinuxException(Errno.EIO, "read", $"{path}, which became shorter meanwhile");
+                done += (nuint)Math.Max(count, 0);
+            }
+        }
+        return true;
+    }
+
+    private static void WriteAll(Descriptor file, ReadOnlySpan<byte> contents, string path)
+    {
+        fixed (byte* start = contents)
+        {
+            for (nuint done = 0; done < (nuint)contents.Length;)
+            {
+                nint count = Libc.write(file.Number, start + done, (nuint)contents.Length - done);
+                if (count < 0 && Marshal.GetLastPInvokeError() is var error and not Errno.EINTR)
+                    throw new LinuxException(error, "write", path);
+                done += (nuint)Math.Max(count, 0);
+            }
+        }
+    }
+}

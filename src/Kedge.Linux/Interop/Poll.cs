@@ -1,0 +1,29 @@
+using System.Runtime.InteropServices;
+using Kedge.Protocol;
+
+namespace Kedge.Linux.Interop;
+
+/// <summary>poll(2), which signals do not end.</summary>
+internal static unsafe class Poll
+{
+    /// <summary>Blocks until a descriptor has one of its events, an error or a hang-up.</summary>
+    /// <param name="descriptors">What to wait for; tells afterwards what was there.</param>
+    /// <param name="timeout">How long at most; <see cref="Timeout.InfiniteTimeSpan"/> for ever.</param>
+    /// <returns>Whether there was one; false when the time has passed.</returns>
+    public static bool Wait(Span<Libc.Pollfd> descriptors, TimeSpan timeout)
+    {
+        Instant end = timeout == Timeout.InfiniteTimeSpan ? Instant.Never : BootClock.Now + timeout;
+        fixed (Libc.Pollfd* first = descriptors)
+        {
+            while (true)
+            {
+                int milliseconds = end == Instant.Never ? -1 : (int)Math.Clamp(Math.Ceiling((end - BootClock.Now).TotalMilliseconds), 0, int.MaxValue);
+                int ready = Libc.poll(first, (nuint)descriptors.Length, milliseconds);
+                if (ready > 0 || (ready == 0 && milliseconds == 0))
+                    return ready > 0;
+                if (ready < 0 && Marshal.GetLastPInvokeError() is var error and not Errno.EINTR)
+                    throw new LinuxException(error, "wait for", "descriptors");
+            }
+        }
+    }
+}

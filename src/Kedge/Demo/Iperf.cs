@@ -1,0 +1,59 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Kedge.Demo;
+
+/// <summary>What iperf3 measured in one direction.</summary>
+/// <param name="BitsPerSecond">Payload bits a second that arrived.</param>
+/// <param name="Retransmits">TCP segments sent again; 0 for UDP.</param>
+/// <param name="LostPackets">UDP datagrams that did not arrive; 0 for TCP.</param>
+/// <param name="Packets">UDP datagrams sent; 0 for TCP.</param>
+public sealed record Iperf(double BitsPerSecond, long Retransmits, long LostPackets, long Packets)
+{
+    /// <summary>Sends one or more TCP streams from one host to another for a while.</summary>
+    /// <param name="from">The host that sends.</param>
+    /// <param name="to">The host that receives.</param>
+    /// <param name="address">The receiving host's address.</param>
+    /// <param name="duration">How long, to the whole second.</param>
+    /// <param name="streams">How many connections.</param>
+    /// <exception cref="CommandException">iperf3 failed, or was not done 10 seconds after its time.</exception>
+    public static Iperf Tcp(Host from, Host to, string address, TimeSpan duration, int streams = 1) =>
+        Run(from, to, address, duration, "-P", streams.ToString(CultureInfo.InvariantCulture));
+
+    /// <summary>Sends UDP datagrams from one host to another for a while.</summary>
+    /// <param name="from">The host that sends.</param>
+    /// <param name="to">The host that receives.</param>
+    /// <param name="address">The receiving host's address.</param>
+    /// <param name="duration">How long, to the whole second.</param>
+    /// <param name="bitsPerSecond">The rate to send at.</param>
+    /// <param name="payloadBytes">Bytes of each datagram's payload.</param>
+    /// <exception cref="CommandException">iperf3 failed, or was not done 10 seconds after its time.</exception>
+    public static Iperf Udp(Host from, Host to, string address, TimeSpan duration, long bitsPerSecond, int payloadBytes) =>
+        Run(
+            from, to, address, duration,
+            "-u", "-w", "4M", "-b", bitsPerSecond.ToString(CultureInfo.InvariantCulture), "-l", payloadBytes.ToString(CultureInfo.InvariantCulture));
+
+    private static Iperf Run(Host from, Host to, string address, TimeSpan duration, params string[] arguments)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        ArgumentNullException.ThrowIfNull(to);
+        TimeSpan limit = TimeSpan.FromSeconds(10);
+        // -1: one client, then it ends. Port 0 is not offered, but a host has one measurement at a time on one address.
+        using RunningProcess server = to.Start("iperf3", "-s", "-1", "--forceflush", "-B", address);
+        server.WaitForLine("Server listening", limit);
+        var client = new Command(
+        [
+            "iperf3", "-c", address, "-J", "--connect-timeout", "5000", "-t", duration.TotalSeconds.ToString("0", CultureInfo.InvariantCulture), .. arguments,
+        ])
+        { Timeout = duration + limit };
+        CommandResult result = from.Run(client);
+        using JsonDocument document = JsonDocument.Parse(result.Output);
+        JsonElement end = document.RootElement.GetProperty("end");
+        if (end.TryGetProperty("sum_received", out JsonElement received) && end.TryGetProperty("sum_sent", out JsonElement sent) && sent.TryGetProperty("retransmits", out JsonElement retransmits))
+            return new(received.GetProperty("bits_per_second").GetDouble(), retransmits.GetInt64(), 0, 0);
+        JsonElement sum = end.GetProperty("sum");
+        long packets = sum.GetProperty("packets").GetInt64();
+        long lost = sum.GetProperty("lost_packets").GetInt64();
+        return new(sum.GetProperty("bits_per_second").GetDouble() * (packets - lost) / Math.Max(packets, 1), 0, lost, packets);
+    }
+}

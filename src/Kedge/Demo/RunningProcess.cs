@@ -1,0 +1,227 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Text;
+using Kedge.Linux.Namespaces;
+
+namespace Kedge.Demo;
+
+/// <summary>
+/// A program that was started and whose output is kept. Whoever started it disposes it, which ends the program. Any thread may use it.
+/// The program gets SIGTERM when this process dies, however it dies.
+/// </summary>
+public sealed class RunningProcess : IDisposable
+{
+    private static readonly TimeSpan GracePeriod = TimeSpan.FromSeconds(1);
+
+    private readonly Process _process;
+    private readonly string _where;
+    private readonly Lock _lock = new();
+    private readonly StringBuilder _output = new();
+    private readonly StringBuilder _error = new();
+
+    // Counts the streams read to their end. They may outlive the program: what it leaves in the background inherits them.
+    private readonly CountdownEvent _streams = new(2);
+    private bool _disposed;
+    private int _exitCode;
+
+    private RunningProcess(Command command, string where, Process process)
+    {
+        Command = command;
+        _where = where;
+        _process = process;
+        ProcessId = process.Id;
+        process.OutputDataReceived += (_, line) => Append(_output, line.Data);
+        process.ErrorDataReceived += (_, line) => Append(_error, line.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    /// <summary>What was started.</summary>
+    public Command Command { get; }
+
+    /// <summary>The program's process id.</summary>
+    public int ProcessId { get; }
+
+    /// <summary>Whether the program has ended.</summary>
+    public bool HasExited => _disposed || _process.HasExited;
+
+    /// <summary>What the program has written to its standard output so far, in whole lines.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (_lock)
+                return _output.ToString();
+        }
+    }
+
+    /// <summary>What the program has written to its standard error so far, in whole lines.</summary>
+    public string Error
+    {
+        get
+        {
+            lock (_lock)
+                return _error.ToString();
+        }
+    }
+
+    /// <summary>Starts a program on this host itself.</summary>
+    public static RunningProcess Start(Command command) => Start(command, "on this host", []);
+
+    /// <summary>Waits until the program has written a line that contains <paramref name="part"/>, to either stream, and returns the line.</summary>
+    /// <exception cref="CommandException">The program ended, or the time was over, without such a line.</exception>
+    public string WaitForLine(string part, TimeSpan timeout)
+    {
+        string? found = null;
+        bool ended = false;
+        bool done = Wait.TryUntil(
+            () =>
+            {
+                ended = HasExited; // before the search, so that its last words are not missed
+                found = Find(part);
+                return found is not null || ended;
+            },
+            timeout);
+        if (found is null && done)
+        {
+            _streams.Wait(GracePeriod);
+            found = Find(part);
+        }
+        return found ?? throw Failure($"no line with '{part}' {(done ? "before it ended" : $"within {timeout.TotalSeconds:0.###} s")}");
+    }
+
+    /// <summary>Waits until the program has ended by itself.</summary>
+    /// <exception cref="CommandException">It did not within the time; it has been killed.</exception>
+    public CommandResult WaitForExit(TimeSpan timeout)
+    {
+        if (!TryWaitForExit(timeout))
+        {
+            Kill();
+            throw Failure($"still running after {timeout.TotalSeconds:0.###} s");
+        }
+        _streams.Wait(GracePeriod);
+        return Result();
+    }
+
+    /// <summary>Ends the program, by SIGTERM, and by SIGKILL when it has not ended a second later. One that has ended already is fine.</summary>
+    public CommandResult Stop()
+    {
+        Signal(ProcessSignal.Terminate);
+        return TryWaitForExit(GracePeriod) ? WaitForExit(GracePeriod) : Kill();
+    }
+
+    /// <summary>Ends the program at once, by SIGKILL. One that has ended already is fine.</summary>
+    public CommandResult Kill()
+    {
+        Signal(ProcessSignal.Kill);
+        if (TryWaitForExit(GracePeriod))
+            _streams.Wait(GracePeriod);
+        return Result();
+    }
+
+    /// <summary>Sends a signal, unless the program has ended.</summary>
+    public void Signal(ProcessSignal signal)
+    {
+        if (!HasExited) // It is our child: until we have seen it end, nobody else can get its id.
+            ProcessSignals.Send(ProcessId, signal);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _exitCode = Stop().ExitCode;
+        _disposed = true;
+        _process.Dispose();
+    }
+
+    /// <summary>Starts a program by way of <paramref name="prefix"/>, such as <c>ip netns exec NAME</c>, which must replace itself by it.</summary>
+    internal static RunningProcess Start(Command command, string where, IReadOnlyList<string> prefix)
+    {
+        ArgumentNullException.ThrowIfNull(command);
+        // The signal comes when the thread that started the program ends, not the process: hence a thread that never does.
+        string[] line = ["setpriv", "--pdeathsig", "TERM", "--", .. prefix, .. command.Line];
+        var start = new ProcessStartInfo(line[0], line[1..])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        start.Environment["LC_ALL"] = "C";
+        foreach ((string name, string value) in command.Environment)
+            start.Environment[name] = value;
+        RunningProcess running = StartingThread.Run(() => new RunningProcess(command, where, Process.Start(start)!));
+        try
+        {
+            running._process.StandardInput.Write(command.Input);
+            running._process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It did not want to read it all; its exit code says whether that is a failure.
+        }
+        return running;
+    }
+
+    /// <summary>Runs a program to its end.</summary>
+    internal static CommandResult Run(Command command, string where, IReadOnlyList<string> prefix)
+    {
+        using RunningProcess process = Start(command, where, prefix);
+        return process.WaitForExit(command.Timeout);
+    }
+
+    private string? Find(string part) =>
+        (Output + Error).Split('\n').FirstOrDefault(line => line.Contains(part, StringComparison.Ordinal));
+
+    private CommandException Failure(string what) => new(Command, _where, what, Result());
+
+    private bool TryWaitForExit(TimeSpan timeout) => _disposed || _process.WaitForExit(timeout);
+
+    private CommandResult Result() => new(_disposed ? _exitCode : HasExited ? _process.ExitCode : -1, Output, Error);
+
+    private void Append(StringBuilder to, string? line)
+    {
+        if (line is null)
+        {
+            _streams.Signal();
+            return;
+        }
+        lock (_lock)
+            to.Append(line).Append('\n');
+    }
+
+    /// <summary>The one thread that starts programs. It lives as long as this process, and so does the claim of its children on a signal.</summary>
+    private static class StartingThread
+    {
+        private static readonly BlockingCollection<Action> Requests = [];
+
+        static StartingThread()
+        {
+            new Thread(() =>
+            {
+                foreach (Action request in Requests.GetConsumingEnumerable())
+                    request();
+            })
+            { IsBackground = true, Name = "starts programs" }.Start();
+        }
+
+        public static RunningProcess Run(Func<RunningProcess> start)
+        {
+            var done = new TaskCompletionSource<RunningProcess>(TaskCreationOptions.RunContinuationsAsynchronously);
+            Requests.Add(() =>
+            {
+                try
+                {
+                    done.SetResult(start());
+                }
+                catch (Exception e)
+                {
+                    done.SetException(e);
+                }
+            });
+            return done.Task.GetAwaiter().GetResult();
+        }
+    }
+}

@@ -1,0 +1,153 @@
+using Kedge.Demo;
+using Kedge.Linux;
+using Kedge.Linux.Netlink;
+using Kedge.Linux.Tun;
+
+namespace Kedge.SystemTests.Linux;
+
+public class LinkMonitorTests : IDisposable
+{
+    private readonly Topology _net = Topology.Create();
+    private readonly Host _host;
+    private readonly TunDevice _tun;
+    private readonly LinkMonitor _monitor;
+
+    public LinkMonitorTests()
+    {
+        _host = _net.AddHost("a");
+        string name = _net.NewInterfaceName();
+        (_tun, _monitor) = _host.Namespace.Run(() =>
+        {
+            var tun = TunDevice.Create(name);
+            return (tun, new LinkMonitor(InterfaceName.ToIndex(name)));
+        });
+    }
+
+    public void Dispose()
+    {
+        _monitor.Dispose();
+        _tun.Dispose();
+        _net.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    [Fact]
+    public void The_first_state_is_the_one_of_now()
+    {
+        Assert.Equal(new LinkState(Up: false, Mtu: 1420), Next());
+        Assert.False(_monitor.TryRead(out _));
+    }
+
+    [Fact]
+    public void Changes_of_flag_and_mtu_are_told_once_each()
+    {
+        Next();
+        _host.Ip("link", "set", _tun.Name, "up");
+        Assert.Equal(new LinkState(Up: true, Mtu: 1420), Next());
+        _host.Ip("link", "set", _tun.Name, "mtu", "1280");
+        Assert.Equal(new LinkState(Up: true, Mtu: 1280), Next());
+        _host.Ip("link", "set", _tun.Name, "txqueuelen", "100");
+        _host.Ip("link", "set", "lo", "mtu", "1500");
+        Assert.False(_monitor.TryRead(out _));
+        _host.Ip("link", "set", _tun.Name, "down");
+        Assert.Equal(new LinkState(Up: false, Mtu: 1280), Next());
+        Assert.False(_monitor.TryRead(out _));
+    }
+
+    [Fact]
+    public void States_in_between_are_told_in_order()
+    {
+        Next();
+        foreach (string flag in new[] { "up", "down", "up" })
+            _host.Ip("link", "set", _tun.Name, flag);
+
+        Assert.Equal([true, false, true], new[] { Next().Up, Next().Up, Next().Up });
+    }
+
+    [Fact]
+    public void Another_name_changes_nothing()
+    {
+        Next();
+        _host.Ip("link", "set", _tun.Name, "name", "other");
+        Assert.False(_monitor.TryRead(out _));
+        _host.Ip("link", "set", "other", "up");
+        Assert.True(Next().Up);
+    }
+
+    [Fact]
+    public void Deletion_is_told_last()
+    {
+        _host.Ip("link", "set", _tun.Name, "up");
+        Next();
+        _host.Ip("link", "delete", _tun.Name);
+
+        LinkState state = Next();
+        while (_monitor.TryRead(out LinkState later))
+            state = later;
+
+        Assert.Equal(new LinkState(Up: false, Mtu: 1420, Deleted: true), state);
+    }
+
+    [Fact]
+    public void A_move_to_another_namespace_is_no_deletion()
+    {
+        Host other = _net.AddHost("b");
+        _host.Ip("link", "set", _tun.Name, "up");
+        Next();
+        _host.Ip("link", "set", _tun.Name, "netns", other.Namespace.Name);
+
+        LinkState state = Next();
+        while (_monitor.TryRead(out LinkState later))
+            state = later;
+
+        Assert.True(state.Moved);
+        Assert.False(state.Deleted);
+        Assert.Equal(1420, state.Mtu);
+    }
+
+    [Fact]
+    public void An_interface_that_is_not_there_is_told_as_deleted()
+    {
+        using LinkMonitor monitor = _host.Namespace.Run(() => new LinkMonitor(12345));
+
+        Assert.True(monitor.TryRead(out LinkState state));
+        Assert.True(state.Deleted);
+    }
+
+    [Fact]
+    public void After_more_changes_than_the_kernel_keeps_the_state_of_now_is_told()
+    {
+        Next();
+        string changes = string.Concat(Enumerable.Range(0, 400).Select(i => $"link set {_tun.Name} mtu {1300 + i}\n"));
+        _host.Run(new Command("ip", "-batch", "-") { Input = changes });
+
+        List<int> mtus = [];
+        while (_monitor.TryRead(out LinkState state))
+            mtus.Add(state.Mtu);
+
+        Assert.InRange(mtus.Count, 2, 399); // Otherwise nothing was lost, and this test shows nothing.
+        Assert.Equal(1699, mtus[^1]);
+    }
+
+    [Fact]
+    public void A_waiter_is_told_of_changes()
+    {
+        Next();
+        using var waiter = new Waiter(_monitor);
+        Assert.Equal(WaitEvents.DeadlinePassed, waiter.Wait(BootClock.Now));
+
+        _host.Ip("link", "set", _tun.Name, "up");
+
+        Assert.Equal(WaitEvents.LinkChanged, waiter.Wait(BootClock.Now + Receiver.Patience));
+        while (_monitor.TryRead(out _))
+        {
+        }
+        Assert.Equal(WaitEvents.DeadlinePassed, waiter.Wait(BootClock.Now + TimeSpan.FromMilliseconds(1)));
+    }
+
+    private LinkState Next()
+    {
+        Assert.True(_monitor.TryRead(out LinkState state));
+        return state;
+    }
+}

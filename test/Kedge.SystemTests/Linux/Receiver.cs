@@ -1,0 +1,101 @@
+using Kedge.Demo;
+using Kedge.Linux;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.SystemTests.Linux;
+
+/// <summary>A packet as it was received, copied out of its buffer.</summary>
+internal sealed record Received(byte[] Bytes, Endpoint Source, Endpoint Destination, byte Ecn)
+{
+    public int Number => BitConverter.ToInt32(Bytes);
+}
+
+/// <summary>A thread that does what a packet thread does, wait and read, and keeps everything it gets.</summary>
+internal sealed class Receiver : IDisposable
+{
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    private readonly List<Received> _received = [];
+    private readonly Thread _thread;
+    private readonly Action _wake;
+    private volatile bool _stopping;
+    private volatile Exception? _failure;
+    private int _waits;
+
+    public Receiver(IDatagramSocket socket) : this(socket.WaitReadable, buffers => socket.Receive(buffers), socket.Wake)
+    {
+    }
+
+    public Receiver(IPacketDevice device) : this(device.WaitReadable, buffers => device.Read(buffers), device.Wake)
+    {
+    }
+
+    private Receiver(Action wait, Func<PacketBuffer[], int> read, Action wake)
+    {
+        _wake = wake;
+        _thread = new Thread(() => Run(wait, read)) { IsBackground = true, Name = "test receiver" };
+        _thread.Start();
+    }
+
+    /// <summary>What ended the thread, if anything did.</summary>
+    public Exception? Failure => _failure;
+
+    /// <summary>How often the thread has begun to wait: a loop that spins is seen here.</summary>
+    public int Waits => Volatile.Read(ref _waits);
+
+    public Received[] All
+    {
+        get
+        {
+            lock (_received)
+                return [.. _received];
+        }
+    }
+
+    /// <summary>Waits until so many packets are there, and returns all.</summary>
+    public Received[] Take(int count)
+    {
+        Wait.Until(() => All.Length >= count || _failure is not null, Patience, $"{count} packets");
+        Assert.Null(_failure);
+        return All;
+    }
+
+    /// <summary>Waits for a packet that <paramref name="isWanted"/>.</summary>
+    public Received TakeFirst(Func<Received, bool> isWanted)
+    {
+        Received? found = null;
+        Wait.Until(() => (found = All.FirstOrDefault(isWanted)) is not null || _failure is not null, Patience, "the packet");
+        Assert.Null(_failure);
+        return found!;
+    }
+
+    public void Dispose()
+    {
+        _stopping = true;
+        _wake();
+        Assert.True(_thread.Join(Patience), "The thread does not wake up.");
+    }
+
+    private void Run(Action wait, Func<PacketBuffer[], int> read)
+    {
+        var buffers = Batch.Of(64);
+        try
+        {
+            while (!_stopping)
+            {
+                Interlocked.Increment(ref _waits);
+                wait();
+                int count = read(buffers);
+                lock (_received)
+                {
+                    for (int i = 0; i < count; i++)
+                        _received.Add(new(buffers[i].Packet.ToArray(), buffers[i].Source, buffers[i].Destination, buffers[i].Ecn));
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            _failure = e;
+        }
+    }
+}

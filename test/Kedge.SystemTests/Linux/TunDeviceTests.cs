@@ -1,0 +1,337 @@
+using System.Globalization;
+using Kedge.Demo;
+using Kedge.Linux;
+using Kedge.Linux.Tun;
+using Kedge.Linux.Udp;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.SystemTests.Linux;
+
+/// <summary>One host; the kernel's end of the TUN has 10.9.0.1 and fd09::1, ours plays everyone else.</summary>
+public class TunDeviceTests : IDisposable
+{
+    private readonly Topology _net = Topology.Create();
+    private readonly Host _host;
+
+    public TunDeviceTests() => _host = _net.AddHost("a");
+
+    public static TheoryData<string, string> Ends => new()
+    {
+        { "10.9.0.1", "10.9.0.2" },
+        { "fd09::1", "fd09::2" },
+    };
+
+    public void Dispose()
+    {
+        _net.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    [Theory]
+    [MemberData(nameof(Ends))]
+    public void The_kernel_answers_a_ping_that_is_written(string kernel, string peer)
+    {
+        using TunDevice tun = Up();
+        using var receiver = new Receiver(tun);
+        IpAddress from = IpAddress.Parse(peer), to = IpAddress.Parse(kernel);
+        byte protocol = from.IsIPv4 ? Batch.Icmp : Batch.IcmpV6;
+
+        Assert.Equal(1, tun.Write([Batch.IpPacket(protocol, new(from, 0), new(to, 0), payloadLength: 56)]));
+
+        int header = from.IsIPv4 ? 20 : 40;
+        byte echoReply = from.IsIPv4 ? (byte)0 : (byte)129;
+        Received reply = receiver.TakeFirst(got => got.Bytes.Length == header + 64 && got.Bytes[header] == echoReply);
+        Assert.Equal(from, Destination(reply.Bytes));
+        Assert.Equal(default, tun.Losses);
+    }
+
+    [Theory]
+    [MemberData(nameof(Ends))]
+    public void Datagrams_pass_between_a_socket_and_the_device_in_batches(string kernel, string peer)
+    {
+        using TunDevice tun = Up(mtu: 9000);
+        using UdpPort port = _host.Namespace.Run(() =>
+        {
+            var opened = new UdpPort();
+            opened.Open(0);
+            return opened;
+        });
+        using Receiver atDevice = new(tun), atSocket = new(port);
+        Endpoint inside = new(IpAddress.Parse(kernel), (ushort)port.Port), outside = new(IpAddress.Parse(peer), 1234);
+        int header = (inside.Address.IsIPv4 ? 20 : 40) + 8;
+        int[] lengths = [.. Enumerable.Range(0, 100).Select(i => i * 80)];
+
+        Assert.Equal(100, tun.Write([.. lengths.Select(length => Batch.IpPacket(Batch.Udp, outside, inside, length))]));
+        Received[] written = atSocket.Take(100);
+        Assert.Equal(100, port.Send([.. Enumerable.Range(0, 100).Select(i => Batch.Datagram(outside, i, 4 + i * 80))]));
+        Wait.Until(() => Udp().Length >= 100, Receiver.Patience, "100 datagrams");
+
+        Assert.Equal(lengths, written.Select(got => got.Bytes.Length));
+        Assert.All(written, got => Assert.Equal(outside, got.Source));
+        Assert.Equal(Enumerable.Range(0, 100), Udp().Select(got => BitConverter.ToInt32(got.Bytes, header)));
+        Assert.Equal(Enumerable.Range(0, 100).Select(i => header + 4 + i * 80), Udp().Select(got => got.Bytes.Length));
+
+        Received[] Udp() => [.. atDevice.All.Where(got => Destination(got.Bytes) == outside.Address)];
+    }
+
+    [Fact]
+    public void The_longest_packet_passes_both_ways()
+    {
+        using TunDevice tun = Up(mtu: 65535);
+        using var receiver = new Receiver(tun);
+        PacketBuffer ping = Batch.IpPacket(Batch.Icmp, new(IpAddress.Parse("10.9.0.2"), 0), new(IpAddress.Parse("10.9.0.1"), 0), payloadLength: 65507);
+        Assert.Equal(PacketBuffer.MaximumLength, ping.Length);
+
+        Assert.Equal(1, tun.Write([ping]));
+
+        Assert.Equal(ping.Packet[28..].ToArray(), receiver.TakeFirst(got => got.Bytes.Length == ping.Length).Bytes[28..]);
+    }
+
+    [Fact]
+    public void A_new_device_is_as_asked_for()
+    {
+        string name = _net.NewInterfaceName();
+        using TunDevice tun = Create(name, mtu: 1280);
+
+        Assert.Equal(name, tun.Name);
+        Assert.Equal(1280, tun.Mtu);
+        Assert.Equal("1280", Setting(name, "mtu"));
+        Assert.Equal("500", Setting(name, "tx_queue_len"));
+        Assert.Equal("down", Setting(name, "operstate"));
+        tun.RecordMtu(1400);
+        Assert.Equal(1400, tun.Mtu);
+        Assert.Equal("1280", Setting(name, "mtu"));
+    }
+
+    [Fact]
+    public void The_kernel_numbers_names_that_ask_for_it()
+    {
+        using TunDevice first = Create("kdg%d"), second = Create("kdg%d");
+
+        Assert.Equal("kdg0", first.Name);
+        Assert.Equal("kdg1", second.Name);
+    }
+
+    [Fact]
+    public void An_interface_ends_with_its_device()
+    {
+        TunDevice tun = Up();
+        Assert.Contains(tun.Name, _host.Ip("link", "show").Output, StringComparison.Ordinal);
+        using (new Receiver(tun))
+        {
+        }
+
+        tun.Dispose();
+
+        Assert.DoesNotContain(tun.Name, _host.Ip("link", "show").Output, StringComparison.Ordinal);
+        tun.Wake(); // Late, but harmless.
+    }
+
+    [Fact]
+    public void A_name_that_another_device_holds_is_refused_in_a_sentence()
+    {
+        using TunDevice tun = Create(_net.NewInterfaceName());
+
+        var failure = Assert.Throws<LinuxException>(() => Create(tun.Name));
+
+        Assert.Equal(Errno.EBUSY, failure.Errno);
+        Assert.Contains($"{tun.Name}, which another process holds", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_name_of_an_interface_of_another_kind_is_refused()
+    {
+        Assert.Equal(Errno.EINVAL, Assert.Throws<LinuxException>(() => Create("lo")).Errno);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(".")]
+    [InlineData("..")]
+    [InlineData("a/b")]
+    [InlineData("a:b")]
+    [InlineData("a b")]
+    [InlineData("a\tb")]
+    [InlineData("a\nb")]
+    [InlineData("sixteen-letters-")]
+    [InlineData("ümläüt-zü-läng")]
+    public void A_name_that_no_interface_can_have_is_refused_in_a_sentence(string name)
+    {
+        var failure = Assert.Throws<ArgumentException>(() => Create(name));
+
+        Assert.Contains($"'{name}' cannot be an interface's name", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(67)]
+    [InlineData(65536)]
+    public void An_mtu_that_no_interface_can_have_is_refused_and_leaves_nothing(int mtu)
+    {
+        string name = _net.NewInterfaceName();
+
+        var failure = Assert.Throws<LinuxException>(() => Create(name, mtu));
+
+        Assert.Equal(Errno.EINVAL, failure.Errno);
+        Assert.Contains($"set MTU of {name}", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(name, _host.Ip("link", "show").Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_reader_that_waits_is_told_once_that_the_interface_is_deleted()
+    {
+        using TunDevice tun = Up();
+        using var receiver = new Receiver(tun);
+        Wait.Until(() => receiver.Waits > 0, Receiver.Patience, "the reader");
+
+        _host.Ip("link", "delete", tun.Name);
+
+        Wait.Until(() => receiver.Failure is not null, Receiver.Patience, "the reader's end");
+        var failure = Assert.IsType<LinuxException>(receiver.Failure);
+        Assert.Equal(Errno.EBADFD, failure.Errno);
+        Assert.Contains(tun.Name, failure.Message, StringComparison.Ordinal);
+        Assert.Equal(Errno.EBADFD, Assert.Throws<LinuxException>(() => tun.Read(Batch.Of(1))).Errno);
+        Assert.Equal(0, tun.Write([Ping(1)]));
+        Assert.Equal(new TunLosses(Down: 1, 0, 0), tun.Losses);
+    }
+
+    [Fact]
+    public void What_is_written_while_the_interface_is_down_is_lost_and_counted()
+    {
+        using TunDevice tun = Up();
+        using var receiver = new Receiver(tun);
+        _host.Ip("link", "set", tun.Name, "down");
+        int waits = receiver.Waits;
+
+        Assert.Equal(0, tun.Write([Ping(1), Ping(2)]));
+        Assert.Equal(new TunLosses(Down: 2, 0, 0), tun.Losses);
+        Assert.InRange(receiver.Waits, waits, waits + 2);
+        _host.Ip("link", "set", tun.Name, "up");
+        Assert.Equal(1, tun.Write([Ping(3)]));
+
+        receiver.TakeFirst(got => Destination(got.Bytes) == IpAddress.Parse("10.9.0.2"));
+        Assert.Null(receiver.Failure);
+    }
+
+    [Fact]
+    public void What_is_no_ip_packet_is_refused_and_counted_and_holds_up_nothing()
+    {
+        using TunDevice tun = Up();
+        PacketBuffer junk = new() { Length = 40 };
+        junk.Packet.Fill(0xFF);
+
+        Assert.Equal(2, tun.Write([Ping(1), junk, new PacketBuffer(), Ping(2)]));
+
+        Assert.Equal(new TunLosses(0, 0, Refused: 2), tun.Losses);
+    }
+
+    [Fact]
+    public void An_interface_that_is_moved_to_another_namespace_goes_on()
+    {
+        Host other = _net.AddHost("b");
+        using TunDevice tun = Up();
+        using var receiver = new Receiver(tun);
+
+        _host.Ip("link", "set", tun.Name, "netns", other.Namespace.Name);
+        other.AddAddress(tun.Name, "10.9.0.1/24");
+        other.Ip("link", "set", tun.Name, "up");
+        Assert.Equal(1, tun.Write([Ping(1)]));
+
+        receiver.TakeFirst(got => Destination(got.Bytes) == IpAddress.Parse("10.9.0.2"));
+    }
+
+    [Fact]
+    public void A_persistent_interface_is_adopted_and_left()
+    {
+        string name = _net.NewInterfaceName();
+        _host.Ip("tuntap", "add", "dev", name, "mode", "tun");
+        _host.AddAddress(name, "10.9.0.1/24");
+        _host.Ip("link", "set", name, "up");
+
+        using (TunDevice tun = Create(name))
+        using (var receiver = new Receiver(tun))
+        {
+            tun.Write([Ping(1)]);
+            receiver.TakeFirst(got => Destination(got.Bytes) == IpAddress.Parse("10.9.0.2"));
+        }
+
+        Assert.Contains("10.9.0.1/24", _host.Ip("address", "show", "dev", name).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_descriptor_that_was_handed_over_becomes_a_device()
+    {
+        TunDevice giver = Up();
+        HandedOver.Add(giver);
+        int number = Assert.Single(Descriptors.Open(target => target == "/dev/net/tun"), one => Descriptors.Line(one, "iff") == giver.Name);
+
+        using TunDevice tun = _host.Namespace.Run(() => TunDevice.FromDescriptor(number));
+        using var receiver = new Receiver(tun);
+
+        Assert.Equal(giver.Name, tun.Name);
+        Assert.Equal(TunDevice.DefaultMtu, tun.Mtu);
+        Assert.True(Descriptors.ClosesOnExec(number));
+        tun.Write([Ping(1)]);
+        receiver.TakeFirst(got => Destination(got.Bytes) == IpAddress.Parse("10.9.0.2"));
+    }
+
+    [Fact]
+    public void A_descriptor_that_is_no_tun_is_refused_and_stays_open()
+    {
+        using FileStream file = File.OpenRead("/dev/null");
+        int number = (int)file.SafeFileHandle.DangerousGetHandle();
+
+        var failure = Assert.Throws<LinuxException>(() => TunDevice.FromDescriptor(number));
+
+        Assert.Contains($"descriptor {number}", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(0, file.Read(new byte[1]));
+    }
+
+    [Fact]
+    public void Reading_and_writing_allocate_nothing()
+    {
+        using TunDevice tun = Up();
+        PacketBuffer[] pings = [.. Enumerable.Range(0, 64).Select(Ping)], buffers = Batch.Of(64);
+        pings[5].Packet[0] = 0xFF; // A loss is no reason to allocate.
+        long before = 0;
+        for (int round = 0; round < 100; round++)
+        {
+            if (round == 50)
+                before = GC.GetAllocatedBytesForCurrentThread();
+            if (tun.Write(pings) != 63)
+                Assert.Fail("Not all were written.");
+            for (int received = 0; received < 63;)
+            {
+                tun.WaitReadable();
+                received += tun.Read(buffers);
+            }
+        }
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    /// <summary>Devices whose descriptor has a new owner: never disposed of and never collected, for either would close it.</summary>
+    private static readonly List<TunDevice> HandedOver = [];
+
+    private static IpAddress Destination(byte[] packet) =>
+        packet[0] >> 4 == 4 ? IpAddress.FromBytes(packet.AsSpan(16, 4)) : IpAddress.FromBytes(packet.AsSpan(24, 16));
+
+    private static PacketBuffer Ping(int number)
+    {
+        var from = new Endpoint(IpAddress.Parse("10.9.0.2"), 0);
+        return Batch.IpPacket(Batch.Icmp, from, new(IpAddress.Parse("10.9.0.1"), 0), payloadLength: 56 + number % 8);
+    }
+
+    private TunDevice Create(string name, int mtu = TunDevice.DefaultMtu) => _host.Namespace.Run(() => TunDevice.Create(name, mtu));
+
+    private TunDevice Up(int mtu = TunDevice.DefaultMtu)
+    {
+        TunDevice tun = Create(_net.NewInterfaceName(), mtu);
+        _host.AddAddress(tun.Name, "10.9.0.1/24");
+        _host.AddAddress(tun.Name, "fd09::1/64");
+        _host.Ip("link", "set", tun.Name, "up");
+        return tun;
+    }
+
+    private string Setting(string interfaceName, string setting) =>
+        _host.Run("cat", string.Create(CultureInfo.InvariantCulture, $"/sys/class/net/{interfaceName}/{setting}")).Output.Trim();
+}
