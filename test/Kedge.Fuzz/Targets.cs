@@ -17,6 +17,9 @@ public static class Targets
         new WireGuard.ReplayWindowTarget(),
         new WireGuard.StagedPacketsTarget(),
         new WireGuard.RateLimiterTarget(),
+        new WireGuard.HandshakeTarget(),
+        new WireGuard.CookieTarget(),
+        new WireGuard.TransportDataTarget(),
     ];
 
     /// <summary>The target of a name; null when there is none.</summary>
