@@ -10,7 +10,7 @@ public sealed class CookieTests
 {
     private const int Attempts = 5;
 
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     [Fact]
     public void A_new_peer_reaches_Kedge_through_the_flood_and_an_old_one_notices_nothing()
@@ -21,7 +21,7 @@ public sealed class CookieTests
         using var pings = PingStream.Start(old.Host, kedge.Address);
         pings.WaitForReplies(Timeouts.Soon);
 
-        using InitiationFlood flood = Flood(hub, kedge, burst: 1500);
+        using InitiationFlood flood = Flood(hub, kedge, burst: 1000);
         ComesInByCookie(from: newcomer, to: kedge, flood, join: () => hub.Join(newcomer));
 
         pings.WaitForReplies(Timeouts.Soon);
@@ -35,7 +35,7 @@ public sealed class CookieTests
         using Hub hub = Hub.Start(spokes: 1);
         TunnelEnd kedge = hub.Kedge, other = hub.Spokes[0];
 
-        using InitiationFlood flood = Flood(hub, other, burst: 400);
+        using InitiationFlood flood = Flood(hub, other, burst: 500);
         ComesInByCookie(from: kedge, to: other, flood, join: () =>
         {
             other.Meet(kedge, knowsEndpoint: false);
