@@ -13,9 +13,9 @@ namespace Kedge.Demo;
 /// a.Run("ping", "-c", "1", "10.1.0.2");
 /// </code>
 /// <para>
-/// Whoever created it disposes it; that ends every process inside and removes namespaces, links, sockets and files. SIGINT and SIGTERM do so too.
-/// After SIGKILL the next topology on this machine does, because every name says whose it is (<see cref="Owner"/>). What another live
-/// process owns is never touched. Any thread may use it. It needs root.
+/// Whoever created it disposes it; that ends every process inside and removes namespaces, links, sockets and files. SIGINT and SIGTERM do
+/// so too. After SIGKILL the next topology on this machine does, because every name says whose it is (<see cref="Owner"/>). What another
+/// live process owns is never touched. Any thread may use it. It needs root.
 /// </para>
 /// </summary>
 public sealed class Topology : IDisposable
@@ -60,7 +60,9 @@ public sealed class Topology : IDisposable
         }
     }
 
-    /// <summary>Removes what processes that no longer run have left behind: their namespaces with the processes inside, links, sockets and files.</summary>
+    /// <summary>
+    /// Removes what processes that no longer run have left behind: their namespaces with the processes inside, links, sockets and files.
+    /// </summary>
     public static void CleanUpAfterDead() => Remains.Remove(owner => !owner.IsAlive);
 
     /// <summary>Adds a machine without any link.</summary>
@@ -108,8 +110,8 @@ public sealed class Topology : IDisposable
     }
 
     /// <summary>
-    /// A name for a tunnel's interface. No other on this machine has it, whatever the namespace: the sockets below <c>/var/run/wireguard</c>
-    /// are named after interfaces, and all namespaces share that folder.
+    /// A name for a tunnel's interface. No other on this machine has it, whatever the namespace: the sockets below
+    /// <c>/var/run/wireguard</c> are named after interfaces, and all namespaces share that folder.
     /// </summary>
     public string NewInterfaceName()
     {

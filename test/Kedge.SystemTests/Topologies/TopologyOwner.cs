@@ -3,7 +3,8 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Topologies;
 
 /// <summary>
-/// This test program run as a process of its own that builds a topology and then waits to be ended: what <see cref="CleanUpTests"/> need a victim for.
+/// This test program run as a process of its own that builds a topology and then waits to be ended: what <see cref="CleanUpTests"/> need a
+/// victim for.
 /// </summary>
 internal static class TopologyOwner
 {

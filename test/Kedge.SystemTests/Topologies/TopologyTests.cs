@@ -79,7 +79,9 @@ public class TopologyTests
         using var net = Topology.Create();
         Host a = net.AddHost("a");
 
-        var failure = Assert.Throws<CommandException>(() => a.Run(new Command("sleep", "1000") { Timeout = TimeSpan.FromMilliseconds(100) }));
+        var command = new Command("sleep", "1000") { Timeout = TimeSpan.FromMilliseconds(100) };
+
+        var failure = Assert.Throws<CommandException>(() => a.Run(command));
 
         Assert.Contains("sleep 1000", failure.Message, StringComparison.Ordinal);
         Assert.Empty(a.Namespace.ProcessIds());

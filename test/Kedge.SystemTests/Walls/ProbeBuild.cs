@@ -5,7 +5,8 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Walls;
 
 /// <summary>
-/// Compiles each assembly of ours together with the probes of its walls, once for all tests and apart from every other build, and keeps the errors.
+/// Compiles each assembly of ours together with the probes of its walls, once for all tests and apart from every other build, and keeps the
+/// errors.
 /// </summary>
 public sealed partial class ProbeBuild
 {
@@ -67,7 +68,8 @@ public sealed partial class ProbeBuild
         // What is on, is on as in every build. What is off has nothing to do with walls, and would complain about the probes' form.
         string options = string.Join(
             ';',
-            $"Configuration={Repository.Configuration}", "BuildProjectReferences=false", "ProduceReferenceAssembly=false", "UseSharedCompilation=false",
+            $"Configuration={Repository.Configuration}",
+            "BuildProjectReferences=false", "ProduceReferenceAssembly=false", "UseSharedCompilation=false",
             "GenerateDocumentationFile=false", "EnableNETAnalyzers=false", "EnforceCodeStyleInBuild=false");
         var compilations = new XElement("ItemGroup");
         foreach ((string project, string[] probes) in Compilations)
