@@ -17,7 +17,7 @@ internal static unsafe class Poll
         {
             while (true)
             {
-                int milliseconds = end == Instant.Never ? -1 : (int)Math.Clamp(Math.Ceiling((end - BootClock.Now).TotalMilliseconds), 0, int.MaxValue);
+                int milliseconds = end == Instant.Never ? -1 : Milliseconds(end - BootClock.Now);
                 int ready = Libc.poll(first, (nuint)descriptors.Length, milliseconds);
                 if (ready > 0 || (ready == 0 && milliseconds == 0))
                     return ready > 0;
@@ -26,4 +26,6 @@ internal static unsafe class Poll
             }
         }
     }
+
+    private static int Milliseconds(TimeSpan span) => (int)Math.Clamp(Math.Ceiling(span.TotalMilliseconds), 0, int.MaxValue);
 }

@@ -15,7 +15,9 @@ public sealed unsafe class BackgroundProcess : IDisposable
 {
     private const string ReadyVariable = "KEDGE_READY_FD";
 
-    /// <summary>More bytes than either <c>posix_spawnattr_t</c> (336) or <c>posix_spawn_file_actions_t</c> (80) has in any C library.</summary>
+    /// <summary>
+    /// More bytes than either <c>posix_spawnattr_t</c> (336) or <c>posix_spawn_file_actions_t</c> (80) has in any C library.
+    /// </summary>
     private const int OpaqueLength = 512;
 
     private readonly Descriptor _ready;
@@ -62,11 +64,13 @@ public sealed unsafe class BackgroundProcess : IDisposable
     }
 
     /// <summary>
-    /// In the process that <see cref="Start"/> started: tells the starter that this one is at work. In any other process, and the second time, it does nothing.
+    /// In the process that <see cref="Start"/> started: tells the starter that this one is at work. In any other process, and the second
+    /// time, it does nothing.
     /// </summary>
     public static void SignalReady()
     {
-        if (!int.TryParse(Environment.GetEnvironmentVariable(ReadyVariable), NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+        string? variable = Environment.GetEnvironmentVariable(ReadyVariable);
+        if (!int.TryParse(variable, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
             return;
         Environment.SetEnvironmentVariable(ReadyVariable, null);
         using var pipe = new Descriptor(number);

@@ -3,10 +3,10 @@ using Kedge.Linux.Interop;
 namespace Kedge.Linux.Udp;
 
 /// <summary>
-/// One UDP port on every local address, IPv4 and IPv6, as the kernel has them: a machine that speaks only one of the two is fine. A new object is
-/// closed. <see cref="Open"/>, <see cref="Close"/>, <see cref="SetMark"/> and <see cref="Losses"/> may be called by any thread while
-/// others send, receive and wait; those go on with the new port by themselves. The sockets belong to the network namespace of the thread that
-/// calls <see cref="Open"/>. Dispose it after the threads that use it have ended.
+/// One UDP port on every local address, IPv4 and IPv6, as the kernel has them: a machine that speaks only one of the two is fine. A new
+/// object is closed. <see cref="Open"/>, <see cref="Close"/>, <see cref="SetMark"/> and <see cref="Losses"/> may be called by any thread
+/// while others send, receive and wait; those go on with the new port by themselves. The sockets belong to the network namespace of the
+/// thread that calls <see cref="Open"/>. Dispose it after the threads that use it have ended.
 /// </summary>
 public sealed class UdpPort : IDatagramSocket
 {
@@ -58,7 +58,9 @@ public sealed class UdpPort : IDatagramSocket
     /// </summary>
     /// <param name="port">The port; 0 for one that is free in both families.</param>
     /// <param name="mark">The firewall mark (fwmark) of what is sent; 0 for none.</param>
-    /// <exception cref="LinuxException">EADDRINUSE: the port is taken. EACCES: it is a privileged one. EAFNOSUPPORT: this machine speaks neither family.</exception>
+    /// <exception cref="LinuxException">
+    /// EADDRINUSE: the port is taken. EACCES: it is a privileged one. EAFNOSUPPORT: this machine speaks neither family.
+    /// </exception>
     public void Open(ushort port, uint mark = 0)
     {
         lock (_changing)
