@@ -159,14 +159,11 @@ public sealed class ChaCha20Poly1305 : IDisposable
         return LibcryptoAead.TryOpen(key, nonce, associatedData, ciphertextAndTag, plaintext);
     }
 
-    private static void WriteNonce(Span<byte> nonce, ulong counter)
-    {
-        nonce[..4].Clear();
-        BinaryPrimitives.WriteUInt64LittleEndian(nonce[4..], counter);
-    }
-
-    // Once the bit is set nobody enters, so the number only falls, and exactly one thread finds itself the last.
-    private bool TryEnter()
+    /// <summary>
+    /// Counts this thread as inside, so that the key stays until <see cref="Leave"/>; false once this is disposed. From then on the number
+    /// only falls, so exactly one thread finds itself the last. Tests call it to stand inside for as long as they like.
+    /// </summary>
+    internal bool TryEnter()
     {
         int state = Volatile.Read(ref _state);
         while ((state & Disposed) == 0)
@@ -179,10 +176,17 @@ public sealed class ChaCha20Poly1305 : IDisposable
         return false;
     }
 
-    private void Leave()
+    /// <summary>Ends what a successful <see cref="TryEnter"/> began.</summary>
+    internal void Leave()
     {
         if (Interlocked.Decrement(ref _state) == Disposed)
             Zero();
+    }
+
+    private static void WriteNonce(Span<byte> nonce, ulong counter)
+    {
+        nonce[..4].Clear();
+        BinaryPrimitives.WriteUInt64LittleEndian(nonce[4..], counter);
     }
 
     private void Zero()

@@ -70,7 +70,7 @@ internal sealed unsafe class CipherContext : SafeHandleZeroOrMinusOneIsInvalid
         return true;
     }
 
-    // Everything of a message but its end. A length of zero is not passed on: to libcrypto a null input means the end.
+    // Everything of a message but its end. Empty parts are not passed on: their pointers are null, which can mean other things.
     private void Process(
         int direction, byte* nonce, byte* associatedData, int associatedLength, byte* source, byte* target, int length, byte* tag = null)
     {

@@ -41,7 +41,7 @@ internal static unsafe partial class Libcrypto
     public static partial byte* OpenSSL_version(int type);
 
     [LibraryImport(FileName)]
-    public static partial ulong ERR_get_error();
+    public static partial ulong ERR_peek_last_error();
 
     [LibraryImport(FileName)]
     public static partial void ERR_error_string_n(ulong error, byte* text, nuint length);

@@ -20,6 +20,9 @@ internal sealed class LibcryptoAead : IDisposable
     /// <param name="key">The key, 32 bytes. It stays the caller's, who keeps it until this is disposed.</param>
     public LibcryptoAead(byte[] key) => _key = key;
 
+    /// <summary>This thread's context for single messages; without a key between them.</summary>
+    public static CipherContext Single => _single ??= new();
+
     /// <summary>How many contexts wait to be used; each holds the key.</summary>
     public int SpareContexts => _spare.Count(context => context is not null);
 
@@ -78,7 +81,7 @@ internal sealed class LibcryptoAead : IDisposable
         Span<byte> destination)
     {
         RefuseShifted(plaintext, destination);
-        CipherContext context = _single ??= new();
+        CipherContext context = Single;
         try
         {
             context.SetKey(key);
@@ -99,7 +102,7 @@ internal sealed class LibcryptoAead : IDisposable
         Span<byte> plaintext)
     {
         RefuseShifted(ciphertextAndTag, plaintext);
-        CipherContext context = _single ??= new();
+        CipherContext context = Single;
         try
         {
             context.SetKey(key);

@@ -29,10 +29,10 @@ internal static unsafe class LibcryptoError
         return handle;
     }
 
-    /// <summary>The oldest error that libcrypto has queued for this thread, as text; the queue is empty afterwards.</summary>
+    /// <summary>The latest error that libcrypto has queued for this thread, as text; the queue is empty afterwards.</summary>
     public static string TakeText()
     {
-        ulong error = Libcrypto.ERR_get_error();
+        ulong error = Libcrypto.ERR_peek_last_error();
         if (error == 0)
             return "no reason given";
         byte* text = stackalloc byte[TextSize];

@@ -5,6 +5,8 @@ namespace Kedge.Crypto;
 /// <summary>An <c>EVP_MAC_CTX</c> for keyed BLAKE2s, one a thread. Between two messages it holds no key but zeros.</summary>
 internal sealed unsafe class MacContext : SafeHandleZeroOrMinusOneIsInvalid
 {
+    private static readonly byte[] NoKey = new byte[32];
+
     [ThreadStatic]
     private static MacContext? _current;
 
@@ -14,8 +16,6 @@ internal sealed unsafe class MacContext : SafeHandleZeroOrMinusOneIsInvalid
 
     /// <summary>This thread's context.</summary>
     public static MacContext Current => _current ??= new();
-
-    private static readonly byte[] NoKey = new byte[32];
 
     /// <summary>Computes the MAC of the data, as long as <paramref name="mac"/> is; key and MAC have 1 to 32 bytes.</summary>
     public void Compute(ReadOnlySpan<byte> key, ReadOnlySpan<byte> data, Span<byte> mac)

@@ -22,7 +22,10 @@ internal static class AddressText
         return true;
     }
 
-    /// <summary>RFC 4291 section 2.2: eight groups, at most one run of zero groups as <c>::</c>, the last two groups perhaps as IPv4.</summary>
+    /// <summary>
+    /// RFC 4291 section 2.2: eight groups of up to four hexadecimal digits, at most one run of zero groups written as <c>::</c>, the
+    /// last two groups perhaps as IPv4.
+    /// </summary>
     public static bool TryParseIPv6(ReadOnlySpan<char> text, out UInt128 bits)
     {
         bits = default;
@@ -45,7 +48,7 @@ internal static class AddressText
                 groups += 2;
                 break;
             }
-            if (groups == 8 || !TryParseGroup(end < 0 ? text : text[..end], out uint group))
+            if (!TryParseGroup(end < 0 ? text : text[..end], out uint group))
                 return false;
             value = (value << 16) | group;
             groups++;

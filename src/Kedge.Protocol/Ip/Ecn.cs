@@ -2,8 +2,8 @@ namespace Kedge.Protocol.Ip;
 
 /// <summary>
 /// Explicit congestion notification through a tunnel (RFC 6040), so that a router between two nodes can slow a flow inside the tunnel
-/// down without dropping its packets. Functions over the two ECN bits of an IP header (RFC 3168 section 5); other bits are ignored, so a whole
-/// traffic class may be passed.
+/// down without dropping its packets. Functions over the two ECN bits of an IP header (RFC 3168 section 5); other bits are ignored, so
+/// a whole traffic class may be passed.
 /// </summary>
 public static class Ecn
 {

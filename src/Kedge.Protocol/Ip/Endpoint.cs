@@ -13,8 +13,8 @@ public readonly record struct Endpoint(IpAddress Address, ushort Port, uint Scop
     public bool IsNone => Address.IsNone;
 
     /// <summary>
-    /// Reads <c>192.0.2.1:51820</c>, <c>[2001:db8::1]:51820</c> or <c>[fe80::1%3]:51820</c>. The scope is an interface's index; who is given
-    /// a name must replace it first, since only the kernel knows the index.
+    /// Reads <c>192.0.2.1:51820</c>, <c>[2001:db8::1]:51820</c> or <c>[fe80::1%3]:51820</c>. The scope is an interface's index; a name
+    /// must be replaced by it first, since only the kernel knows which it is.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, out Endpoint endpoint)
     {

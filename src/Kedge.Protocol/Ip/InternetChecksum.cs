@@ -6,8 +6,8 @@ namespace Kedge.Protocol.Ip;
 public static class InternetChecksum
 {
     /// <summary>
-    /// The checksum of <paramref name="bytes"/> in host order (RFC 1071); an odd byte at the end counts as if a zero followed. Over data that
-    /// contains its own right checksum it is 0.
+    /// The checksum of <paramref name="bytes"/> in host order (RFC 1071); an odd byte at the end counts as if a zero followed. Over data
+    /// that contains its own right checksum it is 0.
     /// </summary>
     public static ushort Compute(ReadOnlySpan<byte> bytes)
     {

@@ -55,7 +55,11 @@ public readonly record struct IpAddress
     }
 
     /// <summary>The bit at <paramref name="index"/> (0 to 8 * <see cref="Size"/> - 1), counted from the most significant one.</summary>
-    public int Bit(int index) => (int)(_bits >> (127 - index)) & 1;
+    public int Bit(int index)
+    {
+        ulong half = index < 64 ? (ulong)(_bits >> 64) : (ulong)_bits;
+        return (int)(half >> (63 - index)) & 1; // a shift by a negative number counts modulo 64
+    }
 
     /// <summary>This address with all bits after the first <paramref name="length"/> (0 to 8 * <see cref="Size"/>) cleared.</summary>
     public IpAddress Masked(int length) => new(length == 0 ? default : _bits & (UInt128.MaxValue << (128 - length)), Size);

@@ -32,8 +32,8 @@ public readonly ref struct IpPacket
     public byte Ecn => (byte)((Version == 4 ? _bytes[1] : _bytes[1] >> 4) & Ip.Ecn.Mask);
 
     /// <summary>
-    /// Finds the packet at the start of <paramref name="bytes"/>, which may be followed by padding. False when there is none: the version is
-    /// neither 4 nor 6, the header is cut short, or it states a length that is shorter than itself or more than there is.
+    /// Finds the packet at the start of <paramref name="bytes"/>, which may be followed by padding. False when there is none: the
+    /// version is neither 4 nor 6, the header is cut short, or it states a length that is shorter than itself or more than there is.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> bytes, out IpPacket packet)
     {

@@ -51,7 +51,9 @@ public readonly record struct IpPrefix
     /// <summary>Reads a block.</summary>
     /// <exception cref="FormatException">The text is no block.</exception>
     public static IpPrefix Parse(ReadOnlySpan<char> text) =>
-        TryParse(text, out IpPrefix prefix) ? prefix : throw new FormatException($"'{text}' is not a prefix such as 10.0.0.0/8 or fd00::/64.");
+        TryParse(text, out IpPrefix prefix)
+            ? prefix
+            : throw new FormatException($"'{text}' is not a prefix such as 10.0.0.0/8 or fd00::/64.");
 
     /// <summary>Orders by family (IPv4 first), then address, then length: a block stands before those inside it.</summary>
     public int CompareTo(IpPrefix other)

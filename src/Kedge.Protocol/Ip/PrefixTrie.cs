@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Kedge.Protocol.Ip;
 
 /// <summary>
@@ -21,9 +23,15 @@ public sealed class PrefixTrie<TValue> where TValue : class
     {
         TValue? found = null;
         Node? node = address.IsIPv4 ? _ipv4 : _ipv6;
-        while (node is not null && node.Prefix.Contains(address))
+        while (node is not null)
         {
-            found = node.Value ?? found;
+            // Forks are not compared: where one does not contain the address, neither does any prefix below it.
+            if (node.Value is not null)
+            {
+                if (!node.Prefix.Contains(address))
+                    break;
+                found = node.Value;
+            }
             node = node.ChildTowards(address);
         }
         return found;
@@ -39,7 +47,10 @@ public sealed class PrefixTrie<TValue> where TValue : class
     }
 
     /// <summary>A trie in which <paramref name="prefix"/> has <paramref name="value"/>, whatever it had before.</summary>
-    public PrefixTrie<TValue> With(IpPrefix prefix, TValue value) => WithRoot(prefix, Insert(RootOf(prefix), prefix, value));
+    /// <exception cref="ArgumentException">There is no prefix.</exception>
+    public PrefixTrie<TValue> With(IpPrefix prefix, TValue value) => prefix.IsNone
+        ? throw new ArgumentException("There is no prefix to insert.", nameof(prefix))
+        : WithRoot(prefix, Insert(RootOf(prefix), prefix, value));
 
     /// <summary>A trie in which <paramref name="prefix"/> has no value.</summary>
     public PrefixTrie<TValue> Without(IpPrefix prefix) => WithRoot(prefix, Remove(RootOf(prefix), prefix));
@@ -52,16 +63,16 @@ public sealed class PrefixTrie<TValue> where TValue : class
     private static Node Insert(Node? node, IpPrefix prefix, TValue value)
     {
         if (node is null)
-            return new Node(prefix, value, null, null);
+            return new Node(prefix, value, default);
         if (node.Prefix == prefix)
-            return new Node(prefix, value, node.Zero, node.One);
+            return new Node(prefix, value, node.Children);
         int common = Math.Min(node.Prefix.Address.CommonPrefixLength(prefix.Address), Math.Min(node.Prefix.Length, prefix.Length));
         if (common == node.Prefix.Length)
             return node.WithChildTowards(prefix.Address, Insert(node.ChildTowards(prefix.Address), prefix, value));
         Node parent = common == prefix.Length
-            ? new Node(prefix, value, null, null)
-            : new Node(new IpPrefix(prefix.Address, common), null, null, null)
-                .WithChildTowards(prefix.Address, new Node(prefix, value, null, null));
+            ? new Node(prefix, value, default)
+            : new Node(new IpPrefix(prefix.Address, common), null, default)
+                .WithChildTowards(prefix.Address, new Node(prefix, value, default));
         return parent.WithChildTowards(node.Prefix.Address, node);
     }
 
@@ -70,7 +81,7 @@ public sealed class PrefixTrie<TValue> where TValue : class
         if (node is null || node.Prefix.Length > prefix.Length)
             return node;
         if (node.Prefix == prefix)
-            return new Node(prefix, null, node.Zero, node.One).Collapsed();
+            return new Node(prefix, null, node.Children).Collapsed();
         Node? child = node.ChildTowards(prefix.Address);
         Node? remaining = Remove(child, prefix);
         return ReferenceEquals(child, remaining) ? node : node.WithChildTowards(prefix.Address, remaining).Collapsed();
@@ -79,19 +90,33 @@ public sealed class PrefixTrie<TValue> where TValue : class
     /// <summary>
     /// A prefix, and the longer ones inside it by their next bit. A node without a value is a fork: it exists only to hold two children.
     /// </summary>
-    private sealed class Node(IpPrefix prefix, TValue? value, Node? zero, Node? one)
+    private sealed class Node(IpPrefix prefix, TValue? value, Children children)
     {
         public readonly IpPrefix Prefix = prefix;
         public readonly TValue? Value = value;
-        public readonly Node? Zero = zero;
-        public readonly Node? One = one;
+        public readonly Children Children = children;
 
-        /// <summary>The child on the side of an address inside <see cref="Prefix"/>; a prefix of full length has none.</summary>
-        public Node? ChildTowards(IpAddress address) => address.Bit(Prefix.Length) == 0 ? Zero : One;
+        /// <summary>The child on the side of an address; a prefix of full length has none on either side.</summary>
+        public Node? ChildTowards(IpAddress address) => Children[address.Bit(Prefix.Length)];
 
-        public Node WithChildTowards(IpAddress address, Node? child) =>
-            address.Bit(Prefix.Length) == 0 ? new Node(Prefix, Value, child, One) : new Node(Prefix, Value, Zero, child);
+        public Node WithChildTowards(IpAddress address, Node? child)
+        {
+            Children children = Children;
+            children[address.Bit(Prefix.Length)] = child;
+            return new Node(Prefix, Value, children);
+        }
 
-        public Node? Collapsed() => Value is null && (Zero is null || One is null) ? Zero ?? One : this;
+        /// <summary>This node, or what remains of it where it is a fork no longer.</summary>
+        public Node? Collapsed() => Value is null && (Children[0] is null || Children[1] is null) ? Children[0] ?? Children[1] : this;
+    }
+
+    /// <summary>
+    /// The child whose next bit is 0 and the one whose next bit is 1: chosen by index, because a branch would be mispredicted every other
+    /// time.
+    /// </summary>
+    [InlineArray(2)]
+    private struct Children
+    {
+        private Node? _child;
     }
 }

@@ -22,24 +22,25 @@ public sealed class AllowedIps<TOwner> where TOwner : class
     private readonly Dictionary<TOwner, SortedSet<IpPrefix>> _prefixes = new(ReferenceEqualityComparer.Instance);
     private PrefixTrie<TOwner> _owners = PrefixTrie<TOwner>.Empty; // the published version
 
-    /// <summary>The owner of the longest prefix that contains <paramref name="address"/>; null where there is none. Any thread; allocates nothing.</summary>
+    /// <summary>
+    /// The owner of the longest prefix that contains <paramref name="address"/>; null where there is none. Any thread; allocates nothing.
+    /// </summary>
     public TOwner? Find(IpAddress address) => Volatile.Read(ref _owners).FindLongest(address);
 
     /// <summary>Gives <paramref name="prefix"/> to <paramref name="owner"/>, and takes it from whoever had it.</summary>
     /// <exception cref="ArgumentException">There is no prefix.</exception>
     public void Insert(IpPrefix prefix, TOwner owner)
     {
-        if (prefix.IsNone)
-            throw new ArgumentException("There is no prefix to insert.", nameof(prefix));
         TOwner? previous = _owners.Find(prefix);
         if (ReferenceEquals(previous, owner))
             return;
+        PrefixTrie<TOwner> owners = _owners.With(prefix, owner);
         if (previous is not null)
             Forget(prefix, previous);
         if (!_prefixes.TryGetValue(owner, out SortedSet<IpPrefix>? prefixes))
             _prefixes.Add(owner, prefixes = new SortedSet<IpPrefix>(Order));
         prefixes.Add(prefix);
-        Volatile.Write(ref _owners, _owners.With(prefix, owner));
+        Volatile.Write(ref _owners, owners);
     }
 
     /// <summary>Takes <paramref name="prefix"/> from <paramref name="owner"/>; addresses in it fall to the next shorter prefix.</summary>

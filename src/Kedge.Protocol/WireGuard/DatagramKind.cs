@@ -58,7 +58,7 @@ public static class Datagram
         return IsStun(datagram) ? DatagramKind.Stun : DatagramKind.Unknown;
     }
 
-    /// <summary>RFC 8489 section 5: two zero bits, the magic cookie, and a length that is a multiple of 4 and counts all but the header.</summary>
+    /// <summary>RFC 8489 section 5: two zero bits, the magic cookie, and the exact length, a multiple of 4 without the header.</summary>
     private static bool IsStun(ReadOnlySpan<byte> datagram)
     {
         int length = BinaryPrimitives.ReadUInt16BigEndian(datagram[2..]);

@@ -7,10 +7,10 @@ namespace Kedge.Protocol.WireGuard;
 /// source is an IPv4 address or an IPv6 /64, which is what one customer is usually given. It is asked about sources that have proven their
 /// address with a cookie (WireGuard paper, section 5.3); others cost no more than a cookie reply. Owned by the thread of the handshakes.
 /// <para>
-/// The number of sources is bounded, and every source is let in, also when the table is full: then a newcomer takes the place of a source
-/// that has been quiet for long, as seen among a few neighbours, and starts with one handshake instead of a full burst. So a flood from more sources than
-/// there are places can neither grow the table, nor shut anyone out, nor gain bursts by pushing its own sources out; and whoever is
-/// pushed out loses nothing, since to be forgotten is to owe nothing.
+/// The number of sources is bounded, and a new source is always let in. When the table is full, it takes the place of the quietest of a
+/// few others, and where even that one has not been quiet long enough to be forgotten, it starts with one handshake instead of a full
+/// burst. So a flood from more sources than there are places can neither grow the table, nor shut anyone out, nor gain bursts by
+/// pushing its own sources out. Refusing new sources, or sharing buckets between sources, would let it shut others out.
 /// </para>
 /// </summary>
 public sealed class RateLimiter

@@ -7,7 +7,9 @@ namespace Kedge.Protocol.WireGuard;
 /// </summary>
 public sealed class ReplayWindow
 {
-    /// <summary>How far behind the newest counter another may be: one block less than there are bits, because the newest block is still filling.</summary>
+    /// <summary>
+    /// How far behind the newest counter another may be: one block less than there are bits, because the newest block is still filling.
+    /// </summary>
     public const int Size = (Blocks - 1) * BitsInBlock;
 
     /// <summary>Reject-After-Messages of the WireGuard paper, section 6.1: the first counter that is never accepted.</summary>

@@ -20,12 +20,13 @@ public sealed class StagedPackets
 
     /// <summary>An empty queue; it allocates nothing until a packet is added.</summary>
     /// <param name="maximumPackets">How many packets it holds at most.</param>
-    /// <param name="maximumBytes">How many bytes they may have together.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A bound is not positive.</exception>
+    /// <param name="maximumBytes">How many bytes they may have together; up to 1 GiB.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A bound is not positive, or too large.</exception>
     public StagedPackets(int maximumPackets = 128, int maximumBytes = 256 * 1024)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumPackets);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(maximumBytes, 1 << 30);
         _maximumPackets = maximumPackets;
         _maximumBytes = maximumBytes;
     }

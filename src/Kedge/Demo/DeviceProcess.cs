@@ -43,15 +43,15 @@ public sealed class DeviceProcess : IDisposable
     public IReadOnlyList<PeerStatus> Peers =>
         [.. Show("dump").Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(PeerStatus.Parse)];
 
-    /// <summary>Starts the distribution's wireguard-go and gives it keys and a port of the kernel's choice.</summary>
+    /// <summary>Starts the distribution's wireguard-go, or another one, and gives it keys and a port of the kernel's choice.</summary>
     /// <exception cref="CommandException">It did not come up within 10 seconds.</exception>
-    public static DeviceProcess StartWireGuardGo(Host host, WireGuardKeys? keys = null) =>
-        new(host, keys, name => new Command("wireguard-go", "-f", name) { Environment = new Dictionary<string, string> { ["LOG_LEVEL"] = "error" } });
+    public static DeviceProcess StartWireGuardGo(Host host, WireGuardKeys? keys = null, string program = "wireguard-go") =>
+        new(host, keys, name => new Command(program, "-f", name) { Environment = new Dictionary<string, string> { ["LOG_LEVEL"] = "error" } });
 
     /// <summary>Starts <c>kedge wg</c> and gives it keys and a port of the kernel's choice.</summary>
     /// <exception cref="CommandException">It did not come up within 10 seconds.</exception>
     public static DeviceProcess StartKedge(Host host, string program, WireGuardKeys? keys = null) =>
-        new(host, keys, name => new Command(program, "wg", name));
+        new(host, keys, name => new Command(program, "wg", name, "--state-dir", host.Topology.TempFolder));
 
     /// <summary>Runs <c>wg set</c> for this device.</summary>
     /// <exception cref="CommandException">The device or <c>wg</c> refused.</exception>

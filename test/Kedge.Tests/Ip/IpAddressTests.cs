@@ -48,6 +48,7 @@ public partial class IpAddressTests
     [InlineData("256.0.0.1")]
     [InlineData("1.2.3.4294967297")]
     [InlineData("1.2.3.99999999999999999999")]
+    [InlineData("1.2.3.18446744073709551617")] // 2^64 + 1
     [InlineData("1.2.3.-4")]
     [InlineData("1.2.3.+4")]
     [InlineData(" 1.2.3.4")]

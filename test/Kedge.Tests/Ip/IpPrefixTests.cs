@@ -34,7 +34,8 @@ public class IpPrefixTests
     [InlineData("10.0.0.0/8\0")]
     [InlineData("10.0.0.0/8/8")]
     [InlineData("10.0.0.0/255.0.0.0")]
-    [InlineData("10.0.0.0/4294967304")]
+    [InlineData("10.0.0.0/4294967304")] // 2^32 + 8
+    [InlineData("10.0.0.0/18446744073709551624")] // 2^64 + 8
     [InlineData("10/8")]
     [InlineData("::/129")]
     [InlineData("fe80::%1/64")]

@@ -31,6 +31,7 @@ public class PrefixTrieTests
         Assert.Null(trie.Find(IpPrefix.Parse("10.0.0.0/10")));
         Assert.Null(trie.Find(IpPrefix.Parse("11.0.0.0/9")));
         Assert.Null(trie.Find(default));
+        Assert.Throws<ArgumentException>(() => trie.With(default, "none"));
         Assert.Null(trie.FindLongest(default));
     }
 
@@ -41,6 +42,32 @@ public class PrefixTrieTests
         Assert.Equal("4", trie.FindLongest(IpAddress.Parse("192.0.2.1")));
         Assert.Equal("6", trie.FindLongest(IpAddress.Parse("::ffff:192.0.2.1")));
         Assert.Null(trie.Without(IpPrefix.Parse("::/0")).FindLongest(IpAddress.Parse("::ffff:192.0.2.1")));
+    }
+
+    /// <summary>The paths to the root are copied on each change, so what a change allocates tells how deep the trie is.</summary>
+    [Theory]
+    [InlineData(1)]
+    public void What_was_removed_leaves_no_fork_behind(int seed)
+    {
+        var random = new Random(seed);
+        IpAddress[] addresses = [.. Enumerable.Range(0, 500).Select(_ => Samples.Address(random))];
+        IpPrefix[] prefixes = [.. addresses.Select(address => new IpPrefix(address, address.Size * 6))];
+        PrefixTrie<string> fresh = PrefixTrie<string>.Empty, churned = PrefixTrie<string>.Empty;
+        foreach (IpPrefix prefix in prefixes)
+            churned = churned.With(prefix, "stays or goes");
+        foreach (IpPrefix prefix in prefixes[10..])
+            churned = churned.Without(prefix);
+        foreach (IpPrefix prefix in prefixes[..10])
+            fresh = fresh.With(prefix, "stays");
+        Assert.Equal(Allocated(fresh), Allocated(churned));
+
+        long Allocated(PrefixTrie<string> trie)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            foreach (IpPrefix prefix in prefixes)
+                _ = trie.With(prefix, "measured");
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
     }
 
     [Fact]

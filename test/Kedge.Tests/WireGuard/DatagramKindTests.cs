@@ -96,8 +96,8 @@ public class DatagramKindTests
         {
             byte[] datagram = new byte[random.Next(200)];
             random.NextBytes(datagram);
-            DatagramKind expected = datagram.Length >= 20 && datagram[0] is >= 0x81 and <= 0x86 ? DatagramKind.Rosenpass : DatagramKind.Unknown;
-            Assert.Equal(expected, Datagram.Classify(datagram));
+            bool rosenpass = datagram.Length >= 20 && datagram[0] is >= 0x81 and <= 0x86;
+            Assert.Equal(rosenpass ? DatagramKind.Rosenpass : DatagramKind.Unknown, Datagram.Classify(datagram));
         }
     }
 

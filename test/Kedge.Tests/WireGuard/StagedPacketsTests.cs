@@ -94,10 +94,11 @@ public class StagedPacketsTests
     }
 
     [Fact]
-    public void Bounds_must_be_positive()
+    public void Bounds_must_be_positive_and_within_a_GiB()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new StagedPackets(maximumPackets: 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => new StagedPackets(maximumBytes: 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new StagedPackets(maximumBytes: (1 << 30) + 1));
     }
 
     [Fact]
@@ -159,7 +160,8 @@ public class StagedPacketsTests
                 Assert.Equal(oracle.TryDequeue(out byte[]? expected) ? expected : null, Take(staged));
             else
             {
-                byte[] packet = new byte[random.Next(20) == 0 ? random.Next(maximumBytes + 2) : random.Next(Math.Min(1_500, maximumBytes + 2))];
+                int tooLong = maximumBytes + 2;
+                byte[] packet = new byte[random.Next(random.Next(20) == 0 ? tooLong : Math.Min(1_500, tooLong))];
                 random.NextBytes(packet);
                 int dropped = 0;
                 if (packet.Length > maximumBytes)
