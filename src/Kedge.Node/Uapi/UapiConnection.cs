@@ -31,8 +31,8 @@ internal sealed class UapiConnection : IDisposable
 
     public UapiConnection(UapiServer server, Socket socket) => (_server, _socket) = (server, socket);
 
-    /// <summary>When bytes last went either way, in milliseconds of <see cref="Environment.TickCount64"/>.</summary>
-    public long LastActive => Volatile.Read(ref _lastActive);
+    /// <summary>How long no bytes have gone either way.</summary>
+    public TimeSpan Silence => TimeSpan.FromMilliseconds(Environment.TickCount64 - Volatile.Read(ref _lastActive));
 
     /// <summary>Bytes of memory that its request or answer holds. Kept by the server, under its lock.</summary>
     public int HeldBytes { get; set; }

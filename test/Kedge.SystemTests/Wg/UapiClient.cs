@@ -6,7 +6,7 @@ namespace Kedge.SystemTests.Wg;
 /// <summary>The client's end of a UAPI socket, for saying what <c>wg</c> would never say.</summary>
 internal sealed class UapiClient : IDisposable
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(20);
 
     private readonly Socket _socket;
 
@@ -56,7 +56,7 @@ internal sealed class UapiClient : IDisposable
         return answer.ToString();
     }
 
-    /// <summary>Whether the other end has closed the connection, after at most 10 seconds of nothing.</summary>
+    /// <summary>Whether the other end has closed the connection, after at most 20 seconds of nothing.</summary>
     public bool IsClosedByServer()
     {
         try

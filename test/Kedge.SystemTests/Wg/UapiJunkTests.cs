@@ -36,6 +36,22 @@ public sealed class UapiJunkTests : IDisposable
     }
 
     [Fact]
+    public async Task Idle_connections_that_never_stop_coming()
+    {
+        using var stop = new CancellationTokenSource();
+        Task storm = Task.Run(() =>
+        {
+            while (!stop.IsCancellationRequested)
+                Connect();
+        });
+        Wait.Until(() => _clients.Count > 500, KedgeProgram.Patience, "500 connections");
+        AssertHarmless();
+        AssertHarmless();
+        await stop.CancelAsync();
+        await storm;
+    }
+
+    [Fact]
     public void A_thousand_half_requests()
     {
         for (int i = 0; i < 1000; i++)
