@@ -93,7 +93,11 @@ internal sealed class Pair : IDisposable
 
     /// <summary>Whether both ends would send in the same session.</summary>
     public bool HaveSession =>
-        A.TunnelTo(B).Keys.Current is { } a && B.TunnelTo(A).Keys.Current is { } b && a.LocalIndex == b.RemoteIndex && b.LocalIndex == a.RemoteIndex;
+        A.TunnelTo(B).Keys.Current is { } a
+        && B.TunnelTo(A).Keys.Current is { } b
+        && (a.LocalIndex, a.RemoteIndex) == (b.RemoteIndex, b.LocalIndex)
+        && !a.IsExpired(Now)
+        && !b.IsExpired(Now);
 
     /// <summary>Sends a numbered packet from one node's IPv4 address to another's.</summary>
     public static void Send(Node from, Node to, ulong number = 0, int length = 100) =>
