@@ -27,7 +27,7 @@ public sealed class PeerTunnel : IDisposable
     private volatile KeyPairs _keys = KeyPairs.None;
     private volatile PeerPath? _path;
     private volatile bool _hasStaged;
-    private volatile bool _mustConfirm;
+    private volatile bool _keepaliveWanted;
     private int _handshakeWanted;
     private long _lastHandshake;
     private long _sentBytes;
@@ -219,7 +219,7 @@ public sealed class PeerTunnel : IDisposable
     public Instant NextDeadline(Instant now)
     {
         KeyPairs keys = _keys;
-        if (IsHandshakeWanted || (_hasStaged && keys.Current?.IsExpired(now) == false) || (_mustConfirm && keys.Current is not null))
+        if (IsHandshakeWanted || (_hasStaged && keys.Current?.IsExpired(now) == false) || _keepaliveWanted)
             return now;
         Instant deadline = Instant.Earlier(_retryDue, _zeroKeysDue);
         deadline = Instant.Earlier(deadline, Instant.Earlier(_timers.AnswerDue, _timers.KeepaliveDue));
@@ -247,10 +247,7 @@ public sealed class PeerTunnel : IDisposable
     /// </summary>
     public void RequestKeepalive()
     {
-        if (_keys.Current is null)
-            RequestHandshake();
-        else
-            _mustConfirm = true;
+        _keepaliveWanted = true;
         _device.Attention();
     }
 
@@ -330,7 +327,7 @@ public sealed class PeerTunnel : IDisposable
         var session = new KeyPair(this, keys, isInitiator: true, handshake.LocalIndex, response.Sender, now, _timing);
         EndAttempt();
         _device.Sessions.Add(session);
-        _mustConfirm = true;
+        _keepaliveWanted = true;
         Exchange(keys => keys.Initiated(session));
         SessionMade(now);
         NoteHandshake(now);
@@ -347,16 +344,16 @@ public sealed class PeerTunnel : IDisposable
     {
         length = 0;
         bool persistent = _path is not null && now >= _timers.PersistentKeepaliveDue;
-        if (!persistent && !_mustConfirm && now < _timers.KeepaliveDue)
+        if (!persistent && !_keepaliveWanted && now < _timers.KeepaliveDue)
             return false;
         if (_keys.Current is { } session && !session.IsExpired(now) && TrySealOne(session, datagram, 0, now, out length))
             return true;
 
-        // Without a session there is nothing to acknowledge or confirm with; a persistent keepalive asks for one.
-        _mustConfirm = false;
-        _timers.Sent(now);
-        if (persistent)
+        // Without a session there is nothing to acknowledge; a persistent keepalive, or one that was asked for, asks for a session.
+        if (persistent || _keepaliveWanted)
             RequestHandshake();
+        _keepaliveWanted = false;
+        _timers.Sent(now);
         return false;
     }
 
@@ -434,7 +431,7 @@ public sealed class PeerTunnel : IDisposable
         foreach (ref readonly AeadPacket packet in packets)
             bytes += packet.Length + TransportData.Overhead;
         Interlocked.Add(ref _sentBytes, bytes);
-        _mustConfirm = false;
+        _keepaliveWanted = false;
         _timers.Sent(now);
         if (session.AsksForRenewal(now, _timing.RekeyAfterTime))
             RequestHandshake();
@@ -468,7 +465,7 @@ public sealed class PeerTunnel : IDisposable
     {
         Exchange(_ => KeyPairs.None);
         _zeroKeysDue = Instant.Never;
-        _mustConfirm = false;
+        _keepaliveWanted = false;
     }
 
     /// <summary>Publishes new sessions, and ends those that are no longer among them.</summary>
