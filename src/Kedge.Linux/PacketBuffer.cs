@@ -75,7 +75,8 @@ public sealed class PacketBuffer
 
     /// <summary>
     /// Received: the remote end. To be sent: the local address and, as scope, the interface to send from; none lets the kernel choose. The
-    /// port of a local address is not used.
+    /// port of a local address is not used. Linux takes the interface of an IPv4 address for an order, even where no route leads there, and that
+    /// of an IPv6 address, link-local ones apart, for a hint: so who keeps a source should drop it when answers stop coming.
     /// </summary>
     public Endpoint Source { get; set; }
 

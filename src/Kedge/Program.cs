@@ -14,6 +14,7 @@ try
     {
         new WgCommand(inBackground: calledAsDaemon),
         new StatusCommand(),
+        new DemoCommand(),
         new VersionCommand(),
         new CompletionCommand(),
     };

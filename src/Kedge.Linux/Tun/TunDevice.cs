@@ -72,6 +72,7 @@ public sealed unsafe class TunDevice : IPacketDevice
             string realName = InterfaceName.FromRequest(request);
             InterfaceName.Set(Libc.SIOCSIFMTU, "set MTU of", realName, mtu);
             InterfaceName.Set(Libc.SIOCSIFTXQLEN, "set txqueuelen of", realName, QueueLength);
+            DisableLinkLocalAddress(realName);
             return new TunDevice(descriptor, realName, mtu);
         }
         catch
@@ -153,7 +154,6 @@ public sealed unsafe class TunDevice : IPacketDevice
     }
 
     /// <inheritdoc/>
-    /// <exception cref="LinuxException">The interface is gone.</exception>
     public void WaitReadable()
     {
         // The kernel reports an error from the moment it begins to delete the interface; a read may still say EAGAIN then.
@@ -169,6 +169,23 @@ public sealed unsafe class TunDevice : IPacketDevice
     {
         _descriptor.Dispose();
         _epoll.Dispose();
+    }
+
+    /// <summary>
+    /// Keeps the kernel from giving the interface an fe80:: address of its own, and from looking for routers with it: a peer for ::/0 would be
+    /// woken by that each time the interface comes up. The kernel's own WireGuard interfaces have none either.
+    /// </summary>
+    private static void DisableLinkLocalAddress(string name)
+    {
+        const string NoAddress = "1"; // IN6_ADDR_GEN_MODE_NONE
+        try
+        {
+            File.WriteAllText($"/proc/sys/net/ipv6/conf/{name}/addr_gen_mode", NoAddress);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // No IPv6 here, or a container that may not change settings: the address does no harm.
+        }
     }
 
     private static Descriptor OpenControl() =>

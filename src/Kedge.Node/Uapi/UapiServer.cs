@@ -19,7 +19,7 @@ public sealed class UapiServer : IAsyncDisposable
     public const int MaximumConnections = 64;
 
     /// <summary>Bytes that unfinished requests and answers not yet taken may hold together.</summary>
-    public const int MaximumHeldBytes = 12 << 20;
+    public const int MaximumHeldBytes = 8 << 20;
 
     private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(100);
 

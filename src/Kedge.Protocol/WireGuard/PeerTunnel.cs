@@ -103,10 +103,8 @@ public sealed class PeerTunnel : IDisposable
     {
         if (_keys.Current is not { } session || session.IsExpired(now) || !session.Seal(packets, _device.Mtu))
             return false;
-        NoteSent(now, packets);
+        NoteSent(now, session, packets);
         _timers.DataSent(now);
-        if (session.AsksForRenewal(now, _timing.RekeyAfterTime))
-            RequestHandshake();
         return true;
     }
 
@@ -335,7 +333,7 @@ public sealed class PeerTunnel : IDisposable
         _mustConfirm = true;
         Exchange(keys => keys.Initiated(session));
         SessionMade(now);
-        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        NoteHandshake(now);
         return Outcome.Nothing;
     }
 
@@ -425,11 +423,12 @@ public sealed class PeerTunnel : IDisposable
         bool isSealed = session.Seal(packets, _device.Mtu);
         length = isSealed ? packet.Length + TransportData.Overhead : 0;
         if (isSealed)
-            NoteSent(now, packets);
+            NoteSent(now, session, packets);
         return isSealed;
     }
 
-    private void NoteSent(Instant now, ReadOnlySpan<AeadPacket> packets)
+    // Keepalives, too, renew a session that grows old: otherwise one that carries nothing else would end before it is renewed.
+    private void NoteSent(Instant now, KeyPair session, ReadOnlySpan<AeadPacket> packets)
     {
         long bytes = 0;
         foreach (ref readonly AeadPacket packet in packets)
@@ -437,6 +436,8 @@ public sealed class PeerTunnel : IDisposable
         Interlocked.Add(ref _sentBytes, bytes);
         _mustConfirm = false;
         _timers.Sent(now);
+        if (session.AsksForRenewal(now, _timing.RekeyAfterTime))
+            RequestHandshake();
     }
 
     private void NotePath(Endpoint remote, Endpoint local)
@@ -450,8 +451,15 @@ public sealed class PeerTunnel : IDisposable
     private void Confirm(Instant now, KeyPair session)
     {
         Exchange(keys => keys.Next == session ? keys.Confirmed() : keys);
-        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        NoteHandshake(now);
         _device.Attention();
+    }
+
+    // Whoever asked for a session up to now has one.
+    private void NoteHandshake(Instant now)
+    {
+        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        Interlocked.Exchange(ref _handshakeWanted, 0);
     }
 
     private void SessionMade(Instant now) => _zeroKeysDue = now + _timing.ZeroKeysAfterTime;

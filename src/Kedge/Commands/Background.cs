@@ -16,16 +16,17 @@ internal static class Background
     public static bool Start()
     {
         using BackgroundProcess process = BackgroundProcess.Start(Environment.ProcessPath!, CommandLine.Read());
-        if (process.WaitReady(StartTimeout))
-            return true;
+        using (Stream error = Console.OpenStandardError())
+            if (process.WaitReady(StartTimeout, error.Write))
+                return true;
         ProcessSignals.Send(process.Id, ProcessSignal.Terminate); // in case it hangs; until we have waited for it, its number is nobody else's
         process.WaitForExit();
         return false;
     }
 
     /// <summary>
-    /// In the process that <see cref="Start"/> started: lets go of the starter's terminal, pipes and folder, and tells it that
-    /// we are ready. In any other process it does nothing.
+    /// In the process that <see cref="Start"/> started: lets go of the starter's pipe and folder, and tells it that we are
+    /// ready. In any other process it does nothing.
     /// </summary>
     public static void DetachAndSignalReady()
     {

@@ -104,6 +104,24 @@ public class TunDeviceTests : IDisposable
     }
 
     [Fact]
+    public void Nothing_is_sent_into_a_device_that_has_no_address_when_it_comes_up()
+    {
+        _host.SetSetting("net.ipv6.conf.default.accept_ra", "1"); // As on any machine; the fixture looks for no routers.
+        _host.SetSetting("net.ipv6.conf.default.router_solicitations", "3");
+        using TunDevice tun = Create(_net.NewInterfaceName());
+        using TunDevice other = _host.Namespace.Run(() => TunDevice.Create(_net.NewInterfaceName()));
+        _host.SetSetting($"net.ipv6.conf.{other.Name}.addr_gen_mode", "0"); // The default.
+        using Receiver receiver = new(tun), atOther = new(other);
+
+        _host.Ip("link", "set", tun.Name, "up");
+        _host.Ip("link", "set", other.Name, "up");
+
+        atOther.Take(1); // Where there is a link-local address, the kernel does send something.
+        Assert.Empty(receiver.All);
+        Assert.DoesNotContain("fe80::", _host.Ip("address", "show", "dev", tun.Name).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_kernel_numbers_names_that_ask_for_it()
     {
         using TunDevice first = Create("kdg%d"), second = Create("kdg%d");

@@ -15,7 +15,8 @@ internal static class TopologyOwner
     /// <summary>Starts the process and waits until its topology stands.</summary>
     public static RunningProcess Start()
     {
-        RunningProcess process = RunningProcess.Start(new Command(Environment.ProcessPath!, Mode));
+        // Whoever runs the tests in the background of a shell has SIGINT ignored, and all children inherit that.
+        RunningProcess process = RunningProcess.Start(new Command("env", "--default-signal=INT", Environment.ProcessPath!, Mode));
         process.WaitForLine(Ready, TimeSpan.FromSeconds(30));
         return process;
     }

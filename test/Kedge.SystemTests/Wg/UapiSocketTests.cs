@@ -76,7 +76,7 @@ public sealed class UapiSocketTests : IDisposable
     public void A_device_that_wireguard_go_runs_is_left_to_it()
     {
         Host host = _net.AddHost("a");
-        WireGuardDevice device = WireGuardDevice.StartWireGuardGo(host);
+        DeviceProcess device = DeviceProcess.StartWireGuardGo(host);
         UserError error = Assert.Throws<UserError>(() => UapiSocket.Listen(UapiSocket.DefaultDirectory, device.Name));
         Assert.StartsWith($"{device.Name} is already run by process {device.Process.ProcessId} (wireguard-go)", error.Message, StringComparison.Ordinal);
         Assert.Single(device.Show("listen-port").Trim().Split('\n'));

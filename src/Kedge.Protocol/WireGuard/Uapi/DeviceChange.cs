@@ -60,7 +60,7 @@ public sealed class PeerChange(PublicKey publicKey) : IDisposable
     public bool ReplaceAllowedIps { get; set; }
 
     /// <summary>Changes of the allowed IPs, in order.</summary>
-    public IList<AllowedIpChange> AllowedIps { get; } = [];
+    public AllowedIpChanges AllowedIps { get; } = new();
 
     /// <summary>Zeroes the preshared key.</summary>
     public void Dispose()
@@ -69,8 +69,3 @@ public sealed class PeerChange(PublicKey publicKey) : IDisposable
         PresharedKey = null;
     }
 }
-
-/// <summary>One prefix that a peer gets (and any other peer loses) or loses.</summary>
-/// <param name="Prefix">The prefix.</param>
-/// <param name="Remove">Whether the peer loses it: nothing happens where it is another's.</param>
-public readonly record struct AllowedIpChange(IpPrefix Prefix, bool Remove);

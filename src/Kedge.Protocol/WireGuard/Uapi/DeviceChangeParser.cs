@@ -12,7 +12,7 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
 {
     private const int KeySize = 32;
     private const int PeerCost = 256; // bytes of memory, roughly
-    private const int AllowedIpCost = 96; // with the room that a list keeps free
+    private const int AllowedIpCost = 36; // with the room that a list keeps free
 
     private const string Key = "expected 64 hexadecimal digits";
     private const string Unknown = "there is no such key here";
