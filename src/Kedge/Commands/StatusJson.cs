@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard.Uapi;
@@ -13,7 +14,8 @@ public static class StatusJson
     public static string Format(string name, DeviceStatus status)
     {
         var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
+        // No web page is made of this, and keys in base64 have a plus sign: escaped, nobody finds them.
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             json.WriteStartObject();
             json.WriteString("interface", name);
