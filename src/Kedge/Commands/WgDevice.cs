@@ -36,8 +36,8 @@ internal static class WgDevice
         dataplane.Start();
         await using var server = new UapiServer(socket, () => Status(dataplane, tun, port), dataplane.Apply, log);
 
-        Log.Ready(log, socket.Path);
         ready();
+        Log.Ready(log, socket.Path);
 
         Task ended = await Task.WhenAny(signalled.Task, dataplane.Ended, socket.Removed);
         if (ended == signalled.Task)
