@@ -1,1 +1,18 @@
+using Kedge.Bench;
+
+// script/bench [NAME]: without a name, all of them, one after the other.
+Dictionary<string, Action> benches = new()
+{
+    ["aead"] = AeadBench.Run,
+    ["dataplane"] = DataplaneBench.Run,
+};
+
+string[] names = args.Length == 0 ? [.. benches.Keys] : args;
+if (names.FirstOrDefault(name => !benches.ContainsKey(name)) is { } unknown)
+{
+    Console.Error.WriteLine($"bench: '{unknown}' is not a benchmark; there are: {string.Join(", ", benches.Keys)}.");
+    return 2;
+}
+foreach (string name in names)
+    benches[name]();
 return 0;

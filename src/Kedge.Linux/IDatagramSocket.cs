@@ -10,6 +10,22 @@ public interface IDatagramSocket : IDisposable
     int Port { get; }
 
     /// <summary>
+    /// Opens the port on both address families, or moves to another while other threads are inside the other methods. Where the port cannot
+    /// be had, what was open stays open.
+    /// </summary>
+    /// <param name="port">The port; 0 for a random one.</param>
+    /// <param name="mark">The firewall mark of everything sent (<c>SO_MARK</c>); 0 for none.</param>
+    /// <exception cref="LinuxException">The port cannot be had.</exception>
+    void Open(ushort port, uint mark);
+
+    /// <summary>Closes the port: nothing is received, and what is sent is lost. It can be opened again.</summary>
+    void Close();
+
+    /// <summary>Sets the firewall mark of what is sent from now on; 0 for none. Does nothing while the port is closed.</summary>
+    /// <exception cref="LinuxException">EPERM: this process may not.</exception>
+    void SetMark(uint mark);
+
+    /// <summary>
     /// Receives as many datagrams as are there and fit, one a buffer, without blocking. Each buffer received into is reset first and then
     /// carries source, destination (local address and interface) and ECN. A datagram that was longer than its buffer leaves an empty
     /// packet, as one that was sent empty does.

@@ -92,6 +92,15 @@ public sealed class PacketBuffer
     /// </summary>
     internal unsafe byte* Address => (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(Array));
 
+    /// <summary>Allocates the buffers of a packet thread.</summary>
+    public static PacketBuffer[] Allocate(int count)
+    {
+        var buffers = new PacketBuffer[count];
+        for (int i = 0; i < count; i++)
+            buffers[i] = new PacketBuffer();
+        return buffers;
+    }
+
     /// <summary>Makes the buffer ready to be read into: empty, at <see cref="Headroom"/>, with nothing attached.</summary>
     public void Reset()
     {

@@ -1,1 +1,38 @@
-return 0;
+using System.CommandLine;
+using Kedge.Commands;
+using Kedge.Linux.Processes;
+using Kedge.Protocol;
+
+const int Failed = 1;
+const int CalledWrongly = 2;
+
+try
+{
+    // Called as kedge-wg, the program is WireGuard's usual daemon: 'kedge-wg wg0' runs wg0 in the background.
+    bool calledAsDaemon = Path.GetFileName(CommandLine.Read()[0]) == WgCommand.DaemonName;
+    var root = new RootCommand("Kedge connects machines privately: a WireGuard-compatible mesh in user space.")
+    {
+        new WgCommand(inBackground: calledAsDaemon),
+        new StatusCommand(),
+        new DemoCommand(),
+        new VersionCommand(),
+        new CompletionCommand(),
+    };
+    ParseResult call = root.Parse(calledAsDaemon && args is not ["--version"] ? ["wg", .. args] : args);
+    if (call.Errors.Count > 0)
+    {
+        Usage.Explain(call, Console.Error);
+        return CalledWrongly;
+    }
+    return call.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+}
+catch (UserError e)
+{
+    Console.Error.WriteLine($"kedge: {e.Message}");
+    return Failed;
+}
+catch (Exception e)
+{
+    Console.Error.WriteLine($"kedge: this is a defect of Kedge, please report it.\n{e}");
+    return Failed;
+}

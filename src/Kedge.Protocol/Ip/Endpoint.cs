@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Kedge.Protocol.Ip;
 
 /// <summary>Where a UDP datagram comes from or goes to. The default value is no endpoint.</summary>
@@ -14,28 +12,33 @@ public readonly record struct Endpoint(IpAddress Address, ushort Port, uint Scop
     /// <summary>Whether this is no endpoint at all.</summary>
     public bool IsNone => Address.IsNone;
 
-    /// <summary>Reads <c>1.2.3.4:51820</c>, <c>[2001:db8::1]:51820</c> or <c>[fe80::1%3]:51820</c> (the scope as an interface's index).</summary>
+    /// <summary>
+    /// Reads <c>192.0.2.1:51820</c>, <c>[2001:db8::1]:51820</c> or <c>[fe80::1%3]:51820</c>. The scope is an interface's index; a name
+    /// must be replaced by it first, since only the kernel knows which it is.
+    /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, out Endpoint endpoint)
     {
         endpoint = default;
         int colon = text.LastIndexOf(':');
-        if (colon < 0 || !ushort.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
+        if (colon < 0 || !AddressText.TryParseDecimal(text[(colon + 1)..], ushort.MaxValue, out uint port))
             return false;
         ReadOnlySpan<char> host = text[..colon];
-        bool bracketed = host.Length > 2 && host[0] == '[' && host[^1] == ']';
-        if (bracketed)
-            host = host[1..^1];
+        bool bracketed = host is ['[', .., ']'];
         uint scope = 0;
-        int percent = host.IndexOf('%');
-        if (percent >= 0)
+        if (bracketed)
         {
-            if (!uint.TryParse(host[(percent + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out scope))
-                return false;
-            host = host[..percent];
+            host = host[1..^1];
+            int percent = host.IndexOf('%');
+            if (percent >= 0)
+            {
+                if (!AddressText.TryParseDecimal(host[(percent + 1)..], uint.MaxValue, out scope))
+                    return false;
+                host = host[..percent];
+            }
         }
-        if (!IpAddress.TryParse(host, out IpAddress address) || address.IsIPv6 != bracketed || (scope != 0 && !address.IsIPv6))
+        if (!IpAddress.TryParse(host, out IpAddress address) || address.IsIPv6 != bracketed)
             return false;
-        endpoint = new Endpoint(address, port, scope);
+        endpoint = new Endpoint(address, (ushort)port, scope);
         return true;
     }
 
@@ -47,7 +50,12 @@ public readonly record struct Endpoint(IpAddress Address, ushort Port, uint Scop
             : throw new FormatException($"'{text}' is not an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820.");
 
     /// <summary>The endpoint in the notation that <see cref="Parse"/> reads.</summary>
-    public override string ToString() => Address.IsIPv6
-        ? ScopeId == 0 ? $"[{Address}]:{Port}" : $"[{Address}%{ScopeId}]:{Port}"
-        : $"{Address}:{Port}";
+    public override string ToString()
+    {
+        if (IsNone)
+            return "none";
+        if (Address.IsIPv4)
+            return $"{Address}:{Port}";
+        return ScopeId == 0 ? $"[{Address}]:{Port}" : $"[{Address}%{ScopeId}]:{Port}";
+    }
 }

@@ -4,11 +4,12 @@ using System.Net;
 namespace Kedge.Protocol.Ip;
 
 /// <summary>
-/// An IPv4 or IPv6 address as a value: unlike <see cref="IPAddress"/> it is never allocated. The default value is no address.
+/// An IPv4 or IPv6 address as a value: unlike <see cref="IPAddress"/> it is never allocated. The default value is no address. An
+/// IPv4-mapped IPv6 address (<c>::ffff:192.0.2.1</c>) is an IPv6 address and equals no IPv4 address.
 /// </summary>
 public readonly record struct IpAddress
 {
-    private readonly UInt128 _bits; // IPv4 in the low 32 bits
+    private readonly UInt128 _bits; // from the most significant bit on, so that a prefix is handled alike in both families
 
     private IpAddress(UInt128 bits, int size) => (_bits, Size) = (bits, size);
 
@@ -28,7 +29,7 @@ public readonly record struct IpAddress
     public bool IsIPv6LinkLocal => IsIPv6 && (_bits >> 118) == 0x3FA;
 
     /// <summary>An IPv4 address from its 32 bits in host order.</summary>
-    public static IpAddress IPv4(uint bits) => new(bits, 4);
+    public static IpAddress IPv4(uint bits) => new((UInt128)bits << 96, 4);
 
     /// <summary>An IPv6 address from its 128 bits in host order.</summary>
     public static IpAddress IPv6(UInt128 bits) => new(bits, 16);
@@ -43,51 +44,65 @@ public readonly record struct IpAddress
     };
 
     /// <summary>Writes the address in network order and returns its length, <see cref="Size"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="destination"/> is shorter than <see cref="Size"/>.</exception>
     public int CopyTo(Span<byte> destination)
     {
         if (IsIPv4)
-            BinaryPrimitives.WriteUInt32BigEndian(destination, (uint)_bits);
+            BinaryPrimitives.WriteUInt32BigEndian(destination, (uint)(_bits >> 96));
         else if (IsIPv6)
             BinaryPrimitives.WriteUInt128BigEndian(destination, _bits);
         return Size;
     }
 
-    /// <summary>The bit at <paramref name="index"/>, counted from the most significant one.</summary>
-    public int Bit(int index) => (int)(_bits >> (Size * 8 - 1 - index)) & 1;
-
-    /// <summary>This address with all bits after the first <paramref name="length"/> cleared.</summary>
-    public IpAddress Masked(int length)
+    /// <summary>The bit at <paramref name="index"/> (0 to 8 * <see cref="Size"/> - 1), counted from the most significant one.</summary>
+    public int Bit(int index)
     {
-        int host = Size * 8 - length;
-        return host >= 128 ? new(UInt128.Zero, Size) : new(_bits >> host << host, Size);
+        ulong half = index < 64 ? (ulong)(_bits >> 64) : (ulong)_bits;
+        return (int)(half >> (63 - index)) & 1; // a shift by a negative number counts modulo 64
     }
 
-    /// <summary>How many leading bits two addresses of one family share.</summary>
-    public int CommonPrefixLength(IpAddress other) =>
-        (int)UInt128.LeadingZeroCount(_bits ^ other._bits) - (128 - Size * 8);
+    /// <summary>This address with all bits after the first <paramref name="length"/> (0 to 8 * <see cref="Size"/>) cleared.</summary>
+    public IpAddress Masked(int length) => new(length == 0 ? default : _bits & (UInt128.MaxValue << (128 - length)), Size);
 
-    /// <summary>Reads a dotted IPv4 or a textual IPv6 address without scope; shortened IPv4 forms such as <c>10.1</c> are refused.</summary>
+    /// <summary>How many leading bits two addresses share: up to 8 * <see cref="Size"/>, and none where the families differ.</summary>
+    public int CommonPrefixLength(IpAddress other) =>
+        Size == other.Size ? Math.Min((int)UInt128.LeadingZeroCount(_bits ^ other._bits), 8 * Size) : 0;
+
+    /// <summary>
+    /// Reads four decimal octets, or an IPv6 address as RFC 4291 section 2.2 says. Everything else is refused: abbreviated, octal and
+    /// hexadecimal IPv4 forms, a scope, a port, blanks.
+    /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, out IpAddress address)
     {
         address = default;
-        if (text.IndexOfAny("%[]/") >= 0 || !IPAddress.TryParse(text, out IPAddress? parsed))
+        if (text.Contains(':'))
+        {
+            if (!AddressText.TryParseIPv6(text, out UInt128 ipv6))
+                return false;
+            address = IPv6(ipv6);
+            return true;
+        }
+        if (!AddressText.TryParseIPv4(text, out uint ipv4))
             return false;
-        Span<byte> bytes = stackalloc byte[16];
-        parsed.TryWriteBytes(bytes, out int length);
-        address = FromBytes(bytes[..length]);
-        return length == 16 || text.Count('.') == 3;
+        address = IPv4(ipv4);
+        return true;
     }
 
     /// <summary>Reads an address.</summary>
     /// <exception cref="FormatException">The text is no address.</exception>
     public static IpAddress Parse(ReadOnlySpan<char> text) =>
-        TryParse(text, out IpAddress address) ? address : throw new FormatException($"'{text}' is not an IPv4 or IPv6 address.");
+        TryParse(text, out IpAddress address)
+            ? address
+            : throw new FormatException($"'{text}' is not an IPv4 or IPv6 address such as 192.0.2.1 or 2001:db8::1.");
 
     /// <summary>The same address as the class of the base library.</summary>
+    /// <exception cref="InvalidOperationException">This is no address.</exception>
     public IPAddress ToIPAddress()
     {
+        if (IsNone)
+            throw new InvalidOperationException("There is no address to convert.");
         Span<byte> bytes = stackalloc byte[16];
-        return IsNone ? IPAddress.None : new IPAddress(bytes[..CopyTo(bytes)]);
+        return new IPAddress(bytes[..CopyTo(bytes)]);
     }
 
     /// <summary>Orders IPv4 before IPv6 and addresses of one family by value: negative, zero or positive as usual.</summary>

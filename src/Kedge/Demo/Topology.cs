@@ -23,6 +23,7 @@ public sealed class Topology : IDisposable
     private static readonly Lock AllLock = new();
     private static readonly List<Topology> All = [];
     private static readonly List<IDisposable> Signals = [];
+    private static bool _ending;
     private static int _lastNumber;
     private static int _lastInterface;
 
@@ -43,10 +44,13 @@ public sealed class Topology : IDisposable
     public string TempFolder { get; }
 
     /// <summary>An empty network. First removes what dead processes have left of theirs.</summary>
+    /// <exception cref="OperationCanceledException">This process has been asked to end.</exception>
     public static Topology Create()
     {
         lock (AllLock)
         {
+            if (_ending)
+                throw new OperationCanceledException("This process has been asked to end.");
             if (Signals.Count == 0)
                 RegisterSignals();
             CleanUpAfterDead();
@@ -98,6 +102,8 @@ public sealed class Topology : IDisposable
             "peer", "name", link.InterfaceOfB, "netns", b.Namespace.Name, "mtu", bytes));
         SetUp(a, link.InterfaceOfA, addressesOfA);
         SetUp(b, link.InterfaceOfB, addressesOfB);
+        AwaitCarrier(a, link.InterfaceOfA);
+        AwaitCarrier(b, link.InterfaceOfB);
         return link;
     }
 
@@ -165,6 +171,12 @@ public sealed class Topology : IDisposable
         host.Ip("link", "set", interfaceName, "up");
     }
 
+    /// <summary>The kernel notices up to a second later that a cable is plugged in at both ends, and drops what is sent before.</summary>
+    private static void AwaitCarrier(Host host, string interfaceName) => Wait.Until(
+        () => host.Ip("-brief", "link", "show", "dev", interfaceName).Output.Contains(" UP ", StringComparison.Ordinal),
+        TimeSpan.FromSeconds(10),
+        $"the carrier of {interfaceName} on {host}");
+
     private static void RegisterSignals()
     {
         // Not cancelled: once all is removed, the signal has its usual effect.
@@ -177,7 +189,10 @@ public sealed class Topology : IDisposable
     {
         List<Topology> all;
         lock (AllLock)
+        {
+            _ending = true;
             all = [.. All];
+        }
         foreach (Topology topology in all)
             topology.Dispose();
     }

@@ -11,7 +11,7 @@ public class WireGuardGoTests
         using var net = Topology.Create();
         Host a = net.AddHost("a"), b = net.AddHost("b");
         net.Connect(a, b, ["10.1.0.1/24"], ["10.1.0.2/24"]);
-        WireGuardDevice atA = WireGuardDevice.StartWireGuardGo(a), atB = WireGuardDevice.StartWireGuardGo(b);
+        DeviceProcess atA = DeviceProcess.StartWireGuardGo(a), atB = DeviceProcess.StartWireGuardGo(b);
         string psk = WireGuardKeys.GeneratePresharedKey();
         atA.AddPeer(atB, ["192.168.7.2/32", "fd07::2/128"], $"10.1.0.2:{atB.ListenPort}", psk);
         atB.AddPeer(atA, ["192.168.7.1/32", "fd07::1/128"], presharedKey: psk);
@@ -25,7 +25,7 @@ public class WireGuardGoTests
         Assert.InRange(udp.Packets, 100, 200);
         Assert.InRange(udp.LostPackets, 0, udp.Packets / 10);
 
-        WireGuardPeer peer = Assert.Single(atA.Peers);
+        PeerStatus peer = Assert.Single(atA.Peers);
         Assert.Equal(atB.Keys.PublicKey, peer.PublicKey);
         Assert.True(peer.HasPresharedKey);
         Assert.NotNull(peer.LatestHandshake);

@@ -11,7 +11,7 @@ public class CleanUpTests
         var net = Topology.Create();
         Host a = net.AddHost("a"), b = net.AddHost("b");
         net.Connect(a, b, ["10.1.0.1/24"], ["10.1.0.2/24"]);
-        WireGuardDevice device = WireGuardDevice.StartWireGuardGo(a);
+        DeviceProcess device = DeviceProcess.StartWireGuardGo(a);
         b.Run("sh", "-c", "trap '' TERM; setsid sleep 1000 >/dev/null 2>&1 &");
         int[] inside = [.. a.Namespace.ProcessIds(), .. b.Namespace.ProcessIds()];
         Assert.Equal(2, inside.Length);

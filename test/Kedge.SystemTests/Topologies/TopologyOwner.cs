@@ -15,7 +15,8 @@ internal static class TopologyOwner
     /// <summary>Starts the process and waits until its topology stands.</summary>
     public static RunningProcess Start()
     {
-        RunningProcess process = RunningProcess.Start(new Command(Environment.ProcessPath!, Mode));
+        // Whoever runs the tests in the background of a shell has SIGINT ignored, and all children inherit that.
+        RunningProcess process = RunningProcess.Start(new Command("env", "--default-signal=INT", Environment.ProcessPath!, Mode));
         process.WaitForLine(Ready, TimeSpan.FromSeconds(30));
         return process;
     }
@@ -26,7 +27,7 @@ internal static class TopologyOwner
         using var net = Topology.Create();
         Host a = net.AddHost("a"), b = net.AddHost("b");
         net.Connect(a, b, ["10.1.0.1/24"], ["10.1.0.2/24"]);
-        WireGuardDevice.StartWireGuardGo(a);
+        DeviceProcess.StartWireGuardGo(a);
         // One that outlives its parent and does not care for SIGTERM either.
         b.Run("sh", "-c", "trap '' TERM; setsid sleep 1000 >/dev/null 2>&1 &");
         net.WriteSecret("secret", "content");

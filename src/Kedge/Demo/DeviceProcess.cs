@@ -6,12 +6,12 @@ namespace Kedge.Demo;
 /// A WireGuard device in user space on one host, Kedge's or the distribution's, in the foreground and configured by <c>wg</c>. Whoever started it may
 /// dispose it, which ends it; the topology does in the end. Any thread may use it.
 /// </summary>
-public sealed class WireGuardDevice : IDisposable
+public sealed class DeviceProcess : IDisposable
 {
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(10);
     private readonly Func<string, Command> _start;
 
-    private WireGuardDevice(Host host, WireGuardKeys? keys, Func<string, Command> start)
+    private DeviceProcess(Host host, WireGuardKeys? keys, Func<string, Command> start)
     {
         _start = start;
         Host = host;
@@ -40,18 +40,18 @@ public sealed class WireGuardDevice : IDisposable
     public int ListenPort => int.Parse(Show("listen-port").Trim(), CultureInfo.InvariantCulture);
 
     /// <summary>Its peers, as they are now.</summary>
-    public IReadOnlyList<WireGuardPeer> Peers =>
-        [.. Show("dump").Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(WireGuardPeer.Parse)];
+    public IReadOnlyList<PeerStatus> Peers =>
+        [.. Show("dump").Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(PeerStatus.Parse)];
 
-    /// <summary>Starts the distribution's wireguard-go and gives it keys and a port of the kernel's choice.</summary>
+    /// <summary>Starts the distribution's wireguard-go, or another one, and gives it keys and a port of the kernel's choice.</summary>
     /// <exception cref="CommandException">It did not come up within 10 seconds.</exception>
-    public static WireGuardDevice StartWireGuardGo(Host host, WireGuardKeys? keys = null) =>
-        new(host, keys, name => new Command("wireguard-go", "-f", name) { Environment = new Dictionary<string, string> { ["LOG_LEVEL"] = "error" } });
+    public static DeviceProcess StartWireGuardGo(Host host, WireGuardKeys? keys = null, string program = "wireguard-go") =>
+        new(host, keys, name => new Command(program, "-f", name) { Environment = new Dictionary<string, string> { ["LOG_LEVEL"] = "error" } });
 
     /// <summary>Starts <c>kedge wg</c> and gives it keys and a port of the kernel's choice.</summary>
     /// <exception cref="CommandException">It did not come up within 10 seconds.</exception>
-    public static WireGuardDevice StartKedge(Host host, string program, WireGuardKeys? keys = null) =>
-        new(host, keys, name => new Command(program, "wg", name));
+    public static DeviceProcess StartKedge(Host host, string program, WireGuardKeys? keys = null) =>
+        new(host, keys, name => new Command(program, "wg", name, "--state-dir", host.Topology.TempFolder));
 
     /// <summary>Runs <c>wg set</c> for this device.</summary>
     /// <exception cref="CommandException">The device or <c>wg</c> refused.</exception>
@@ -79,7 +79,7 @@ public sealed class WireGuardDevice : IDisposable
     /// <param name="persistentKeepalive">In seconds; 0 for none.</param>
     /// <exception cref="CommandException">The device or <c>wg</c> refused.</exception>
     public void AddPeer(
-        WireGuardDevice peer, string[] allowedIps, string? endpoint = null, string? presharedKey = null, int persistentKeepalive = 0)
+        DeviceProcess peer, string[] allowedIps, string? endpoint = null, string? presharedKey = null, int persistentKeepalive = 0)
     {
         ArgumentNullException.ThrowIfNull(peer);
         string[] psk = presharedKey is null ? [] : ["preshared-key", Host.Topology.WriteSecret($"{Name}.{peer.Name}.psk", presharedKey)];

@@ -11,7 +11,7 @@ namespace Kedge.Demo;
 /// <param name="ReceivedBytes">Bytes received from the peer.</param>
 /// <param name="SentBytes">Bytes sent to the peer.</param>
 /// <param name="PersistentKeepalive">The interval of persistent keepalives; null where off.</param>
-public sealed record WireGuardPeer(
+public sealed record PeerStatus(
     string PublicKey,
     bool HasPresharedKey,
     string? Endpoint,
@@ -22,7 +22,7 @@ public sealed record WireGuardPeer(
     TimeSpan? PersistentKeepalive)
 {
     /// <summary>Reads a peer's line of the dump: eight fields, separated by tabs.</summary>
-    internal static WireGuardPeer Parse(string line)
+    internal static PeerStatus Parse(string line)
     {
         string[] fields = line.Split('\t');
         long handshake = Number(fields[4]);

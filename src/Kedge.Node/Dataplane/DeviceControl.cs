@@ -1,0 +1,178 @@
+using System.Security.Cryptography;
+using Kedge.Linux;
+using Kedge.Protocol;
+using Kedge.Protocol.WireGuard;
+using Kedge.Protocol.WireGuard.Uapi;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Node.Dataplane;
+
+/// <summary>
+/// What an administrator does to a device: configure it, look at it, take it up and down. Owned by the handshake thread.
+/// </summary>
+public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket socket, TimestampFile timestamps, ILogger log)
+{
+    private ushort _listenPort;
+    private uint _mark;
+
+    /// <summary>Whether the interface is up, so that the port is open.</summary>
+    public bool IsUp { get; private set; }
+
+    /// <summary>Opens the port and says hello to peers that want to be kept alive. A port that cannot be had is logged; it can be set anew.</summary>
+    public void Up()
+    {
+        if (IsUp)
+            return;
+        IsUp = true;
+        try
+        {
+            socket.Open(_listenPort, _mark);
+        }
+        catch (LinuxException exception)
+        {
+            Log.PortUnavailable(log, _listenPort, exception.Message);
+        }
+        foreach (PeerTunnel peer in wireGuard.Peers)
+            if (peer.PersistentKeepalive > TimeSpan.Zero)
+                peer.RequestKeepalive();
+    }
+
+    /// <summary>Closes the port and ends all sessions.</summary>
+    public void Down()
+    {
+        if (!IsUp)
+            return;
+        IsUp = false;
+        KeepPort();
+        socket.Close();
+        wireGuard.ClearSessions();
+    }
+
+    /// <summary>Changes the configuration.</summary>
+    /// <exception cref="UapiException">The port cannot be had; nothing has been changed.</exception>
+    public void Apply(DeviceChange change)
+    {
+        if (change.ListenPort is not null || change.Fwmark is not null)
+            Listen(change.ListenPort ?? _listenPort, change.Fwmark ?? _mark, moves: change.ListenPort is not null);
+        if (change.PrivateKey is { } privateKey)
+            UsePrivateKey(privateKey);
+        if (change.ReplacePeers)
+            foreach (PublicKey key in wireGuard.Peers.Select(peer => peer.PublicKey).ToArray())
+                wireGuard.RemovePeer(key);
+        foreach (PeerChange peer in change.Peers)
+            Apply(peer);
+    }
+
+    /// <summary>The configuration and what has happened since. The caller disposes it, because it holds keys.</summary>
+    public DeviceStatus Status()
+    {
+        Instant now = BootClock.Now;
+        DateTimeOffset wallClock = DateTimeOffset.UtcNow;
+        var status = new DeviceStatus
+        {
+            PrivateKey = wireGuard.Identity?.PrivateKey.ToArray(),
+            PublicKey = wireGuard.Identity?.PublicKey,
+            ListenPort = socket.Port != 0 ? (ushort)socket.Port : _listenPort,
+            Fwmark = _mark,
+            Mtu = wireGuard.Mtu,
+        };
+        foreach (PeerTunnel peer in wireGuard.Peers)
+            status.Peers.Add(Status(peer, now, wallClock));
+        foreach (DropReason reason in Enum.GetValues<DropReason>())
+            if (reason != DropReason.None)
+                status.Drops.Add(new NamedCount(reason.ToString(), wireGuard.Drops[reason]));
+        return status;
+    }
+
+    private PeerStatus Status(PeerTunnel peer, Instant now, DateTimeOffset wallClock)
+    {
+        var status = new PeerStatus(peer.PublicKey)
+        {
+            PresharedKey = peer.PresharedKey.ToArray(),
+            Endpoint = peer.Path?.Remote ?? default,
+            LastHandshake = peer.LastHandshake is { } last ? wallClock - (now - last) : null,
+            SentBytes = (ulong)peer.SentBytes,
+            ReceivedBytes = (ulong)peer.ReceivedBytes,
+            PersistentKeepaliveInterval = (ushort)peer.PersistentKeepalive.TotalSeconds,
+        };
+        foreach (Protocol.Ip.IpPrefix prefix in wireGuard.AllowedIps.PrefixesOf(peer))
+            status.AllowedIps.Add(prefix);
+        return status;
+    }
+
+    private void Listen(ushort port, uint mark, bool moves)
+    {
+        try
+        {
+            if (IsUp && moves)
+                socket.Open(port, mark);
+            else if (IsUp)
+                socket.SetMark(mark);
+        }
+        catch (LinuxException exception)
+        {
+            throw new UapiException(exception.Errno, exception.Message);
+        }
+        (_listenPort, _mark) = (port, mark);
+        foreach (PeerTunnel peer in wireGuard.Peers)
+            peer.ForgetLocalAddress();
+    }
+
+    // A random port stays the same when the interface goes down and up, so that peers still find us there.
+    private void KeepPort()
+    {
+        if (socket.Port != 0)
+            _listenPort = (ushort)socket.Port;
+    }
+
+    private void UsePrivateKey(ReadOnlySpan<byte> privateKey)
+    {
+        if (privateKey.IndexOfAnyExcept((byte)0) < 0)
+        {
+            wireGuard.SetIdentity(null, null);
+            return;
+        }
+        if (wireGuard.Identity is { } current && CryptographicOperations.FixedTimeEquals(current.PrivateKey, privateKey))
+            return;
+        var identity = new LocalIdentity(privateKey);
+        wireGuard.SetIdentity(identity, timestamps.Open(identity.PublicKey, (path, exception) => Log.TimestampFileFailed(log, path, exception.Message)));
+    }
+
+    private void Apply(PeerChange change)
+    {
+        // A device is no peer of itself; a configuration shared by all nodes may list it all the same.
+        if (change.PublicKey == wireGuard.Identity?.PublicKey)
+            return;
+        if (change.Remove)
+        {
+            wireGuard.RemovePeer(change.PublicKey);
+            return;
+        }
+        if (wireGuard.FindPeer(change.PublicKey) is not { } peer)
+        {
+            if (change.UpdateOnly)
+                return;
+            peer = wireGuard.AddPeer(change.PublicKey);
+        }
+        if (change.PresharedKey is { } presharedKey)
+            peer.PresharedKey = presharedKey;
+        if (change.Endpoint is { } endpoint)
+            peer.Path = new PeerPath(endpoint, default);
+        if (change.ReplaceAllowedIps)
+            wireGuard.AllowedIps.RemoveAll(peer);
+        foreach (AllowedIpChange allowed in change.AllowedIps)
+        {
+            if (allowed.Remove)
+                wireGuard.AllowedIps.Remove(allowed.Prefix, peer);
+            else
+                wireGuard.AllowedIps.Insert(allowed.Prefix, peer);
+        }
+        if (change.PersistentKeepaliveInterval is { } interval)
+        {
+            bool starts = interval > 0 && peer.PersistentKeepalive == TimeSpan.Zero;
+            peer.PersistentKeepalive = TimeSpan.FromSeconds(interval);
+            if (starts && IsUp)
+                peer.RequestKeepalive();
+        }
+    }
+}

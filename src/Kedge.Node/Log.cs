@@ -1,0 +1,31 @@
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Node;
+
+/// <summary>What this assembly says, and at which level. Never a packet, never a key.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(Level = LogLevel.Error, Message = "UDP port {Port} cannot be used: {Reason}. Set another with listen-port.")]
+    public static partial void PortUnavailable(ILogger log, int port, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Path}: {Reason}. Handshakes go on; after a restart with a clock that went back, peers may refuse them for a while.")]
+    public static partial void TimestampFileFailed(ILogger log, string path, string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Interface {Name} is gone: {Reason}")]
+    public static partial void InterfaceGone(ILogger log, string name, string reason);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Carried out a configuration request")]
+    public static partial void Configured(ILogger log);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Refused a configuration request with error {Errno}: {Reason}")]
+    public static partial void RequestRefused(ILogger log, int errno, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A configuration request failed. This is a defect of Kedge")]
+    public static partial void RequestFailed(ILogger log, Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "User {UserId} may not configure this device; only root and the user it runs as may")]
+    public static partial void StrangerRefused(ILogger log, uint userId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "No connection can be accepted on the configuration socket: {Reason}")]
+    public static partial void AcceptFailed(ILogger log, string reason);
+}

@@ -1,0 +1,130 @@
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Kedge.Linux;
+using Kedge.Protocol.WireGuard.Uapi;
+
+namespace Kedge.Node.Uapi;
+
+/// <summary>
+/// One client of the <see cref="UapiServer"/>, from its first byte to its last. Served by one task; <see cref="Close"/> may be called by any thread.
+/// </summary>
+internal sealed class UapiConnection : IDisposable
+{
+    /// <summary>How long a client may be connected without asking for anything.</summary>
+    public static readonly TimeSpan IdleLimit = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a client may take to send one request, and again to take its answer.</summary>
+    public static readonly TimeSpan RequestLimit = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long what follows an error is read and thrown away, so that the client gets to read the error.</summary>
+    public static readonly TimeSpan LingerLimit = TimeSpan.FromSeconds(2);
+
+    private const int BufferSize = 8192;
+
+    private readonly UapiServer _server;
+    private readonly Socket _socket;
+    private readonly UapiReader _reader = new(InterfaceIndex);
+    private readonly byte[] _buffer = new byte[BufferSize];
+    private readonly CancellationTokenSource _deadline = new();
+    private long _lastActive = Environment.TickCount64;
+    private bool _insideRequest; // and its deadline is set
+
+    public UapiConnection(UapiServer server, Socket socket) => (_server, _socket) = (server, socket);
+
+    /// <summary>When bytes last went either way, in milliseconds of <see cref="Environment.TickCount64"/>.</summary>
+    public long LastActive => Volatile.Read(ref _lastActive);
+
+    /// <summary>Bytes of memory that its request or answer holds. Kept by the server, under its lock.</summary>
+    public int HeldBytes { get; set; }
+
+    /// <summary>Whether it is at its end. Kept by the server, under its lock.</summary>
+    public bool IsClosed { get; set; }
+
+    /// <summary>Serves one request after the other, until the client, a deadline or <see cref="Close"/> ends it.</summary>
+    public async Task ServeAsync(CancellationToken stop)
+    {
+        using CancellationTokenRegistration stopping = stop.Register(Close);
+        CancellationToken deadline = _deadline.Token;
+        _deadline.CancelAfter(IdleLimit);
+        try
+        {
+            int received;
+            while ((received = await _socket.ReceiveAsync(_buffer, deadline)) > 0)
+            {
+                Touch();
+                await ReadAsync(received, deadline);
+                CryptographicOperations.ZeroMemory(_buffer.AsSpan(0, received));
+                // The deadline is a request's: it is set where one begins, and not moved by its progress.
+                if (_reader.IsInsideRequest && !_insideRequest)
+                    _deadline.CancelAfter(RequestLimit);
+                _insideRequest = _reader.IsInsideRequest;
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The client has gone, or is to go.
+        }
+    }
+
+    /// <summary>Ends the connection soon.</summary>
+    public void Close() => _deadline.Cancel();
+
+    /// <summary>Closes the socket and zeroes what may hold keys.</summary>
+    public void Dispose()
+    {
+        _socket.Dispose();
+        _reader.Dispose();
+        _deadline.Dispose();
+        CryptographicOperations.ZeroMemory(_buffer);
+    }
+
+    private static uint InterfaceIndex(string name)
+    {
+        try
+        {
+            return InterfaceName.ToIndex(name);
+        }
+        catch (LinuxException)
+        {
+            return 0;
+        }
+    }
+
+    private async Task ReadAsync(int received, CancellationToken deadline)
+    {
+        for (int at = 0; at < received;)
+        {
+            UapiEvent found = _reader.Read(_buffer.AsSpan(at, received - at), out int consumed);
+            at += consumed;
+            if (!_server.Hold(this, _reader.HeldBytes))
+            {
+                found = UapiEvent.Violation;
+                _reader.Abandon(new UapiError(UapiError.TooLong, "The request takes too much memory."));
+            }
+            if (found == UapiEvent.None)
+                continue;
+
+            _deadline.CancelAfter(RequestLimit);
+            using DeviceChange? change = found == UapiEvent.Set ? _reader.TakeChange() : null;
+            using UapiAnswer answer = found is UapiEvent.Error or UapiEvent.Violation
+                ? _server.Refuse(_reader.Error!)
+                : await _server.AnswerAsync(found, change, deadline);
+            await SendAsync(answer.Bytes, deadline);
+            _deadline.CancelAfter(found == UapiEvent.Violation ? LingerLimit : IdleLimit);
+            _insideRequest = false;
+        }
+    }
+
+    private async Task SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken deadline)
+    {
+        _server.Hold(this, bytes.Length);
+        while (!bytes.IsEmpty)
+        {
+            bytes = bytes[await _socket.SendAsync(bytes, deadline)..];
+            Touch();
+        }
+        _server.Hold(this, 0);
+    }
+
+    private void Touch() => Volatile.Write(ref _lastActive, Environment.TickCount64);
+}

@@ -1,0 +1,198 @@
+using System.Net.Sockets;
+using Kedge.Linux.LocalSockets;
+using Kedge.Protocol.WireGuard.Uapi;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Node.Uapi;
+
+/// <summary>
+/// Serves WireGuard's configuration protocol on a <see cref="UapiSocket"/>, to root and to the user that this process runs as. It runs on the
+/// thread pool, apart from the packet threads.
+/// <para>
+/// Its memory is bounded whatever is sent: by <see cref="MaximumConnections"/> and by <see cref="MaximumHeldBytes"/>. When either is
+/// reached, the connection that has been silent for longest is closed, so junk never keeps <c>wg show</c> waiting.
+/// </para>
+/// </summary>
+public sealed class UapiServer : IAsyncDisposable
+{
+    /// <summary>How many connections are served at once.</summary>
+    public const int MaximumConnections = 64;
+
+    /// <summary>Bytes that unfinished requests and answers not yet taken may hold together.</summary>
+    public const int MaximumHeldBytes = 8 << 20;
+
+    private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(100);
+
+    private readonly UapiSocket _socket;
+    private readonly Func<DeviceStatus> _status;
+    private readonly Action<DeviceChange> _apply;
+    private readonly ILogger _log;
+    private readonly uint _ownUserId;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _device = new(1); // so that at most one thread of the pool ever waits for the device
+    private readonly Lock _lock = new();
+    private readonly Dictionary<UapiConnection, Task> _connections = []; // under _lock
+    private readonly Task _accepting;
+    private bool _disposed;
+
+    /// <summary>Starts to serve.</summary>
+    /// <param name="socket">The socket; the caller disposes it after the server.</param>
+    /// <param name="status">Copies the device's state. Called by a thread of the pool, never by two at once; the server disposes the result.</param>
+    /// <param name="apply">
+    /// Changes the device, and throws <see cref="UapiException"/> where that cannot be. Called as <paramref name="status"/> is; the
+    /// server disposes the change afterwards.
+    /// </param>
+    /// <param name="log">For what goes wrong.</param>
+    public UapiServer(UapiSocket socket, Func<DeviceStatus> status, Action<DeviceChange> apply, ILogger log)
+    {
+        _socket = socket;
+        _status = status;
+        _apply = apply;
+        _log = log;
+        _ownUserId = PeerCredentials.Of(socket.Listener).UserId; // of a listening socket, these are those of who listens
+        _accepting = AcceptAsync();
+    }
+
+    /// <summary>Ends all connections, and waits until nothing calls the device any more.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, true))
+            return;
+        await _stop.CancelAsync();
+        await _accepting;
+        Task[] serving;
+        lock (_lock)
+            serving = [.. _connections.Values];
+        await Task.WhenAll(serving);
+        _device.Dispose();
+        _stop.Dispose();
+    }
+
+    /// <summary>Carries out one request, after those that came before.</summary>
+    internal async Task<UapiAnswer> AnswerAsync(UapiEvent request, DeviceChange? change, CancellationToken cancellation)
+    {
+        await _device.WaitAsync(cancellation);
+        try
+        {
+            if (change is not null)
+            {
+                _apply(change);
+                Log.Configured(_log);
+                return UapiAnswer.Done();
+            }
+            using DeviceStatus status = _status();
+            return request == UapiEvent.Get ? UapiAnswer.Get(status) : UapiAnswer.KedgeGet(status);
+        }
+        catch (UapiException e)
+        {
+            return Refuse(e.Error);
+        }
+        catch (Exception e)
+        {
+            // A defect in one request must not take the tunnel down.
+            Log.RequestFailed(_log, e);
+            return UapiAnswer.Done(new UapiError(UapiError.Io, e.Message));
+        }
+        finally
+        {
+            _device.Release();
+        }
+    }
+
+    /// <summary>Logs why a request is refused, and answers it.</summary>
+    internal UapiAnswer Refuse(UapiError error)
+    {
+        Log.RequestRefused(_log, error.Errno, error.Reason);
+        return UapiAnswer.Done(error);
+    }
+
+    /// <summary>
+    /// Records how much memory a connection holds. Where all hold too much together, the others that hold any are closed, the longest silent first.
+    /// </summary>
+    /// <returns>Whether there is room; if not, this connection alone holds too much.</returns>
+    internal bool Hold(UapiConnection connection, int bytes)
+    {
+        lock (_lock)
+        {
+            connection.HeldBytes = bytes;
+            while (bytes > 0 && _connections.Keys.Sum(other => (long)other.HeldBytes) > MaximumHeldBytes)
+            {
+                if (!Evict(other => other != connection && other.HeldBytes > 0))
+                    return false;
+            }
+            return true;
+        }
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                Admit(await _socket.Listener.AcceptAsync(_stop.Token));
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (SocketException e)
+            {
+                // Most likely no descriptor is left. One of ours is given up for the next client.
+                Log.AcceptFailed(_log, e.Message);
+                lock (_lock)
+                    Evict(_ => true);
+                await Task.Delay(AcceptPause, CancellationToken.None);
+            }
+        }
+    }
+
+    private void Admit(Socket socket)
+    {
+        uint userId = PeerCredentials.Of(socket).UserId;
+        if (userId != 0 && userId != _ownUserId)
+        {
+            Log.StrangerRefused(_log, userId);
+            socket.Dispose();
+            return;
+        }
+        var connection = new UapiConnection(this, socket);
+        lock (_lock)
+        {
+            if (_connections.Keys.Count(open => !open.IsClosed) >= MaximumConnections)
+                Evict(_ => true);
+            _connections.Add(connection, ServeAsync(connection));
+        }
+    }
+
+    private async Task ServeAsync(UapiConnection connection)
+    {
+        await Task.Yield(); // so that what follows runs after the connection was entered
+        try
+        {
+            await connection.ServeAsync(_stop.Token);
+        }
+        catch (Exception e)
+        {
+            Log.RequestFailed(_log, e);
+        }
+        finally
+        {
+            lock (_lock)
+                _connections.Remove(connection); // from now on nobody else closes it
+            connection.Dispose();
+        }
+    }
+
+    /// <summary>Closes the longest silent connection of those that may be closed. Under <see cref="_lock"/>.</summary>
+    private bool Evict(Func<UapiConnection, bool> candidate)
+    {
+        UapiConnection? silent = _connections.Keys.Where(open => !open.IsClosed && candidate(open)).MinBy(open => open.LastActive);
+        if (silent is null)
+            return false;
+        silent.IsClosed = true;
+        silent.HeldBytes = 0;
+        silent.Close();
+        return true;
+    }
+}

@@ -1,0 +1,158 @@
+using System.Security.Cryptography;
+using Kedge.Crypto;
+
+namespace Kedge.Protocol.WireGuard;
+
+/// <summary>The two keys that a finished handshake gives, 32 bytes each. Whoever gets one disposes it, which zeroes the keys.</summary>
+internal sealed class SessionKeys : IDisposable
+{
+    private readonly byte[] _memory = GC.AllocateArray<byte>(64, pinned: true);
+
+    /// <summary>What the initiator sends and the responder receives with.</summary>
+    public Span<byte> Initiator => _memory.AsSpan(0, 32);
+
+    /// <summary>What the responder sends and the initiator receives with.</summary>
+    public Span<byte> Responder => _memory.AsSpan(32, 32);
+
+    /// <summary>Zeroes the keys.</summary>
+    public void Dispose() => CryptographicOperations.ZeroMemory(_memory);
+}
+
+/// <summary>
+/// The initiator's half of one handshake, from the initiation to the response: Noise_IKpsk2 as the WireGuard paper has it, sections 5.4.2 and
+/// 5.4.3. Owned by the handshake thread; disposed by the peer that started it, which zeroes the ephemeral key.
+/// </summary>
+internal sealed class InitiatorHandshake : IDisposable
+{
+    private readonly SymmetricState _state = new();
+    private readonly byte[] _ephemeral = GC.AllocateArray<byte>(X25519.KeySize, pinned: true);
+
+    /// <summary>The index that the responder is to answer to.</summary>
+    public uint LocalIndex { get; }
+
+    private InitiatorHandshake(uint localIndex) => LocalIndex = localIndex;
+
+    /// <summary>Writes an initiation, without its MACs.</summary>
+    /// <returns>The handshake that it starts; null when the peer's public key is of low order, with which there is none.</returns>
+    public static InitiatorHandshake? Start(
+        LocalIdentity identity, PublicKey peer, ReadOnlySpan<byte> staticShared, uint localIndex, Tai64N timestamp, RandomBytes random, HandshakeInitiation message)
+    {
+        var handshake = new InitiatorHandshake(localIndex);
+        SymmetricState state = handshake._state;
+        random(handshake._ephemeral);
+        X25519.Clamp(handshake._ephemeral);
+
+        Span<byte> peerKey = stackalloc byte[PublicKey.Size];
+        Span<byte> ownKey = stackalloc byte[PublicKey.Size];
+        Span<byte> label = stackalloc byte[Tai64N.Size];
+        peer.CopyTo(peerKey);
+        identity.PublicKey.CopyTo(ownKey);
+        timestamp.CopyTo(label);
+
+        message.Type = MessageType.Initiation;
+        message.Sender = localIndex;
+        state.Initialize(peer);
+        X25519.PublicKey(handshake._ephemeral, message.Ephemeral);
+        state.MixEphemeral(message.Ephemeral);
+        if (!state.TryMixAgreement(handshake._ephemeral, peerKey))
+        {
+            handshake.Dispose();
+            return null;
+        }
+        state.EncryptAndHash(ownKey, message.Static);
+        state.MixKey(staticShared);
+        state.EncryptAndHash(label, message.Timestamp);
+        return handshake;
+    }
+
+    /// <summary>Reads the response. The handshake stays as it was when the answer is not authentic, and is over when it is.</summary>
+    /// <returns>The keys, which the caller disposes; null when the response is not the peer's, or made with another PSK.</returns>
+    public SessionKeys? Finish(LocalIdentity identity, ReadOnlySpan<byte> presharedKey, HandshakeResponse message)
+    {
+        using var state = new SymmetricState();
+        state.CopyFrom(_state);
+        state.MixEphemeral(message.Ephemeral);
+        if (!state.TryMixAgreement(_ephemeral, message.Ephemeral) || !state.TryMixAgreement(identity.PrivateKey, message.Ephemeral))
+            return null;
+        state.MixKeyAndHash(presharedKey);
+        if (!state.TryDecryptAndHash(message.Empty, default))
+            return null;
+        var keys = new SessionKeys();
+        state.Split(keys.Initiator, keys.Responder);
+        return keys;
+    }
+
+    /// <summary>Zeroes the ephemeral key and the state.</summary>
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(_ephemeral);
+        _state.Dispose();
+    }
+}
+
+/// <summary>
+/// The responder's half of a handshake: it begins and ends within one initiation, so it is a place to work in that is used again for the next
+/// one. Owned by the handshake thread.
+/// </summary>
+internal sealed class ResponderHandshake : IDisposable
+{
+    private readonly SymmetricState _state = new();
+    private readonly byte[] _initiatorEphemeral = new byte[X25519.KeySize];
+
+    /// <summary>Reads who an initiation says it is from. Nothing but possession of our public key is proven yet.</summary>
+    /// <returns>Whether it decrypts.</returns>
+    public bool TryReadInitiator(LocalIdentity identity, HandshakeInitiation message, out PublicKey initiator)
+    {
+        initiator = default;
+        Span<byte> key = stackalloc byte[PublicKey.Size];
+        message.Ephemeral.CopyTo(_initiatorEphemeral);
+        _state.Initialize(identity.PublicKey);
+        _state.MixEphemeral(message.Ephemeral);
+        if (!_state.TryMixAgreement(identity.PrivateKey, message.Ephemeral) || !_state.TryDecryptAndHash(message.Static, key))
+            return false;
+        initiator = PublicKey.FromBytes(key);
+        return true;
+    }
+
+    /// <summary>Reads the timestamp, which proves that the initiator holds its static key.</summary>
+    /// <returns>Whether it decrypts.</returns>
+    public bool TryReadTimestamp(ReadOnlySpan<byte> staticShared, HandshakeInitiation message, out Tai64N timestamp)
+    {
+        Span<byte> label = stackalloc byte[Tai64N.Size];
+        _state.MixKey(staticShared);
+        bool authentic = _state.TryDecryptAndHash(message.Timestamp, label);
+        timestamp = authentic ? Tai64N.Read(label) : default;
+        return authentic;
+    }
+
+    /// <summary>Writes the response, without its MACs, and ends the handshake.</summary>
+    /// <returns>The keys, which the caller disposes; null when the initiator's ephemeral or static key is of low order.</returns>
+    public SessionKeys? Respond(
+        PublicKey initiator, ReadOnlySpan<byte> presharedKey, uint localIndex, uint remoteIndex, RandomBytes random, HandshakeResponse message)
+    {
+        Span<byte> ephemeral = stackalloc byte[X25519.KeySize];
+        Span<byte> initiatorKey = stackalloc byte[PublicKey.Size];
+        initiator.CopyTo(initiatorKey);
+        random(ephemeral);
+        X25519.Clamp(ephemeral);
+
+        message.Type = MessageType.Response;
+        message.Sender = localIndex;
+        message.Receiver = remoteIndex;
+        X25519.PublicKey(ephemeral, message.Ephemeral);
+        _state.MixEphemeral(message.Ephemeral);
+        bool agreed = _state.TryMixAgreement(ephemeral, _initiatorEphemeral) && _state.TryMixAgreement(ephemeral, initiatorKey);
+        CryptographicOperations.ZeroMemory(ephemeral);
+        if (!agreed)
+            return null;
+        _state.MixKeyAndHash(presharedKey);
+        _state.EncryptAndHash(default, message.Empty);
+        var keys = new SessionKeys();
+        _state.Split(keys.Initiator, keys.Responder);
+        _state.Dispose();
+        return keys;
+    }
+
+    /// <summary>Zeroes the state.</summary>
+    public void Dispose() => _state.Dispose();
+}

@@ -1,0 +1,522 @@
+using System.Security.Cryptography;
+using System.Threading;
+using Kedge.Crypto;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Protocol.WireGuard;
+
+/// <summary>
+/// The tunnel to one peer: its sessions, its handshake, its timers, and the packets that wait for a session.
+/// <para>
+/// Three kinds of threads share it. <see cref="TrySeal"/>, <see cref="TrySealStaged"/> and <see cref="Stage"/> are the sending thread's,
+/// <see cref="Accept"/> the receiving thread's; everything else belongs to the handshake thread, unless it says otherwise. What they
+/// share is published atomically; only staged packets are under a lock, which a peer with a session never takes.
+/// </para>
+/// </summary>
+public sealed class PeerTunnel : IDisposable
+{
+    private readonly WireGuardDevice _device;
+    private readonly Timing _timing;
+    private readonly PeerTimers _timers;
+    private readonly CookieHolder _cookies;
+    private readonly byte[] _presharedKey = GC.AllocateArray<byte>(32, pinned: true);
+    private readonly byte[] _staticShared = GC.AllocateArray<byte>(X25519.KeySize, pinned: true);
+    private readonly Lock _stagedLock = new();
+    private readonly StagedPackets _staged = new();
+
+    private volatile KeyPairs _keys = KeyPairs.None;
+    private volatile PeerPath? _path;
+    private volatile bool _hasStaged;
+    private volatile bool _mustConfirm;
+    private int _handshakeWanted;
+    private long _lastHandshake;
+    private long _sentBytes;
+    private long _receivedBytes;
+
+    // The handshake thread's own.
+    private bool _canAgree;
+    private InitiatorHandshake? _handshake;
+    private Instant? _attemptStarted;
+    private Instant? _lastInitiation;
+    private Instant _retryDue = Instant.Never;
+    private Instant _zeroKeysDue = Instant.Never;
+    private Tai64N _lastTimestamp;
+    private Instant? _lastAnswered;
+
+    internal PeerTunnel(WireGuardDevice device, PublicKey publicKey)
+    {
+        _device = device;
+        _timing = device.Timing;
+        _timers = new PeerTimers(_timing);
+        _cookies = new CookieHolder(publicKey, _timing);
+        PublicKey = publicKey;
+    }
+
+    /// <summary>The peer's static public key.</summary>
+    public PublicKey PublicKey { get; }
+
+    /// <summary>Where the peer is; null until it is configured or has been heard from. Any thread may read and set it.</summary>
+    public PeerPath? Path
+    {
+        get => _path;
+        set => _path = value;
+    }
+
+    /// <summary>The interval of unasked keepalives, 0 to 65,535 seconds; zero for none.</summary>
+    public TimeSpan PersistentKeepalive
+    {
+        get => _timers.PersistentKeepalive;
+        set => _timers.PersistentKeepalive = value;
+    }
+
+    /// <summary>
+    /// The key mixed into every handshake from now on, 32 bytes; zeros for none. Sessions that exist stay. Never to be logged.
+    /// </summary>
+    public ReadOnlySpan<byte> PresharedKey
+    {
+        get => _presharedKey;
+        set => value.CopyTo(_presharedKey);
+    }
+
+    /// <summary>When the last handshake ended; null when there was none. Any thread.</summary>
+    public Instant? LastHandshake => Interlocked.Read(ref _lastHandshake) is not 0 and var ticks ? new Instant(ticks) : null;
+
+    /// <summary>Bytes of all datagrams sent to the peer. Any thread.</summary>
+    public long SentBytes => Interlocked.Read(ref _sentBytes);
+
+    /// <summary>Bytes of all authentic datagrams received from the peer. Any thread.</summary>
+    public long ReceivedBytes => Interlocked.Read(ref _receivedBytes);
+
+    /// <summary>Whether packets wait for a session. Any thread.</summary>
+    public bool HasStaged => _hasStaged;
+
+    /// <summary>The sessions.</summary>
+    internal KeyPairs Keys => _keys;
+
+    // ---- The sending thread -------------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// Pads and seals packets of the tunnel with the current session; see <see cref="KeyPair.Seal"/> for what they are then.
+    /// </summary>
+    /// <returns>False, with nothing sealed, when there is no session: then they are to be staged.</returns>
+    public bool TrySeal(Instant now, Span<AeadPacket> packets)
+    {
+        if (_keys.Current is not { } session || session.IsExpired(now) || !session.Seal(packets, _device.Mtu))
+            return false;
+        NoteSent(now, session, packets);
+        _timers.DataSent(now);
+        return true;
+    }
+
+    /// <summary>Keeps a copy of a packet until there is a session, and asks for one. Any thread.</summary>
+    /// <returns>How many packets were dropped for want of room; the oldest go first.</returns>
+    public int Stage(ReadOnlySpan<byte> packet)
+    {
+        int dropped;
+        lock (_stagedLock)
+        {
+            dropped = _staged.Add(packet);
+            _hasStaged = _staged.Count > 0;
+        }
+        RequestHandshake();
+        return dropped;
+    }
+
+    /// <summary>Seals the packet that has waited longest. Any thread.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="datagram">Where the datagram goes, from index 0: room for the longest packet and <see cref="TransportData.Overhead"/> + 15 bytes.</param>
+    /// <param name="length">The datagram's length in bytes.</param>
+    /// <returns>False when nothing waits, or there is no session.</returns>
+    public bool TrySealStaged(Instant now, byte[] datagram, out int length)
+    {
+        length = 0;
+        if (!_hasStaged || _keys.Current is not { } session || session.IsExpired(now))
+            return false;
+        int packetLength;
+        lock (_stagedLock)
+        {
+            bool taken = _staged.TryTake(datagram.AsSpan(TransportData.HeaderSize), out packetLength);
+            _hasStaged = _staged.Count > 0;
+            if (!taken)
+                return false;
+        }
+        if (!TrySealOne(session, datagram, packetLength, now, out length))
+            return false;
+        _timers.DataSent(now);
+        return true;
+    }
+
+    // ---- The receiving thread -----------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// Judges an authentic packet of this peer: refuses what was seen before, notes where the peer is now, and checks that what is inside is an
+    /// IP packet from an address that the peer may use.
+    /// </summary>
+    /// <param name="now">The time.</param>
+    /// <param name="session">The session that it was opened with.</param>
+    /// <param name="counter">The counter in its header.</param>
+    /// <param name="plaintext">What was inside, with its padding. The ECN bits may be changed.</param>
+    /// <param name="remote">Where the datagram came from.</param>
+    /// <param name="local">Where it arrived.</param>
+    /// <param name="outerEcn">The ECN bits of the datagram's own IP header.</param>
+    /// <param name="length">The length of the IP packet, without padding; 0 when there is nothing for the tunnel (a keepalive, or a drop).</param>
+    /// <returns><see cref="DropReason.None"/> unless it is dropped.</returns>
+    public DropReason Accept(
+        Instant now, KeyPair session, ulong counter, Span<byte> plaintext, Endpoint remote, Endpoint local, byte outerEcn, out int length)
+    {
+        length = 0;
+        if (!session.TryAccept(counter))
+            return DropReason.Replayed;
+        Interlocked.Add(ref _receivedBytes, plaintext.Length + TransportData.Overhead);
+        NotePath(remote, local);
+        _timers.Received(now);
+        if (_keys.Next == session)
+            Confirm(now, session);
+        if (session.AsksForRenewal(now, _timing.RenewOnReceiveTime))
+            RequestHandshake();
+        if (plaintext.IsEmpty)
+            return DropReason.None;
+
+        _timers.DataReceived(now);
+        if (!IpPacket.TryParse(plaintext, out IpPacket packet))
+            return DropReason.MalformedInnerPacket;
+        if (_device.AllowedIps.Find(packet.Source) != this)
+            return DropReason.SourceNotAllowed;
+        if (!Ecn.TryDecapsulate(packet.Ecn, outerEcn, out byte ecn))
+            return DropReason.CongestionMarked;
+        length = packet.Length;
+        if (ecn != packet.Ecn)
+            IpPacket.SetEcn(plaintext, ecn);
+        return DropReason.None;
+    }
+
+    // ---- The handshake thread -----------------------------------------------------------------------------------------------------
+
+    /// <summary>Does what is due by now. To be called again until it returns <see cref="OutcomeKind.Nothing"/>.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="wallClock">The time of day, for an initiation's timestamp.</param>
+    /// <param name="datagram">Where a datagram for <see cref="Path"/> goes, from index 0; as long as for <see cref="TrySealStaged"/>.</param>
+    public Outcome Poll(Instant now, DateTimeOffset wallClock, byte[] datagram)
+    {
+        if (now >= _zeroKeysDue)
+            ClearSessions();
+        if (TrySealStaged(now, datagram, out int length))
+            return Outcome.ToNetwork(length);
+        if (now >= _timers.AnswerDue)
+        {
+            _timers.ForgetAnswer();
+            ForgetLocalAddress();
+            RequestHandshake();
+        }
+        if (TryKeepalive(now, datagram, out length))
+            return Outcome.ToNetwork(length);
+        return TryInitiate(now, wallClock, datagram, out length) ? Outcome.ToNetwork(length) : Outcome.Nothing;
+    }
+
+    /// <summary>
+    /// When <see cref="Poll"/> is to be called again at the latest. Packets may make something due later than that meanwhile, never earlier.
+    /// </summary>
+    public Instant NextDeadline(Instant now)
+    {
+        KeyPairs keys = _keys;
+        if (IsHandshakeWanted || (_hasStaged && keys.Current?.IsExpired(now) == false) || (_mustConfirm && keys.Current is not null))
+            return now;
+        Instant deadline = Instant.Earlier(_retryDue, _zeroKeysDue);
+        deadline = Instant.Earlier(deadline, Instant.Earlier(_timers.AnswerDue, _timers.KeepaliveDue));
+        if (_path is not null)
+            deadline = Instant.Earlier(deadline, _timers.PersistentKeepaliveDue);
+        return keys == KeyPairs.None ? deadline : Instant.Earlier(deadline, now + _timing.KeepaliveTimeout);
+    }
+
+    /// <summary>Asks for a new handshake, as soon as the specification allows one. Any thread.</summary>
+    public void RequestHandshake()
+    {
+        if (Interlocked.Exchange(ref _handshakeWanted, 1) == 0)
+            _device.Attention();
+    }
+
+    /// <summary>Lets the kernel choose the local address from now on: the one that the peer last spoke to is gone, or leads nowhere. Any thread.</summary>
+    public void ForgetLocalAddress()
+    {
+        if (_path is { Local.IsNone: false } path)
+            _path = path with { Local = default };
+    }
+
+    /// <summary>
+    /// Sends a keepalive now if there is a session, and asks for a session if there is none: for a persistent keepalive that has just been configured.
+    /// </summary>
+    public void RequestKeepalive()
+    {
+        if (_keys.Current is null)
+            RequestHandshake();
+        else
+            _mustConfirm = true;
+        _device.Attention();
+    }
+
+    /// <summary>Ends all sessions and any handshake, zeroes the keys and drops what is staged; configuration stays.</summary>
+    public void Clear()
+    {
+        EndAttempt();
+        ClearSessions();
+        DropStaged();
+        _timers.Clear();
+        _lastInitiation = null;
+        Interlocked.Exchange(ref _handshakeWanted, 0);
+    }
+
+    /// <summary>Ends everything and zeroes all secrets.</summary>
+    public void Dispose()
+    {
+        Clear();
+        _cookies.Dispose();
+        CryptographicOperations.ZeroMemory(_presharedKey);
+        CryptographicOperations.ZeroMemory(_staticShared);
+    }
+
+    /// <summary>Takes the device's new key: what was agreed with the old one is over.</summary>
+    internal void UseIdentity(LocalIdentity? identity)
+    {
+        Clear();
+        Span<byte> publicKey = stackalloc byte[PublicKey.Size];
+        PublicKey.CopyTo(publicKey);
+        _canAgree = identity is not null && X25519.TryAgree(identity.PrivateKey, publicKey, _staticShared);
+    }
+
+    /// <summary>Answers an initiation that decrypted to this peer's public key; the datagram goes back to where it came from.</summary>
+    internal Outcome Answer(
+        Instant now, ResponderHandshake responder, HandshakeInitiation initiation, Endpoint remote, Endpoint local, Span<byte> response)
+    {
+        if (!_canAgree || !responder.TryReadTimestamp(_staticShared, initiation, out Tai64N timestamp))
+            return Outcome.Drop(DropReason.HandshakeNotAuthentic);
+        if (timestamp <= _lastTimestamp)
+            return Outcome.Drop(DropReason.InitiationReplayed);
+        if (_lastAnswered is { } last && now - last < _timing.InitiationInterval)
+            return Outcome.Drop(DropReason.InitiationTooSoon);
+
+        uint localIndex = _device.Sessions.NewIndex();
+        var message = new HandshakeResponse(response);
+        using SessionKeys? keys = responder.Respond(PublicKey, _presharedKey, localIndex, initiation.Sender, _device.Random, message);
+        if (keys is null)
+            return Outcome.Drop(DropReason.HandshakeNotAuthentic);
+        _cookies.Sign(now, message.Bytes);
+        _lastTimestamp = timestamp;
+        _lastAnswered = now;
+        Interlocked.Add(ref _receivedBytes, HandshakeInitiation.Size);
+        NotePath(remote, local);
+        _timers.Received(now);
+
+        var session = new KeyPair(this, keys, isInitiator: false, localIndex, initiation.Sender, now, _timing);
+        _device.Sessions.Add(session);
+        Exchange(keys => keys.Answered(session));
+        SessionMade(now);
+        _timers.Sent(now);
+        Interlocked.Add(ref _sentBytes, HandshakeResponse.Size);
+        return Outcome.ToNetwork(HandshakeResponse.Size);
+    }
+
+    /// <summary>Takes the response to our initiation. What waited for the session is sent by <see cref="Poll"/>.</summary>
+    internal Outcome Finish(Instant now, LocalIdentity identity, HandshakeResponse response, Endpoint remote, Endpoint local)
+    {
+        if (_handshake is not { } handshake || handshake.LocalIndex != response.Receiver)
+            return Outcome.Drop(DropReason.UnknownIndex);
+        using SessionKeys? keys = handshake.Finish(identity, _presharedKey, response);
+        if (keys is null)
+            return Outcome.Drop(DropReason.HandshakeNotAuthentic);
+        Interlocked.Add(ref _receivedBytes, HandshakeResponse.Size);
+        NotePath(remote, local);
+        _timers.Received(now);
+
+        var session = new KeyPair(this, keys, isInitiator: true, handshake.LocalIndex, response.Sender, now, _timing);
+        EndAttempt();
+        _device.Sessions.Add(session);
+        _mustConfirm = true;
+        Exchange(keys => keys.Initiated(session));
+        SessionMade(now);
+        NoteHandshake(now);
+        return Outcome.Nothing;
+    }
+
+    /// <summary>Takes the cookie that answers our last handshake message. It is no reason to roam: nobody has proven to be the peer.</summary>
+    internal Outcome TakeCookie(Instant now, CookieReply reply) =>
+        _cookies.TryAccept(now, reply) ? Outcome.Nothing : Outcome.Drop(DropReason.InvalidCookieReply);
+
+    private bool IsHandshakeWanted => Volatile.Read(ref _handshakeWanted) != 0;
+
+    private bool TryKeepalive(Instant now, byte[] datagram, out int length)
+    {
+        length = 0;
+        bool persistent = _path is not null && now >= _timers.PersistentKeepaliveDue;
+        if (!persistent && !_mustConfirm && now < _timers.KeepaliveDue)
+            return false;
+        if (_keys.Current is { } session && !session.IsExpired(now) && TrySealOne(session, datagram, 0, now, out length))
+            return true;
+
+        // Without a session there is nothing to acknowledge or confirm with; a persistent keepalive asks for one.
+        _mustConfirm = false;
+        _timers.Sent(now);
+        if (persistent)
+            RequestHandshake();
+        return false;
+    }
+
+    private bool TryInitiate(Instant now, DateTimeOffset wallClock, byte[] datagram, out int length)
+    {
+        length = 0;
+        if (Interlocked.Exchange(ref _handshakeWanted, 0) != 0)
+        {
+            // Fresh demand gives a running attempt its full time again.
+            if (_attemptStarted is null)
+                _retryDue = _lastInitiation is { } last ? last + _timing.RekeyTimeout : now;
+            _attemptStarted = now;
+        }
+        if (_attemptStarted is not { } started || now < _retryDue)
+            return false;
+        if (LastHandshake >= started)
+        {
+            // The peer's own handshake was faster.
+            EndAttempt();
+            return false;
+        }
+        if (now - started >= _timing.RekeyAttemptTime || _path is null || !_canAgree)
+        {
+            EndAttempt();
+            DropStaged();
+            return false;
+        }
+
+        if (_handshake is not null)
+        {
+            // Unanswered: perhaps because the way that we answer from is gone.
+            ForgetLocalAddress();
+            EndHandshake();
+        }
+        uint localIndex = _device.Sessions.NewIndex();
+        var message = new HandshakeInitiation(datagram);
+        _handshake = InitiatorHandshake.Start(
+            _device.Identity!, PublicKey, _staticShared, localIndex, _device.Timestamps!.Next(wallClock), _device.Random, message);
+        if (_handshake is null)
+        {
+            EndAttempt();
+            return false;
+        }
+        _device.Sessions.Await(localIndex, this);
+        _cookies.Sign(now, message.Bytes);
+        _lastInitiation = now;
+        _retryDue = now + _timing.RekeyTimeout + _device.Jitter();
+        _timers.Sent(now);
+        Interlocked.Add(ref _sentBytes, length = HandshakeInitiation.Size);
+        return true;
+    }
+
+    private bool TrySealOne(KeyPair session, byte[] datagram, int packetLength, Instant now, out int length)
+    {
+        var packet = new AeadPacket
+        {
+            Source = datagram,
+            SourceOffset = TransportData.HeaderSize,
+            Destination = datagram,
+            DestinationOffset = TransportData.HeaderSize,
+            Length = packetLength,
+        };
+        var packets = new Span<AeadPacket>(ref packet);
+        bool isSealed = session.Seal(packets, _device.Mtu);
+        length = isSealed ? packet.Length + TransportData.Overhead : 0;
+        if (isSealed)
+            NoteSent(now, session, packets);
+        return isSealed;
+    }
+
+    // Keepalives, too, renew a session that grows old: otherwise one that carries nothing else would end before it is renewed.
+    private void NoteSent(Instant now, KeyPair session, ReadOnlySpan<AeadPacket> packets)
+    {
+        long bytes = 0;
+        foreach (ref readonly AeadPacket packet in packets)
+            bytes += packet.Length + TransportData.Overhead;
+        Interlocked.Add(ref _sentBytes, bytes);
+        _mustConfirm = false;
+        _timers.Sent(now);
+        if (session.AsksForRenewal(now, _timing.RekeyAfterTime))
+            RequestHandshake();
+    }
+
+    private void NotePath(Endpoint remote, Endpoint local)
+    {
+        PeerPath? path = _path;
+        if (path is null || path.Remote != remote || path.Local != local)
+            _path = new PeerPath(remote, local);
+    }
+
+    // The first packet in a session that we answered: the initiator has it.
+    private void Confirm(Instant now, KeyPair session)
+    {
+        Exchange(keys => keys.Next == session ? keys.Confirmed() : keys);
+        NoteHandshake(now);
+        _device.Attention();
+    }
+
+    // Whoever asked for a session up to now has one.
+    private void NoteHandshake(Instant now)
+    {
+        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        Interlocked.Exchange(ref _handshakeWanted, 0);
+    }
+
+    private void SessionMade(Instant now) => _zeroKeysDue = now + _timing.ZeroKeysAfterTime;
+
+    private void ClearSessions()
+    {
+        Exchange(_ => KeyPairs.None);
+        _zeroKeysDue = Instant.Never;
+        _mustConfirm = false;
+    }
+
+    /// <summary>Publishes new sessions, and ends those that are no longer among them.</summary>
+    private void Exchange(Func<KeyPairs, KeyPairs> change)
+    {
+        KeyPairs before, after;
+        do
+        {
+            before = _keys;
+            after = change(before);
+        }
+        while (Interlocked.CompareExchange(ref _keys, after, before) != before);
+
+        End(before.Current);
+        End(before.Previous);
+        End(before.Next);
+
+        void End(KeyPair? session)
+        {
+            if (session is null || after.Contains(session))
+                return;
+            _device.Sessions.Remove(session);
+            session.Dispose();
+        }
+    }
+
+    private void EndAttempt()
+    {
+        EndHandshake();
+        _attemptStarted = null;
+        _retryDue = Instant.Never;
+    }
+
+    private void EndHandshake()
+    {
+        if (_handshake is null)
+            return;
+        _device.Sessions.Forget(_handshake.LocalIndex);
+        _handshake.Dispose();
+        _handshake = null;
+    }
+
+    private void DropStaged()
+    {
+        lock (_stagedLock)
+        {
+            _device.Drops.Add(DropReason.NoSession, _staged.Clear());
+            _hasStaged = false;
+        }
+    }
+}

@@ -1,0 +1,121 @@
+namespace Kedge.Protocol.WireGuard;
+
+/// <summary>
+/// The packets of one peer that wait for a session, in their order. Bounded: when full, the oldest make room, because the newest are
+/// those that somebody still waits for. Packets are copied in and out, so no buffer of a packet thread is held. Memory grows with what is
+/// staged, up to the bound, is used again while packets come and go, and is let go of when the last one has left.
+/// Not synchronised: the peer's lock guards it.
+/// </summary>
+public sealed class StagedPackets
+{
+    private const int InitialCapacity = 2048; // one packet of the usual size
+
+    private readonly int _maximumPackets;
+    private readonly int _maximumBytes;
+    private byte[] _bytes = []; // a ring: the packets one behind the other
+    private int[] _lengths = []; // a ring: their lengths
+    private int _firstByte;
+    private int _firstLength;
+    private int _byteCount;
+
+    /// <summary>An empty queue; it allocates nothing until a packet is added.</summary>
+    /// <param name="maximumPackets">How many packets it holds at most.</param>
+    /// <param name="maximumBytes">How many bytes they may have together; up to 1 GiB.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A bound is not positive, or too large.</exception>
+    public StagedPackets(int maximumPackets = 128, int maximumBytes = 256 * 1024)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumPackets);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(maximumBytes, 1 << 30);
+        _maximumPackets = maximumPackets;
+        _maximumBytes = maximumBytes;
+    }
+
+    /// <summary>How many packets wait.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Copies a packet to the end of the queue.</summary>
+    /// <returns>
+    /// How many packets were dropped: the oldest ones that had to make room, or, with the queue unchanged, the packet itself where it can
+    /// never fit.
+    /// </returns>
+    public int Add(ReadOnlySpan<byte> packet)
+    {
+        if (packet.Length > _maximumBytes)
+            return 1;
+        int dropped = 0;
+        for (; Count == _maximumPackets || packet.Length > _maximumBytes - _byteCount; dropped++)
+            RemoveFirst();
+        EnsureCapacity(packet.Length);
+        int start = (_firstByte + _byteCount) % _bytes.Length;
+        int untilEnd = Math.Min(packet.Length, _bytes.Length - start);
+        packet[..untilEnd].CopyTo(_bytes.AsSpan(start));
+        packet[untilEnd..].CopyTo(_bytes);
+        _lengths[(_firstLength + Count) % _lengths.Length] = packet.Length;
+        _byteCount += packet.Length;
+        Count++;
+        return dropped;
+    }
+
+    /// <summary>Moves the oldest packet to the start of <paramref name="destination"/>.</summary>
+    /// <param name="destination">At least as long as the longest packet that is ever added.</param>
+    /// <param name="length">The packet's length in bytes.</param>
+    /// <returns>False when no packet waits.</returns>
+    /// <exception cref="ArgumentException"><paramref name="destination"/> is too short; the packet stays.</exception>
+    public bool TryTake(Span<byte> destination, out int length)
+    {
+        length = 0;
+        if (Count == 0)
+            return false;
+        int next = _lengths[_firstLength];
+        if (destination.Length < next)
+            throw new ArgumentException($"The packet has {next} bytes, the destination {destination.Length}.", nameof(destination));
+        int untilEnd = Math.Min(next, _bytes.Length - _firstByte);
+        _bytes.AsSpan(_firstByte, untilEnd).CopyTo(destination);
+        _bytes.AsSpan(0, next - untilEnd).CopyTo(destination[untilEnd..]);
+        length = next;
+        RemoveFirst();
+        if (Count == 0)
+            Clear();
+        return true;
+    }
+
+    /// <summary>Drops all packets and lets go of the memory.</summary>
+    /// <returns>How many packets were dropped.</returns>
+    public int Clear()
+    {
+        int dropped = Count;
+        _bytes = [];
+        _lengths = [];
+        _firstByte = _firstLength = _byteCount = Count = 0;
+        return dropped;
+    }
+
+    private void RemoveFirst()
+    {
+        int length = _lengths[_firstLength];
+        _firstByte = (_firstByte + length) % _bytes.Length;
+        _firstLength = (_firstLength + 1) % _lengths.Length;
+        _byteCount -= length;
+        Count--;
+    }
+
+    /// <summary>Makes room for one more packet; the bounds have been checked.</summary>
+    private void EnsureCapacity(int length)
+    {
+        if (_lengths.Length == 0)
+            _lengths = new int[_maximumPackets];
+        int needed = _byteCount + length;
+        if (needed <= _bytes.Length && _bytes.Length > 0)
+            return;
+        int capacity = Math.Max(_bytes.Length, Math.Min(InitialCapacity, _maximumBytes));
+        while (capacity < needed)
+            capacity = (int)Math.Min(capacity * 2L, _maximumBytes);
+        byte[] larger = new byte[capacity];
+        int untilEnd = Math.Min(_byteCount, _bytes.Length - _firstByte);
+        _bytes.AsSpan(_firstByte, untilEnd).CopyTo(larger);
+        _bytes.AsSpan(0, _byteCount - untilEnd).CopyTo(larger.AsSpan(untilEnd));
+        _bytes = larger;
+        _firstByte = 0;
+    }
+}

@@ -1,0 +1,71 @@
+using System.Security.Cryptography;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Protocol.WireGuard.Uapi;
+
+/// <summary>
+/// One <c>set</c> request: what to change of a device, in the order in which to change it (the device's own keys, then peer by peer). What is
+/// null stays as it is. It owns the secret keys in it and zeroes them when disposed: whoever applies it copies what it keeps.
+/// </summary>
+public sealed class DeviceChange : IDisposable
+{
+    /// <summary>The new private key, 32 bytes as sent (not clamped); all zero takes the key away.</summary>
+    public byte[]? PrivateKey { get; set; }
+
+    /// <summary>The new UDP port; 0 lets the kernel choose one.</summary>
+    public ushort? ListenPort { get; set; }
+
+    /// <summary>The mark that the kernel's rules see on our datagrams (<c>SO_MARK</c>); 0 for none.</summary>
+    public uint? Fwmark { get; set; }
+
+    /// <summary>Whether all peers go before <see cref="Peers"/> are added.</summary>
+    public bool ReplacePeers { get; set; }
+
+    /// <summary>Changes of peers, in order. The same key may occur more than once.</summary>
+    public IList<PeerChange> Peers { get; } = [];
+
+    /// <summary>Zeroes the secret keys.</summary>
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(PrivateKey);
+        PrivateKey = null;
+        foreach (PeerChange peer in Peers)
+            peer.Dispose();
+    }
+}
+
+/// <summary>What to change of one peer, which is made where it does not exist. What is null stays as it is.</summary>
+/// <param name="publicKey">Which peer.</param>
+public sealed class PeerChange(PublicKey publicKey) : IDisposable
+{
+    /// <summary>Which peer.</summary>
+    public PublicKey PublicKey { get; } = publicKey;
+
+    /// <summary>Whether the peer goes; nothing else of this change matters then.</summary>
+    public bool Remove { get; set; }
+
+    /// <summary>Whether this change is void when there is no such peer.</summary>
+    public bool UpdateOnly { get; set; }
+
+    /// <summary>The new preshared key, 32 bytes; all zero takes the key away.</summary>
+    public byte[]? PresharedKey { get; set; }
+
+    /// <summary>Where the peer is to be reached.</summary>
+    public Endpoint? Endpoint { get; set; }
+
+    /// <summary>Seconds between keepalives, 1 to 65535; 0 for none.</summary>
+    public ushort? PersistentKeepaliveInterval { get; set; }
+
+    /// <summary>Whether all allowed IPs of this peer go before <see cref="AllowedIps"/> are added.</summary>
+    public bool ReplaceAllowedIps { get; set; }
+
+    /// <summary>Changes of the allowed IPs, in order.</summary>
+    public AllowedIpChanges AllowedIps { get; } = new();
+
+    /// <summary>Zeroes the preshared key.</summary>
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(PresharedKey);
+        PresharedKey = null;
+    }
+}

@@ -1,0 +1,177 @@
+using System.Buffers;
+using System.Text;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Protocol.WireGuard.Uapi;
+
+/// <summary>
+/// Puts a <see cref="DeviceChange"/> together from the lines of a <c>set</c> request: keys of the device first, then every <c>public_key</c>
+/// starts a peer. It owns the change until <see cref="Finish"/>.
+/// </summary>
+internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : IDisposable
+{
+    private const int KeySize = 32;
+    private const int PeerCost = 256; // bytes of memory, roughly
+    private const int AllowedIpCost = 36; // with the room that a list keeps free
+
+    private const string Key = "expected 64 hexadecimal digits";
+    private const string Unknown = "there is no such key here";
+    private const string OnlyTrue = "expected 'true'";
+
+    private readonly DeviceChange _change = new();
+    private PeerChange? _peer;
+
+    /// <summary>About how many bytes of memory the change takes.</summary>
+    public int HeldBytes { get; private set; }
+
+    /// <summary>Reads one line that is not empty. After an error, the parser is of no more use.</summary>
+    public UapiError? ReadLine(ReadOnlySpan<byte> line)
+    {
+        if (line.ContainsAnyExceptInRange((byte)' ', (byte)'~'))
+            return new UapiError(UapiError.Protocol, "A line has bytes that are not printable ASCII.");
+        int equals = line.IndexOf((byte)'=');
+        if (equals < 0)
+            return new UapiError(UapiError.Protocol, "A line has no '='.");
+        ReadOnlySpan<byte> key = line[..equals];
+        ReadOnlySpan<byte> value = line[(equals + 1)..];
+
+        string? expected = key.SequenceEqual("public_key"u8) ? ReadPublicKey(value)
+            : _peer is null ? ReadDeviceKey(key, value)
+            : ReadPeerKey(_peer, key, value);
+        if (expected is null)
+            return null;
+        // A secret is never put in words, nor is what might be one because its name is misspelt.
+        bool secret = expected is Key or Unknown;
+        return new UapiError(UapiError.Invalid, $"'{Encoding.ASCII.GetString(secret ? key : line)}': {expected}.");
+    }
+
+    /// <summary>Hands over the change. The caller disposes it.</summary>
+    public DeviceChange Finish() => _change;
+
+    /// <summary>Zeroes the secret keys of a change that is not going to be finished.</summary>
+    public void Dispose() => _change.Dispose();
+
+    private string? ReadPublicKey(ReadOnlySpan<byte> value)
+    {
+        Span<byte> bytes = stackalloc byte[KeySize];
+        if (!TryReadHex(value, bytes))
+            return Key;
+        _peer = new PeerChange(PublicKey.FromBytes(bytes));
+        _change.Peers.Add(_peer);
+        HeldBytes += PeerCost;
+        return null;
+    }
+
+    private string? ReadDeviceKey(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    {
+        if (key.SequenceEqual("private_key"u8))
+            return ReadSecret(value, _change.PrivateKey ??= new byte[KeySize]);
+        if (key.SequenceEqual("listen_port"u8))
+        {
+            if (!TryReadDecimal(value, ushort.MaxValue, out uint port))
+                return "expected a port from 0 to 65535";
+            _change.ListenPort = (ushort)port;
+            return null;
+        }
+        if (key.SequenceEqual("fwmark"u8))
+        {
+            if (!TryReadDecimal(value, uint.MaxValue, out uint mark))
+                return "expected a mark from 0 to 4294967295";
+            _change.Fwmark = mark;
+            return null;
+        }
+        if (key.SequenceEqual("replace_peers"u8))
+            return (_change.ReplacePeers = IsTrue(value)) ? null : OnlyTrue;
+        return Unknown;
+    }
+
+    private string? ReadPeerKey(PeerChange peer, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    {
+        if (key.SequenceEqual("allowed_ip"u8))
+            return ReadAllowedIp(peer, value);
+        if (key.SequenceEqual("preshared_key"u8))
+            return ReadSecret(value, peer.PresharedKey ??= new byte[KeySize]);
+        if (key.SequenceEqual("endpoint"u8))
+            return ReadEndpoint(peer, value);
+        if (key.SequenceEqual("persistent_keepalive_interval"u8))
+        {
+            if (!TryReadDecimal(value, ushort.MaxValue, out uint seconds))
+                return "expected seconds from 0 to 65535";
+            peer.PersistentKeepaliveInterval = (ushort)seconds;
+            return null;
+        }
+        if (key.SequenceEqual("protocol_version"u8))
+            return value.SequenceEqual("1"u8) ? null : "expected 1, the only version";
+        if (key.SequenceEqual("replace_allowed_ips"u8))
+        {
+            peer.AllowedIps.Clear(); // what stood before this line is replaced as well
+            return (peer.ReplaceAllowedIps = IsTrue(value)) ? null : OnlyTrue;
+        }
+        if (key.SequenceEqual("remove"u8))
+            return (peer.Remove = IsTrue(value)) ? null : OnlyTrue;
+        if (key.SequenceEqual("update_only"u8))
+            return (peer.UpdateOnly = IsTrue(value)) ? null : OnlyTrue;
+        return Unknown;
+    }
+
+    private string? ReadAllowedIp(PeerChange peer, ReadOnlySpan<byte> value)
+    {
+        bool remove = value.StartsWith((byte)'-');
+        Span<char> text = stackalloc char[value.Length];
+        Encoding.ASCII.GetChars(value, text);
+        if (remove)
+            text = text[1..];
+        if (!text.Contains('/') || !IpPrefix.TryParse(text, out IpPrefix prefix))
+            return "expected a prefix such as 10.0.0.0/8 or fd00::/64";
+        peer.AllowedIps.Add(new AllowedIpChange(prefix, remove));
+        HeldBytes += AllowedIpCost;
+        return null;
+    }
+
+    private string? ReadEndpoint(PeerChange peer, ReadOnlySpan<byte> value)
+    {
+        const string Expected = "expected an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820";
+        string text = Encoding.ASCII.GetString(value);
+        uint scope = 0;
+        int percent = text.IndexOf('%', StringComparison.Ordinal);
+        if (percent >= 0)
+        {
+            int bracket = text.IndexOf(']', percent);
+            if (bracket < 0)
+                return Expected;
+            if (!TryReadDecimal(value[(percent + 1)..bracket], uint.MaxValue, out scope))
+                scope = interfaceIndex(text[(percent + 1)..bracket]);
+            if (scope == 0)
+                return "there is no such interface";
+            text = text.Remove(percent, bracket - percent);
+        }
+        if (!Endpoint.TryParse(text, out Endpoint endpoint) || (scope != 0 && !endpoint.Address.IsIPv6))
+            return Expected;
+        peer.Endpoint = endpoint with { ScopeId = scope };
+        return null;
+    }
+
+    private static string? ReadSecret(ReadOnlySpan<byte> value, byte[] key) => TryReadHex(value, key) ? null : Key;
+
+    private static bool IsTrue(ReadOnlySpan<byte> value) => value.SequenceEqual("true"u8);
+
+    private static bool TryReadHex(ReadOnlySpan<byte> text, Span<byte> bytes) =>
+        text.Length == 2 * bytes.Length && Convert.FromHexString(text, bytes, out _, out _) == OperationStatus.Done;
+
+    // int.TryParse allows for trailing zero bytes and culture; this does not.
+    private static bool TryReadDecimal(ReadOnlySpan<byte> text, uint maximum, out uint number)
+    {
+        ulong value = 0;
+        foreach (byte digit in text)
+        {
+            value = value * 10 + (uint)(digit - '0');
+            if (!char.IsAsciiDigit((char)digit) || value > maximum)
+            {
+                number = 0;
+                return false;
+            }
+        }
+        number = (uint)value;
+        return !text.IsEmpty;
+    }
+}

@@ -1,0 +1,87 @@
+using System.Security.Cryptography;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Protocol.WireGuard.Uapi;
+
+/// <summary>
+/// What a <c>get</c> request shows of a device: a copy, made at one moment. It owns the secret keys in it and zeroes them when disposed.
+/// </summary>
+public sealed class DeviceStatus : IDisposable
+{
+    /// <summary>The private key, 32 bytes, clamped; null for none.</summary>
+    public byte[]? PrivateKey { get; set; }
+
+    /// <summary>The UDP port; 0 while there is none.</summary>
+    public ushort ListenPort { get; set; }
+
+    /// <summary>The mark on our datagrams; 0 for none.</summary>
+    public uint Fwmark { get; set; }
+
+    /// <summary>The peers.</summary>
+    public IList<PeerStatus> Peers { get; } = [];
+
+    /// <summary>The public key that belongs to the private one; null for none. Shown to <c>kedge_get</c> only.</summary>
+    public PublicKey? PublicKey { get; set; }
+
+    /// <summary>The interface's MTU in bytes; 0 if not known. Shown to <c>kedge_get</c> only.</summary>
+    public int Mtu { get; set; }
+
+    /// <summary>How many packets were dropped, by reason. Shown to <c>kedge_get</c> only.</summary>
+    public IList<NamedCount> Drops { get; } = [];
+
+    /// <summary>Other figures, such as threads and buffers. Shown to <c>kedge_get</c> only.</summary>
+    public IList<NamedCount> Gauges { get; } = [];
+
+    /// <summary>Zeroes the secret keys.</summary>
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(PrivateKey);
+        PrivateKey = null;
+        foreach (PeerStatus peer in Peers)
+            peer.Dispose();
+    }
+}
+
+/// <summary>What a <c>get</c> request shows of a peer.</summary>
+/// <param name="publicKey">Which peer.</param>
+public sealed class PeerStatus(PublicKey publicKey) : IDisposable
+{
+    /// <summary>Which peer.</summary>
+    public PublicKey PublicKey { get; } = publicKey;
+
+    /// <summary>The preshared key, 32 bytes; null or all zero for none.</summary>
+    public byte[]? PresharedKey { get; set; }
+
+    /// <summary>Whether there is a preshared key: all that <c>kedge_get</c> tells of it.</summary>
+    public bool HasPresharedKey { get => field || PresharedKey.AsSpan().ContainsAnyExcept((byte)0); set; }
+
+    /// <summary>Where the peer was last heard from, or is configured to be; none if neither.</summary>
+    public Endpoint Endpoint { get; set; }
+
+    /// <summary>When the last handshake was completed; null for never. The wall clock's time.</summary>
+    public DateTimeOffset? LastHandshake { get; set; }
+
+    /// <summary>Bytes sent to the peer, as datagrams without their IP and UDP headers.</summary>
+    public ulong SentBytes { get; set; }
+
+    /// <summary>Bytes received from the peer, counted as <see cref="SentBytes"/>.</summary>
+    public ulong ReceivedBytes { get; set; }
+
+    /// <summary>Seconds between keepalives; 0 for none.</summary>
+    public ushort PersistentKeepaliveInterval { get; set; }
+
+    /// <summary>The prefixes that the peer may send from and is sent to.</summary>
+    public IList<IpPrefix> AllowedIps { get; } = [];
+
+    /// <summary>Zeroes the preshared key.</summary>
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(PresharedKey);
+        PresharedKey = null;
+    }
+}
+
+/// <summary>A figure and what it counts.</summary>
+/// <param name="Name">What it counts, such as <c>NoRoute</c>: letters and digits.</param>
+/// <param name="Value">How many; not negative.</param>
+public readonly record struct NamedCount(string Name, long Value);

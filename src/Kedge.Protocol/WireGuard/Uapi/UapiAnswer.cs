@@ -1,0 +1,169 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Protocol.WireGuard.Uapi;
+
+/// <summary>
+/// The bytes that answer one request, ending with <c>errno=N</c> and an empty line
+/// (<see href="https://www.wireguard.com/xplatform/#configuration-protocol"/>). There may be secret keys in them, so they are zeroed when disposed.
+/// </summary>
+public sealed class UapiAnswer : IDisposable
+{
+    // Upper bounds of what is written, so that the buffer never grows and leaves no copy of a key behind.
+    private const int DeviceBound = 512;
+    private const int PeerBound = 640;
+    private const int AllowedIpBound = 64;
+    private const int CountBound = 32; // and the name
+
+    private static readonly byte[] NoKey = new byte[PublicKey.Size];
+
+    private readonly byte[] _buffer;
+    private int _length;
+
+    private UapiAnswer(int bound) => _buffer = new byte[bound];
+
+    /// <summary>The answer. Not to be used after disposal.</summary>
+    public ReadOnlyMemory<byte> Bytes => _buffer.AsMemory(0, _length);
+
+    /// <summary>Answers a request that shows nothing: <c>errno=0</c> when it was carried out, else the negative error number.</summary>
+    public static UapiAnswer Done(UapiError? error = null)
+    {
+        var answer = new UapiAnswer(DeviceBound);
+        answer.End(error);
+        return answer;
+    }
+
+    /// <summary>Answers <c>get=1</c>, secret keys included: <c>wg showconf</c> needs them.</summary>
+    public static UapiAnswer Get(DeviceStatus status)
+    {
+        var answer = new UapiAnswer(Bound(status));
+        if (status.PrivateKey is not null)
+            answer.WriteHex("private_key="u8, status.PrivateKey);
+        answer.WriteDevice(status);
+        foreach (PeerStatus peer in status.Peers)
+        {
+            answer.WritePeerKey(peer);
+            answer.WriteHex("preshared_key="u8, peer.PresharedKey ?? NoKey);
+            answer.WritePeer(peer);
+        }
+        answer.End(null);
+        return answer;
+    }
+
+    /// <summary>
+    /// Answers <c>kedge_get=1</c>: the keys of <c>get=1</c> without secrets, and <c>own_public_key</c>, <c>mtu</c>, <c>drop=REASON COUNT</c>,
+    /// <c>gauge=NAME VALUE</c>, and for a peer <c>has_preshared_key</c>.
+    /// </summary>
+    public static UapiAnswer KedgeGet(DeviceStatus status)
+    {
+        var answer = new UapiAnswer(Bound(status));
+        if (status.PublicKey is { } own)
+            answer.WritePublicKey("own_public_key="u8, own);
+        answer.WriteDevice(status);
+        if (status.Mtu != 0)
+            answer.WriteNumber("mtu="u8, (ulong)status.Mtu);
+        foreach (NamedCount drop in status.Drops)
+            answer.WriteCount("drop="u8, drop);
+        foreach (NamedCount gauge in status.Gauges)
+            answer.WriteCount("gauge="u8, gauge);
+        foreach (PeerStatus peer in status.Peers)
+        {
+            answer.WritePeerKey(peer);
+            if (peer.HasPresharedKey)
+                answer.Write("has_preshared_key=true\n"u8);
+            answer.WritePeer(peer);
+        }
+        answer.End(null);
+        return answer;
+    }
+
+    /// <summary>Zeroes the bytes.</summary>
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(_buffer);
+        _length = 0;
+    }
+
+    private static int Bound(DeviceStatus status) =>
+        DeviceBound
+        + status.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound)
+        + status.Drops.Concat(status.Gauges).Sum(count => CountBound + count.Name.Length);
+
+    private void WriteDevice(DeviceStatus status)
+    {
+        if (status.ListenPort != 0)
+            WriteNumber("listen_port="u8, status.ListenPort);
+        if (status.Fwmark != 0)
+            WriteNumber("fwmark="u8, status.Fwmark);
+    }
+
+    private void WritePeerKey(PeerStatus peer) => WritePublicKey("public_key="u8, peer.PublicKey);
+
+    private void WritePeer(PeerStatus peer)
+    {
+        Write("protocol_version=1\n"u8);
+        if (!peer.Endpoint.IsNone)
+            WriteText("endpoint="u8, peer.Endpoint);
+        long ticks = peer.LastHandshake is { } last ? Math.Max(0, (last - DateTimeOffset.UnixEpoch).Ticks) : 0;
+        WriteNumber("last_handshake_time_sec="u8, (ulong)(ticks / TimeSpan.TicksPerSecond));
+        WriteNumber("last_handshake_time_nsec="u8, (ulong)(ticks % TimeSpan.TicksPerSecond * TimeSpan.NanosecondsPerTick));
+        WriteNumber("tx_bytes="u8, peer.SentBytes);
+        WriteNumber("rx_bytes="u8, peer.ReceivedBytes);
+        WriteNumber("persistent_keepalive_interval="u8, peer.PersistentKeepaliveInterval);
+        foreach (IpPrefix prefix in peer.AllowedIps)
+            WriteText("allowed_ip="u8, prefix);
+    }
+
+    private void End(UapiError? error)
+    {
+        Write(error is null ? "errno="u8 : "errno=-"u8);
+        WriteNumber([], (ulong)(error?.Errno ?? 0));
+        Write("\n"u8);
+    }
+
+    private void WriteNumber(ReadOnlySpan<byte> key, ulong value)
+    {
+        Write(key);
+        value.TryFormat(_buffer.AsSpan(_length), out int written, default, CultureInfo.InvariantCulture);
+        _length += written;
+        Write("\n"u8);
+    }
+
+    private void WriteCount(ReadOnlySpan<byte> key, NamedCount count)
+    {
+        Write(key);
+        _length += Encoding.ASCII.GetBytes(count.Name, _buffer.AsSpan(_length));
+        WriteNumber(" "u8, (ulong)count.Value);
+    }
+
+    private void WriteText<T>(ReadOnlySpan<byte> key, T value)
+        where T : struct
+    {
+        Write(key);
+        _length += Encoding.ASCII.GetBytes(value.ToString()!, _buffer.AsSpan(_length));
+        Write("\n"u8);
+    }
+
+    private void WritePublicKey(ReadOnlySpan<byte> key, PublicKey value)
+    {
+        Span<byte> bytes = stackalloc byte[PublicKey.Size];
+        value.CopyTo(bytes);
+        WriteHex(key, bytes);
+    }
+
+    private void WriteHex(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    {
+        Write(key);
+        Convert.TryToHexStringLower(value, _buffer.AsSpan(_length), out int written);
+        _length += written;
+        Write("\n"u8);
+    }
+
+    private void Write(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(_buffer.AsSpan(_length));
+        _length += bytes.Length;
+    }
+}

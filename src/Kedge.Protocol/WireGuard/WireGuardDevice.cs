@@ -1,0 +1,188 @@
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Protocol.WireGuard;
+
+/// <summary>
+/// One WireGuard interface without its I/O: the own identity, the peers, who may use which addresses, and the handshakes. It is handed
+/// messages, time and randomness, and says what is to be sent.
+/// <para>
+/// Owned by the handshake thread. What packet threads may call says so: <see cref="FindSession"/>, <see cref="AllowedIps"/>' look-up,
+/// <see cref="Drops"/>, and of <see cref="PeerTunnel"/> what is theirs.
+/// </para>
+/// </summary>
+public sealed class WireGuardDevice : IDisposable
+{
+    private readonly Dictionary<PublicKey, PeerTunnel> _peers = [];
+    private readonly RateLimiter _rateLimiter = new();
+    private readonly ResponderHandshake _responder = new();
+    private readonly Action _attention;
+    private CookieIssuer? _cookies;
+    private volatile int _mtu = 1420;
+
+    /// <summary>A device without key or peers.</summary>
+    /// <param name="timing">The specification's times, or a test's.</param>
+    /// <param name="random">Bytes that nobody can predict.</param>
+    /// <param name="attention">
+    /// Called by any thread when a peer's <see cref="PeerTunnel.Poll"/> has something to do before its deadline. Must return at once.
+    /// </param>
+    public WireGuardDevice(Timing timing, RandomBytes random, Action attention)
+    {
+        Timing = timing;
+        Random = random;
+        Sessions = new SessionTable(random);
+        _attention = attention;
+    }
+
+    /// <summary>The times in force.</summary>
+    public Timing Timing { get; }
+
+    /// <summary>What was dropped, and why. Any thread.</summary>
+    public DropCounters Drops { get; } = new();
+
+    /// <summary>Which peer may use which addresses. Any thread may look up; only the handshake thread changes it.</summary>
+    public AllowedIps<PeerTunnel> AllowedIps { get; } = new();
+
+    /// <summary>The own key pair; null until one is set.</summary>
+    public LocalIdentity? Identity { get; private set; }
+
+    /// <summary>The peers, in no order.</summary>
+    public IReadOnlyCollection<PeerTunnel> Peers => _peers.Values;
+
+    /// <summary>The tunnel's MTU in bytes, which padding does not exceed. Any thread.</summary>
+    public int Mtu
+    {
+        get => _mtu;
+        set => _mtu = value;
+    }
+
+    internal RandomBytes Random { get; }
+    internal SessionTable Sessions { get; }
+    internal TimestampSource? Timestamps { get; private set; }
+
+    /// <summary>Takes another key pair, or none. Sessions made with the old one are over; a peer that has our own key is removed.</summary>
+    /// <param name="identity">The key pair, which the device disposes; null for none.</param>
+    /// <param name="timestamps">The source of timestamps for this key; null exactly where <paramref name="identity"/> is.</param>
+    public void SetIdentity(LocalIdentity? identity, TimestampSource? timestamps)
+    {
+        if (identity is not null)
+            RemovePeer(identity.PublicKey);
+        LocalIdentity? old = Identity;
+        Identity = identity;
+        Timestamps?.Release();
+        Timestamps = timestamps;
+        _cookies?.Dispose();
+        _cookies = identity is null ? null : new CookieIssuer(identity.PublicKey, Timing, Random);
+        foreach (PeerTunnel peer in _peers.Values)
+            peer.UseIdentity(identity);
+        old?.Dispose();
+    }
+
+    /// <summary>The peer of a key; null when there is none.</summary>
+    public PeerTunnel? FindPeer(PublicKey publicKey) => _peers.GetValueOrDefault(publicKey);
+
+    /// <summary>Adds a peer without any configuration.</summary>
+    /// <exception cref="ArgumentException">There is one with this key, or the key is our own.</exception>
+    public PeerTunnel AddPeer(PublicKey publicKey)
+    {
+        if (publicKey == Identity?.PublicKey)
+            throw new ArgumentException("The key is the device's own.", nameof(publicKey));
+        var peer = new PeerTunnel(this, publicKey);
+        _peers.Add(publicKey, peer);
+        peer.UseIdentity(Identity);
+        return peer;
+    }
+
+    /// <summary>Removes a peer with its sessions and allowed IPs; does nothing when there is none.</summary>
+    public void RemovePeer(PublicKey publicKey)
+    {
+        if (!_peers.Remove(publicKey, out PeerTunnel? peer))
+            return;
+        AllowedIps.RemoveAll(peer);
+        peer.Dispose();
+    }
+
+    /// <summary>The session that a transport message's receiver index means; null when none does. Any thread; allocates nothing.</summary>
+    public KeyPair? FindSession(uint index) => Sessions.Find(index);
+
+    /// <summary>Takes an initiation, response or cookie reply.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="message">The message, of the length that its kind has.</param>
+    /// <param name="remote">Where it came from, and where a reply goes.</param>
+    /// <param name="local">Where it arrived.</param>
+    /// <param name="isUnderLoad">Whether senders have to prove first that their address is theirs.</param>
+    /// <param name="reply">Where a reply goes: at least 92 bytes.</param>
+    public Outcome ReceiveHandshake(Instant now, Span<byte> message, Endpoint remote, Endpoint local, bool isUnderLoad, Span<byte> reply)
+    {
+        if (Identity is not { } identity || _cookies is not { } cookies)
+            return Outcome.Drop(DropReason.NotEnabled);
+        DatagramKind kind = Datagram.Classify(message);
+        if (kind == DatagramKind.CookieReply)
+            return ReceiveCookie(now, new CookieReply(message));
+        if (kind is not (DatagramKind.HandshakeInitiation or DatagramKind.HandshakeResponse))
+            return Outcome.Drop(DropReason.UnknownDatagram);
+
+        if (!cookies.IsMac1Valid(message))
+            return Outcome.Drop(DropReason.InvalidMac1);
+        if (isUnderLoad)
+        {
+            if (!cookies.IsMac2Valid(now, message, remote))
+            {
+                uint sender = kind == DatagramKind.HandshakeInitiation ? new HandshakeInitiation(message).Sender : new HandshakeResponse(message).Sender;
+                cookies.Reply(now, message, sender, remote, new CookieReply(reply));
+                return Outcome.ToNetwork(CookieReply.Size);
+            }
+            if (!_rateLimiter.Allow(now, remote.Address))
+                return Outcome.Drop(DropReason.RateLimited);
+        }
+        return kind == DatagramKind.HandshakeInitiation
+            ? ReceiveInitiation(now, identity, new HandshakeInitiation(message), remote, local, reply)
+            : ReceiveResponse(now, identity, new HandshakeResponse(message), remote, local);
+    }
+
+    /// <summary>Ends all sessions and handshakes, as when the interface goes down; configuration stays.</summary>
+    public void ClearSessions()
+    {
+        foreach (PeerTunnel peer in _peers.Values)
+            peer.Clear();
+    }
+
+    /// <summary>Removes all peers and zeroes all secrets.</summary>
+    public void Dispose()
+    {
+        foreach (PublicKey key in _peers.Keys.ToArray())
+            RemovePeer(key);
+        SetIdentity(null, null);
+        _responder.Dispose();
+    }
+
+    internal void Attention() => _attention();
+
+    /// <summary>A random time up to <see cref="Timing.MaximumJitter"/>.</summary>
+    internal TimeSpan Jitter()
+    {
+        Span<byte> bytes = stackalloc byte[4];
+        Random(bytes);
+        return Timing.MaximumJitter * (BitConverter.ToUInt32(bytes) / (double)uint.MaxValue);
+    }
+
+    private Outcome ReceiveInitiation(
+        Instant now, LocalIdentity identity, HandshakeInitiation initiation, Endpoint remote, Endpoint local, Span<byte> reply)
+    {
+        if (!_responder.TryReadInitiator(identity, initiation, out PublicKey initiator))
+            return Outcome.Drop(DropReason.HandshakeNotAuthentic);
+        return FindPeer(initiator) is { } peer
+            ? peer.Answer(now, _responder, initiation, remote, local, reply)
+            : Outcome.Drop(DropReason.UnknownPeer);
+    }
+
+    private Outcome ReceiveResponse(Instant now, LocalIdentity identity, HandshakeResponse response, Endpoint remote, Endpoint local) =>
+        Sessions.FindAwaited(response.Receiver) is { } peer
+            ? peer.Finish(now, identity, response, remote, local)
+            : Outcome.Drop(DropReason.UnknownIndex);
+
+    private Outcome ReceiveCookie(Instant now, CookieReply reply)
+    {
+        PeerTunnel? peer = Sessions.FindAwaited(reply.Receiver) ?? Sessions.Find(reply.Receiver)?.Peer;
+        return peer?.TakeCookie(now, reply) ?? Outcome.Drop(DropReason.UnknownIndex);
+    }
+}

@@ -1,0 +1,88 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Commands;
+
+/// <summary>Writes a log as lines: time, level, interface, message. Any thread may use it.</summary>
+/// <param name="name">Whose log this is: the interface's name.</param>
+/// <param name="level">The least level that is written.</param>
+/// <param name="path">The file to append to; null for standard error.</param>
+internal sealed class LineLog(string name, LogLevel level, string? path) : ILogger
+{
+    /// <summary>The levels as a person names them, from nothing to everything.</summary>
+    public static readonly string[] Levels = ["silent", "error", "warning", "info", "verbose"];
+
+    private readonly Lock _lock = new();
+
+    /// <summary>
+    /// The level where none is asked for: what the variable <c>LOG_LEVEL</c> tells wireguard-go. Other programs use that name too, so what is not
+    /// wireguard-go's is passed over.
+    /// </summary>
+    public static string DefaultLevel() => Environment.GetEnvironmentVariable("LOG_LEVEL") switch
+    {
+        "silent" => "silent",
+        "error" => "error",
+        "verbose" or "debug" => "verbose",
+        _ => "info",
+    };
+
+    /// <summary>The level that one of <see cref="Levels"/> stands for.</summary>
+    public static LogLevel ParseLevel(string level) => level switch
+    {
+        "silent" => LogLevel.None,
+        "error" => LogLevel.Error,
+        "warning" => LogLevel.Warning,
+        "info" => LogLevel.Information,
+        _ => LogLevel.Debug,
+    };
+
+    /// <inheritdoc/>
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    /// <inheritdoc/>
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= level && logLevel != LogLevel.None;
+
+    /// <inheritdoc/>
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        if (!IsEnabled(logLevel))
+            return;
+        string message = formatter(state, exception);
+        if (exception is not null)
+            message += $": {exception}";
+        string time = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+        byte[] line = Encoding.UTF8.GetBytes($"{time} {Word(logLevel)} {name}: {message.ReplaceLineEndings(" | ")}\n");
+        try
+        {
+            // Opened for each line: the stream holds a copy of descriptor 2, which would outlive its replacement when the process detaches.
+            lock (_lock)
+                using (Stream stream = Open())
+                    stream.Write(line);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A log that cannot be written is no reason to end a tunnel.
+        }
+    }
+
+    private static string Word(LogLevel level) => level switch
+    {
+        LogLevel.Critical or LogLevel.Error => "error",
+        LogLevel.Warning => "warning",
+        LogLevel.Information => "info",
+        _ => "debug",
+    };
+
+    private Stream Open() => path is null
+        ? Console.OpenStandardError()
+        : new FileStream(path, new FileStreamOptions
+        {
+            Mode = FileMode.Append,
+            Access = FileAccess.Write,
+            Share = FileShare.ReadWrite | FileShare.Delete,
+            BufferSize = 0,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        });
+}

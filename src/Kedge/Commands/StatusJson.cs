@@ -1,0 +1,63 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.WireGuard.Uapi;
+
+namespace Kedge.Commands;
+
+/// <summary>A device's state as a program reads it.</summary>
+public static class StatusJson
+{
+    /// <summary>Puts a device's state in one JSON object and a line feed, without secrets. What is not there is null.</summary>
+    public static string Format(string name, DeviceStatus status)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            json.WriteStartObject();
+            json.WriteString("interface", name);
+            json.WriteString("publicKey", status.PublicKey?.ToString());
+            json.WriteNumber("listenPort", status.ListenPort);
+            json.WriteNumber("fwmark", status.Fwmark);
+            json.WriteNumber("mtu", status.Mtu);
+            json.WriteStartArray("peers");
+            foreach (PeerStatus peer in status.Peers)
+                Write(json, peer);
+            json.WriteEndArray();
+            Write(json, "drops", status.Drops);
+            Write(json, "figures", status.Gauges);
+            json.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(buffer.WrittenSpan) + "\n";
+    }
+
+    private static void Write(Utf8JsonWriter json, PeerStatus peer)
+    {
+        json.WriteStartObject();
+        json.WriteString("publicKey", peer.PublicKey.ToString());
+        json.WriteBoolean("hasPresharedKey", peer.HasPresharedKey);
+        json.WriteString("endpoint", peer.Endpoint.IsNone ? null : peer.Endpoint.ToString());
+        if (peer.LastHandshake is { } last)
+            json.WriteString("lastHandshake", last);
+        else
+            json.WriteNull("lastHandshake");
+        json.WriteNumber("receivedBytes", peer.ReceivedBytes);
+        json.WriteNumber("sentBytes", peer.SentBytes);
+        json.WriteNumber("persistentKeepaliveSeconds", peer.PersistentKeepaliveInterval);
+        json.WriteStartArray("allowedIps");
+        foreach (IpPrefix prefix in peer.AllowedIps)
+            json.WriteStringValue(prefix.ToString());
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void Write(Utf8JsonWriter json, string name, IEnumerable<NamedCount> counts)
+    {
+        json.WriteStartObject(name);
+        foreach (NamedCount count in counts)
+            json.WriteNumber(JsonNamingPolicy.CamelCase.ConvertName(count.Name), count.Value);
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,88 @@
+using System.CommandLine;
+using Kedge.Linux;
+using Kedge.Linux.Tun;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Commands;
+
+/// <summary>What <c>kedge wg</c> is told to do.</summary>
+/// <param name="InterfaceName">The interface to make.</param>
+/// <param name="Mtu">Its MTU in bytes.</param>
+/// <param name="RuntimeDirectory">Where its configuration socket is.</param>
+/// <param name="StateDirectory">Where it keeps what must outlive it: the last timestamps used.</param>
+internal sealed record WgSettings(string InterfaceName, int Mtu, string RuntimeDirectory, string StateDirectory);
+
+/// <summary>
+/// <c>kedge wg INTERFACE</c>: a WireGuard device, as a drop-in for wireguard-go. In the foreground, unless the program was called by the name
+/// <c>kedge-wg</c>, which goes to the background as soon as the device can be configured.
+/// </summary>
+internal sealed class WgCommand : Command
+{
+    /// <summary>The name by which <c>wg-quick</c> may call this program.</summary>
+    public const string DaemonName = "kedge-wg";
+
+    private const string DefaultStateDirectory = "/var/lib/kedge";
+    private const string ForegroundVariable = "WG_PROCESS_FOREGROUND";
+
+    private readonly Argument<string> _interface = new("INTERFACE") { Description = "The interface to make, such as wg0." };
+
+    private readonly Option<bool> _foreground = new("--foreground", "-f")
+    {
+        Description = $"Stay in the foreground also when called as {DaemonName}. [env: {ForegroundVariable}=1]",
+    };
+
+    private readonly Option<int> _mtu = Setting.Number(
+        "--mtu", "KEDGE_MTU", 68, 65535, TunDevice.DefaultMtu, "Bytes of the longest packet; 'ip link set' changes it later.");
+
+    private readonly Option<string> _runtimeDirectory = RuntimeDirectory.Option();
+
+    private readonly Option<string> _stateDirectory = Setting.Text(
+        "--state-dir", "DIRECTORY", "KEDGE_STATE_DIR", DefaultStateDirectory, "Where to keep what must survive a restart.");
+
+    private readonly Option<string> _logLevel = Setting.Choice(
+        "--log-level", "KEDGE_LOG_LEVEL", LineLog.Levels, LineLog.DefaultLevel(), "How much to tell on standard error.");
+
+    private readonly Option<string> _logFile = Setting.Text(
+        "--log-file", "FILE", "KEDGE_LOG_FILE", "", "Where to append the log, in place of standard error, which a background process does not have.");
+
+    /// <param name="inBackground">Whether to go to the background where nothing else is asked for.</param>
+    public WgCommand(bool inBackground)
+        : base("wg", "Run a WireGuard device that 'wg' and 'wg-quick' configure; a drop-in for wireguard-go.")
+    {
+        _interface.Validators.Add(result =>
+        {
+            string name = result.Tokens[0].Value;
+            if (InterfaceName.Error(name) is { } error)
+                result.AddError(error);
+            else if (name.Contains('%'))
+                result.AddError($"'{name}' cannot be an interface's name here: the kernel takes '%' for a pattern.");
+        });
+        Arguments.Add(_interface);
+        Option[] options = [_foreground, _mtu, _runtimeDirectory, _stateDirectory, _logLevel, _logFile];
+        foreach (Option option in options)
+            Options.Add(option);
+        SetAction(call =>
+        {
+            if (inBackground && !call.GetValue(_foreground) && Environment.GetEnvironmentVariable(ForegroundVariable) != "1")
+                return RunInBackground();
+            return Run(call);
+        });
+    }
+
+    private static int RunInBackground()
+    {
+        Environment.SetEnvironmentVariable(ForegroundVariable, "1");
+        return Background.Start() ? 0 : 1;
+    }
+
+    private int Run(ParseResult call)
+    {
+        string name = call.GetRequiredValue(_interface);
+        var settings = new WgSettings(
+            name, call.GetValue(_mtu), Path.GetFullPath(call.GetRequiredValue(_runtimeDirectory)), Path.GetFullPath(call.GetRequiredValue(_stateDirectory)));
+        string logFile = call.GetRequiredValue(_logFile);
+        ILogger log = new LineLog(name, LineLog.ParseLevel(call.GetRequiredValue(_logLevel)), logFile.Length == 0 ? null : Path.GetFullPath(logFile));
+        WgDevice.RunAsync(settings, log, Background.DetachAndSignalReady).GetAwaiter().GetResult();
+        return 0;
+    }
+}

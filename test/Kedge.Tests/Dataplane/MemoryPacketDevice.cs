@@ -1,0 +1,42 @@
+using Kedge.Linux;
+
+namespace Kedge.Tests.Dataplane;
+
+/// <summary>The in-memory twin of a TUN interface: the test is the kernel behind it.</summary>
+internal sealed class MemoryPacketDevice : IPacketDevice
+{
+    private const int Capacity = 256;
+
+    private readonly PacketRing _toRead = new(Capacity);
+    private readonly PacketRing _written = new(Capacity);
+
+    public string Name => "memory";
+
+    public int Mtu => 1420;
+
+    /// <summary>Routes a packet to the interface.</summary>
+    public void Inject(PacketBuffer packet) => Assert.True(_toRead.TryAdd(packet));
+
+    /// <summary>Takes packets that came out of the interface.</summary>
+    public int TakeWritten(ReadOnlySpan<PacketBuffer> buffers) => _written.Take(buffers);
+
+    public int Read(ReadOnlySpan<PacketBuffer> buffers) => _toRead.Take(buffers);
+
+    public int Write(ReadOnlySpan<PacketBuffer> buffers)
+    {
+        int written = 0;
+        foreach (PacketBuffer buffer in buffers)
+            written += _written.TryAdd(buffer) ? 1 : 0;
+        return written;
+    }
+
+    public void WaitReadable() => _toRead.WaitReadable();
+
+    public void Wake() => _toRead.Wake();
+
+    public void Dispose()
+    {
+        _toRead.Dispose();
+        _written.Dispose();
+    }
+}

@@ -1,0 +1,63 @@
+using Kedge.Linux;
+
+namespace Kedge.Tests.Dataplane;
+
+/// <summary>A bounded queue of packets with their addresses, in memory made beforehand, between any threads.</summary>
+internal sealed class PacketRing(int capacity) : IDisposable
+{
+    private readonly PacketBuffer[] _slots = PacketBuffer.Allocate(capacity);
+    private readonly Lock _lock = new();
+    private readonly ManualResetEventSlim _readable = new();
+    private int _first;
+    private int _count;
+
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+                return _count;
+        }
+    }
+
+    /// <summary>Copies a packet in; false when the ring is full.</summary>
+    public bool TryAdd(PacketBuffer packet)
+    {
+        lock (_lock)
+        {
+            if (_count == capacity)
+                return false;
+            Copy(packet, _slots[(_first + _count++) % capacity]);
+            _readable.Set();
+            return true;
+        }
+    }
+
+    /// <summary>Copies packets out, as many as there are and fit.</summary>
+    public int Take(ReadOnlySpan<PacketBuffer> buffers)
+    {
+        lock (_lock)
+        {
+            int taken = 0;
+            for (; taken < buffers.Length && _count > 0; taken++, _count--, _first = (_first + 1) % capacity)
+                Copy(_slots[_first], buffers[taken]);
+            if (_count == 0)
+                _readable.Reset();
+            return taken;
+        }
+    }
+
+    public void WaitReadable() => _readable.Wait();
+
+    public void Wake() => _readable.Set();
+
+    public void Dispose() => _readable.Dispose();
+
+    private static void Copy(PacketBuffer from, PacketBuffer to)
+    {
+        to.Reset();
+        to.Length = from.Length;
+        from.Packet.CopyTo(to.Packet);
+        (to.Ecn, to.Source, to.Destination) = (from.Ecn, from.Source, from.Destination);
+    }
+}

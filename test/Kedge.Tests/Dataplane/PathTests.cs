@@ -1,0 +1,223 @@
+using System.Security.Cryptography;
+using Kedge.Crypto;
+using Kedge.Linux;
+using Kedge.Node.Dataplane;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.WireGuard;
+
+namespace Kedge.Tests.Dataplane;
+
+/// <summary>The two packet paths and the handshake loop of two nodes, driven by hand on the test's thread.</summary>
+public sealed class PathTests : IDisposable
+{
+    private readonly End _a = new("192.0.2.1:1", "10.0.0.1");
+    private readonly End _b = new("192.0.2.2:2", "10.0.0.2");
+    private readonly PacketBuffer[] _scratch = PacketBuffer.Allocate(64);
+
+    public PathTests()
+    {
+        _a.Socket.Peer = _b.Socket;
+        _b.Socket.Peer = _a.Socket;
+        _a.AddPeer(_b, knowsEndpoint: true);
+        _b.AddPeer(_a, knowsEndpoint: false);
+    }
+
+    [Fact]
+    public void Packets_cross_in_order_once_there_is_a_session()
+    {
+        for (int i = 0; i < 100; i++)
+            _a.Send(_b, sequence: i);
+        Settle();
+        Assert.Equal(Enumerable.Range(0, 100), _b.TakeSequences(_scratch));
+        Assert.Equal(0, _a.Drops() + _b.Drops());
+    }
+
+    [Fact]
+    public void Carrying_packets_allocates_nothing()
+    {
+        _a.Send(_b, sequence: 0);
+        Settle();
+        Assert.Equal([0], _b.TakeSequences(_scratch));
+        for (int i = 0; i < 200; i++)
+            CarryBatch();
+
+        long allocated = 0;
+        for (int i = 0; i < 200; i++)
+            allocated += CarryBatch();
+        Assert.Equal(0, allocated);
+        Assert.Equal(0, _a.Drops() + _b.Drops());
+    }
+
+    [Fact]
+    public void What_is_dropped_is_counted_by_its_reason()
+    {
+        _a.Send(_b, sequence: 0);
+        Settle();
+        PacketBuffer junk = _scratch[0];
+
+        _a.SendTo(IpAddress.Parse("10.9.9.9"), 0);
+        _a.Outbound.RunBatch();
+        Assert.Equal(1, _a.WireGuard.Drops[DropReason.NoRoute]);
+
+        junk.Reset();
+        junk.Length = 7;
+        _a.Device.Inject(junk);
+        _a.Outbound.RunBatch();
+        Assert.Equal(1, _a.WireGuard.Drops[DropReason.MalformedPacket]);
+
+        junk.Destination = _b.Socket.Address;
+        junk.Packet.Clear();
+        Assert.Equal(1, _a.Socket.Send([junk]));
+        _b.Inbound.RunBatch();
+        Assert.Equal(1, _b.WireGuard.Drops[DropReason.UnknownDatagram]);
+
+        junk.Length = 64;
+        junk.Packet.Clear();
+        junk.Packet[0] = 4;
+        Assert.Equal(1, _a.Socket.Send([junk]));
+        _b.Inbound.RunBatch();
+        Assert.Equal(1, _b.WireGuard.Drops[DropReason.UnknownIndex]);
+    }
+
+    [Theory]
+    [InlineData(Ecn.NotEct, Ecn.NotEct)]
+    [InlineData(Ecn.Ect0, Ecn.Ect0)]
+    [InlineData(Ecn.Ect1, Ecn.Ect1)]
+    [InlineData(Ecn.Ce, Ecn.Ce)]
+    public void The_ECN_bits_of_a_packet_are_on_its_datagram_too(byte inner, byte outer)
+    {
+        _a.Send(_b, sequence: 0);
+        Settle();
+        _a.SendTo(_b.Address, 1, inner);
+        _a.Outbound.RunBatch();
+        Assert.Equal(1, _b.Socket.Receive(_scratch));
+        Assert.Equal(outer, _scratch[0].Ecn);
+    }
+
+    [Fact]
+    public void A_full_handshake_queue_loses_messages_and_counts_them()
+    {
+        PacketBuffer message = _scratch[0];
+        message.Reset();
+        message.Length = HandshakeInitiation.Size;
+        message.Packet.Clear();
+        message.Packet[0] = 1;
+        message.Destination = _b.Socket.Address;
+        for (int i = 0; i < HandshakeQueue.Capacity + 10; i++)
+        {
+            Assert.Equal(1, _a.Socket.Send([message]));
+            _b.Inbound.RunBatch();
+        }
+        Assert.Equal(10, _b.WireGuard.Drops[DropReason.HandshakeQueueFull]);
+        Settle();
+        Assert.Equal(HandshakeQueue.Capacity, _b.WireGuard.Drops[DropReason.InvalidMac1]);
+    }
+
+    public void Dispose()
+    {
+        _a.Dispose();
+        _b.Dispose();
+    }
+
+    /// <summary>Carries 32 packets, and returns how many bytes the two paths have allocated for it.</summary>
+    private long CarryBatch()
+    {
+        for (int i = 0; i < 32; i++)
+            _a.Send(_b, sequence: i);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        int sent = _a.Outbound.RunBatch();
+        int received = _b.Inbound.RunBatch();
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.Equal((32, 32, 32), (sent, received, _b.Device.TakeWritten(_scratch)));
+        return allocated;
+    }
+
+    /// <summary>Runs everything until nothing moves any more.</summary>
+    private void Settle()
+    {
+        bool moved;
+        do
+        {
+            moved = false;
+            foreach (End end in (End[])[_a, _b])
+            {
+                moved |= end.Outbound.RunBatch() > 0;
+                moved |= end.Inbound.RunBatch() > 0;
+                moved |= end.Handshakes.RunOnce() <= BootClock.Now;
+            }
+        }
+        while (moved || _a.Socket.Pending + _b.Socket.Pending > 0);
+    }
+
+    /// <summary>One node without its threads.</summary>
+    private sealed class End : IDisposable
+    {
+        private readonly PacketBuffer _packet = new();
+        private readonly Waiter _waiter = new();
+
+        public End(string endpoint, string address)
+        {
+            Address = IpAddress.Parse(address);
+            Socket = new MemoryDatagramSocket(Endpoint.Parse(endpoint));
+            Socket.Open(0, 0);
+            WireGuard = new WireGuardDevice(Timing.Default, RandomNumberGenerator.Fill, _waiter.Wake);
+            Span<byte> key = stackalloc byte[X25519.KeySize];
+            RandomNumberGenerator.Fill(key);
+            WireGuard.SetIdentity(new LocalIdentity(key), new TimestampSource(default, _ => { }));
+            var queue = new HandshakeQueue();
+            Handshakes = new HandshakeLoop(WireGuard, Socket, queue, _waiter);
+            Outbound = new OutboundPath(WireGuard, Device, Socket);
+            Inbound = new InboundPath(WireGuard, Device, Socket, queue, _waiter.Wake);
+        }
+
+        public IpAddress Address { get; }
+        public MemoryPacketDevice Device { get; } = new();
+        public MemoryDatagramSocket Socket { get; }
+        public WireGuardDevice WireGuard { get; }
+        public HandshakeLoop Handshakes { get; }
+        public OutboundPath Outbound { get; }
+        public InboundPath Inbound { get; }
+
+        public void AddPeer(End other, bool knowsEndpoint)
+        {
+            PeerTunnel peer = WireGuard.AddPeer(other.WireGuard.Identity!.PublicKey);
+            peer.Path = knowsEndpoint ? new PeerPath(other.Socket.Address, default) : null;
+            WireGuard.AllowedIps.Insert(new IpPrefix(other.Address, 32), peer);
+        }
+
+        public void Send(End to, int sequence) => SendTo(to.Address, sequence);
+
+        public void SendTo(IpAddress to, int sequence, byte ecn = Ecn.NotEct)
+        {
+            _packet.Reset();
+            _packet.Length = 100;
+            Span<byte> packet = _packet.Packet;
+            packet.Clear();
+            packet[0] = 0x45;
+            packet[3] = 100;
+            Address.CopyTo(packet[12..]);
+            to.CopyTo(packet[16..]);
+            IpPacket.SetEcn(packet, ecn);
+            BitConverter.TryWriteBytes(packet[20..], sequence);
+            Device.Inject(_packet);
+        }
+
+        public List<int> TakeSequences(PacketBuffer[] scratch)
+        {
+            var sequences = new List<int>();
+            while (Device.TakeWritten(scratch) is > 0 and var count)
+                sequences.AddRange(scratch.Take(count).Select(buffer => BitConverter.ToInt32(buffer.Packet[20..])));
+            return sequences;
+        }
+
+        public long Drops() => Enum.GetValues<DropReason>().Sum(reason => WireGuard.Drops[reason]);
+
+        public void Dispose()
+        {
+            WireGuard.Dispose();
+            Device.Dispose();
+            Socket.Dispose();
+            _waiter.Dispose();
+        }
+    }
+}
