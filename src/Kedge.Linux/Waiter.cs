@@ -50,7 +50,7 @@ public sealed unsafe class Waiter : IDisposable
         descriptors[0] = new() { Descriptor = _wake.Number, Events = Libc.POLLIN };
         descriptors[1] = new() { Descriptor = _timer.Number, Events = Libc.POLLIN };
         descriptors[2] = new() { Descriptor = _link?.Number ?? -1, Events = Libc.POLLIN }; // poll(2) passes over negative ones.
-        Poll.Wait(new Span<Libc.Pollfd>(descriptors, 3), Timeout.InfiniteTimeSpan);
+        Poll.Wait(new Span<Libc.Pollfd>(descriptors, 3), Instant.Never);
 
         WaitEvents events = WaitEvents.None;
         if (descriptors[0].Returned != 0 && _wake.TryConsume())

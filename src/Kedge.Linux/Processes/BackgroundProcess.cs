@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Kedge.Linux.Interop;
+using Kedge.Protocol;
 
 namespace Kedge.Linux.Processes;
 
@@ -52,7 +53,8 @@ public sealed unsafe class BackgroundProcess : IDisposable
             {
                 // Whatever our own starter left open without that mark must not stay open in a daemon.
                 _ = Descriptor.Check(Libc.close_range(3, uint.MaxValue, Libc.CLOSE_RANGE_CLOEXEC), "mark", "descriptors");
-                return new BackgroundProcess(Spawn(program, commandLine, errorWriter.Number, [readyWriter.Number, .. inherited]), ready, error);
+                int id = Spawn(program, commandLine, errorWriter.Number, [readyWriter.Number, .. inherited]);
+                return new BackgroundProcess(id, ready, error);
             }
             catch
             {
@@ -79,7 +81,7 @@ public sealed unsafe class BackgroundProcess : IDisposable
     }
 
     /// <summary>Blocks until the process says that it is at work, or ends.</summary>
-    /// <param name="timeout">How long at most.</param>
+    /// <param name="timeout">How long at most; <see cref="Timeout.InfiniteTimeSpan"/> for as long as it takes.</param>
     /// <param name="told">Handed what the process writes to its standard error meanwhile; null throws it away.</param>
     /// <returns>Whether it said so; false where it ended first, or the time has passed.</returns>
     public bool WaitReady(TimeSpan timeout, Action<ReadOnlySpan<byte>>? told = null)
@@ -87,7 +89,8 @@ public sealed unsafe class BackgroundProcess : IDisposable
         Span<Libc.Pollfd> pipes = stackalloc Libc.Pollfd[2];
         pipes[0] = new() { Descriptor = _ready.Number, Events = Libc.POLLIN };
         pipes[1] = new() { Descriptor = _error.Number, Events = Libc.POLLIN };
-        while (Poll.Wait(pipes, timeout))
+        Instant deadline = timeout == Timeout.InfiniteTimeSpan ? Instant.Never : BootClock.Now + timeout;
+        while (Poll.Wait(pipes, deadline))
         {
             // What was said before is passed on before anything else: it may be why the process has ended.
             if (pipes[1].Returned != 0)

@@ -53,11 +53,7 @@ public sealed class UdpPort : IDatagramSocket
         }
     }
 
-    /// <summary>
-    /// Opens the port on both families, or moves to it from the port that is open. When it cannot be had, the one that is open stays.
-    /// </summary>
-    /// <param name="port">The port; 0 for one that is free in both families.</param>
-    /// <param name="mark">The firewall mark (fwmark) of what is sent; 0 for none.</param>
+    /// <inheritdoc/>
     /// <exception cref="LinuxException">
     /// EADDRINUSE: the port is taken. EACCES: it is a privileged one. EAFNOSUPPORT: this machine speaks neither family.
     /// </exception>
@@ -79,7 +75,7 @@ public sealed class UdpPort : IDatagramSocket
         }
     }
 
-    /// <summary>Closes the port: nothing is received, what is sent is lost. It can be opened again.</summary>
+    /// <inheritdoc/>
     public void Close()
     {
         lock (_changing)
@@ -91,8 +87,7 @@ public sealed class UdpPort : IDatagramSocket
         }
     }
 
-    /// <summary>Sets the firewall mark of what is sent from now on; 0 for none. Does nothing while the port is closed.</summary>
-    /// <exception cref="LinuxException">EPERM: this process may not.</exception>
+    /// <inheritdoc/>
     public void SetMark(uint mark)
     {
         lock (_changing)

@@ -268,8 +268,10 @@ public class TunDeviceTests : IDisposable
         using (TunDevice tun = Create(name))
         using (var receiver = new Receiver(tun))
         {
-            tun.Write([Ping()]);
-            receiver.TakeFirst(got => Destination(got.Bytes) == IpAddress.Parse("10.9.0.2"));
+            // Its carrier comes back a moment after the attachment; until then the kernel drops what it would send.
+            IpAddress us = IpAddress.Parse("10.9.0.2");
+            bool IsAnswered() => tun.Write([Ping()]) == 1 && receiver.All.Any(got => Destination(got.Bytes) == us);
+            Wait.Until(IsAnswered, Receiver.Patience, "an answer");
         }
 
         Assert.Contains("10.9.0.1/24", _host.Ip("address", "show", "dev", name).Output, StringComparison.Ordinal);
