@@ -149,8 +149,8 @@ public sealed class PeerTunnel : IDisposable
     // ---- The receiving thread -----------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Judges an authentic packet of this peer: refuses what was seen before, notes where the peer is now, and checks that what is inside is an
-    /// IP packet from an address that the peer may use.
+    /// Judges an authentic packet of this peer: refuses it when its session has ended or it was seen before, notes where the peer is now, and
+    /// checks that what is inside is an IP packet from an address that the peer may use.
     /// </summary>
     /// <param name="now">The time.</param>
     /// <param name="session">The session that it was opened with.</param>
@@ -165,6 +165,8 @@ public sealed class PeerTunnel : IDisposable
         Instant now, KeyPair session, ulong counter, Span<byte> plaintext, Endpoint remote, Endpoint local, byte outerEcn, out int length)
     {
         length = 0;
+        if (session.IsExpired(now, counter))
+            return DropReason.SessionExpired;
         if (!session.TryAccept(counter))
             return DropReason.Replayed;
         Interlocked.Add(ref _receivedBytes, plaintext.Length + TransportData.Overhead);
