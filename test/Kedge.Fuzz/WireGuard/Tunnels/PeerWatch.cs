@@ -152,6 +152,8 @@ internal sealed class PeerWatch(Machine machine, PeerTunnel peer, Timing timing)
     public void Demand(Instant now)
     {
         _lastDemand = now;
+        if (now == _lastHandshake)
+            return; // whoever asks at the moment of a handshake may be content with that one
         _mustInitiateBy ??= now + timing.RekeyTimeout + timing.MaximumJitter;
     }
 
