@@ -8,6 +8,8 @@ namespace Kedge.SystemTests.Interop;
 /// </summary>
 public sealed class CookieTests
 {
+    private const int Attempts = 5;
+
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
     [Fact]
@@ -57,13 +59,21 @@ public sealed class CookieTests
         join();
         using var pings = PingStream.Start(from.Host, to.Address);
         TimeSpan taken = pings.WaitForReplies(Timeouts.NoAnswer);
+        List<CapturedPacket> seen = HandshakeOf(from, cable.Packets);
+        // The victim is not under load for the moment that it takes to notice that it is, once a second or so; who comes just then needs no cookie.
+        for (int attempt = 1; attempt <= Attempts && seen.All(packet => packet.MessageType != 3); attempt++)
+        {
+            int before = cable.Packets.Count;
+            from.EndSessions();
+            cable.WaitUntil(packets => packets.Skip(before).Any(packet => packet.MessageType == 1), Timeouts.Soon, "another initiation");
+            taken = pings.WaitForReplies(Timeouts.NoAnswer);
+            seen = HandshakeOf(from, [.. cable.Packets.Skip(before)]);
+        }
         long cookieReplies = flood.CookieReplies;
         Wait.Until(() => flood.CookieReplies > cookieReplies, Timeouts.Soon, "the flood going on");
 
         // An initiation without a cookie, the cookie, and 5 s later an initiation that shows it.
-        List<CapturedPacket> seen = [.. cable.Packets.TakeWhile(packet => packet.MessageType != 4)];
-        CapturedPacket reply = seen.First(packet => packet.MessageType == 3);
-        Assert.True(reply.IsFrom(to));
+        Assert.Contains(seen, packet => packet.MessageType == 3 && packet.IsFrom(to));
         Assert.False(seen.First(packet => packet.MessageType == 1).HasMac2);
         Assert.True(seen.Last(packet => packet.MessageType == 1).HasMac2);
         Assert.Equal(2, seen[^1].MessageType);
@@ -71,4 +81,13 @@ public sealed class CookieTests
             $"{from} came in to {to} after {taken.TotalSeconds:0.0} s, by {seen.Count(packet => packet.MessageType == 1)} initiations, "
             + $"while {flood.Sent} initiations were sent and {flood.CookieReplies} cookies came back");
     }
+
+    /// <summary>The handshake messages from the first initiation on until the initiator has a session to send with.</summary>
+    private static List<CapturedPacket> HandshakeOf(TunnelEnd initiator, IEnumerable<CapturedPacket> packets) =>
+    [
+        .. packets
+            .SkipWhile(packet => packet.MessageType != 1)
+            .TakeWhile(packet => packet.MessageType != 4 || !packet.IsFrom(initiator))
+            .Where(packet => packet.MessageType != 4),
+    ];
 }
