@@ -1,5 +1,4 @@
 using Kedge.Demo;
-using Kedge.Linux.Namespaces;
 using Kedge.Node.Uapi;
 using Kedge.Protocol.WireGuard.Uapi;
 
