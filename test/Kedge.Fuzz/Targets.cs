@@ -20,6 +20,7 @@ public static class Targets
         new WireGuard.HandshakeTarget(),
         new WireGuard.CookieTarget(),
         new WireGuard.TransportDataTarget(),
+        new WireGuard.Tunnels.TunnelTarget(),
     ];
 
     /// <summary>The target of a name; null when there is none.</summary>

@@ -9,7 +9,9 @@ public static class PrivateSocket
     private const uint OwnerOnly = 0x180; // 0600
 
     /// <summary>Listens on a path that does not exist yet; the socket has mode 0600 from its first instant.</summary>
-    /// <param name="path">The socket's path, at most 107 bytes. Its folder must exist. Whoever disposes the socket deletes the path.</param>
+    /// <param name="path">
+    /// The socket's path, at most 107 bytes. Its folder must exist. Whoever disposes the socket deletes the path.
+    /// </param>
     /// <param name="backlog">Connections that may wait to be accepted.</param>
     /// <exception cref="SocketException"><see cref="SocketError.AddressAlreadyInUse"/>: something has that path.</exception>
     public static Socket Listen(string path, int backlog)

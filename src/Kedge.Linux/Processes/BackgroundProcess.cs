@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Kedge.Linux.Interop;
+using Kedge.Protocol;
 
 namespace Kedge.Linux.Processes;
 
@@ -15,7 +16,9 @@ public sealed unsafe class BackgroundProcess : IDisposable
 {
     private const string ReadyVariable = "KEDGE_READY_FD";
 
-    /// <summary>More bytes than either <c>posix_spawnattr_t</c> (336) or <c>posix_spawn_file_actions_t</c> (80) has in any C library.</summary>
+    /// <summary>
+    /// More bytes than either <c>posix_spawnattr_t</c> (336) or <c>posix_spawn_file_actions_t</c> (80) has in any C library.
+    /// </summary>
     private const int OpaqueLength = 512;
 
     private readonly Descriptor _ready;
@@ -50,7 +53,8 @@ public sealed unsafe class BackgroundProcess : IDisposable
             {
                 // Whatever our own starter left open without that mark must not stay open in a daemon.
                 _ = Descriptor.Check(Libc.close_range(3, uint.MaxValue, Libc.CLOSE_RANGE_CLOEXEC), "mark", "descriptors");
-                return new BackgroundProcess(Spawn(program, commandLine, errorWriter.Number, [readyWriter.Number, .. inherited]), ready, error);
+                int id = Spawn(program, commandLine, errorWriter.Number, [readyWriter.Number, .. inherited]);
+                return new BackgroundProcess(id, ready, error);
             }
             catch
             {
@@ -62,11 +66,13 @@ public sealed unsafe class BackgroundProcess : IDisposable
     }
 
     /// <summary>
-    /// In the process that <see cref="Start"/> started: tells the starter that this one is at work. In any other process, and the second time, it does nothing.
+    /// In the process that <see cref="Start"/> started: tells the starter that this one is at work. In any other process, and the second
+    /// time, it does nothing.
     /// </summary>
     public static void SignalReady()
     {
-        if (!int.TryParse(Environment.GetEnvironmentVariable(ReadyVariable), NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+        string? variable = Environment.GetEnvironmentVariable(ReadyVariable);
+        if (!int.TryParse(variable, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
             return;
         Environment.SetEnvironmentVariable(ReadyVariable, null);
         using var pipe = new Descriptor(number);
@@ -75,7 +81,7 @@ public sealed unsafe class BackgroundProcess : IDisposable
     }
 
     /// <summary>Blocks until the process says that it is at work, or ends.</summary>
-    /// <param name="timeout">How long at most.</param>
+    /// <param name="timeout">How long at most; <see cref="Timeout.InfiniteTimeSpan"/> for as long as it takes.</param>
     /// <param name="told">Handed what the process writes to its standard error meanwhile; null throws it away.</param>
     /// <returns>Whether it said so; false where it ended first, or the time has passed.</returns>
     public bool WaitReady(TimeSpan timeout, Action<ReadOnlySpan<byte>>? told = null)
@@ -83,7 +89,8 @@ public sealed unsafe class BackgroundProcess : IDisposable
         Span<Libc.Pollfd> pipes = stackalloc Libc.Pollfd[2];
         pipes[0] = new() { Descriptor = _ready.Number, Events = Libc.POLLIN };
         pipes[1] = new() { Descriptor = _error.Number, Events = Libc.POLLIN };
-        while (Poll.Wait(pipes, timeout))
+        Instant deadline = timeout == Timeout.InfiniteTimeSpan ? Instant.Never : BootClock.Now + timeout;
+        while (Poll.Wait(pipes, deadline))
         {
             // What was said before is passed on before anything else: it may be why the process has ended.
             if (pipes[1].Returned != 0)

@@ -81,6 +81,7 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
         foreach (DropReason reason in Enum.GetValues<DropReason>())
             if (reason != DropReason.None)
                 status.Drops.Add(new NamedCount(reason.ToString(), wireGuard.Drops[reason]));
+        status.Gauges.Add(new NamedCount("CookieReplies", wireGuard.CookieReplies));
         return status;
     }
 

@@ -31,7 +31,8 @@ public sealed class TimestampFile(string directory)
             string text = Encoding.ASCII.GetString(bytes).Trim();
             if (text.Length != 25 || text[0] != '@')
                 throw new FormatException($"'{text}' is not a TAI64N label of '@' and 24 hexadecimal digits.");
-            return Tai64N.Read(Convert.FromHexString(text.AsSpan(1)));
+            Tai64N reserved = Tai64N.Read(Convert.FromHexString(text.AsSpan(1)));
+            return reserved is { Seconds: < 1UL << 63, Nanoseconds: < 1_000_000_000 } ? reserved : throw new FormatException($"'{text}' is no time.");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or LinuxException or FormatException)
         {

@@ -55,6 +55,9 @@ public sealed class WireGuardDevice : IDisposable
         set => _mtu = value;
     }
 
+    /// <summary>How many handshake messages were answered by a cookie instead, because the device was under load.</summary>
+    public long CookieReplies { get; private set; }
+
     internal RandomBytes Random { get; }
     internal SessionTable Sessions { get; }
     internal TimestampSource? Timestamps { get; private set; }
@@ -129,6 +132,7 @@ public sealed class WireGuardDevice : IDisposable
             {
                 uint sender = kind == DatagramKind.HandshakeInitiation ? new HandshakeInitiation(message).Sender : new HandshakeResponse(message).Sender;
                 cookies.Reply(now, message, sender, remote, new CookieReply(reply));
+                CookieReplies++;
                 return Outcome.ToNetwork(CookieReply.Size);
             }
             if (!_rateLimiter.Allow(now, remote.Address))

@@ -14,6 +14,7 @@ public static class StatusJson
     public static string Format(string name, DeviceStatus status)
     {
         var buffer = new ArrayBufferWriter<byte>();
+        // No web page is made of this, and keys in base64 have a plus sign: escaped, nobody finds them.
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             json.WriteStartObject();

@@ -7,6 +7,7 @@ using Kedge.Node.Dataplane;
 using Kedge.Node.Uapi;
 using Kedge.Protocol;
 using Kedge.Protocol.WireGuard;
+using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Commands;
@@ -33,10 +34,10 @@ internal static class WgDevice
         using var port = new UdpPort();
         using var dataplane = new Dataplane(tun, port, link, new TimestampFile(settings.StateDirectory), Timing.Default, log);
         dataplane.Start();
-        await using var server = new UapiServer(socket, dataplane.Status, dataplane.Apply, log);
+        await using var server = new UapiServer(socket, () => Status(dataplane, tun, port), dataplane.Apply, log);
 
-        Log.Ready(log, socket.Path);
         ready();
+        Log.Ready(log, socket.Path);
 
         Task ended = await Task.WhenAny(signalled.Task, dataplane.Ended, socket.Removed);
         if (ended == signalled.Task)
@@ -45,6 +46,27 @@ internal static class WgDevice
             Log.EndsWithoutSocket(log, socket.Path);
         else
             await ended; // throws what ended the data plane, if it was not the interface's deletion
+    }
+
+    /// <summary>What the data plane tells, and what the kernel lost on either side of it.</summary>
+    private static DeviceStatus Status(Dataplane dataplane, TunDevice tun, UdpPort port)
+    {
+        DeviceStatus status = dataplane.Status();
+        (UdpLosses udp, TunLosses losses) = (port.Losses, tun.Losses);
+        Add("UdpReceiveQueueFull", udp.ReceiveQueueFull);
+        Add("UdpReceivedTruncated", udp.Truncated);
+        Add("UdpSendQueueFull", udp.SendQueueFull);
+        Add("UdpSendTooLong", udp.TooLong);
+        Add("UdpSendUnreachable", udp.Unreachable);
+        Add("UdpSendForbidden", udp.Forbidden);
+        Add("UdpSendRefused", udp.Refused);
+        Add("UdpSendClosed", udp.Closed);
+        Add("TunWriteDown", losses.Down);
+        Add("TunWriteQueueFull", losses.QueueFull);
+        Add("TunWriteRefused", losses.Refused);
+        return status;
+
+        void Add(string name, long value) => status.Gauges.Add(new NamedCount(name, value));
     }
 
     private static PosixSignalRegistration OnSignal(PosixSignal signal, TaskCompletionSource signalled) =>

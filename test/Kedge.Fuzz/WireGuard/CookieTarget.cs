@@ -26,8 +26,8 @@ public sealed class CookieTarget : Target
         var reader = new Input(input);
         byte scenario = reader.Byte();
         var now = new Instant(TimeSpan.TicksPerDay);
-        using var initiator = new Machine(1, 0, Timing.Default);
-        using var responder = new Machine(2, 0, Timing.Default);
+        using var initiator = new Machine(1);
+        using var responder = new Machine(2);
         PeerTunnel toResponder = initiator.AddPeer(responder);
         responder.AddPeer(initiator);
         toResponder.RequestHandshake();

@@ -27,11 +27,11 @@ public sealed class HandshakeTarget : Target
         byte scenario = reader.Byte();
         bool attacksResponse = (scenario & 1) != 0;
         bool isUnderLoad = (scenario & 2) != 0;
-        using var initiator = new Machine(1, 0, Timing.Default);
-        using var responder = new Machine(2, 0, Timing.Default);
+        using var initiator = new Machine(1);
+        using var responder = new Machine(2);
         PeerTunnel toResponder = initiator.AddPeer(responder), toInitiator = responder.AddPeer(initiator);
         if ((scenario & 4) != 0)
-            toResponder.PresharedKey = toInitiator.PresharedKey = Machine.PrivateKey(9, 9);
+            toResponder.PresharedKey = toInitiator.PresharedKey = Machine.NewKey(99);
 
         toResponder.RequestHandshake();
         byte[] initiation = initiator.Poll(Start, Clock, toResponder)!;

@@ -33,18 +33,25 @@ internal sealed class Machine : IDisposable
     private readonly byte[] _reply = new byte[HandshakeInitiation.Size];
 
     /// <summary>A machine with a key and no peers.</summary>
-    /// <param name="number">Which machine: its addresses and keys follow from it. 0 to 250.</param>
-    /// <param name="generation">Which of its keys: another number is another key.</param>
+    /// <param name="number">Which machine: its addresses follow from it. 0 to 250.</param>
+    /// <param name="privateKey">Its static private key.</param>
     /// <param name="timing">The times in force.</param>
+    /// <param name="seed">What its random bytes follow from.</param>
     /// <param name="reserved">The timestamps reserved on its disk.</param>
-    public Machine(int number, int generation, Timing timing, Tai64N reserved = default)
+    public Machine(int number, byte[] privateKey, Timing timing, int seed, Tai64N reserved = default)
     {
         Number = number;
         Address = new Endpoint(IpAddress.IPv4(0xC0_00_02_00 + (uint)number), 51820);
         Reserved = reserved;
-        var random = new Random(number + 1000 * generation);
+        var random = new Random(seed);
         Device = new WireGuardDevice(timing, bytes => random.NextBytes(bytes), () => Attention = true);
-        UseKey(generation);
+        UseKey(privateKey);
+    }
+
+    /// <summary>A machine with the specification's times and a key of its own.</summary>
+    public Machine(int number)
+        : this(number, NewKey(number), Timing.Default, number)
+    {
     }
 
     /// <summary>Which machine.</summary>
@@ -71,18 +78,18 @@ internal sealed class Machine : IDisposable
     /// <summary>The address inside the tunnel of a machine.</summary>
     public static IpAddress InnerAddress(int number) => IpAddress.IPv4(0x0A_00_00_00 + (uint)number);
 
-    /// <summary>The private key of a machine.</summary>
-    public static byte[] PrivateKey(int number, int generation)
+    /// <summary>A private key, or any other 32 bytes, that follows from a number.</summary>
+    public static byte[] NewKey(int number)
     {
         var key = new byte[X25519.KeySize];
-        new Random(7919 * number + generation).NextBytes(key);
+        new Random(number).NextBytes(key);
         return key;
     }
 
     /// <summary>Takes another key.</summary>
-    public void UseKey(int generation)
+    public void UseKey(byte[] privateKey)
     {
-        var identity = new LocalIdentity(PrivateKey(Number, generation));
+        var identity = new LocalIdentity(privateKey);
         PublicKey = identity.PublicKey;
         Device.SetIdentity(identity, new TimestampSource(Reserved, reserved => Reserved = reserved));
     }

@@ -31,8 +31,8 @@ public sealed class TransportDataTarget : Target
     public override void Run(ReadOnlySpan<byte> input, Trace trace)
     {
         var reader = new Input(input);
-        using var sender = new Machine(1, 0, Timing.Default);
-        using var receiver = new Machine(2, 0, Timing.Default);
+        using var sender = new Machine(1);
+        using var receiver = new Machine(2);
         PeerTunnel toReceiver = sender.AddPeer(receiver), toSender = receiver.AddPeer(sender);
         byte mtu = reader.Byte();
         sender.Device.Mtu = mtu == 0 ? 1420 : 4 * mtu;

@@ -120,7 +120,8 @@ public class UdpPortPathTests : IDisposable
 
         Assert.Equal(At("10.99.0.1", a), asked.Source);
         Assert.Equal(Index(_b, "eth1"), asked.Destination.ScopeId);
-        Assert.Equal([(1, Index(_a, "eth1")), (2, Index(_a, "eth0"))], atA.Take(2).Select(got => (got.Number, got.Destination.ScopeId)).Order());
+        IEnumerable<(int, uint)> cameInBy = atA.Take(2).Select(got => (got.Number, got.Destination.ScopeId)).Order();
+        Assert.Equal([(1, Index(_a, "eth1")), (2, Index(_a, "eth0"))], cameInBy);
     }
 
     [Theory]

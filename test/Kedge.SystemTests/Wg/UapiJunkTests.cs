@@ -36,6 +36,29 @@ public sealed class UapiJunkTests : IDisposable
     }
 
     [Fact]
+    public void Idle_connections_that_never_stop_coming()
+    {
+        bool stop = false;
+        var storm = new Thread(() =>
+        {
+            while (!Volatile.Read(ref stop))
+                Connect();
+        });
+        storm.Start();
+        try
+        {
+            Wait.Until(() => _clients.Count > 500, KedgeProgram.Patience, "500 connections");
+            AssertHarmless();
+            AssertHarmless();
+        }
+        finally
+        {
+            Volatile.Write(ref stop, true);
+            storm.Join();
+        }
+    }
+
+    [Fact]
     public void A_thousand_half_requests()
     {
         for (int i = 0; i < 1000; i++)

@@ -120,6 +120,24 @@ public class RekeyTests
         pair.RunUntil(() => to.Delivered.Count == 2, 6 * Second);
     }
 
+    [Theory]
+    [InlineData(179.98, true)]
+    [InlineData(180.01, false)]
+    public void After_180_s_nothing_is_received_in_a_session(double age, bool isReceived)
+    {
+        using Pair pair = Pair.InSession();
+        KeyPair session = pair.B.TunnelTo(pair.A).Keys.Current!;
+        pair.Network.Loses = datagram => datagram.IsData;
+        Pair.Send(pair.A, pair.B);
+        SeenDatagram delayed = pair.Eavesdropper.Data.Single();
+        pair.Network.Loses = datagram => datagram.Kind != DatagramKind.TransportData;
+        pair.Run(session.Created + (Second * age) - pair.Now - OneWay);
+        pair.Network.Send(delayed.Bytes, delayed.Source, delayed.Destination);
+        pair.Run(2 * OneWay);
+        Assert.Equal(isReceived ? 1 : 0, pair.B.Delivered.Count);
+        Assert.Equal(isReceived ? 0 : 1, pair.B.Device.Drops[DropReason.SessionExpired]);
+    }
+
     [Fact]
     public void Attempts_go_on_for_90_s_every_5_s_and_a_little_and_then_end_with_what_waited()
     {

@@ -1,0 +1,32 @@
+using System.Globalization;
+
+namespace Kedge.SystemTests.Abuse;
+
+/// <summary>What the kernel says about a process (proc(5)).</summary>
+internal static class ProcessFigures
+{
+    private static readonly TimeSpan ClockTick = TimeSpan.FromMilliseconds(10); // USER_HZ is 100 for every program
+
+    /// <summary>Bytes of memory that are in use now.</summary>
+    public static long Memory(int processId) => 1024 * Field($"/proc/{processId}/status", "VmRSS:");
+
+    /// <summary>Time on a CPU so far, of all threads.</summary>
+    public static TimeSpan CpuTime(int processId)
+    {
+        string status = File.ReadAllText($"/proc/{processId}/stat");
+        string[] fields = status[(status.LastIndexOf(')') + 2)..].Split(' ');
+        return ClockTick * (long.Parse(fields[14 - 3], CultureInfo.InvariantCulture) + long.Parse(fields[15 - 3], CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>How often threads of these names have gone to sleep so far.</summary>
+    public static long Sleeps(int processId, params string[] names) =>
+        Directory.GetDirectories($"/proc/{processId}/task")
+            .Where(task => names.Contains(File.ReadAllText($"{task}/comm").Trim()))
+            .Sum(task => Field($"{task}/status", "voluntary_ctxt_switches:"));
+
+    private static long Field(string path, string name)
+    {
+        string line = File.ReadLines(path).First(line => line.StartsWith(name, StringComparison.Ordinal));
+        return long.Parse(line[name.Length..].Replace("kB", "", StringComparison.Ordinal).Trim(), CultureInfo.InvariantCulture);
+    }
+}
