@@ -36,6 +36,9 @@ internal sealed class Forwarder : IDisposable
 
     public int Port => _port.Port;
 
+    /// <summary>How often each datagram is passed on.</summary>
+    public int Copies { get; set; } = 1;
+
     /// <summary>What was sent to the first device, oldest first.</summary>
     public byte[][] ToFirst => Copy(_toFirst);
 
@@ -67,7 +70,8 @@ internal sealed class Forwarder : IDisposable
             {
                 bool fromFirst = buffers[i].Source.Address == _first.Address;
                 (buffers[i].Destination, buffers[i].Source) = (fromFirst ? _second : _first, default);
-                _port.Send(buffers.AsSpan(i, 1));
+                for (int copy = 0; copy < Copies; copy++)
+                    _port.Send(buffers.AsSpan(i, 1));
                 // Only now: a copy must never be there before its original.
                 List<byte[]> kept = fromFirst ? _toSecond : _toFirst;
                 lock (kept)

@@ -31,7 +31,7 @@ public class IdleTests : IDisposable
                 "allowed-ips", string.Create(CultureInfo.InvariantCulture, $"192.168.50.{i}/32")]),
         ]);
 
-        AssertIdle(kedge, sleeps: 5);
+        AssertIdle(kedge, sleeps: 10);
 
         // Any 32 bytes will do for the key of a peer that is never spoken to.
         static string Key(int number) => Convert.ToBase64String([(byte)number, .. Enumerable.Repeat((byte)7, 31)]);
@@ -42,7 +42,7 @@ public class IdleTests : IDisposable
     {
         DeviceProcess kedge = Connected(out _);
 
-        AssertIdle(kedge, sleeps: 5);
+        AssertIdle(kedge, sleeps: 10);
     }
 
     [Fact]
@@ -52,7 +52,7 @@ public class IdleTests : IDisposable
 
         _hosts.A.Ip("link", "set", kedge.Name, "down");
 
-        AssertIdle(kedge, sleeps: 5);
+        AssertIdle(kedge, sleeps: 10);
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public class IdleTests : IDisposable
         foreach (Wg.UapiClient client in clients)
             client.Dispose();
 
-        AssertIdle(kedge, sleeps: 5);
+        AssertIdle(kedge, sleeps: 10);
     }
 
     private DeviceProcess Connected(out DeviceProcess other)

@@ -12,6 +12,9 @@ internal sealed partial class PingStream(Host from, string to)
     /// <summary>The highest number of a request that was answered.</summary>
     public int Last => Answered().DefaultIfEmpty(0).Max();
 
+    /// <summary>How many answers came a second time.</summary>
+    public int Duplicates => _process.Output.Split('\n').Count(line => line.Contains("DUP!", StringComparison.Ordinal));
+
     /// <summary>How many requests after number <paramref name="mark"/>, up to the last one answered, there were, and how many were not answered.</summary>
     public (int Sent, int Lost) Since(int mark)
     {

@@ -9,12 +9,14 @@ namespace Kedge.SystemTests.Abuse;
 public class TunnelSideTests : IDisposable
 {
     private readonly TwoHosts _hosts = new();
+    private readonly DeviceProcess _other;
     private readonly DeviceProcess _kedge;
     private readonly PingStream _pings;
 
     public TunnelSideTests()
     {
-        _kedge = _hosts.StartKedge(_hosts.StartOther());
+        _other = _hosts.StartOther();
+        _kedge = _hosts.StartKedge(_other);
         _hosts.AwaitTunnel();
         _pings = new PingStream(_hosts.A, TwoHosts.InnerB);
     }
@@ -78,6 +80,23 @@ public class TunnelSideTests : IDisposable
         Assert.Equal(1, _hosts.B.TryRun("ping", "-n", "-c", "3", "-i", "0.1", "-W", "1", "-I", "192.168.77.77", TwoHosts.InnerA).ExitCode);
 
         Assert.Equal(3, Count("SourceNotAllowed") - before);
+        AssertPingsGoOn();
+    }
+
+    [Fact]
+    public void A_packet_from_a_peer_that_lies_about_its_length_is_counted()
+    {
+        // wireguard-go looks at the addresses alone; the shorter ones of these would be taken for padding.
+        using var raw = new RawInterface(_hosts.B, _other.Name);
+        byte[] packet = [.. Header4(60)];
+        ((byte[])[192, 168, 7, 2, 192, 168, 7, 1]).CopyTo(packet, 12);
+        long before = Count("MalformedInnerPacket");
+
+        foreach (ushort length in (ushort[])[0, 19, 65, 1420, 65535])
+            raw.Send(Patched(packet, 2, length));
+
+        Wait.Until(() => Count("MalformedInnerPacket") - before >= 5, TwoHosts.Patience, "5 packets to be counted");
+        Assert.Equal(5, Count("MalformedInnerPacket") - before);
         AssertPingsGoOn();
     }
 
