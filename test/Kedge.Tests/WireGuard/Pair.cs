@@ -88,7 +88,7 @@ internal sealed class Pair : IDisposable
     public void Handshake()
     {
         A.TunnelTo(B).RequestHandshake();
-        RunUntil(() => HaveSession, Timing.RekeyTimeout);
+        RunUntil(() => HaveSession, Timing.RekeyTimeout * 2);
     }
 
     /// <summary>Whether both ends would send in the same session.</summary>

@@ -55,6 +55,26 @@ public class RekeyTests
         Assert.Equal(0, pair.A.Device.Drops[DropReason.NoSession] + pair.B.Device.Drops[DropReason.NoSession]);
     }
 
+    // Each end then uses the session that it has initiated itself, and renews that one: the only renewals that are not free.
+    [Fact]
+    public void Ends_that_keep_initiating_at_the_same_moment_lose_a_round_trip_of_packets_at_most()
+    {
+        using Pair pair = Pair.Connected();
+        pair.Eavesdropper.IsListening = false;
+        const int packets = 12_500, packetsInARoundTrip = 2;
+        pair.Every(Second / 100, packets, i =>
+        {
+            Pair.Send(pair.A, pair.B, (ulong)i);
+            Pair.Send(pair.B, pair.A, (ulong)i);
+        });
+        pair.Run(Second * 126);
+        foreach (Node node in (Node[])[pair.A, pair.B])
+        {
+            Assert.InRange(node.Delivered.Count, packets - packetsInARoundTrip, packets);
+            Assert.Equal(packets - node.Delivered.Count, node.Device.Drops[DropReason.UnknownIndex]);
+        }
+    }
+
     [Fact]
     public void Before_120_s_nobody_renews()
     {
