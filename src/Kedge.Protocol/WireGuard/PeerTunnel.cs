@@ -200,6 +200,8 @@ public sealed class PeerTunnel : IDisposable
     /// <param name="datagram">Where a datagram for <see cref="Path"/> goes, from index 0; as long as for <see cref="TrySealStaged"/>.</param>
     public Outcome Poll(Instant now, DateTimeOffset wallClock, byte[] datagram)
     {
+        if (!_device.IsUp)
+            return Outcome.Nothing;
         if (now >= _zeroKeysDue)
             ClearSessions();
         if (TrySealStaged(now, datagram, out int length))
@@ -220,6 +222,8 @@ public sealed class PeerTunnel : IDisposable
     /// </summary>
     public Instant NextDeadline(Instant now)
     {
+        if (!_device.IsUp)
+            return Instant.Never;
         KeyPairs keys = _keys;
         if (IsHandshakeWanted || (_hasStaged && keys.Current?.IsExpired(now) == false) || _keepaliveWanted)
             return now;
