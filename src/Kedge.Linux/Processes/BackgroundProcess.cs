@@ -6,16 +6,18 @@ using Kedge.Linux.Interop;
 namespace Kedge.Linux.Processes;
 
 /// <summary>
-/// A process started in a session of its own, which goes on when this one ends, as daemons do. It says by <see cref="SignalReady"/> that it is at work.
-/// Its standard input and output are <c>/dev/null</c>, and its standard error is a pipe to <see cref="WaitReady"/>: it never holds this
-/// process's own, whose readers may be waiting for their end. (A copy of them in the process could not be closed: the runtime makes
-/// some at its start.) Disposal closes this end only.
+/// A process started in a session of its own, which goes on when this one ends, as daemons do. It says by <see cref="SignalReady"/> that it
+/// is at work. Its standard input and output are <c>/dev/null</c>, and its standard error is a pipe to <see cref="WaitReady"/>: it never
+/// holds this process's own, whose readers may be waiting for their end. (A copy of them in the process could not be closed: the runtime
+/// makes some at its start.) Disposal closes this end only.
 /// </summary>
 public sealed unsafe class BackgroundProcess : IDisposable
 {
     private const string ReadyVariable = "KEDGE_READY_FD";
 
-    /// <summary>More bytes than either <c>posix_spawnattr_t</c> (336) or <c>posix_spawn_file_actions_t</c> (80) has in any C library.</summary>
+    /// <summary>
+    /// More bytes than either <c>posix_spawnattr_t</c> (336) or <c>posix_spawn_file_actions_t</c> (80) has in any C library.
+    /// </summary>
     private const int OpaqueLength = 512;
 
     private readonly Descriptor _ready;
@@ -50,7 +52,8 @@ public sealed unsafe class BackgroundProcess : IDisposable
             {
                 // Whatever our own starter left open without that mark must not stay open in a daemon.
                 _ = Descriptor.Check(Libc.close_range(3, uint.MaxValue, Libc.CLOSE_RANGE_CLOEXEC), "mark", "descriptors");
-                return new BackgroundProcess(Spawn(program, commandLine, errorWriter.Number, [readyWriter.Number, .. inherited]), ready, error);
+                int id = Spawn(program, commandLine, errorWriter.Number, [readyWriter.Number, .. inherited]);
+                return new BackgroundProcess(id, ready, error);
             }
             catch
             {
@@ -62,11 +65,13 @@ public sealed unsafe class BackgroundProcess : IDisposable
     }
 
     /// <summary>
-    /// In the process that <see cref="Start"/> started: tells the starter that this one is at work. In any other process, and the second time, it does nothing.
+    /// In the process that <see cref="Start"/> started: tells the starter that this one is at work. In any other process, and the second
+    /// time, it does nothing.
     /// </summary>
     public static void SignalReady()
     {
-        if (!int.TryParse(Environment.GetEnvironmentVariable(ReadyVariable), NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+        string? variable = Environment.GetEnvironmentVariable(ReadyVariable);
+        if (!int.TryParse(variable, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
             return;
         Environment.SetEnvironmentVariable(ReadyVariable, null);
         using var pipe = new Descriptor(number);
