@@ -7,10 +7,10 @@ using Kedge.Protocol;
 namespace Kedge.Linux.Processes;
 
 /// <summary>
-/// A process started in a session of its own, which goes on when this one ends, as daemons do. It says by <see cref="SignalReady"/> that it is at work.
-/// Its standard input and output are <c>/dev/null</c>, and its standard error is a pipe to <see cref="WaitReady"/>: it never holds this
-/// process's own, whose readers may be waiting for their end. (A copy of them in the process could not be closed: the runtime makes
-/// some at its start.) Disposal closes this end only.
+/// A process started in a session of its own, which goes on when this one ends, as daemons do. It says by <see cref="SignalReady"/> that it
+/// is at work. Its standard input and output are <c>/dev/null</c>, and its standard error is a pipe to <see cref="WaitReady"/>: it never
+/// holds this process's own, whose readers may be waiting for their end. (A copy of them in the process could not be closed: the runtime
+/// makes some at its start.) Disposal closes this end only.
 /// </summary>
 public sealed unsafe class BackgroundProcess : IDisposable
 {

@@ -6,7 +6,8 @@ using Kedge.Protocol.WireGuard.Uapi;
 namespace Kedge.Node.Uapi;
 
 /// <summary>
-/// One client of the <see cref="UapiServer"/>, from its first byte to its last. Served by one task; <see cref="Close"/> may be called by any thread.
+/// One client of the <see cref="UapiServer"/>, from its first byte to its last. Served by one task; <see cref="Close"/> may be called by
+/// any thread.
 /// </summary>
 internal sealed class UapiConnection : IDisposable
 {

@@ -6,8 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Node.Uapi;
 
 /// <summary>
-/// Serves WireGuard's configuration protocol on a <see cref="UapiSocket"/>, to root and to the user that this process runs as. It runs on the
-/// thread pool, apart from the packet threads.
+/// Serves WireGuard's configuration protocol on a <see cref="UapiSocket"/>, to root and to the user that this process runs as. It runs on
+/// the thread pool, apart from the packet threads.
 /// <para>
 /// Its memory is bounded whatever is sent: by <see cref="MaximumConnections"/> and by <see cref="MaximumHeldBytes"/>. When either is
 /// reached, the connection that has been silent for longest is closed, so junk never keeps <c>wg show</c> waiting.
@@ -40,10 +40,12 @@ public sealed class UapiServer : IAsyncDisposable
 
     /// <summary>Starts to serve.</summary>
     /// <param name="socket">The socket; the caller disposes it after the server.</param>
-    /// <param name="status">Copies the device's state. Called by a thread of the pool, never by two at once; the server disposes the result.</param>
+    /// <param name="status">
+    /// Copies the device's state. Called by a thread of the pool, never by two at once; the server disposes the result.
+    /// </param>
     /// <param name="apply">
-    /// Changes the device, and throws <see cref="UapiException"/> where that cannot be. Called as <paramref name="status"/> is; the server disposes
-    /// the change afterwards. Both may throw <see cref="ObjectDisposedException"/> while the device ends.
+    /// Changes the device, and throws <see cref="UapiException"/> where that cannot be. Called as <paramref name="status"/> is; the server
+    /// disposes the change afterwards. Both may throw <see cref="ObjectDisposedException"/> while the device ends.
     /// </param>
     /// <param name="log">For what goes wrong.</param>
     public UapiServer(UapiSocket socket, Func<DeviceStatus> status, Action<DeviceChange> apply, ILogger log)
@@ -114,7 +116,8 @@ public sealed class UapiServer : IAsyncDisposable
     }
 
     /// <summary>
-    /// Records how much memory a connection holds. Where all hold too much together, the others that hold any are closed, the longest silent first.
+    /// Records how much memory a connection holds. Where all hold too much together, the others that hold any are closed, the longest
+    /// silent first.
     /// </summary>
     /// <returns>Whether there is room; if not, this connection alone holds too much.</returns>
     internal bool Hold(UapiConnection connection, int bytes)
@@ -170,7 +173,10 @@ public sealed class UapiServer : IAsyncDisposable
             _connections.Add(connection, ServeAsync(connection));
     }
 
-    /// <summary>Returns when one more connection may be served, having closed another for it if need be. Meanwhile, clients wait in the kernel's queue.</summary>
+    /// <summary>
+    /// Returns when one more connection may be served, having closed another for it if need be. Meanwhile, clients wait in the kernel's
+    /// queue.
+    /// </summary>
     private async Task MakeRoomAsync()
     {
         while (true)

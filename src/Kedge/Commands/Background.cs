@@ -9,8 +9,8 @@ internal static class Background
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// Starts this program again with the same command line, and waits until it says that it is ready. What goes wrong until then it tells on our own
-    /// standard error.
+    /// Starts this program again with the same command line, and waits until it says that it is ready. What goes wrong until then it tells
+    /// on our own standard error.
     /// </summary>
     /// <returns>Whether it is ready; if not, it has ended.</returns>
     public static bool Start()
@@ -19,7 +19,8 @@ internal static class Background
         using (Stream error = Console.OpenStandardError())
             if (process.WaitReady(StartTimeout, error.Write))
                 return true;
-        ProcessSignals.Send(process.Id, ProcessSignal.Terminate); // in case it hangs; until we have waited for it, its number is nobody else's
+        // In case it hangs. Until we have waited for it, its number is nobody else's.
+        ProcessSignals.Send(process.Id, ProcessSignal.Terminate);
         process.WaitForExit();
         return false;
     }

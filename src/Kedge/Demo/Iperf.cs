@@ -46,6 +46,9 @@ public sealed record Iperf(double BitsPerSecond, long Retransmits, long LostPack
         { Timeout = duration + limit };
         CommandResult result = from.Run(client);
         using JsonDocument document = JsonDocument.Parse(result.Output);
+        // iperf3 may report an error and end with 0 all the same.
+        if (document.RootElement.TryGetProperty("error", out JsonElement error))
+            throw new CommandException(client, $"on {from}", error.GetString() ?? "an error without words", result);
         JsonElement end = document.RootElement.GetProperty("end");
         return end.TryGetProperty("sum", out JsonElement datagrams)
             ? OfUdp(datagrams)

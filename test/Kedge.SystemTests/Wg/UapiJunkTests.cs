@@ -140,7 +140,8 @@ public sealed class UapiJunkTests : IDisposable
             for (int sent = 0; sent < length; sent += chunk.Length)
                 client.Send(chunk);
         }
-        catch (SocketException e) when (e.SocketErrorCode is SocketError.Shutdown or SocketError.ConnectionReset or SocketError.WouldBlock or SocketError.TimedOut)
+        catch (SocketException e) when (e.SocketErrorCode
+            is SocketError.Shutdown or SocketError.ConnectionReset or SocketError.WouldBlock or SocketError.TimedOut)
         {
         }
     }

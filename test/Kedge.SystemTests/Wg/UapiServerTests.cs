@@ -121,7 +121,8 @@ public sealed class UapiServerTests : IDisposable
     {
         using var server = new UapiFixture(whereWgLooks: true);
         File.SetUnixFileMode(server.Path, (UnixFileMode)0b110_110_110);
-        using RunningProcess wg = RunningProcess.Start(new Command("setpriv", "--reuid=65534", "--clear-groups", "wg", "show", server.InterfaceName));
+        var asNobody = new Command("setpriv", "--reuid=65534", "--clear-groups", "wg", "show", server.InterfaceName);
+        using RunningProcess wg = RunningProcess.Start(asNobody);
         CommandResult refused = wg.WaitForExit(TimeSpan.FromSeconds(10));
         Assert.False(refused.Succeeded);
         Assert.Equal("", refused.Output);

@@ -4,7 +4,9 @@ using Kedge.Linux.Namespaces;
 
 namespace Kedge.SystemTests.Wg;
 
-/// <summary>The commands <c>kedge wg</c>, <c>kedge-wg</c> and <c>kedge status</c> as processes: how they start, what they say, how they end.</summary>
+/// <summary>
+/// The commands <c>kedge wg</c>, <c>kedge-wg</c> and <c>kedge status</c> as processes: how they start, what they say, how they end.
+/// </summary>
 public sealed class WgCommandTests : IDisposable
 {
     private readonly Topology _net = Topology.Create();
@@ -80,15 +82,15 @@ public sealed class WgCommandTests : IDisposable
     public void Called_as_kedge_wg_it_goes_to_the_background_once_it_can_be_configured()
     {
         // The pipe to cat is what $(wg-quick up wg0) waits for: the device must not keep it open.
-        CommandResult start = _host.Run(
-            KedgeProgram.CallAsDaemon(_net) with { Line = ["sh", "-c", "\"$0\" \"$1\" 2>&1 | cat", KedgeProgram.LinkAsDaemon(_net), _name] });
+        string[] line = ["sh", "-c", "\"$0\" \"$1\" 2>&1 | cat", KedgeProgram.LinkAsDaemon(_net), _name];
+        CommandResult start = _host.Run(KedgeProgram.CallAsDaemon(_net) with { Line = line });
         Assert.Empty(start.Output);
         UapiFixture.RunWg("show", _name);
 
         int device = Assert.Single(_host.Namespace.ProcessIds());
         string[] status = File.ReadAllText($"/proc/{device}/stat").Split(' ');
         Assert.Equal($"{device}", status[^47]); // field 6, the session: its own
-        Assert.Equal(["/dev/null", "/dev/null", "/dev/null"], Enumerable.Range(0, 3).Select(fd => new FileInfo($"/proc/{device}/fd/{fd}").LinkTarget));
+        Assert.All([0, 1, 2], fd => Assert.Equal("/dev/null", new FileInfo($"/proc/{device}/fd/{fd}").LinkTarget));
         Assert.Equal("/", new DirectoryInfo($"/proc/{device}/cwd").LinkTarget);
 
         _host.Ip("link", "delete", _name);
@@ -129,7 +131,7 @@ public sealed class WgCommandTests : IDisposable
         string log = Path.Combine(_net.TempFolder, "log");
         _host.Run(KedgeProgram.CallAsDaemon(_net, _name, "--log-file", log, "--log-level", "verbose"));
         UapiFixture.Wg("set", _name, "listen-port", "0");
-        Wait.Until(() => File.ReadAllText(log).Contains("Carried out a configuration request", StringComparison.Ordinal), KedgeProgram.Patience, "the log");
+        Wait.Until(() => File.ReadAllText(log).Contains("Carried out", StringComparison.Ordinal), KedgeProgram.Patience, "the log");
         Assert.All(File.ReadAllLines(log), line => Assert.Matches($@"^\d{{4}}-\d\d-\d\dT\S+Z (info|debug) {_name}: ", line));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(log));
     }
@@ -187,7 +189,10 @@ public sealed class WgCommandTests : IDisposable
 
         string text = _host.Run(KedgeProgram.Call(_net, "status", _name)).Output;
         Assert.Contains(own.PublicKey, text, StringComparison.Ordinal);
-        Assert.Matches($@"{System.Text.RegularExpressions.Regex.Escape(peer.PublicKey)} +192\.0\.2\.7:51821 +never +0 B +0 B +off +yes +10\.7\.0\.0/16, fd07::/64", text);
+        string row = text.Split('\n').Single(line => line.StartsWith(peer.PublicKey, StringComparison.Ordinal));
+        Assert.Equal(
+            [peer.PublicKey, "192.0.2.7:51821", "never", "0 B", "0 B", "off", "yes", "10.7.0.0/16, fd07::/64"],
+            row.Split("  ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
         string json = _host.Run(KedgeProgram.Call(_net, "status", _name, "--json")).Output;
         using JsonDocument document = JsonDocument.Parse(json);
         JsonElement shown = document.RootElement.GetProperty("peers")[0];
@@ -206,7 +211,8 @@ public sealed class WgCommandTests : IDisposable
     public void Status_of_what_does_not_run_or_is_not_ours_is_refused_in_a_sentence()
     {
         CommandResult none = _host.TryRun(KedgeProgram.Call(_net, "status", _name));
-        Assert.Equal((1, $"kedge: {_name} is not running: nobody listens on {Socket}. Start it with 'kedge wg {_name}'.\n"), (none.ExitCode, none.Error));
+        Assert.Equal(1, none.ExitCode);
+        Assert.Equal($"kedge: {_name} is not running: nobody listens on {Socket}. Start it with 'kedge wg {_name}'.\n", none.Error);
         DeviceProcess other = DeviceProcess.StartWireGuardGo(_host);
         CommandResult notOurs = _host.TryRun(KedgeProgram.Call(_net, "status", other.Name));
         Assert.Equal(1, notOurs.ExitCode);

@@ -71,11 +71,11 @@ public sealed class WgQuickTests : IDisposable
     private void Quick(string verb, string config)
     {
         Command call = KedgeProgram.CallAsDaemon(_net);
-        _host.Run(call with
+        var environment = new Dictionary<string, string>(call.Environment)
         {
-            Line = ["wg-quick", verb, config],
-            Environment = new Dictionary<string, string>(call.Environment) { ["WG_QUICK_USERSPACE_IMPLEMENTATION"] = KedgeProgram.LinkAsDaemon(_net) },
-        });
+            ["WG_QUICK_USERSPACE_IMPLEMENTATION"] = KedgeProgram.LinkAsDaemon(_net),
+        };
+        _host.Run(call with { Line = ["wg-quick", verb, config], Environment = environment });
     }
 
     private string State() =>

@@ -1,4 +1,5 @@
 using Kedge.Demo;
+using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.SystemTests.Wg;
 
@@ -49,7 +50,8 @@ public sealed class WgToolTests : IDisposable
         Set("peer", _peer.PublicKey, "allowed-ips", "10.7.0.0/16,10.8.0.0/16");
         Set("peer", _other.PublicKey, "allowed-ips", "10.8.0.0/16");
         Assert.Equal(
-            Lines($"{_peer.PublicKey}\t10.7.0.0/16", $"{_other.PublicKey}\t10.8.0.0/16"), Lines(UapiFixture.RunWg("show", Name, "allowed-ips")));
+            Lines($"{_peer.PublicKey}\t10.7.0.0/16", $"{_other.PublicKey}\t10.8.0.0/16"),
+            Lines(UapiFixture.RunWg("show", Name, "allowed-ips")));
     }
 
     [Fact]
@@ -90,18 +92,21 @@ public sealed class WgToolTests : IDisposable
     [Fact]
     public void Wg_syncconf_changes_what_differs()
     {
-        string kept = $"[Peer]\nPublicKey = {_peer.PublicKey}\nAllowedIPs = 10.7.0.0/16\n";
-        UapiFixture.RunWg("setconf", Name, _server.WriteSecret("conf", kept + $"[Peer]\nPublicKey = {_other.PublicKey}\nAllowedIPs = 10.8.0.0/16\n"));
         WireGuardKeys added = WireGuardKeys.Generate();
-        UapiFixture.RunWg("syncconf", Name, _server.WriteSecret("conf", kept + $"[Peer]\nPublicKey = {added.PublicKey}\nAllowedIPs = 10.8.0.0/16\n"));
+        string kept = $"[Peer]\nPublicKey = {_peer.PublicKey}\nAllowedIPs = 10.7.0.0/16\n";
+        string before = kept + $"[Peer]\nPublicKey = {_other.PublicKey}\nAllowedIPs = 10.8.0.0/16\n";
+        string after = kept + $"[Peer]\nPublicKey = {added.PublicKey}\nAllowedIPs = 10.8.0.0/16\n";
+        UapiFixture.RunWg("setconf", Name, _server.WriteSecret("conf", before));
+        UapiFixture.RunWg("syncconf", Name, _server.WriteSecret("conf", after));
         Assert.Equal(
-            Lines($"{_peer.PublicKey}\t10.7.0.0/16", $"{added.PublicKey}\t10.8.0.0/16"), Lines(UapiFixture.RunWg("show", Name, "allowed-ips")));
+            Lines($"{_peer.PublicKey}\t10.7.0.0/16", $"{added.PublicKey}\t10.8.0.0/16"),
+            Lines(UapiFixture.RunWg("show", Name, "allowed-ips")));
     }
 
     [Fact]
     public void What_the_device_refuses_wg_tells_by_the_name_of_the_error()
     {
-        _server.Device.NextFailure = new Protocol.WireGuard.Uapi.UapiException(Protocol.WireGuard.Uapi.UapiError.AddressInUse, "The port is taken.");
+        _server.Device.NextFailure = new UapiException(UapiError.AddressInUse, "The port is taken.");
         CommandResult result = UapiFixture.Wg("set", Name, "listen-port", "7");
         Assert.False(result.Succeeded);
         Assert.Contains("Address already in use", result.Error, StringComparison.Ordinal);
@@ -109,7 +114,8 @@ public sealed class WgToolTests : IDisposable
 
     public void Dispose() => _server.Dispose();
 
-    private static string[] Lines(params string[] lines) => [.. lines.SelectMany(line => line.TrimEnd('\n').Split('\n')).Order(StringComparer.Ordinal)];
+    private static string[] Lines(params string[] lines) =>
+        [.. lines.SelectMany(line => line.TrimEnd('\n').Split('\n')).Order(StringComparer.Ordinal)];
 
     private void Set(params string[] arguments) => UapiFixture.RunWg(["set", Name, .. arguments]);
 

@@ -4,8 +4,8 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Protocol.WireGuard.Uapi;
 
 /// <summary>
-/// One <c>set</c> request: what to change of a device, in the order in which to change it (the device's own keys, then peer by peer). What is
-/// null stays as it is. It owns the secret keys in it and zeroes them when disposed: whoever applies it copies what it keeps.
+/// One <c>set</c> request: what to change of a device, in the order in which to change it (the device's own keys, then peer by peer). What
+/// is null stays as it is. It owns the secret keys in it and zeroes them when disposed: whoever applies it copies what it keeps.
 /// </summary>
 public sealed class DeviceChange : IDisposable
 {

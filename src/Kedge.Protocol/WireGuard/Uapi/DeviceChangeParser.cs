@@ -5,8 +5,8 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Protocol.WireGuard.Uapi;
 
 /// <summary>
-/// Puts a <see cref="DeviceChange"/> together from the lines of a <c>set</c> request: keys of the device first, then every <c>public_key</c>
-/// starts a peer. It owns the change until <see cref="Finish"/>.
+/// Puts a <see cref="DeviceChange"/> together from the lines of a <c>set</c> request: keys of the device first, then every
+/// <c>public_key</c> starts a peer. It owns the change until <see cref="Finish"/>.
 /// </summary>
 internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : IDisposable
 {
