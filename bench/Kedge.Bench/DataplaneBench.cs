@@ -41,11 +41,11 @@ internal static class DataplaneBench
         Host a = net.AddHost("a"), b = net.AddHost("b");
         net.Connect(a, b, ["192.0.2.1/24"], ["192.0.2.2/24"], mtu: mtu + 80);
         using DeviceProcess atA = start(a), atB = start(b);
-        atA.AddPeer(atB, [$"{Right}/32"], $"192.0.2.2:{atB.ListenPort}");
-        atB.AddPeer(atA, [$"{Left}/32"]);
         atA.SetUp([$"{Left}/24"], mtu);
         atB.SetUp([$"{Right}/24"], mtu);
-        Ping.Run(a, Right, count: 2);
+        atA.AddPeer(atB, [$"{Right}/32"], $"192.0.2.2:{atB.ListenPort}");
+        atB.AddPeer(atA, [$"{Left}/32"]);
+        Wait.Until(() => Ping.Run(a, Right, count: 1).AllReceived, TimeSpan.FromSeconds(10), "an answer through the tunnel");
         return Iperf.Tcp(a, b, Right, RunTime).BitsPerSecond / 1e6;
     }
 

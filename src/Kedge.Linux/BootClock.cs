@@ -3,7 +3,9 @@ using Kedge.Protocol;
 
 namespace Kedge.Linux;
 
-/// <summary>The clock of this machine (<c>CLOCK_BOOTTIME</c>): never set, and going on while the machine sleeps, so that keys age then too.</summary>
+/// <summary>
+/// The clock of this machine (<c>CLOCK_BOOTTIME</c>): never set, and going on while the machine sleeps, so that keys age then too.
+/// </summary>
 public static unsafe class BootClock
 {
     internal const long NanosecondsPerTick = 100;

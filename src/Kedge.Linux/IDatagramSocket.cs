@@ -10,7 +10,8 @@ public interface IDatagramSocket : IDisposable
     int Port { get; }
 
     /// <summary>
-    /// Opens the port on both address families, or moves to another while other threads are inside the other methods. Where the port cannot be had, what was open stays open.
+    /// Opens the port on both address families, or moves to another while other threads are inside the other methods. Where the port cannot
+    /// be had, what was open stays open.
     /// </summary>
     /// <param name="port">The port; 0 for a random one.</param>
     /// <param name="mark">The firewall mark of everything sent (<c>SO_MARK</c>); 0 for none.</param>
@@ -20,7 +21,8 @@ public interface IDatagramSocket : IDisposable
     /// <summary>Closes the port: nothing is received, and what is sent is lost. It can be opened again.</summary>
     void Close();
 
-    /// <summary>Changes the firewall mark.</summary>
+    /// <summary>Sets the firewall mark of what is sent from now on; 0 for none. Does nothing while the port is closed.</summary>
+    /// <exception cref="LinuxException">EPERM: this process may not.</exception>
     void SetMark(uint mark);
 
     /// <summary>

@@ -24,6 +24,7 @@ public interface IPacketDevice : IDisposable
     int Write(ReadOnlySpan<PacketBuffer> buffers);
 
     /// <summary>Blocks the reading thread until <see cref="Read"/> has something to do or <see cref="Wake"/> was called.</summary>
+    /// <exception cref="LinuxException">The interface is gone.</exception>
     void WaitReadable();
 
     /// <summary>Ends the current or the next <see cref="WaitReadable"/>.</summary>

@@ -4,7 +4,9 @@ using Kedge.Protocol.Ip;
 
 namespace Kedge.Linux;
 
-/// <summary>What a kernel may do, or has done, with a packet that stands for several (<c>VIRTIO_NET_HDR_GSO_*</c>, <c>UDP_SEGMENT</c>).</summary>
+/// <summary>
+/// What a kernel may do, or has done, with a packet that stands for several (<c>VIRTIO_NET_HDR_GSO_*</c>, <c>UDP_SEGMENT</c>).
+/// </summary>
 public enum GsoType : byte
 {
     /// <summary>One packet that stands for itself.</summary>
@@ -58,7 +60,9 @@ public sealed class PacketBuffer
     /// <summary>How the packet is to be cut or was joined.</summary>
     public GsoType GsoType { get; set; }
 
-    /// <summary>Bytes a segment: of payload with a <see cref="GsoType"/>, of datagram on a socket. 0 for one packet that stands for itself.</summary>
+    /// <summary>
+    /// Bytes a segment: of payload with a <see cref="GsoType"/>, of datagram on a socket. 0 for one packet that stands for itself.
+    /// </summary>
     public ushort GsoSize { get; set; }
 
     /// <summary>From which byte of the packet the checksum is computed; meaningful where <see cref="NeedsChecksum"/>.</summary>
@@ -75,14 +79,17 @@ public sealed class PacketBuffer
 
     /// <summary>
     /// Received: the remote end. To be sent: the local address and, as scope, the interface to send from; none lets the kernel choose. The
-    /// port of a local address is not used.
+    /// port of a local address is not used. Linux takes the interface of an IPv4 address for an order, even where no route leads there, and
+    /// that of an IPv6 address, link-local ones apart, for a hint: so who keeps a source should drop it when answers stop coming.
     /// </summary>
     public Endpoint Source { get; set; }
 
     /// <summary>To be sent: the remote end. Received: the local address and, as scope, the interface it came in by.</summary>
     public Endpoint Destination { get; set; }
 
-    /// <summary>The address of the first byte of <see cref="Array"/>, for system calls; good for as long as the buffer is reachable.</summary>
+    /// <summary>
+    /// The address of the first byte of <see cref="Array"/>, for system calls; good for as long as the buffer is reachable.
+    /// </summary>
     internal unsafe byte* Address => (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(Array));
 
     /// <summary>Allocates the buffers of a packet thread.</summary>

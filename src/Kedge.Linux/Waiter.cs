@@ -22,8 +22,8 @@ public enum WaitEvents
 }
 
 /// <summary>
-/// Blocks one thread until there is something to do for it. The deadline is one of <see cref="BootClock"/>: where the machine sleeps past it, the wait
-/// ends on waking. One thread waits; any thread wakes it. Whoever made it disposes it, after that thread has ended.
+/// Blocks one thread until there is something to do for it. The deadline is one of <see cref="BootClock"/>: where the machine sleeps past
+/// it, the wait ends on waking. One thread waits; any thread wakes it. Whoever made it disposes it, after that thread has ended.
 /// </summary>
 public sealed unsafe class Waiter : IDisposable
 {
@@ -38,7 +38,9 @@ public sealed unsafe class Waiter : IDisposable
     /// <exception cref="LinuxException">No descriptors are left.</exception>
     public Waiter(LinkMonitor? link = null) => _link = link;
 
-    /// <summary>Blocks until a wake-up, a link change or the deadline, whichever comes first; with a deadline that has passed, not at all.</summary>
+    /// <summary>
+    /// Blocks until a wake-up, a link change or the deadline, whichever comes first; with a deadline that has passed, not at all.
+    /// </summary>
     /// <param name="deadline">When at the latest; <see cref="Instant.Never"/> for no deadline.</param>
     /// <returns>Everything that was there when the wait ended; at least one.</returns>
     public WaitEvents Wait(Instant deadline)
@@ -48,7 +50,7 @@ public sealed unsafe class Waiter : IDisposable
         descriptors[0] = new() { Descriptor = _wake.Number, Events = Libc.POLLIN };
         descriptors[1] = new() { Descriptor = _timer.Number, Events = Libc.POLLIN };
         descriptors[2] = new() { Descriptor = _link?.Number ?? -1, Events = Libc.POLLIN }; // poll(2) passes over negative ones.
-        Poll.Wait(new Span<Libc.Pollfd>(descriptors, 3), Timeout.InfiniteTimeSpan);
+        Poll.Wait(new Span<Libc.Pollfd>(descriptors, 3), Instant.Never);
 
         WaitEvents events = WaitEvents.None;
         if (descriptors[0].Returned != 0 && _wake.TryConsume())

@@ -16,7 +16,8 @@ public partial class DocumentTests
     public void Every_path_that_a_document_names_exists(string document)
     {
         string text = File.ReadAllText(Repository.PathOf(document));
-        IEnumerable<string> links = Links().Matches(text).Select(match => Path.Combine(Path.GetDirectoryName(document)!, match.Groups[1].Value));
+        string folder = Path.GetDirectoryName(document)!;
+        IEnumerable<string> links = Links().Matches(text).Select(match => Path.Combine(folder, match.Groups[1].Value));
 
         Assert.All(PathsIn(text).Concat(links), path => Assert.True(Exists(path), $"{document} names {path}, which does not exist."));
     }
@@ -41,7 +42,8 @@ public partial class DocumentTests
     }
 
     /// <summary>What starts in a folder of this tree, or is one of the files beside them; not what is built, below out/.</summary>
-    [GeneratedRegex(@"(?<![\w./-])((src|test|bench|script|build|docs|deploy|\.ci)/[\w./*-]*|[A-Z]+\.md|Kedge\.slnx|Directory\.\w+\.(props|targets))")]
+    [GeneratedRegex(
+        @"(?<![\w./-])((src|test|bench|script|build|docs|deploy|\.ci)/[\w./*-]*|[A-Z]+\.md|Kedge\.slnx|Directory\.\w+\.(props|targets))")]
     private static partial Regex Paths();
 
     /// <summary>What a link to another file of this tree points to.</summary>

@@ -14,7 +14,8 @@ public static unsafe class PrivateFile
 
     /// <summary>Writes a file, or replaces the one that is there, and returns when it is on the disk.</summary>
     /// <param name="path">
-    /// The file. The new contents are first written beside it, to the same name with <c>.new</c> behind it. A symbolic link is replaced, not followed.
+    /// The file. The new contents are first written beside it, to the same name with <c>.new</c> behind it. A symbolic link is replaced,
+    /// not followed.
     /// </param>
     /// <param name="contents">All of the file; stays the caller's to zero.</param>
     /// <exception cref="LinuxException">The file could not be written; the old one is still there.</exception>

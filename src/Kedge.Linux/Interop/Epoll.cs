@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace Kedge.Linux.Interop;
 
 /// <summary>
-/// Blocks one thread until one of several descriptors has something to read, or <see cref="Wake"/> was called. Any thread may add and remove
-/// descriptors meanwhile. Unlike poll(2), a waiting epoll holds no reference to what it waits for: a socket that is closed
-/// under it is closed at once, and its port free again.
+/// Blocks one thread until one of several descriptors has something to read, or <see cref="Wake"/> was called. Any thread may add and
+/// remove descriptors meanwhile. Unlike poll(2), a waiting epoll holds no reference to what it waits for: a socket that is closed under it
+/// is closed at once, and its port free again.
 /// </summary>
 internal sealed unsafe class Epoll : IDisposable
 {

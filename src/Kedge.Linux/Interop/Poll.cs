@@ -8,16 +8,15 @@ internal static unsafe class Poll
 {
     /// <summary>Blocks until a descriptor has one of its events, an error or a hang-up.</summary>
     /// <param name="descriptors">What to wait for; tells afterwards what was there.</param>
-    /// <param name="timeout">How long at most; <see cref="Timeout.InfiniteTimeSpan"/> for ever.</param>
-    /// <returns>Whether there was one; false when the time has passed.</returns>
-    public static bool Wait(Span<Libc.Pollfd> descriptors, TimeSpan timeout)
+    /// <param name="deadline">Until when, by <see cref="BootClock"/>; <see cref="Instant.Never"/> for ever.</param>
+    /// <returns>Whether there was one; false when the deadline has passed.</returns>
+    public static bool Wait(Span<Libc.Pollfd> descriptors, Instant deadline)
     {
-        Instant end = timeout == Timeout.InfiniteTimeSpan ? Instant.Never : BootClock.Now + timeout;
         fixed (Libc.Pollfd* first = descriptors)
         {
             while (true)
             {
-                int milliseconds = end == Instant.Never ? -1 : (int)Math.Clamp(Math.Ceiling((end - BootClock.Now).TotalMilliseconds), 0, int.MaxValue);
+                int milliseconds = deadline == Instant.Never ? -1 : Milliseconds(deadline - BootClock.Now);
                 int ready = Libc.poll(first, (nuint)descriptors.Length, milliseconds);
                 if (ready > 0 || (ready == 0 && milliseconds == 0))
                     return ready > 0;
@@ -26,4 +25,6 @@ internal static unsafe class Poll
             }
         }
     }
+
+    private static int Milliseconds(TimeSpan span) => (int)Math.Clamp(Math.Ceiling(span.TotalMilliseconds), 0, int.MaxValue);
 }

@@ -35,7 +35,9 @@ internal sealed class SharedDescriptor(Descriptor descriptor)
         _closed = true;
     }
 
-    /// <summary>Called by the owner, once nobody can find the descriptor any more: returns when the last user has left and it is closed.</summary>
+    /// <summary>
+    /// Called by the owner, once nobody can find the descriptor any more: returns when the last user has left and it is closed.
+    /// </summary>
     public void Close()
     {
         Release();

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Kedge.Linux.Namespaces;
 
-/// <summary>The system calls that network namespaces need, as libc declares them. <see cref="NetworkNamespace"/> is the way to use them.</summary>
+/// <summary>
+/// The system calls that network namespaces need, as libc declares them. <see cref="NetworkNamespace"/> is the way to use them.
+/// </summary>
 internal static partial class NamespaceCalls
 {
     internal const int CloneNewNetwork = 0x40000000; // CLONE_NEWNET

@@ -82,10 +82,8 @@ public sealed class NetworkNamespace
     public void Delete()
     {
         // What was never mounted on (EINVAL: its maker died in between) is a plain file.
-        if (Calls.Unmount(Path, Calls.UnmountDetach) < 0 && Marshal.GetLastPInvokeError() is var error and not (Calls.Invalid or Calls.NoSuchFile))
-            throw new LinuxException(error, "umount", Path);
-        if (Calls.Unlink(Path) < 0 && Marshal.GetLastPInvokeError() is var unlinkError and not Calls.NoSuchFile)
-            throw new LinuxException(unlinkError, "unlink", Path);
+        Check(Calls.Unmount(Path, Calls.UnmountDetach), "umount", Path, Calls.Invalid, Calls.NoSuchFile);
+        Check(Calls.Unlink(Path), "unlink", Path, Calls.NoSuchFile);
     }
 
     /// <summary>
@@ -208,10 +206,10 @@ public sealed class NetworkNamespace
         failure?.Throw();
     }
 
-    private static void Check(int result, string operation, string target)
+    private static void Check(int result, string operation, string target, params ReadOnlySpan<int> harmless)
     {
-        if (result < 0)
-            throw new LinuxException(Marshal.GetLastPInvokeError(), operation, target);
+        if (result < 0 && Marshal.GetLastPInvokeError() is var error && !harmless.Contains(error))
+            throw new LinuxException(error, operation, target);
     }
 
     private readonly struct FileDescriptor(int number) : IDisposable

@@ -4,8 +4,8 @@ using Kedge.Linux.Interop;
 namespace Kedge.Linux.Netlink;
 
 /// <summary>
-/// Watches one interface of the network namespace in which it was made (rtnetlink(7), <c>RTMGRP_LINK</c>). One thread reads; wait for changes
-/// with a <see cref="Waiter"/>. Whoever made it disposes it.
+/// Watches one interface of the network namespace in which it was made (rtnetlink(7), <c>RTMGRP_LINK</c>). One thread reads; wait for
+/// changes with a <see cref="Waiter"/>. Whoever made it disposes it.
 /// </summary>
 public sealed unsafe class LinkMonitor : IDisposable
 {
@@ -37,8 +37,8 @@ public sealed unsafe class LinkMonitor : IDisposable
     public LinkMonitor(uint index)
     {
         _index = (int)index;
-        _socket = Descriptor.From(
-            Libc.socket(Libc.AF_NETLINK, Libc.SOCK_RAW | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC, NETLINK_ROUTE), "create", "netlink socket");
+        const int Type = Libc.SOCK_RAW | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC;
+        _socket = Descriptor.From(Libc.socket(Libc.AF_NETLINK, Type, NETLINK_ROUTE), "create", "netlink socket");
         try
         {
             Libc.SockaddrNl address = new() { Family = Libc.AF_NETLINK, Groups = RTMGRP_LINK };
@@ -56,8 +56,8 @@ public sealed unsafe class LinkMonitor : IDisposable
     internal int Number => _socket.Number;
 
     /// <summary>
-    /// Tells the next state that differs from the one told before, without blocking. Where the kernel had more to tell than it had room for,
-    /// states in between are missing, the last one never.
+    /// Tells the next state that differs from the one told before, without blocking. Where the kernel had more to tell than it had room
+    /// for, states in between are missing, the last one never.
     /// </summary>
     /// <returns>Whether there was one.</returns>
     /// <exception cref="LinuxException">The kernel refused.</exception>

@@ -2,26 +2,33 @@ using System.Collections;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Kedge.Linux.Interop;
+using Kedge.Protocol;
 
 namespace Kedge.Linux.Processes;
 
 /// <summary>
-/// A process started in a session of its own, which goes on when this one ends, as daemons do. Its standard input is <c>/dev/null</c>, output
-/// and error are this process's. It says by <see cref="SignalReady"/> that it is at work. Disposal closes this end only.
+/// A process started in a session of its own, which goes on when this one ends, as daemons do. It says by <see cref="SignalReady"/> that it
+/// is at work. Its standard input and output are <c>/dev/null</c>, and its standard error is a pipe to <see cref="WaitReady"/>: it never
+/// holds this process's own, whose readers may be waiting for their end. (A copy of them in the process could not be closed: the runtime
+/// makes some at its start.) Disposal closes this end only.
 /// </summary>
 public sealed unsafe class BackgroundProcess : IDisposable
 {
     private const string ReadyVariable = "KEDGE_READY_FD";
 
-    /// <summary>More bytes than either <c>posix_spawnattr_t</c> (336) or <c>posix_spawn_file_actions_t</c> (80) has in any C library.</summary>
+    /// <summary>
+    /// More bytes than either <c>posix_spawnattr_t</c> (336) or <c>posix_spawn_file_actions_t</c> (80) has in any C library.
+    /// </summary>
     private const int OpaqueLength = 512;
 
     private readonly Descriptor _ready;
+    private readonly Descriptor _error;
 
-    private BackgroundProcess(int id, Descriptor ready)
+    private BackgroundProcess(int id, Descriptor ready, Descriptor error)
     {
         Id = id;
         _ready = ready;
+        _error = error;
     }
 
     /// <summary>Whether this is a process that <see cref="Start"/> started, and it has not called <see cref="SignalReady"/> yet.</summary>
@@ -37,29 +44,35 @@ public sealed unsafe class BackgroundProcess : IDisposable
     /// <exception cref="LinuxException">It could not be started.</exception>
     public static BackgroundProcess Start(string program, IReadOnlyList<string> commandLine, params ReadOnlySpan<int> inherited)
     {
-        int* ends = stackalloc int[2];
-        _ = Descriptor.Check(Libc.pipe2(ends, Libc.O_CLOEXEC), "create", "pipe");
-        var readEnd = new Descriptor(ends[0]);
-        using var writeEnd = new Descriptor(ends[1]);
-        try
+        (Descriptor ready, Descriptor readyWriter) = CreatePipe();
+        (Descriptor error, Descriptor errorWriter) = CreatePipe();
+        using (readyWriter)
+        using (errorWriter)
         {
-            // Whatever our own starter left open without that mark must not stay open in a daemon.
-            _ = Descriptor.Check(Libc.close_range(3, uint.MaxValue, Libc.CLOSE_RANGE_CLOEXEC), "mark", "descriptors");
-            return new BackgroundProcess(Spawn(program, commandLine, [writeEnd.Number, .. inherited]), readEnd);
-        }
-        catch
-        {
-            readEnd.Dispose();
-            throw;
+            try
+            {
+                // Whatever our own starter left open without that mark must not stay open in a daemon.
+                _ = Descriptor.Check(Libc.close_range(3, uint.MaxValue, Libc.CLOSE_RANGE_CLOEXEC), "mark", "descriptors");
+                int id = Spawn(program, commandLine, errorWriter.Number, [readyWriter.Number, .. inherited]);
+                return new BackgroundProcess(id, ready, error);
+            }
+            catch
+            {
+                ready.Dispose();
+                error.Dispose();
+                throw;
+            }
         }
     }
 
     /// <summary>
-    /// In the process that <see cref="Start"/> started: tells the starter that this one is at work. In any other process, and the second time, it does nothing.
+    /// In the process that <see cref="Start"/> started: tells the starter that this one is at work. In any other process, and the second
+    /// time, it does nothing.
     /// </summary>
     public static void SignalReady()
     {
-        if (!int.TryParse(Environment.GetEnvironmentVariable(ReadyVariable), NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+        string? variable = Environment.GetEnvironmentVariable(ReadyVariable);
+        if (!int.TryParse(variable, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
             return;
         Environment.SetEnvironmentVariable(ReadyVariable, null);
         using var pipe = new Descriptor(number);
@@ -68,13 +81,28 @@ public sealed unsafe class BackgroundProcess : IDisposable
     }
 
     /// <summary>Blocks until the process says that it is at work, or ends.</summary>
-    /// <param name="timeout">How long at most.</param>
+    /// <param name="timeout">How long at most; <see cref="Timeout.InfiniteTimeSpan"/> for as long as it takes.</param>
+    /// <param name="told">Handed what the process writes to its standard error meanwhile; null throws it away.</param>
     /// <returns>Whether it said so; false where it ended first, or the time has passed.</returns>
-    public bool WaitReady(TimeSpan timeout)
+    public bool WaitReady(TimeSpan timeout, Action<ReadOnlySpan<byte>>? told = null)
     {
-        Libc.Pollfd readEnd = new() { Descriptor = _ready.Number, Events = Libc.POLLIN };
-        byte ready;
-        return Poll.Wait(new Span<Libc.Pollfd>(ref readEnd), timeout) && Libc.read(_ready.Number, &ready, 1) == 1;
+        Span<Libc.Pollfd> pipes = stackalloc Libc.Pollfd[2];
+        pipes[0] = new() { Descriptor = _ready.Number, Events = Libc.POLLIN };
+        pipes[1] = new() { Descriptor = _error.Number, Events = Libc.POLLIN };
+        Instant deadline = timeout == Timeout.InfiniteTimeSpan ? Instant.Never : BootClock.Now + timeout;
+        while (Poll.Wait(pipes, deadline))
+        {
+            // What was said before is passed on before anything else: it may be why the process has ended.
+            if (pipes[1].Returned != 0)
+            {
+                if (!PassOn(told))
+                    pipes[1].Descriptor = -1; // poll(2) passes over negative ones.
+                continue;
+            }
+            byte ready;
+            return Libc.read(_ready.Number, &ready, 1) == 1;
+        }
+        return false;
     }
 
     /// <summary>Blocks until the process has ended.</summary>
@@ -92,9 +120,20 @@ public sealed unsafe class BackgroundProcess : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _ready.Dispose();
+    public void Dispose()
+    {
+        _ready.Dispose();
+        _error.Dispose();
+    }
 
-    private static int Spawn(string program, IReadOnlyList<string> commandLine, ReadOnlySpan<int> inherited)
+    private static (Descriptor Read, Descriptor Write) CreatePipe()
+    {
+        int* ends = stackalloc int[2];
+        _ = Descriptor.Check(Libc.pipe2(ends, Libc.O_CLOEXEC), "create", "pipe");
+        return (new Descriptor(ends[0]), new Descriptor(ends[1]));
+    }
+
+    private static int Spawn(string program, IReadOnlyList<string> commandLine, int error, ReadOnlySpan<int> inherited)
     {
         IEnumerable<string> environment =
             from DictionaryEntry variable in Environment.GetEnvironmentVariables()
@@ -111,6 +150,8 @@ public sealed unsafe class BackgroundProcess : IDisposable
             try
             {
                 Check(Libc.posix_spawn_file_actions_addopen(actions, 0, "/dev/null", Libc.O_RDONLY, 0), program);
+                Check(Libc.posix_spawn_file_actions_addopen(actions, 1, "/dev/null", Libc.O_WRONLY, 0), program);
+                Check(Libc.posix_spawn_file_actions_adddup2(actions, error, 2), program);
                 foreach (int number in inherited)
                     Check(Libc.posix_spawn_file_actions_adddup2(actions, number, number), program); // Takes the close-on-exec mark away.
                 SetSession(attributes, program);
@@ -140,6 +181,18 @@ public sealed unsafe class BackgroundProcess : IDisposable
         Check(Libc.posix_spawnattr_setsigdefault(attributes, signals), program);
         const short Flags = Libc.POSIX_SPAWN_SETSID | Libc.POSIX_SPAWN_SETSIGMASK | Libc.POSIX_SPAWN_SETSIGDEF;
         Check(Libc.posix_spawnattr_setflags(attributes, Flags), program);
+    }
+
+    /// <summary>Hands on what there is to read of the process's standard error.</summary>
+    /// <returns>Whether there may be more; false at its end.</returns>
+    private bool PassOn(Action<ReadOnlySpan<byte>>? told)
+    {
+        byte* buffer = stackalloc byte[1024];
+        nint length = Libc.read(_error.Number, buffer, 1024);
+        if (length <= 0)
+            return length < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR;
+        told?.Invoke(new ReadOnlySpan<byte>(buffer, (int)length));
+        return true;
     }
 
     private static void Check(int error, string program)

@@ -6,7 +6,8 @@ namespace Kedge.Linux.Processes;
 public static class StandardStreams
 {
     /// <summary>
-    /// Puts <c>/dev/null</c> in place of all three, so that whoever reads what this process writes (a pipe of the shell that started it) sees its end.
+    /// Puts <c>/dev/null</c> in place of all three, so that whoever reads what this process writes (a pipe of the shell that started it)
+    /// sees its end.
     /// </summary>
     /// <exception cref="LinuxException">There is no /dev/null.</exception>
     public static void Detach()

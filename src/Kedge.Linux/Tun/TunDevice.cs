@@ -4,8 +4,8 @@ using Kedge.Linux.Interop;
 namespace Kedge.Linux.Tun;
 
 /// <summary>
-/// A TUN interface: what the kernel routes to it is read here, what is written here comes out of it. It exists as long as this object
-/// does, unless it was made persistent by someone else. The descriptor stays usable when the interface is moved to another network namespace.
+/// A TUN interface: what the kernel routes to it is read here, what is written here comes out of it. It exists as long as this object does,
+/// unless it was made persistent by someone else. The descriptor stays usable when the interface is moved to another network namespace.
 /// </summary>
 public sealed unsafe class TunDevice : IPacketDevice
 {
@@ -17,7 +17,9 @@ public sealed unsafe class TunDevice : IPacketDevice
 
     private const string ControlDevice = "/dev/net/tun";
 
-    /// <summary>Bytes before each packet that tell about offloads (<c>IFF_VNET_HDR</c>); they go into the buffer's headroom. None so far.</summary>
+    /// <summary>
+    /// Bytes before each packet that tell about offloads (<c>IFF_VNET_HDR</c>); they go into the buffer's headroom. None so far.
+    /// </summary>
     private readonly int _headerLength;
 
     private readonly Descriptor _descriptor;
@@ -46,8 +48,8 @@ public sealed unsafe class TunDevice : IPacketDevice
     public TunLosses Losses => new(Volatile.Read(ref _lostWhileDown), Volatile.Read(ref _lostToFullQueue), Volatile.Read(ref _refused));
 
     /// <summary>
-    /// Makes the interface, or attaches to the persistent one of this name, and sets its MTU. It is down, as the kernel makes it. It belongs
-    /// to the network namespace of the calling thread.
+    /// Makes the interface, or attaches to the persistent one of this name, and sets its MTU. It is down, as the kernel makes it. It
+    /// belongs to the network namespace of the calling thread.
     /// </summary>
     /// <param name="name">1 to 15 bytes; with <c>%d</c> the kernel puts in the first free number, see <see cref="Name"/>.</param>
     /// <param name="mtu">Bytes of the longest packet.</param>
@@ -72,6 +74,7 @@ public sealed unsafe class TunDevice : IPacketDevice
             string realName = InterfaceName.FromRequest(request);
             InterfaceName.Set(Libc.SIOCSIFMTU, "set MTU of", realName, mtu);
             InterfaceName.Set(Libc.SIOCSIFTXQLEN, "set txqueuelen of", realName, QueueLength);
+            DisableLinkLocalAddress(realName);
             return new TunDevice(descriptor, realName, mtu);
         }
         catch
@@ -83,8 +86,12 @@ public sealed unsafe class TunDevice : IPacketDevice
 
     /// <summary>Takes over an attached TUN descriptor from whoever started this process; it is closed with the device.</summary>
     /// <param name="number">The descriptor's number.</param>
-    /// <exception cref="ArgumentException">The descriptor is a TAP, or prefixes packets with a header that this class does not read.</exception>
-    /// <exception cref="LinuxException">It is no attached TUN descriptor, or its interface is not in this thread's network namespace.</exception>
+    /// <exception cref="ArgumentException">
+    /// The descriptor is a TAP, or prefixes packets with a header that this class does not read.
+    /// </exception>
+    /// <exception cref="LinuxException">
+    /// It is no attached TUN descriptor, or its interface is not in this thread's network namespace.
+    /// </exception>
     public static TunDevice FromDescriptor(int number)
     {
         Libc.Ifreq request = default;
@@ -92,7 +99,7 @@ public sealed unsafe class TunDevice : IPacketDevice
         if ((request.Flags & (Libc.IFF_TUN | Libc.IFF_NO_PI | Libc.IFF_VNET_HDR)) != (Libc.IFF_TUN | Libc.IFF_NO_PI))
         {
             throw new ArgumentException(
-                $"Descriptor {number} has the wrong TUN flags 0x{request.Flags:x}: it must be opened with IFF_TUN and IFF_NO_PI, without IFF_VNET_HDR.",
+                $"Descriptor {number} has the TUN flags 0x{request.Flags:x}: IFF_TUN and IFF_NO_PI must be set, and IFF_VNET_HDR not.",
                 nameof(number));
         }
         string name = InterfaceName.FromRequest(request);
@@ -153,7 +160,6 @@ public sealed unsafe class TunDevice : IPacketDevice
     }
 
     /// <inheritdoc/>
-    /// <exception cref="LinuxException">The interface is gone.</exception>
     public void WaitReadable()
     {
         // The kernel reports an error from the moment it begins to delete the interface; a read may still say EAGAIN then.
@@ -169,6 +175,23 @@ public sealed unsafe class TunDevice : IPacketDevice
     {
         _descriptor.Dispose();
         _epoll.Dispose();
+    }
+
+    /// <summary>
+    /// Keeps the kernel from giving the interface an fe80:: address of its own, and from looking for routers with it: a peer for ::/0 would
+    /// be woken by that each time the interface comes up. The kernel's own WireGuard interfaces have none either.
+    /// </summary>
+    private static void DisableLinkLocalAddress(string name)
+    {
+        const string NoAddress = "1"; // IN6_ADDR_GEN_MODE_NONE
+        try
+        {
+            File.WriteAllText($"/proc/sys/net/ipv6/conf/{name}/addr_gen_mode", NoAddress);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // No IPv6 here, or a container that may not change settings: the address does no harm.
+        }
     }
 
     private static Descriptor OpenControl() =>

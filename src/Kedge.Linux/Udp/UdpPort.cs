@@ -3,10 +3,10 @@ using Kedge.Linux.Interop;
 namespace Kedge.Linux.Udp;
 
 /// <summary>
-/// One UDP port on every local address, IPv4 and IPv6, as the kernel has them: a machine that speaks only one of the two is fine. A new object is
-/// closed. <see cref="Open"/>, <see cref="Close"/>, <see cref="SetMark"/> and <see cref="Losses"/> may be called by any thread while
-/// others send, receive and wait; those go on with the new port by themselves. The sockets belong to the network namespace of the thread that
-/// calls <see cref="Open"/>. Dispose it after the threads that use it have ended.
+/// One UDP port on every local address, IPv4 and IPv6, as the kernel has them: a machine that speaks only one of the two is fine. A new
+/// object is closed. <see cref="Open"/>, <see cref="Close"/>, <see cref="SetMark"/> and <see cref="Losses"/> may be called by any thread
+/// while others send, receive and wait; those go on with the new port by themselves. The sockets belong to the network namespace of the
+/// thread that calls <see cref="Open"/>. Dispose it after the threads that use it have ended.
 /// </summary>
 public sealed class UdpPort : IDatagramSocket
 {
@@ -53,12 +53,10 @@ public sealed class UdpPort : IDatagramSocket
         }
     }
 
-    /// <summary>
-    /// Opens the port on both families, or moves to it from the port that is open. When it cannot be had, the one that is open stays.
-    /// </summary>
-    /// <param name="port">The port; 0 for one that is free in both families.</param>
-    /// <param name="mark">The firewall mark (fwmark) of what is sent; 0 for none.</param>
-    /// <exception cref="LinuxException">EADDRINUSE: the port is taken. EACCES: it is a privileged one. EAFNOSUPPORT: this machine speaks neither family.</exception>
+    /// <inheritdoc/>
+    /// <exception cref="LinuxException">
+    /// EADDRINUSE: the port is taken. EACCES: it is a privileged one. EAFNOSUPPORT: this machine speaks neither family.
+    /// </exception>
     public void Open(ushort port, uint mark = 0)
     {
         lock (_changing)
@@ -77,7 +75,7 @@ public sealed class UdpPort : IDatagramSocket
         }
     }
 
-    /// <summary>Closes the port: nothing is received, what is sent is lost. It can be opened again.</summary>
+    /// <inheritdoc/>
     public void Close()
     {
         lock (_changing)
@@ -89,8 +87,7 @@ public sealed class UdpPort : IDatagramSocket
         }
     }
 
-    /// <summary>Sets the firewall mark of what is sent from now on; 0 for none. Does nothing while the port is closed.</summary>
-    /// <exception cref="LinuxException">EPERM: this process may not.</exception>
+    /// <inheritdoc/>
     public void SetMark(uint mark)
     {
         lock (_changing)

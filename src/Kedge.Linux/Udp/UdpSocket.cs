@@ -6,8 +6,8 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Linux.Udp;
 
 /// <summary>
-/// One family's half of a <see cref="UdpPort"/>: a socket, or none while closed. The port, one thread at a time, replaces the socket; any number of threads
-/// send meanwhile, and one receives.
+/// One family's half of a <see cref="UdpPort"/>: a socket, or none while closed. The port, one thread at a time, replaces the socket; any
+/// number of threads send meanwhile, and one receives.
 /// </summary>
 internal sealed unsafe class UdpSocket(bool ipv6, Epoll epoll, UdpCounters counters)
 {
@@ -96,7 +96,9 @@ internal sealed unsafe class UdpSocket(bool ipv6, Epoll epoll, UdpCounters count
         const int DropsIndex = 8; // SK_MEMINFO_DROPS
         uint* values = stackalloc uint[DropsIndex + 1];
         uint length = (DropsIndex + 1) * sizeof(uint);
-        return _current is { } socket && Libc.getsockopt(socket.Number, Libc.SOL_SOCKET, Libc.SO_MEMINFO, values, &length) == 0 ? values[DropsIndex] : 0;
+        if (_current is not { } socket || Libc.getsockopt(socket.Number, Libc.SOL_SOCKET, Libc.SO_MEMINFO, values, &length) < 0)
+            return 0;
+        return values[DropsIndex];
     }
 
     /// <inheritdoc cref="IDatagramSocket.Receive"/>

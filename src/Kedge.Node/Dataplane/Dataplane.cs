@@ -40,7 +40,7 @@ public sealed class Dataplane : IDisposable
     {
         (_device, _socket, _link, _log) = (device, socket, link, log);
         _waiter = new Waiter(link);
-        _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu };
+        _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         _control = new DeviceControl(_wireGuard, socket, timestamps, log);
         var queue = new HandshakeQueue();
         _handshakes = new HandshakeLoop(_wireGuard, socket, queue, _waiter);

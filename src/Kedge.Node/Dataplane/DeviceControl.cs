@@ -15,15 +15,12 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
     private ushort _listenPort;
     private uint _mark;
 
-    /// <summary>Whether the interface is up, so that the port is open.</summary>
-    public bool IsUp { get; private set; }
-
     /// <summary>Opens the port and says hello to peers that want to be kept alive. A port that cannot be had is logged; it can be set anew.</summary>
     public void Up()
     {
-        if (IsUp)
+        if (wireGuard.IsUp)
             return;
-        IsUp = true;
+        wireGuard.IsUp = true;
         try
         {
             socket.Open(_listenPort, _mark);
@@ -40,9 +37,9 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
     /// <summary>Closes the port and ends all sessions.</summary>
     public void Down()
     {
-        if (!IsUp)
+        if (!wireGuard.IsUp)
             return;
-        IsUp = false;
+        wireGuard.IsUp = false;
         KeepPort();
         socket.Close();
         wireGuard.ClearSessions();
@@ -105,9 +102,9 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
     {
         try
         {
-            if (IsUp && moves)
+            if (wireGuard.IsUp && moves)
                 socket.Open(port, mark);
-            else if (IsUp)
+            else if (wireGuard.IsUp)
                 socket.SetMark(mark);
         }
         catch (LinuxException exception)
@@ -172,7 +169,7 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
         {
             bool starts = interval > 0 && peer.PersistentKeepalive == TimeSpan.Zero;
             peer.PersistentKeepalive = TimeSpan.FromSeconds(interval);
-            if (starts && IsUp)
+            if (starts && wireGuard.IsUp)
                 peer.RequestKeepalive();
         }
     }

@@ -31,7 +31,7 @@ public static class UapiClient
             socket.Shutdown(SocketShutdown.Send);
             return UapiAnswerReader.Read(ReadAll(socket));
         }
-        catch (SocketException e) when (e.SocketErrorCode is SocketError.AddressNotAvailable or SocketError.ConnectionRefused || !File.Exists(path))
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.AddressNotAvailable or SocketError.ConnectionRefused)
         {
             throw new UserError($"{interfaceName} is not running: nobody listens on {path}. Start it with 'kedge wg {interfaceName}'.", e);
         }

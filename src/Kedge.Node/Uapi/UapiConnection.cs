@@ -6,20 +6,22 @@ using Kedge.Protocol.WireGuard.Uapi;
 namespace Kedge.Node.Uapi;
 
 /// <summary>
-/// One client of the <see cref="UapiServer"/>, from its first byte to its last. Served by one task; <see cref="Close"/> may be called by any thread.
+/// One client of the <see cref="UapiServer"/>, from its first byte to its last. Served by one task; <see cref="Close"/> may be called by
+/// any thread.
 /// </summary>
 internal sealed class UapiConnection : IDisposable
 {
     /// <summary>How long a client may be connected without asking for anything.</summary>
     public static readonly TimeSpan IdleLimit = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long a client may take to send one request, and again to take its answer.</summary>
+    /// <summary>How long a client may be silent in the middle of a request, and take nothing in the middle of its answer.</summary>
     public static readonly TimeSpan RequestLimit = TimeSpan.FromSeconds(10);
 
     /// <summary>How long what follows an error is read and thrown away, so that the client gets to read the error.</summary>
     public static readonly TimeSpan LingerLimit = TimeSpan.FromSeconds(2);
 
     private const int BufferSize = 8192;
+    private const int SendSize = 65536;
 
     private readonly UapiServer _server;
     private readonly Socket _socket;
@@ -27,12 +29,12 @@ internal sealed class UapiConnection : IDisposable
     private readonly byte[] _buffer = new byte[BufferSize];
     private readonly CancellationTokenSource _deadline = new();
     private long _lastActive = Environment.TickCount64;
-    private bool _insideRequest; // and its deadline is set
+    private bool _lingers;
 
     public UapiConnection(UapiServer server, Socket socket) => (_server, _socket) = (server, socket);
 
-    /// <summary>When bytes last went either way, in milliseconds of <see cref="Environment.TickCount64"/>.</summary>
-    public long LastActive => Volatile.Read(ref _lastActive);
+    /// <summary>How long no bytes have gone either way.</summary>
+    public TimeSpan Silence => TimeSpan.FromMilliseconds(Environment.TickCount64 - Volatile.Read(ref _lastActive));
 
     /// <summary>Bytes of memory that its request or answer holds. Kept by the server, under its lock.</summary>
     public int HeldBytes { get; set; }
@@ -54,10 +56,8 @@ internal sealed class UapiConnection : IDisposable
                 Touch();
                 await ReadAsync(received, deadline);
                 CryptographicOperations.ZeroMemory(_buffer.AsSpan(0, received));
-                // The deadline is a request's: it is set where one begins, and not moved by its progress.
-                if (_reader.IsInsideRequest && !_insideRequest)
-                    _deadline.CancelAfter(RequestLimit);
-                _insideRequest = _reader.IsInsideRequest;
+                if (!_lingers)
+                    _deadline.CancelAfter(_reader.IsInsideRequest ? RequestLimit : IdleLimit);
             }
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
@@ -110,8 +110,11 @@ internal sealed class UapiConnection : IDisposable
                 ? _server.Refuse(_reader.Error!)
                 : await _server.AnswerAsync(found, change, deadline);
             await SendAsync(answer.Bytes, deadline);
-            _deadline.CancelAfter(found == UapiEvent.Violation ? LingerLimit : IdleLimit);
-            _insideRequest = false;
+            if (found == UapiEvent.Violation)
+            {
+                _lingers = true;
+                _deadline.CancelAfter(LingerLimit);
+            }
         }
     }
 
@@ -120,7 +123,8 @@ internal sealed class UapiConnection : IDisposable
         _server.Hold(this, bytes.Length);
         while (!bytes.IsEmpty)
         {
-            bytes = bytes[await _socket.SendAsync(bytes, deadline)..];
+            _deadline.CancelAfter(RequestLimit);
+            bytes = bytes[await _socket.SendAsync(bytes[..Math.Min(bytes.Length, SendSize)], deadline)..];
             Touch();
         }
         _server.Hold(this, 0);

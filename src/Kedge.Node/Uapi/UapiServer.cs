@@ -6,8 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Node.Uapi;
 
 /// <summary>
-/// Serves WireGuard's configuration protocol on a <see cref="UapiSocket"/>, to root and to the user that this process runs as. It runs on the
-/// thread pool, apart from the packet threads.
+/// Serves WireGuard's configuration protocol on a <see cref="UapiSocket"/>, to root and to the user that this process runs as. It runs on
+/// the thread pool, apart from the packet threads.
 /// <para>
 /// Its memory is bounded whatever is sent: by <see cref="MaximumConnections"/> and by <see cref="MaximumHeldBytes"/>. When either is
 /// reached, the connection that has been silent for longest is closed, so junk never keeps <c>wg show</c> waiting.
@@ -19,7 +19,10 @@ public sealed class UapiServer : IAsyncDisposable
     public const int MaximumConnections = 64;
 
     /// <summary>Bytes that unfinished requests and answers not yet taken may hold together.</summary>
-    public const int MaximumHeldBytes = 12 << 20;
+    public const int MaximumHeldBytes = 8 << 20;
+
+    /// <summary>How long a connection is served at least, however many others come: long enough for <c>wg</c> to ask.</summary>
+    private static readonly TimeSpan LeastStay = TimeSpan.FromMilliseconds(100);
 
     private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(100);
 
@@ -37,10 +40,12 @@ public sealed class UapiServer : IAsyncDisposable
 
     /// <summary>Starts to serve.</summary>
     /// <param name="socket">The socket; the caller disposes it after the server.</param>
-    /// <param name="status">Copies the device's state. Called by a thread of the pool, never by two at once; the server disposes the result.</param>
+    /// <param name="status">
+    /// Copies the device's state. Called by a thread of the pool, never by two at once; the server disposes the result.
+    /// </param>
     /// <param name="apply">
-    /// Changes the device, and throws <see cref="UapiException"/> where that cannot be. Called as <paramref name="status"/> is; the
-    /// server disposes the change afterwards.
+    /// Changes the device, and throws <see cref="UapiException"/> where that cannot be. Called as <paramref name="status"/> is; the server
+    /// disposes the change afterwards. Both may throw <see cref="ObjectDisposedException"/> while the device ends.
     /// </param>
     /// <param name="log">For what goes wrong.</param>
     public UapiServer(UapiSocket socket, Func<DeviceStatus> status, Action<DeviceChange> apply, ILogger log)
@@ -87,6 +92,10 @@ public sealed class UapiServer : IAsyncDisposable
         {
             return Refuse(e.Error);
         }
+        catch (ObjectDisposedException)
+        {
+            return Refuse(new UapiError(UapiError.NoDevice, "The device is ending."));
+        }
         catch (Exception e)
         {
             // A defect in one request must not take the tunnel down.
@@ -107,7 +116,8 @@ public sealed class UapiServer : IAsyncDisposable
     }
 
     /// <summary>
-    /// Records how much memory a connection holds. Where all hold too much together, the others that hold any are closed, the longest silent first.
+    /// Records how much memory a connection holds. Where all hold too much together, the others that hold any are closed, the longest
+    /// silent first.
     /// </summary>
     /// <returns>Whether there is room; if not, this connection alone holds too much.</returns>
     internal bool Hold(UapiConnection connection, int bytes)
@@ -130,7 +140,9 @@ public sealed class UapiServer : IAsyncDisposable
         {
             try
             {
-                Admit(await _socket.Listener.AcceptAsync(_stop.Token));
+                Socket client = await _socket.Listener.AcceptAsync(_stop.Token);
+                await MakeRoomAsync();
+                Admit(client);
             }
             catch (OperationCanceledException)
             {
@@ -158,10 +170,28 @@ public sealed class UapiServer : IAsyncDisposable
         }
         var connection = new UapiConnection(this, socket);
         lock (_lock)
-        {
-            if (_connections.Keys.Count(open => !open.IsClosed) >= MaximumConnections)
-                Evict(_ => true);
             _connections.Add(connection, ServeAsync(connection));
+    }
+
+    /// <summary>
+    /// Returns when one more connection may be served, having closed another for it if need be. Meanwhile, clients wait in the kernel's
+    /// queue.
+    /// </summary>
+    private async Task MakeRoomAsync()
+    {
+        while (true)
+        {
+            TimeSpan wait;
+            lock (_lock)
+            {
+                if (_connections.Keys.Count(open => !open.IsClosed) < MaximumConnections)
+                    return;
+                wait = LeastStay - LongestSilent(_ => true)!.Silence;
+                if (wait <= TimeSpan.Zero)
+                    Evict(_ => true);
+            }
+            if (wait > TimeSpan.Zero)
+                await Task.Delay(wait, _stop.Token);
         }
     }
 
@@ -185,14 +215,17 @@ public sealed class UapiServer : IAsyncDisposable
     }
 
     /// <summary>Closes the longest silent connection of those that may be closed. Under <see cref="_lock"/>.</summary>
+    /// <returns>Whether there was one.</returns>
     private bool Evict(Func<UapiConnection, bool> candidate)
     {
-        UapiConnection? silent = _connections.Keys.Where(open => !open.IsClosed && candidate(open)).MinBy(open => open.LastActive);
-        if (silent is null)
+        if (LongestSilent(candidate) is not { } silent)
             return false;
         silent.IsClosed = true;
         silent.HeldBytes = 0;
         silent.Close();
         return true;
     }
+
+    private UapiConnection? LongestSilent(Func<UapiConnection, bool> candidate) =>
+        _connections.Keys.Where(open => !open.IsClosed && candidate(open)).MaxBy(open => open.Silence);
 }

@@ -6,8 +6,8 @@ using Kedge.Protocol;
 namespace Kedge.Node.Uapi;
 
 /// <summary>
-/// The socket file that <c>wg</c> looks for, <c>DIRECTORY/INTERFACE.sock</c>, and the right to that name: one process has it at a time. It is
-/// removed on disposal.
+/// The socket file that <c>wg</c> looks for, <c>DIRECTORY/INTERFACE.sock</c>, and the right to that name: one process has it at a time. It
+/// is removed on disposal.
 /// </summary>
 public sealed class UapiSocket : IDisposable
 {
@@ -57,7 +57,8 @@ public sealed class UapiSocket : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or SocketException or LinuxException or ArgumentException)
         {
-            throw new UserError($"The configuration socket {path} cannot be made: {e.Message} Run this as root, or choose a directory of yours.", e);
+            throw new UserError(
+                $"The configuration socket {path} cannot be made: {e.Message} Run this as root, or choose a directory of yours.", e);
         }
     }
 
@@ -111,10 +112,12 @@ public sealed class UapiSocket : IDisposable
         }
         catch (SocketException e) when (e.SocketErrorCode == SocketError.WouldBlock)
         {
-            throw new UserError($"{interfaceName} is already run by a process that listens on {path}. Stop it first, or choose another name.", e);
+            throw AlreadyRun("another process", e);
         }
-        string process = Describe(PeerCredentials.Of(probe).ProcessId);
-        throw new UserError($"{interfaceName} is already run by {process}, which listens on {path}. Stop it first, or choose another name.");
+        throw AlreadyRun(Describe(PeerCredentials.Of(probe).ProcessId), null);
+
+        UserError AlreadyRun(string by, Exception? cause) =>
+            new($"{interfaceName} is already run by {by}, which listens on {path}. Stop it first, or choose another name.", cause);
     }
 
     private static string Describe(int processId)
@@ -136,7 +139,8 @@ public sealed class UapiSocket : IDisposable
         FileSystemWatcher? watcher = null;
         try
         {
-            watcher = new FileSystemWatcher(System.IO.Path.GetDirectoryName(Path)!, System.IO.Path.GetFileName(Path)) { NotifyFilter = NotifyFilters.FileName };
+            watcher = new FileSystemWatcher(System.IO.Path.GetDirectoryName(Path)!, System.IO.Path.GetFileName(Path));
+            watcher.NotifyFilter = NotifyFilters.FileName;
             watcher.Deleted += (_, _) => _removed.TrySetResult();
             watcher.Renamed += (_, _) => _removed.TrySetResult();
             watcher.EnableRaisingEvents = true;

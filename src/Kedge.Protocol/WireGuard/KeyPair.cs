@@ -51,8 +51,11 @@ public sealed class KeyPair : IDisposable
     /// <summary>Counters used so far for sending.</summary>
     public ulong Sent => Volatile.Read(ref _sendCounter);
 
-    /// <summary>Whether the session is too old to send or receive with, or its counters are used up.</summary>
-    public bool IsExpired(Instant now) => now - Created >= _timing.RejectAfterTime || Sent >= _timing.RejectAfterMessages;
+    /// <summary>Whether the session is too old to send with, or its counters are used up.</summary>
+    public bool IsExpired(Instant now) => IsTooOld(now) || Sent >= _timing.RejectAfterMessages;
+
+    /// <summary>Whether the session is too old to receive a message with, or the message's counter is beyond the limit.</summary>
+    public bool IsExpired(Instant now, ulong counter) => IsTooOld(now) || counter >= _timing.RejectAfterMessages;
 
     /// <summary>
     /// Pads and seals packets, and writes the header of each into the 16 bytes before its destination. On return <c>Length</c> is the padded
@@ -102,4 +105,6 @@ public sealed class KeyPair : IDisposable
         _send.Dispose();
         _receive.Dispose();
     }
+
+    private bool IsTooOld(Instant now) => now - Created >= _timing.RejectAfterTime;
 }

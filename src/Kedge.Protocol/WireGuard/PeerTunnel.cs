@@ -27,7 +27,7 @@ public sealed class PeerTunnel : IDisposable
     private volatile KeyPairs _keys = KeyPairs.None;
     private volatile PeerPath? _path;
     private volatile bool _hasStaged;
-    private volatile bool _mustConfirm;
+    private volatile bool _keepaliveWanted;
     private int _handshakeWanted;
     private long _lastHandshake;
     private long _sentBytes;
@@ -103,10 +103,8 @@ public sealed class PeerTunnel : IDisposable
     {
         if (_keys.Current is not { } session || session.IsExpired(now) || !session.Seal(packets, _device.Mtu))
             return false;
-        NoteSent(now, packets);
+        NoteSent(now, session, packets);
         _timers.DataSent(now);
-        if (session.AsksForRenewal(now, _timing.RekeyAfterTime))
-            RequestHandshake();
         return true;
     }
 
@@ -151,8 +149,8 @@ public sealed class PeerTunnel : IDisposable
     // ---- The receiving thread -----------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Judges an authentic packet of this peer: refuses what was seen before, notes where the peer is now, and checks that what is inside is an
-    /// IP packet from an address that the peer may use.
+    /// Judges an authentic packet of this peer: refuses it when its session has ended or it was seen before, notes where the peer is now, and
+    /// checks that what is inside is an IP packet from an address that the peer may use.
     /// </summary>
     /// <param name="now">The time.</param>
     /// <param name="session">The session that it was opened with.</param>
@@ -167,6 +165,8 @@ public sealed class PeerTunnel : IDisposable
         Instant now, KeyPair session, ulong counter, Span<byte> plaintext, Endpoint remote, Endpoint local, byte outerEcn, out int length)
     {
         length = 0;
+        if (session.IsExpired(now, counter))
+            return DropReason.SessionExpired;
         if (!session.TryAccept(counter))
             return DropReason.Replayed;
         Interlocked.Add(ref _receivedBytes, plaintext.Length + TransportData.Overhead);
@@ -200,6 +200,8 @@ public sealed class PeerTunnel : IDisposable
     /// <param name="datagram">Where a datagram for <see cref="Path"/> goes, from index 0; as long as for <see cref="TrySealStaged"/>.</param>
     public Outcome Poll(Instant now, DateTimeOffset wallClock, byte[] datagram)
     {
+        if (!_device.IsUp)
+            return Outcome.Nothing;
         if (now >= _zeroKeysDue)
             ClearSessions();
         if (TrySealStaged(now, datagram, out int length))
@@ -220,8 +222,10 @@ public sealed class PeerTunnel : IDisposable
     /// </summary>
     public Instant NextDeadline(Instant now)
     {
+        if (!_device.IsUp)
+            return Instant.Never;
         KeyPairs keys = _keys;
-        if (IsHandshakeWanted || (_hasStaged && keys.Current?.IsExpired(now) == false) || (_mustConfirm && keys.Current is not null))
+        if (IsHandshakeWanted || (_hasStaged && keys.Current?.IsExpired(now) == false) || _keepaliveWanted)
             return now;
         Instant deadline = Instant.Earlier(_retryDue, _zeroKeysDue);
         deadline = Instant.Earlier(deadline, Instant.Earlier(_timers.AnswerDue, _timers.KeepaliveDue));
@@ -249,10 +253,7 @@ public sealed class PeerTunnel : IDisposable
     /// </summary>
     public void RequestKeepalive()
     {
-        if (_keys.Current is null)
-            RequestHandshake();
-        else
-            _mustConfirm = true;
+        _keepaliveWanted = true;
         _device.Attention();
     }
 
@@ -332,10 +333,10 @@ public sealed class PeerTunnel : IDisposable
         var session = new KeyPair(this, keys, isInitiator: true, handshake.LocalIndex, response.Sender, now, _timing);
         EndAttempt();
         _device.Sessions.Add(session);
-        _mustConfirm = true;
+        _keepaliveWanted = true;
         Exchange(keys => keys.Initiated(session));
         SessionMade(now);
-        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        NoteHandshake(now);
         return Outcome.Nothing;
     }
 
@@ -349,16 +350,16 @@ public sealed class PeerTunnel : IDisposable
     {
         length = 0;
         bool persistent = _path is not null && now >= _timers.PersistentKeepaliveDue;
-        if (!persistent && !_mustConfirm && now < _timers.KeepaliveDue)
+        if (!persistent && !_keepaliveWanted && now < _timers.KeepaliveDue)
             return false;
         if (_keys.Current is { } session && !session.IsExpired(now) && TrySealOne(session, datagram, 0, now, out length))
             return true;
 
-        // Without a session there is nothing to acknowledge or confirm with; a persistent keepalive asks for one.
-        _mustConfirm = false;
-        _timers.Sent(now);
-        if (persistent)
+        // Without a session there is nothing to acknowledge; a persistent keepalive, or one that was asked for, asks for a session.
+        if (persistent || _keepaliveWanted)
             RequestHandshake();
+        _keepaliveWanted = false;
+        _timers.Sent(now);
         return false;
     }
 
@@ -425,18 +426,21 @@ public sealed class PeerTunnel : IDisposable
         bool isSealed = session.Seal(packets, _device.Mtu);
         length = isSealed ? packet.Length + TransportData.Overhead : 0;
         if (isSealed)
-            NoteSent(now, packets);
+            NoteSent(now, session, packets);
         return isSealed;
     }
 
-    private void NoteSent(Instant now, ReadOnlySpan<AeadPacket> packets)
+    // Keepalives, too, renew a session that grows old: otherwise one that carries nothing else would end before it is renewed.
+    private void NoteSent(Instant now, KeyPair session, ReadOnlySpan<AeadPacket> packets)
     {
         long bytes = 0;
         foreach (ref readonly AeadPacket packet in packets)
             bytes += packet.Length + TransportData.Overhead;
         Interlocked.Add(ref _sentBytes, bytes);
-        _mustConfirm = false;
+        _keepaliveWanted = false;
         _timers.Sent(now);
+        if (session.AsksForRenewal(now, _timing.RekeyAfterTime))
+            RequestHandshake();
     }
 
     private void NotePath(Endpoint remote, Endpoint local)
@@ -450,8 +454,15 @@ public sealed class PeerTunnel : IDisposable
     private void Confirm(Instant now, KeyPair session)
     {
         Exchange(keys => keys.Next == session ? keys.Confirmed() : keys);
-        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        NoteHandshake(now);
         _device.Attention();
+    }
+
+    // Whoever asked for a session up to now has one.
+    private void NoteHandshake(Instant now)
+    {
+        Interlocked.Exchange(ref _lastHandshake, now.Ticks);
+        Interlocked.Exchange(ref _handshakeWanted, 0);
     }
 
     private void SessionMade(Instant now) => _zeroKeysDue = now + _timing.ZeroKeysAfterTime;
@@ -460,7 +471,7 @@ public sealed class PeerTunnel : IDisposable
     {
         Exchange(_ => KeyPairs.None);
         _zeroKeysDue = Instant.Never;
-        _mustConfirm = false;
+        _keepaliveWanted = false;
     }
 
     /// <summary>Publishes new sessions, and ends those that are no longer among them.</summary>

@@ -39,11 +39,17 @@ public readonly record struct PublicKey
         return bytes;
     }
 
-    /// <summary>Reads a key in base64, as <c>wg pubkey</c> writes it: 44 characters.</summary>
+    /// <summary>
+    /// Reads a key in base64, as <c>wg pubkey</c> writes it: 44 characters. A key has no other text: where the last digit's two spare bits
+    /// are not zero (RFC 4648 section 3.5) it is refused.
+    /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, out PublicKey key)
     {
         Span<byte> bytes = stackalloc byte[Size + 1];
-        bool valid = text.Length == 44 && Convert.TryFromBase64Chars(text, bytes, out int written) && written == Size;
+        bool valid = text.Length == 44
+            && Convert.TryFromBase64Chars(text, bytes, out int written)
+            && written == Size
+            && "AEIMQUYcgkosw048".Contains(text[42]);
         key = valid ? FromBytes(bytes[..Size]) : default;
         return valid;
     }

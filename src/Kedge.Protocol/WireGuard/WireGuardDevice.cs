@@ -58,6 +58,12 @@ public sealed class WireGuardDevice : IDisposable
     /// <summary>How many handshake messages were answered by a cookie instead, because the device was under load.</summary>
     public long CookieReplies { get; private set; }
 
+    /// <summary>
+    /// Whether the interface is up; a device that is down asks for nothing to be sent. It is up at first. Whoever takes it down also calls
+    /// <see cref="ClearSessions"/>.
+    /// </summary>
+    public bool IsUp { get; set; } = true;
+
     internal RandomBytes Random { get; }
     internal SessionTable Sessions { get; }
     internal TimestampSource? Timestamps { get; private set; }

@@ -9,23 +9,25 @@ internal static class Background
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// Starts this program again with the same command line, and waits until it says that it is ready. What goes wrong until then it tells on our own
-    /// standard error.
+    /// Starts this program again with the same command line, and waits until it says that it is ready. What goes wrong until then it tells
+    /// on our own standard error.
     /// </summary>
     /// <returns>Whether it is ready; if not, it has ended.</returns>
     public static bool Start()
     {
         using BackgroundProcess process = BackgroundProcess.Start(Environment.ProcessPath!, CommandLine.Read());
-        if (process.WaitReady(StartTimeout))
-            return true;
-        ProcessSignals.Send(process.Id, ProcessSignal.Terminate); // in case it hangs; until we have waited for it, its number is nobody else's
+        using (Stream error = Console.OpenStandardError())
+            if (process.WaitReady(StartTimeout, error.Write))
+                return true;
+        // In case it hangs. Until we have waited for it, its number is nobody else's.
+        ProcessSignals.Send(process.Id, ProcessSignal.Terminate);
         process.WaitForExit();
         return false;
     }
 
     /// <summary>
-    /// In the process that <see cref="Start"/> started: lets go of the starter's terminal, pipes and folder, and tells it that
-    /// we are ready. In any other process it does nothing.
+    /// In the process that <see cref="Start"/> started: lets go of the starter's pipe and folder, and tells it that we are
+    /// ready. In any other process it does nothing.
     /// </summary>
     public static void DetachAndSignalReady()
     {

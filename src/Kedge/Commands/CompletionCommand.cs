@@ -3,8 +3,8 @@ using System.CommandLine;
 namespace Kedge.Commands;
 
 /// <summary>
-/// <c>kedge completion bash|zsh</c>: a script that makes the shell ask this program what may follow (the directive <c>[suggest:N]</c>, with the
-/// cursor's position).
+/// <c>kedge completion bash|zsh</c>: a script that makes the shell ask this program what may follow (the directive <c>[suggest:N]</c>, with
+/// the cursor's position).
 /// </summary>
 internal sealed class CompletionCommand : Command
 {

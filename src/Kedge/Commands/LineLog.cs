@@ -16,8 +16,8 @@ internal sealed class LineLog(string name, LogLevel level, string? path) : ILogg
     private readonly Lock _lock = new();
 
     /// <summary>
-    /// The level where none is asked for: what the variable <c>LOG_LEVEL</c> tells wireguard-go. Other programs use that name too, so what is not
-    /// wireguard-go's is passed over.
+    /// The level where none is asked for: what the variable <c>LOG_LEVEL</c> tells wireguard-go. Other programs use that name too, so what
+    /// is not wireguard-go's is passed over.
     /// </summary>
     public static string DefaultLevel() => Environment.GetEnvironmentVariable("LOG_LEVEL") switch
     {
@@ -45,7 +45,8 @@ internal sealed class LineLog(string name, LogLevel level, string? path) : ILogg
     public bool IsEnabled(LogLevel logLevel) => logLevel >= level && logLevel != LogLevel.None;
 
     /// <inheritdoc/>
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         if (!IsEnabled(logLevel))
             return;

@@ -8,5 +8,9 @@ internal static class RuntimeDirectory
 {
     /// <summary>A new option for one command.</summary>
     public static Option<string> Option() => Setting.Text(
-        "--runtime-dir", "DIRECTORY", "KEDGE_RUNTIME_DIR", UapiSocket.DefaultDirectory, "Where the configuration socket is; 'wg' looks in the default only.");
+        "--runtime-dir",
+        "DIRECTORY",
+        "KEDGE_RUNTIME_DIR",
+        UapiSocket.DefaultDirectory,
+        "Where the configuration socket is; 'wg' looks in the default only.");
 }

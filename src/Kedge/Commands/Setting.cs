@@ -5,8 +5,8 @@ using System.Globalization;
 namespace Kedge.Commands;
 
 /// <summary>
-/// Makes options that have an environment variable each. The option counts before the variable, the variable before the default; a value is checked
-/// wherever it comes from.
+/// Makes options that have an environment variable each. The option counts before the variable, the variable before the default; a value is
+/// checked wherever it comes from.
 /// </summary>
 internal static class Setting
 {
@@ -19,14 +19,15 @@ internal static class Setting
     };
 
     /// <summary>An option with a number within bounds.</summary>
-    public static Option<int> Number(string name, string variable, int minimum, int maximum, int defaultValue, string description) => new(name)
-    {
-        Description = Describe(description, variable),
-        HelpName = "N",
-        CustomParser = result => ReadNumber(result, result.Tokens[0].Value, name, minimum, maximum),
-        DefaultValueFactory = result =>
-            FromEnvironment(variable) is { } value ? ReadNumber(result, value, variable, minimum, maximum) : defaultValue,
-    };
+    public static Option<int> Number(string name, string variable, int minimum, int maximum, int defaultValue, string description) =>
+        new(name)
+        {
+            Description = Describe(description, variable),
+            HelpName = "N",
+            CustomParser = result => ReadNumber(result, result.Tokens[0].Value, name, minimum, maximum),
+            DefaultValueFactory = result =>
+                FromEnvironment(variable) is { } value ? ReadNumber(result, value, variable, minimum, maximum) : defaultValue,
+        };
 
     /// <summary>An option with one of a few words.</summary>
     public static Option<string> Choice(string name, string variable, string[] choices, string defaultValue, string description)
@@ -36,13 +37,15 @@ internal static class Setting
             Description = Describe(description, variable),
             HelpName = string.Join('|', choices),
             CustomParser = result => ReadChoice(result, result.Tokens[0].Value, name, choices),
-            DefaultValueFactory = result => FromEnvironment(variable) is { } value ? ReadChoice(result, value, variable, choices) : defaultValue,
+            DefaultValueFactory = result =>
+                FromEnvironment(variable) is { } value ? ReadChoice(result, value, variable, choices) : defaultValue,
         };
         option.CompletionSources.Add(choices);
         return option;
     }
 
-    private static string? FromEnvironment(string variable) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
+    private static string? FromEnvironment(string variable) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
 
     private static string Describe(string description, string variable) => $"{description} [env: {variable}]";
 

@@ -13,9 +13,10 @@ public static class StatusJson
     /// <summary>Puts a device's state in one JSON object and a line feed, without secrets. What is not there is null.</summary>
     public static string Format(string name, DeviceStatus status)
     {
+        // Base64 is full of '+', which the default encoder would escape for the sake of HTML.
+        var options = new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
         var buffer = new ArrayBufferWriter<byte>();
-        // No web page is made of this, and keys in base64 have a plus sign: escaped, nobody finds them.
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (var json = new Utf8JsonWriter(buffer, options))
         {
             json.WriteStartObject();
             json.WriteString("interface", name);

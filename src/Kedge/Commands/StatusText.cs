@@ -54,8 +54,8 @@ public static class StatusText
 
     private static void AppendCounts(StringBuilder text, string title, IEnumerable<NamedCount> counts)
     {
-        List<string[]> rows = [.. counts.Where(count => count.Value != 0).Select(count => (string[])[Words(count.Name), Number(count.Value)])];
-        if (rows.Count == 0)
+        string[][] rows = [.. from count in counts where count.Value != 0 select (string[])[Words(count.Name), Number(count.Value)]];
+        if (rows.Length == 0)
             return;
         text.Append('\n').Append(title).Append('\n');
         AppendTable(text, "  ", rows);
@@ -95,5 +95,6 @@ public static class StatusText
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     // "NoRoute" becomes "no route".
-    private static string Words(string name) => string.Concat(name.Select(c => char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}" : $"{c}")).TrimStart();
+    private static string Words(string name) =>
+        string.Concat(name.Select(c => char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}" : $"{c}")).TrimStart();
 }

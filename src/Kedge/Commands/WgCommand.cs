@@ -13,8 +13,8 @@ namespace Kedge.Commands;
 internal sealed record WgSettings(string InterfaceName, int Mtu, string RuntimeDirectory, string StateDirectory);
 
 /// <summary>
-/// <c>kedge wg INTERFACE</c>: a WireGuard device, as a drop-in for wireguard-go. In the foreground, unless the program was called by the name
-/// <c>kedge-wg</c>, which goes to the background as soon as the device can be configured.
+/// <c>kedge wg INTERFACE</c>: a WireGuard device, as a drop-in for wireguard-go. In the foreground, unless the program was called by the
+/// name <c>kedge-wg</c>, which goes to the background as soon as the device can be configured.
 /// </summary>
 internal sealed class WgCommand : Command
 {
@@ -43,7 +43,7 @@ internal sealed class WgCommand : Command
         "--log-level", "KEDGE_LOG_LEVEL", LineLog.Levels, LineLog.DefaultLevel(), "How much to tell on standard error.");
 
     private readonly Option<string> _logFile = Setting.Text(
-        "--log-file", "FILE", "KEDGE_LOG_FILE", "", "Where to append the log, in place of standard error, which a background process does not have.");
+        "--log-file", "FILE", "KEDGE_LOG_FILE", "", "Where to append the log in place of standard error, which a daemon lacks.");
 
     /// <param name="inBackground">Whether to go to the background where nothing else is asked for.</param>
     public WgCommand(bool inBackground)
@@ -79,9 +79,13 @@ internal sealed class WgCommand : Command
     {
         string name = call.GetRequiredValue(_interface);
         var settings = new WgSettings(
-            name, call.GetValue(_mtu), Path.GetFullPath(call.GetRequiredValue(_runtimeDirectory)), Path.GetFullPath(call.GetRequiredValue(_stateDirectory)));
+            name,
+            call.GetValue(_mtu),
+            Path.GetFullPath(call.GetRequiredValue(_runtimeDirectory)),
+            Path.GetFullPath(call.GetRequiredValue(_stateDirectory)));
         string logFile = call.GetRequiredValue(_logFile);
-        ILogger log = new LineLog(name, LineLog.ParseLevel(call.GetRequiredValue(_logLevel)), logFile.Length == 0 ? null : Path.GetFullPath(logFile));
+        ILogger log = new LineLog(
+            name, LineLog.ParseLevel(call.GetRequiredValue(_logLevel)), logFile.Length == 0 ? null : Path.GetFullPath(logFile));
         WgDevice.RunAsync(settings, log, Background.DetachAndSignalReady).GetAwaiter().GetResult();
         return 0;
     }

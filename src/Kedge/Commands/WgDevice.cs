@@ -25,7 +25,8 @@ internal static class WgDevice
     public static async Task RunAsync(WgSettings settings, ILogger log, Action ready)
     {
         var signalled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, signalled), interrupt = OnSignal(PosixSignal.SIGINT, signalled);
+        using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, signalled);
+        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, signalled);
 
         // The socket comes first, because it is the claim to the name; who connects now waits for the server.
         using UapiSocket socket = UapiSocket.Listen(settings.RuntimeDirectory, settings.InterfaceName);
@@ -88,11 +89,11 @@ internal static class WgDevice
         }
         catch (LinuxException e) when (e.Errno is Errno.ENOENT or Errno.ENODEV or Errno.ENXIO)
         {
-            throw new UserError($"{e.Message}. Load the kernel's module with 'modprobe tun'; a container needs the device /dev/net/tun.", e);
+            throw new UserError($"{e.Message}. Load the module with 'modprobe tun'; a container needs the device /dev/net/tun.", e);
         }
         catch (LinuxException e)
         {
-            throw new UserError($"{e.Message}. Choose another name, or delete what has it with 'ip link delete {settings.InterfaceName}'.", e);
+            throw new UserError($"{e.Message}. Choose another name, or delete what has it: ip link delete {settings.InterfaceName}", e);
         }
     }
 }

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Kedge.Demo;
 
 /// <summary>
-/// A WireGuard device in user space on one host, Kedge's or the distribution's, in the foreground and configured by <c>wg</c>. Whoever started it may
-/// dispose it, which ends it; the topology does in the end. Any thread may use it.
+/// A WireGuard device in user space on one host, Kedge's or the distribution's, in the foreground and configured by <c>wg</c>. Whoever
+/// started it may dispose it, which ends it; the topology does in the end. Any thread may use it.
 /// </summary>
 public sealed class DeviceProcess : IDisposable
 {
@@ -93,7 +93,8 @@ public sealed class DeviceProcess : IDisposable
     }
 
     /// <summary>
-    /// Ends the program at once and starts it again. It is as empty as at its first start: no peers, no addresses, another port; but for the keys.
+    /// Ends the program at once and starts it again. It is as empty as at its first start: no peers, no addresses, another port; but for
+    /// the keys.
     /// </summary>
     public void Restart()
     {

@@ -3,7 +3,9 @@ using Kedge.Linux.Namespaces;
 
 namespace Kedge.Demo;
 
-/// <summary>A machine of a <see cref="Topology"/>: a network namespace with its own interfaces, routes and processes. Any thread may use it.</summary>
+/// <summary>
+/// A machine of a <see cref="Topology"/>: a network namespace with its own interfaces, routes and processes. Any thread may use it.
+/// </summary>
 public sealed class Host
 {
     private readonly Lock _lock = new();
@@ -26,7 +28,9 @@ public sealed class Host
     /// <summary>The host's network namespace.</summary>
     public NetworkNamespace Namespace { get; }
 
-    /// <summary>The names of the interfaces that link this host to others, in the order of their making: <c>eth0</c>, <c>eth1</c> and so on.</summary>
+    /// <summary>
+    /// The names of the interfaces that link this host to others, in the order of their making: <c>eth0</c>, <c>eth1</c> and so on.
+    /// </summary>
     public IReadOnlyList<string> Interfaces
     {
         get

@@ -18,7 +18,7 @@ public sealed record Iperf(double BitsPerSecond, long Retransmits, long LostPack
     /// <param name="streams">How many connections.</param>
     /// <exception cref="CommandException">iperf3 failed, or was not done 10 seconds after its time.</exception>
     public static Iperf Tcp(Host from, Host to, string address, TimeSpan duration, int streams = 1) =>
-        Run(from, to, address, duration, "-P", streams.ToString(CultureInfo.InvariantCulture));
+        Run(from, to, address, duration, "-P", Text(streams));
 
     /// <summary>Sends UDP datagrams from one host to another for a while.</summary>
     /// <param name="from">The host that sends.</param>
@@ -29,9 +29,7 @@ public sealed record Iperf(double BitsPerSecond, long Retransmits, long LostPack
     /// <param name="payloadBytes">Bytes of each datagram's payload.</param>
     /// <exception cref="CommandException">iperf3 failed, or was not done 10 seconds after its time.</exception>
     public static Iperf Udp(Host from, Host to, string address, TimeSpan duration, long bitsPerSecond, int payloadBytes) =>
-        Run(
-            from, to, address, duration,
-            "-u", "-w", "4M", "-b", bitsPerSecond.ToString(CultureInfo.InvariantCulture), "-l", payloadBytes.ToString(CultureInfo.InvariantCulture));
+        Run(from, to, address, duration, "-u", "-w", "4M", "-b", Text(bitsPerSecond), "-l", Text(payloadBytes));
 
     private static Iperf Run(Host from, Host to, string address, TimeSpan duration, params string[] arguments)
     {
@@ -43,17 +41,29 @@ public sealed record Iperf(double BitsPerSecond, long Retransmits, long LostPack
         server.WaitForLine("Server listening", limit);
         var client = new Command(
         [
-            "iperf3", "-c", address, "-J", "--connect-timeout", "5000", "-t", duration.TotalSeconds.ToString("0", CultureInfo.InvariantCulture), .. arguments,
+            "iperf3", "-c", address, "-J", "--connect-timeout", "5000", "-t", Text((long)duration.TotalSeconds), .. arguments,
         ])
         { Timeout = duration + limit };
         CommandResult result = from.Run(client);
         using JsonDocument document = JsonDocument.Parse(result.Output);
+        // iperf3 may report an error and end with 0 all the same.
+        if (document.RootElement.TryGetProperty("error", out JsonElement error))
+            throw new CommandException(client, $"on {from}", error.GetString() ?? "an error without words", result);
         JsonElement end = document.RootElement.GetProperty("end");
-        if (end.TryGetProperty("sum_received", out JsonElement received) && end.TryGetProperty("sum_sent", out JsonElement sent) && sent.TryGetProperty("retransmits", out JsonElement retransmits))
-            return new(received.GetProperty("bits_per_second").GetDouble(), retransmits.GetInt64(), 0, 0);
-        JsonElement sum = end.GetProperty("sum");
+        return end.TryGetProperty("sum", out JsonElement datagrams)
+            ? OfUdp(datagrams)
+            : OfTcp(end.GetProperty("sum_sent"), end.GetProperty("sum_received"));
+    }
+
+    private static Iperf OfTcp(JsonElement sent, JsonElement received) =>
+        new(received.GetProperty("bits_per_second").GetDouble(), sent.GetProperty("retransmits").GetInt64(), 0, 0);
+
+    private static Iperf OfUdp(JsonElement sum)
+    {
         long packets = sum.GetProperty("packets").GetInt64();
         long lost = sum.GetProperty("lost_packets").GetInt64();
         return new(sum.GetProperty("bits_per_second").GetDouble() * (packets - lost) / Math.Max(packets, 1), 0, lost, packets);
     }
+
+    private static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -5,11 +5,13 @@ namespace Kedge.Demo;
 
 /// <summary>
 /// The process to whom things on this machine belong, and how their names say so, so that a later run can tell what a dead one left behind
-/// from what a live one uses: namespaces and folders are called <c>kedge-PID-START-LABEL</c>, interfaces <c>ktPIDxSSSN</c>, where START is the process's
-/// start in clock ticks since boot (a pid alone may be used again) and SSS its last three digits in base 36.
+/// from what a live one uses: namespaces and folders are called <c>kedge-PID-START-LABEL</c>, interfaces <c>ktPIDxSSSN</c>, where START is
+/// the process's start in clock ticks since boot (a pid alone may be used again) and SSS its last three digits in base 36.
 /// </summary>
 /// <param name="ProcessId">The process's id.</param>
-/// <param name="Start">Its start in clock ticks since boot, field 22 of proc_pid_stat(5); for an interface's owner, modulo <see cref="ShortStartModulus"/>.</param>
+/// <param name="Start">
+/// Its start in clock ticks since boot, field 22 of proc_pid_stat(5); for an interface's owner, modulo <see cref="ShortStartModulus"/>.
+/// </param>
 internal readonly partial record struct Owner(int ProcessId, long Start)
 {
     private const string Digits = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -27,11 +29,15 @@ internal readonly partial record struct Owner(int ProcessId, long Start)
     /// <summary>The name of a namespace or folder of this owner.</summary>
     public string Name(string label) => string.Create(CultureInfo.InvariantCulture, $"kedge-{ProcessId}-{Start}-{label}");
 
-    /// <summary>The name of this owner's interface number <paramref name="number"/>, unique on the machine and at most 15 bytes long.</summary>
+    /// <summary>
+    /// The name of this owner's interface number <paramref name="number"/>, unique on the machine and at most 15 bytes long.
+    /// </summary>
     public string InterfaceName(int number)
     {
         string name = $"kt{ToBase36(ProcessId)}x{ToBase36(Start % ShortStartModulus).PadLeft(3, '0')}{ToBase36(number)}";
-        return name.Length <= LongestInterfaceName ? name : throw new InvalidOperationException($"{name} is too long for the name of an interface.");
+        return name.Length <= LongestInterfaceName
+            ? name
+            : throw new InvalidOperationException($"{name} is too long for the name of an interface.");
     }
 
     /// <summary>Whose namespace or folder this is; null for any other name.</summary>

@@ -27,10 +27,11 @@ public sealed partial record Ping(int Sent, int Received, TimeSpan Mean)
         if (!counts.Success)
             throw new CommandException(new Command("ping", to), $"on {from}", result);
         Match times = Times().Match(result.Output);
+        double milliseconds = times.Success ? double.Parse(times.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : 0;
         return new(
             int.Parse(counts.Groups[1].ValueSpan, CultureInfo.InvariantCulture),
             int.Parse(counts.Groups[2].ValueSpan, CultureInfo.InvariantCulture),
-            times.Success ? TimeSpan.FromMilliseconds(double.Parse(times.Groups[1].ValueSpan, CultureInfo.InvariantCulture)) : TimeSpan.Zero);
+            TimeSpan.FromMilliseconds(milliseconds));
 
         static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
     }

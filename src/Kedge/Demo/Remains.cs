@@ -2,7 +2,9 @@ using Kedge.Linux.Namespaces;
 
 namespace Kedge.Demo;
 
-/// <summary>Removes what a <see cref="Topology"/> made, found by its names alone, so that it works for one whose process has died as well.</summary>
+/// <summary>
+/// Removes what a <see cref="Topology"/> made, found by its names alone, so that it works for one whose process has died as well.
+/// </summary>
 internal static class Remains
 {
     /// <summary>Where the UAPI sockets of all namespaces are.</summary>
@@ -25,13 +27,16 @@ internal static class Remains
             IgnoreAbsent(() => Directory.Delete(folder, recursive: true));
     }
 
-    /// <summary>Ends what runs in these namespaces and removes them; removes the interfaces of this process's own namespace, and their sockets.</summary>
+    /// <summary>
+    /// Ends what runs in these namespaces and removes them; removes the interfaces of this process's own namespace, and their sockets.
+    /// </summary>
     public static void Remove(IReadOnlyList<NetworkNamespace> namespaces, IReadOnlyList<string> interfaces)
     {
         if (SendToAll(ProcessSignal.Terminate) && !Wait.TryUntil(() => !SendToAll(ProcessSignal.None), GracePeriod))
         {
             // Again and again: what forks while it is being killed leaves another one.
-            Wait.Until(() => !SendToAll(ProcessSignal.Kill), 5 * GracePeriod, $"the end of the processes in {string.Join(", ", namespaces)}");
+            string what = $"the end of the processes in {string.Join(", ", namespaces)}";
+            Wait.Until(() => !SendToAll(ProcessSignal.Kill), 5 * GracePeriod, what);
         }
         foreach (NetworkNamespace one in namespaces)
             one.Delete();
@@ -52,7 +57,8 @@ internal static class Remains
         }
     }
 
-    private static IEnumerable<string> NamesOfInterfaces() => Directory.GetDirectories("/sys/class/net").Select(path => Path.GetFileName(path));
+    private static IEnumerable<string> NamesOfInterfaces() =>
+        Directory.GetDirectories("/sys/class/net").Select(path => Path.GetFileName(path));
 
     private static string[] FilesIn(string folder) => Directory.Exists(folder) ? Directory.GetFiles(folder) : [];
 

@@ -68,7 +68,9 @@ public sealed class RunningProcess : IDisposable
     /// <summary>Starts a program on this host itself.</summary>
     public static RunningProcess Start(Command command) => Start(command, "on this host", []);
 
-    /// <summary>Waits until the program has written a line that contains <paramref name="part"/>, to either stream, and returns the line.</summary>
+    /// <summary>
+    /// Waits until the program has written a line that contains <paramref name="part"/>, to either stream, and returns the line.
+    /// </summary>
     /// <exception cref="CommandException">The program ended, or the time was over, without such a line.</exception>
     public string WaitForLine(string part, TimeSpan timeout)
     {
@@ -103,7 +105,9 @@ public sealed class RunningProcess : IDisposable
         return Result();
     }
 
-    /// <summary>Ends the program, by SIGTERM, and by SIGKILL when it has not ended a second later. One that has ended already is fine.</summary>
+    /// <summary>
+    /// Ends the program, by SIGTERM, and by SIGKILL when it has not ended a second later. One that has ended already is fine.
+    /// </summary>
     public CommandResult Stop()
     {
         Signal(ProcessSignal.Terminate);
@@ -136,7 +140,9 @@ public sealed class RunningProcess : IDisposable
         _process.Dispose();
     }
 
-    /// <summary>Starts a program by way of <paramref name="prefix"/>, such as <c>ip netns exec NAME</c>, which must replace itself by it.</summary>
+    /// <summary>
+    /// Starts a program by way of <paramref name="prefix"/>, such as <c>ip netns exec NAME</c>, which must replace itself by it.
+    /// </summary>
     internal static RunningProcess Start(Command command, string where, IReadOnlyList<string> prefix)
     {
         ArgumentNullException.ThrowIfNull(command);
@@ -192,7 +198,9 @@ public sealed class RunningProcess : IDisposable
             to.Append(line).Append('\n');
     }
 
-    /// <summary>The one thread that starts programs. It lives as long as this process, and so does the claim of its children on a signal.</summary>
+    /// <summary>
+    /// The one thread that starts programs. It lives as long as this process, and so does the claim of its children on a signal.
+    /// </summary>
     private static class StartingThread
     {
         private static readonly BlockingCollection<Action> Requests = [];

@@ -1,6 +1,9 @@
 namespace Kedge.Demo;
 
-/// <summary>A switch of a <see cref="Topology"/>: a bridge in a namespace of its own, to which any number of hosts are attached. Any thread may use it.</summary>
+/// <summary>
+/// A switch of a <see cref="Topology"/>: a bridge in a namespace of its own, to which any number of hosts are attached. Any thread may use
+/// it.
+/// </summary>
 public sealed class Switch
 {
     private const string Bridge = "switch0";

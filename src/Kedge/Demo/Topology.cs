@@ -13,9 +13,9 @@ namespace Kedge.Demo;
 /// a.Run("ping", "-c", "1", "10.1.0.2");
 /// </code>
 /// <para>
-/// Whoever created it disposes it; that ends every process inside and removes namespaces, links, sockets and files. SIGINT and SIGTERM do so too.
-/// After SIGKILL the next topology on this machine does, because every name says whose it is (<see cref="Owner"/>). What another live
-/// process owns is never touched. Any thread may use it. It needs root.
+/// Whoever created it disposes it; that ends every process inside and removes namespaces, links, sockets and files. SIGINT and SIGTERM do
+/// so too. After SIGKILL the next topology on this machine does, because every name says whose it is (<see cref="Owner"/>). What another
+/// live process owns is never touched. Any thread may use it. It needs root.
 /// </para>
 /// </summary>
 public sealed class Topology : IDisposable
@@ -23,6 +23,7 @@ public sealed class Topology : IDisposable
     private static readonly Lock AllLock = new();
     private static readonly List<Topology> All = [];
     private static readonly List<IDisposable> Signals = [];
+    private static bool _ending;
     private static int _lastNumber;
     private static int _lastInterface;
 
@@ -43,10 +44,13 @@ public sealed class Topology : IDisposable
     public string TempFolder { get; }
 
     /// <summary>An empty network. First removes what dead processes have left of theirs.</summary>
+    /// <exception cref="OperationCanceledException">This process has been asked to end.</exception>
     public static Topology Create()
     {
         lock (AllLock)
         {
+            if (_ending)
+                throw new OperationCanceledException("This process has been asked to end.");
             if (Signals.Count == 0)
                 RegisterSignals();
             CleanUpAfterDead();
@@ -56,7 +60,9 @@ public sealed class Topology : IDisposable
         }
     }
 
-    /// <summary>Removes what processes that no longer run have left behind: their namespaces with the processes inside, links, sockets and files.</summary>
+    /// <summary>
+    /// Removes what processes that no longer run have left behind: their namespaces with the processes inside, links, sockets and files.
+    /// </summary>
     public static void CleanUpAfterDead() => Remains.Remove(owner => !owner.IsAlive);
 
     /// <summary>Adds a machine without any link.</summary>
@@ -98,12 +104,14 @@ public sealed class Topology : IDisposable
             "peer", "name", link.InterfaceOfB, "netns", b.Namespace.Name, "mtu", bytes));
         SetUp(a, link.InterfaceOfA, addressesOfA);
         SetUp(b, link.InterfaceOfB, addressesOfB);
+        AwaitCarrier(a, link.InterfaceOfA);
+        AwaitCarrier(b, link.InterfaceOfB);
         return link;
     }
 
     /// <summary>
-    /// A name for a tunnel's interface. No other on this machine has it, whatever the namespace: the sockets below <c>/var/run/wireguard</c>
-    /// are named after interfaces, and all namespaces share that folder.
+    /// A name for a tunnel's interface. No other on this machine has it, whatever the namespace: the sockets below
+    /// <c>/var/run/wireguard</c> are named after interfaces, and all namespaces share that folder.
     /// </summary>
     public string NewInterfaceName()
     {
@@ -165,6 +173,12 @@ public sealed class Topology : IDisposable
         host.Ip("link", "set", interfaceName, "up");
     }
 
+    /// <summary>The kernel notices up to a second later that a cable is plugged in at both ends, and drops what is sent before.</summary>
+    private static void AwaitCarrier(Host host, string interfaceName) => Wait.Until(
+        () => host.Ip("-brief", "link", "show", "dev", interfaceName).Output.Contains(" UP ", StringComparison.Ordinal),
+        TimeSpan.FromSeconds(10),
+        $"the carrier of {interfaceName} on {host}");
+
     private static void RegisterSignals()
     {
         // Not cancelled: once all is removed, the signal has its usual effect.
@@ -177,7 +191,10 @@ public sealed class Topology : IDisposable
     {
         List<Topology> all;
         lock (AllLock)
+        {
+            _ending = true;
             all = [.. All];
+        }
         foreach (Topology topology in all)
             topology.Dispose();
     }

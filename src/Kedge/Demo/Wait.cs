@@ -8,7 +8,9 @@ public static class Wait
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
     /// <summary>Returns as soon as <paramref name="condition"/> holds; asks it every 10 ms.</summary>
-    /// <exception cref="TimeoutException"><paramref name="what"/>, which should name the awaited, did not come within <paramref name="timeout"/>.</exception>
+    /// <exception cref="TimeoutException">
+    /// <paramref name="what"/>, which should name the awaited, did not come within <paramref name="timeout"/>.
+    /// </exception>
     public static void Until(Func<bool> condition, TimeSpan timeout, string what)
     {
         ArgumentNullException.ThrowIfNull(condition);

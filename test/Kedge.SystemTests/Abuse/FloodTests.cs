@@ -68,8 +68,9 @@ public class FloodTests : IClassFixture<AttackedTunnel>
     [Fact]
     public void Transport_messages_of_the_session_sent_again()
     {
-        byte[][] seen = [.. _tunnel.Middle.ToFirst.Where(message => message[0] == 4).SkipLast(20).TakeLast(1000)];
-        Assert.NotEmpty(seen);
+        byte[][] Seen() => [.. _tunnel.Middle.ToFirst.Where(message => message[0] == 4).SkipLast(20).TakeLast(1000)];
+        Wait.Until(() => Seen().Length > 0, TimeSpan.FromSeconds(10), "more than 20 transport messages");
+        byte[][] seen = Seen();
         IEnumerable<byte[]> again = Enumerable.Repeat(seen, 1 + 30_000 / seen.Length).SelectMany(message => message);
 
         int sent = _tunnel.Flood(again, burst: 1000);

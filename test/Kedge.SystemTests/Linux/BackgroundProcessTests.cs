@@ -78,6 +78,22 @@ public class BackgroundProcessTests
     }
 
     [Fact]
+    public void Readiness_is_told_once_and_the_pipe_closed()
+    {
+        using AnonymousPipeServerStream pipe = new(PipeDirection.In, HandleInheritability.None);
+        string number = $"{pipe.ClientSafePipeHandle.DangerousGetHandle()}";
+        pipe.ClientSafePipeHandle.SetHandleAsInvalid(); // It belongs to who signals.
+        Environment.SetEnvironmentVariable("KEDGE_READY_FD", number);
+
+        BackgroundProcess.SignalReady();
+
+        Assert.Equal(1, pipe.ReadByte());
+        Assert.Equal(-1, pipe.ReadByte());
+        Assert.Null(Environment.GetEnvironmentVariable("KEDGE_READY_FD"));
+        BackgroundProcess.SignalReady();
+    }
+
+    [Fact]
     public void A_program_that_is_not_there_is_named()
     {
         var failure = Assert.Throws<LinuxException>(() => BackgroundProcess.Start("/nowhere/kedge", ["kedge"]));

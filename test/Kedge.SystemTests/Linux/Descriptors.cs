@@ -15,13 +15,16 @@ internal static class Descriptors
            select int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture),
     ];
 
-    /// <summary>A line of what the kernel tells about a descriptor; null where there is no such line, or no such descriptor any more.</summary>
+    /// <summary>
+    /// A line of what the kernel tells about a descriptor; null where there is no such line, or no such descriptor any more.
+    /// </summary>
     public static string? Line(int number, string name)
     {
         try
         {
-            string? line = File.ReadLines($"/proc/self/fdinfo/{number}").FirstOrDefault(one => one.StartsWith(name + ":", StringComparison.Ordinal));
-            return line?[(name.Length + 1)..].Trim();
+            string start = name + ":";
+            string? line = File.ReadLines($"/proc/self/fdinfo/{number}").FirstOrDefault(one => one.StartsWith(start, StringComparison.Ordinal));
+            return line?[start.Length..].Trim();
         }
         catch (FileNotFoundException)
         {

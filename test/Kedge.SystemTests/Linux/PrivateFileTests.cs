@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Kedge.Demo;
 using Kedge.Linux;
 using Kedge.Linux.Files;
 using Kedge.Linux.LocalSockets;
@@ -9,13 +10,16 @@ public class PrivateFileTests : IDisposable
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("kedge-files-").FullName;
+    private readonly Topology _net = Topology.Create(); // For its folder, which is removed whatever happens.
+    private readonly string _folder;
+
+    public PrivateFileTests() => _folder = _net.TempFolder;
 
     private string Target => Path.Combine(_folder, "key");
 
     public void Dispose()
     {
-        Directory.Delete(_folder, recursive: true);
+        _net.Dispose();
         GC.SuppressFinalize(this);
     }
 
@@ -26,7 +30,7 @@ public class PrivateFileTests : IDisposable
     public void What_is_written_is_read_and_is_its_owners_alone(int length)
     {
         byte[] contents = new byte[length];
-        Random.Shared.NextBytes(contents);
+        new Random(length).NextBytes(contents);
 
         PrivateFile.Write(Target, contents);
 

@@ -171,9 +171,13 @@ public class UdpPortChangeTests : IDisposable
         using UdpPort port = Opened();
         Open(port, 0);
 
-        Assert.All(
-            Descriptors.Open(target => target.StartsWith("socket:", StringComparison.Ordinal) || target.StartsWith("anon_inode:", StringComparison.Ordinal)),
-            number => Assert.True(Descriptors.ClosesOnExec(number)));
+        List<int> numbers =
+        [
+            .. Descriptors.Open(target => target.StartsWith("socket:", StringComparison.Ordinal)),
+            .. Descriptors.Open(target => target.StartsWith("anon_inode:", StringComparison.Ordinal)),
+        ];
+        Assert.InRange(numbers.Count, 4, int.MaxValue);
+        Assert.All(numbers, number => Assert.True(Descriptors.ClosesOnExec(number)));
     }
 
     private UdpPort Opened()

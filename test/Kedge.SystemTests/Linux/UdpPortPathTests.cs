@@ -88,7 +88,7 @@ public class UdpPortPathTests : IDisposable
         using UdpPort a = Opened(_a), b = Opened(_b);
         using Receiver atA = new(a);
         _net.Connect(_a, _b, [], [address]);
-        Endpoint local = new(IpPrefixAddress(address), 0, _b.Namespace.Run(() => InterfaceName.ToIndex("eth1")));
+        Endpoint local = new(AddressOf(address), 0, Index(_b, "eth1"));
         _b.Ip("link", "delete", "eth1");
         PacketBuffer datagram = Batch.Datagram(At(to, a), 1);
         datagram.Source = local;
@@ -100,22 +100,49 @@ public class UdpPortPathTests : IDisposable
     }
 
     [Fact]
-    public void Link_local_ends_carry_their_interface()
+    public void An_ipv4_answer_leaves_by_the_interface_that_was_asked()
     {
-        IpAddress linkLocal = LinkLocal(_b);
-        uint indexAtA = _a.Namespace.Run(() => InterfaceName.ToIndex("eth0")), indexAtB = _b.Namespace.Run(() => InterfaceName.ToIndex("eth0"));
+        // The way back to what a asks from is shorter by eth0; a asks by eth1. (For IPv6 the kernel goes by its routes alone.)
+        _net.Connect(_a, _b, ["10.5.0.1/24"], ["10.5.0.2/24"]);
+        _a.AddAddress("lo", "10.99.0.1/32");
+        _b.Ip("route", "add", "10.99.0.1", "via", "10.1.0.1", "metric", "1");
+        _b.Ip("route", "add", "10.99.0.1", "via", "10.5.0.1", "metric", "2");
+        using UdpPort a = Opened(_a), b = Opened(_b);
+        using Receiver atA = new(a), atB = new(b);
+        PacketBuffer question = Batch.Datagram(At("10.5.0.2", b));
+        question.Source = new(IpAddress.Parse("10.99.0.1"), 0);
+
+        Assert.Equal(1, a.Send([question]));
+        Received asked = Assert.Single(atB.Take(1));
+        PacketBuffer answer = Batch.Datagram(asked.Source, 1), byRoute = Batch.Datagram(asked.Source, 2);
+        answer.Source = asked.Destination;
+        Assert.Equal(2, b.Send([answer, byRoute]));
+
+        Assert.Equal(At("10.99.0.1", a), asked.Source);
+        Assert.Equal(Index(_b, "eth1"), asked.Destination.ScopeId);
+        IEnumerable<(int, uint)> cameInBy = atA.Take(2).Select(got => (got.Number, got.Destination.ScopeId)).Order();
+        Assert.Equal([(1, Index(_a, "eth1")), (2, Index(_a, "eth0"))], cameInBy);
+    }
+
+    [Theory]
+    [InlineData("eth0")]
+    [InlineData("eth1")]
+    public void Link_local_ends_carry_their_interface(string link)
+    {
+        _net.Connect(_a, _b, ["10.5.0.1/24"], ["10.5.0.2/24"]);
+        IpAddress atLinkOfA = LinkLocal(_a, link), atLinkOfB = LinkLocal(_b, link);
         using UdpPort a = Opened(_a), b = Opened(_b);
         using Receiver atA = new(a), atB = new(b);
 
-        Assert.Equal(1, a.Send([Batch.Datagram(new(linkLocal, (ushort)b.Port, indexAtA))]));
+        Assert.Equal(1, a.Send([Batch.Datagram(new(atLinkOfB, (ushort)b.Port, Index(_a, link)))]));
         Received question = Assert.Single(atB.Take(1));
         PacketBuffer answer = Batch.Datagram(question.Source);
         answer.Source = question.Destination;
         Assert.Equal(1, b.Send([answer]));
 
-        Assert.Equal(new(LinkLocal(_a), (ushort)a.Port, indexAtB), question.Source);
-        Assert.Equal(new(linkLocal, (ushort)b.Port, indexAtB), question.Destination);
-        Assert.Equal(new(linkLocal, (ushort)b.Port, indexAtA), Assert.Single(atA.Take(1)).Source);
+        Assert.Equal(new(atLinkOfA, (ushort)a.Port, Index(_b, link)), question.Source);
+        Assert.Equal(new(atLinkOfB, (ushort)b.Port, Index(_b, link)), question.Destination);
+        Assert.Equal(new(atLinkOfB, (ushort)b.Port, Index(_a, link)), Assert.Single(atA.Take(1)).Source);
     }
 
     [Fact]
@@ -184,6 +211,24 @@ public class UdpPortPathTests : IDisposable
         Assert.Equal(1472, Assert.Single(atB.Take(1)).Bytes.Length);
     }
 
+    [Fact]
+    public void The_path_mtu_that_an_ipv6_router_reports_is_kept_to()
+    {
+        Host router = _net.AddHost("router"), far = _net.AddHost("far");
+        _net.Connect(_a, router, ["fd03::2/64"], ["fd03::1/64"]);
+        _net.Connect(router, far, ["fd04::1/64"], ["fd04::2/64"], mtu: 1280);
+        router.EnableForwarding();
+        _a.AddRoute("fd04::/64", "fd03::1");
+        far.AddRoute("default", "fd04::1");
+        using UdpPort a = Opened(_a), b = Opened(far);
+        using Receiver atB = new(b);
+
+        // Only the sender may fragment IPv6 (RFC 8200 section 5): the first datagram is lost, and the router says why.
+        Wait.Until(() => a.Send([Batch.Datagram(At("fd04::2", b), 1, 1452)]) == 1 && atB.All.Length > 0, Receiver.Patience, "a datagram");
+
+        Assert.Equal(1452, atB.All[0].Bytes.Length);
+    }
+
     [Theory]
     [MemberData(nameof(Ends))]
     public void The_mark_takes_the_route_that_the_rules_have_for_it(string to, string from)
@@ -216,11 +261,13 @@ public class UdpPortPathTests : IDisposable
 
     private static Endpoint At(string address, UdpPort port) => new(IpAddress.Parse(address), (ushort)port.Port);
 
-    private static IpAddress IpPrefixAddress(string prefix) => IpAddress.Parse(prefix.Split('/')[0]);
+    private static IpAddress AddressOf(string prefix) => IpAddress.Parse(prefix.Split('/')[0]);
 
-    private static IpAddress LinkLocal(Host host)
+    private static uint Index(Host host, string link) => host.Namespace.Run(() => InterfaceName.ToIndex(link));
+
+    private static IpAddress LinkLocal(Host host, string link)
     {
-        string line = host.Ip("-6", "-o", "address", "show", "dev", "eth0", "scope", "link").Output;
-        return IpPrefixAddress(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[3]);
+        string line = host.Ip("-6", "-o", "address", "show", "dev", link, "scope", "link").Output;
+        return AddressOf(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[3]);
     }
 }

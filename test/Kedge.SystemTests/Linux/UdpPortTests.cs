@@ -99,7 +99,9 @@ public class UdpPortTests
         using UdpPort a = Opened(), b = Opened();
         using var receiver = new Receiver(b);
 
-        Assert.Equal(2, a.Send([Batch.Datagram(At(host, b), 1, longest), Batch.Datagram(At(host, b), 2, longest + 1), Batch.Datagram(At(host, b), 3)]));
+        Endpoint to = At(host, b);
+
+        Assert.Equal(2, a.Send([Batch.Datagram(to, 1, longest), Batch.Datagram(to, 2, longest + 1), Batch.Datagram(to, 3)]));
 
         Received[] got = receiver.Take(2);
         Assert.Equal([longest, 100], got.Select(one => one.Bytes.Length));

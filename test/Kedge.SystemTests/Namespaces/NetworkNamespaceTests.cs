@@ -66,7 +66,8 @@ public sealed class NetworkNamespaceTests : IDisposable
     [Fact]
     public void What_is_thrown_inside_reaches_the_caller()
     {
-        var thrown = Assert.Throws<InvalidOperationException>(() => _host.Namespace.Run(() => throw new InvalidOperationException("inside")));
+        var thrown = Assert.Throws<InvalidOperationException>(
+            () => _host.Namespace.Run(() => throw new InvalidOperationException("inside")));
 
         Assert.Equal("inside", thrown.Message);
     }
@@ -78,7 +79,8 @@ public sealed class NetworkNamespaceTests : IDisposable
         using RunningProcess one = _host.Start("sleep", "1000"), other = _host.Start("sleep", "1000");
         Wait.Until(() => _host.Namespace.ProcessIds().Count == 2, TimeSpan.FromSeconds(10), "both processes inside");
 
-        int[] listed = [.. IpNetns("pids", _host.Namespace.Name).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => int.Parse(line, CultureInfo.InvariantCulture))];
+        string[] lines = IpNetns("pids", _host.Namespace.Name).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        int[] listed = [.. lines.Select(line => int.Parse(line, CultureInfo.InvariantCulture))];
 
         Assert.Equal([one.ProcessId, other.ProcessId], listed.Order());
         Assert.Equal(listed.Order(), _host.Namespace.ProcessIds().Order());

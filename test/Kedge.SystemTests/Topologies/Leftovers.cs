@@ -10,13 +10,15 @@ namespace Kedge.SystemTests.Topologies;
 /// <param name="Links">Its interfaces in this process's own namespace.</param>
 internal sealed record Leftovers(string Namespaces, string Folders, string Sockets, string Links)
 {
+    private const string SocketFolder = "/var/run/wireguard";
+
     public static readonly Leftovers None = new("", "", "", "");
 
     /// <summary>All that a process owns now.</summary>
     public static Leftovers Of(int processId) => new(
         Text(NetworkNamespace.List($"kedge-{processId}-").Select(one => one.Name)),
         Text(Names(Directory.GetDirectories(Path.GetTempPath(), $"kedge-{processId}-*"))),
-        Text(Directory.Exists("/var/run/wireguard") ? Names(Directory.GetFiles("/var/run/wireguard", InterfacePrefix(processId) + "*")) : []),
+        Text(Directory.Exists(SocketFolder) ? Names(Directory.GetFiles(SocketFolder, InterfacePrefix(processId) + "*")) : []),
         Text(Names(Directory.GetDirectories("/sys/class/net", InterfacePrefix(processId) + "*"))));
 
     /// <summary>Whether a process still runs. One that has ended may be listed until init has asked how.</summary>

@@ -3,7 +3,8 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Topologies;
 
 /// <summary>
-/// This test program run as a process of its own that builds a topology and then waits to be ended: what <see cref="CleanUpTests"/> need a victim for.
+/// This test program run as a process of its own that builds a topology and then waits to be ended: what <see cref="CleanUpTests"/> need a
+/// victim for.
 /// </summary>
 internal static class TopologyOwner
 {
@@ -15,7 +16,8 @@ internal static class TopologyOwner
     /// <summary>Starts the process and waits until its topology stands.</summary>
     public static RunningProcess Start()
     {
-        RunningProcess process = RunningProcess.Start(new Command(Environment.ProcessPath!, Mode));
+        // Whoever runs the tests in the background of a shell has SIGINT ignored, and all children inherit that.
+        RunningProcess process = RunningProcess.Start(new Command("env", "--default-signal=INT", Environment.ProcessPath!, Mode));
         process.WaitForLine(Ready, TimeSpan.FromSeconds(30));
         return process;
     }

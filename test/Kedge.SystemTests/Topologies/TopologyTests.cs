@@ -36,12 +36,13 @@ public class TopologyTests
         using var net = Topology.Create();
         Host a = net.AddHost("a"), b = net.AddHost("b"), c = net.AddHost("c");
         Switch middle = net.AddSwitch("middle");
-        middle.Attach(a, ["10.1.0.1/24"]);
-        middle.Attach(b, ["10.1.0.2/24"]);
-        middle.Attach(c, ["10.1.0.3/24"]);
+        middle.Attach(a, ["10.1.0.1/24", "fd01::1/64"]);
+        middle.Attach(b, ["10.1.0.2/24", "fd01::2/64"]);
+        middle.Attach(c, ["10.1.0.3/24", "fd01::3/64"]);
 
         Assert.True(Ping.Run(a, "10.1.0.2").AllReceived);
         Assert.True(Ping.Run(c, "10.1.0.2").AllReceived);
+        Assert.True(Ping.Run(c, "fd01::1").AllReceived);
     }
 
     [Theory]
@@ -78,7 +79,9 @@ public class TopologyTests
         using var net = Topology.Create();
         Host a = net.AddHost("a");
 
-        var failure = Assert.Throws<CommandException>(() => a.Run(new Command("sleep", "1000") { Timeout = TimeSpan.FromMilliseconds(100) }));
+        var command = new Command("sleep", "1000") { Timeout = TimeSpan.FromMilliseconds(100) };
+
+        var failure = Assert.Throws<CommandException>(() => a.Run(command));
 
         Assert.Contains("sleep 1000", failure.Message, StringComparison.Ordinal);
         Assert.Empty(a.Namespace.ProcessIds());
@@ -106,6 +109,17 @@ public class TopologyTests
         };
 
         Assert.Equal("from the input\nfrom the environment\n", a.Run(command).Output);
+    }
+
+    [Fact]
+    public void Names_of_interfaces_are_short_enough_for_the_kernel_and_never_repeat()
+    {
+        using Topology one = Topology.Create(), other = Topology.Create();
+
+        string[] names = [.. Enumerable.Range(0, 1000).Select(index => (index % 2 == 0 ? one : other).NewInterfaceName())];
+
+        Assert.All(names, name => Assert.InRange(name.Length, 1, 15));
+        Assert.Equal(names.Length, names.Distinct().Count());
     }
 
     [Fact]

@@ -4,8 +4,8 @@ using System.Reflection.PortableExecutable;
 namespace Kedge.SystemTests.Walls;
 
 /// <summary>
-/// The walls once more, in what was built: the analyzer looks at what code does, and passes over a banned type that is only declared, as a field's or a
-/// parameter's type; the compiled assembly lists every type it mentions.
+/// The walls once more, in what was built: the analyzer looks at what code does, and passes over a banned type that is only declared, as a
+/// field's or a parameter's type; the compiled assembly lists every type it mentions.
 /// </summary>
 public class MetadataTests
 {

@@ -38,9 +38,11 @@ internal sealed partial class Probe
 
     /// <summary>All files of this folder.</summary>
     public static IEnumerable<Probe> ReadAll() =>
-        Directory.GetFiles(Repository.PathOf("test/Kedge.SystemTests/Walls"), "*.txt").Select(path => Read(System.IO.Path.GetFileNameWithoutExtension(path)));
+        Directory.GetFiles(Folder, "*.txt").Select(path => Read(System.IO.Path.GetFileNameWithoutExtension(path)));
 
-    private static string PathOf(string name) => Repository.PathOf($"test/Kedge.SystemTests/Walls/{name}.txt");
+    private static string Folder => Repository.PathOf("test/Kedge.SystemTests/Walls");
+
+    private static string PathOf(string name) => System.IO.Path.Combine(Folder, name + ".txt");
 
     [GeneratedRegex(@" // ([A-Z]+[0-9]+)(?: (\S+))?$")]
     private static partial Regex Expectation();

@@ -5,24 +5,21 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Walls;
 
 /// <summary>
-/// Compiles each assembly of ours together with the probes of its walls, once for all tests and apart from every other build, and keeps the errors.
+/// Compiles the probes as if they were the sources of an assembly of ours, with its settings and references; once for all tests and apart
+/// from every other build. Keeps the errors.
 /// </summary>
 public sealed partial class ProbeBuild
 {
-    // What the compiler refuses in a declaration hides what analyzers would say: hence a compilation of its own for Unsafe.
     private static readonly (string Project, string[] Probes)[] Compilations =
     [
-        ("src/Kedge.Crypto", ["Kedge.Crypto"]),
-        ("src/Kedge.Linux", ["Kedge.Linux"]),
         ("src/Kedge.Protocol", ["Kedge.Protocol", "Native"]),
         ("src/Kedge.Node", ["Kedge.Node", "Native"]),
         ("src/Kedge.Control", ["Kedge.Control", "Native"]),
         ("src/Kedge", ["Native"]),
         ("test/Kedge.SystemTests", ["Kedge.SystemTests", "Native"]),
+        // What the compiler refuses in a declaration hides what analyzers would say: hence a compilation of its own. One is enough, because
+        // it hangs on the same setting as the unsafe block in Native, which all have.
         ("src/Kedge.Protocol", ["Unsafe"]),
-        ("src/Kedge.Node", ["Unsafe"]),
-        ("src/Kedge.Control", ["Unsafe"]),
-        ("src/Kedge", ["Unsafe"]),
     ];
 
     private readonly ILookup<(string Project, string Probe), Refusal> _refusals;
@@ -67,8 +64,9 @@ public sealed partial class ProbeBuild
         // What is on, is on as in every build. What is off has nothing to do with walls, and would complain about the probes' form.
         string options = string.Join(
             ';',
-            $"Configuration={Repository.Configuration}", "BuildProjectReferences=false", "ProduceReferenceAssembly=false", "UseSharedCompilation=false",
-            "GenerateDocumentationFile=false", "EnableNETAnalyzers=false", "EnforceCodeStyleInBuild=false");
+            $"Configuration={Repository.Configuration}",
+            "BuildProjectReferences=false", "ProduceReferenceAssembly=false", "UseSharedCompilation=false",
+            "OutputType=Library", "GenerateDocumentationFile=false", "EnableNETAnalyzers=false", "EnforceCodeStyleInBuild=false");
         var compilations = new XElement("ItemGroup");
         foreach ((string project, string[] probes) in Compilations)
         {

@@ -5,7 +5,8 @@ using Kedge.Protocol.WireGuard.Uapi;
 namespace Kedge.SystemTests.Wg;
 
 /// <summary>
-/// A device that keeps its configuration and nothing else, as simple as the specification allows: what stands behind the socket in tests of the socket.
+/// A device that keeps its configuration and nothing else, as simple as the specification allows: what stands behind the socket in tests of
+/// the socket.
 /// </summary>
 internal sealed class DeviceModel
 {

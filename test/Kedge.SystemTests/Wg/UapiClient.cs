@@ -6,9 +6,12 @@ namespace Kedge.SystemTests.Wg;
 /// <summary>The client's end of a UAPI socket, for saying what <c>wg</c> would never say.</summary>
 internal sealed class UapiClient : IDisposable
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(20);
 
     private readonly Socket _socket;
+    private readonly byte[] _buffer = new byte[4096];
+    private int _next;
+    private int _end;
 
     private UapiClient(Socket socket) => _socket = socket;
 
@@ -46,17 +49,22 @@ internal sealed class UapiClient : IDisposable
     public string ReadAnswer()
     {
         var answer = new StringBuilder();
-        Span<byte> one = stackalloc byte[1];
-        while (_socket.Receive(one) == 1)
+        while (true)
         {
-            answer.Append((char)one[0]);
-            if (one[0] == '\n' && (answer.Length == 1 || answer[^2] == '\n'))
-                break;
+            while (_next < _end)
+            {
+                char one = (char)_buffer[_next++];
+                answer.Append(one);
+                if (one == '\n' && (answer.Length == 1 || answer[^2] == '\n'))
+                    return answer.ToString();
+            }
+            (_next, _end) = (0, _socket.Receive(_buffer));
+            if (_end == 0)
+                return answer.ToString();
         }
-        return answer.ToString();
     }
 
-    /// <summary>Whether the other end has closed the connection, after at most 10 seconds of nothing.</summary>
+    /// <summary>Whether the other end has closed the connection, after at most 20 seconds of nothing.</summary>
     public bool IsClosedByServer()
     {
         try

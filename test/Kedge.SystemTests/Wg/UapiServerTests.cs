@@ -72,6 +72,23 @@ public sealed class UapiServerTests : IDisposable
     }
 
     [Fact]
+    public void A_device_that_is_ending_is_no_device()
+    {
+        _server.Device.NextFailure = new ObjectDisposedException("device");
+        Assert.Equal("errno=-19\n\n", UapiClient.Ask(_server.Path, "set=1\nlisten_port=7\n\n"));
+    }
+
+    [Fact]
+    public void A_request_that_stands_still_is_given_up_while_an_idle_connection_stays()
+    {
+        using UapiClient halfway = UapiClient.Connect(_server.Path), idle = UapiClient.Connect(_server.Path);
+        halfway.Send("set=1\nlisten_port=7\n");
+        Assert.True(halfway.IsClosedByServer()); // after 10 s
+        idle.Send("get=1\n\n");
+        Assert.Equal("errno=0\n\n", idle.ReadAnswer());
+    }
+
+    [Fact]
     public void A_defect_of_the_device_is_an_error_of_that_request_alone()
     {
         _server.Device.NextFailure = new InvalidOperationException("A defect.");
@@ -104,7 +121,8 @@ public sealed class UapiServerTests : IDisposable
     {
         using var server = new UapiFixture(whereWgLooks: true);
         File.SetUnixFileMode(server.Path, (UnixFileMode)0b110_110_110);
-        using RunningProcess wg = RunningProcess.Start(new Command("setpriv", "--reuid=65534", "--clear-groups", "wg", "show", server.InterfaceName));
+        var asNobody = new Command("setpriv", "--reuid=65534", "--clear-groups", "wg", "show", server.InterfaceName);
+        using RunningProcess wg = RunningProcess.Start(asNobody);
         CommandResult refused = wg.WaitForExit(TimeSpan.FromSeconds(10));
         Assert.False(refused.Succeeded);
         Assert.Equal("", refused.Output);

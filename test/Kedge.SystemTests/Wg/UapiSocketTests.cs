@@ -77,8 +77,9 @@ public sealed class UapiSocketTests : IDisposable
     {
         Host host = _net.AddHost("a");
         DeviceProcess device = DeviceProcess.StartWireGuardGo(host);
-        UserError error = Assert.Throws<UserError>(() => { _ = UapiSocket.Listen(UapiSocket.DefaultDirectory, device.Name); });
-        Assert.StartsWith($"{device.Name} is already run by process {device.Process.ProcessId} (wireguard-go)", error.Message, StringComparison.Ordinal);
+        UserError error = Assert.Throws<UserError>(() => UapiSocket.Listen(UapiSocket.DefaultDirectory, device.Name));
+        Assert.StartsWith(
+            $"{device.Name} is already run by process {device.Process.ProcessId} (wireguard-go)", error.Message, StringComparison.Ordinal);
         Assert.Single(device.Show("listen-port").Trim().Split('\n'));
     }
 

@@ -83,7 +83,8 @@ public sealed class UapiReaderTests
     [Fact]
     public void The_last_of_two_values_counts()
     {
-        using DeviceChange change = ReadSet($"set=1\nlisten_port=1\nlisten_port=2\npublic_key={SomeKey}\nendpoint=192.0.2.1:1\nendpoint=192.0.2.2:2\n\n");
+        using DeviceChange change = ReadSet(
+            $"set=1\nlisten_port=1\nlisten_port=2\npublic_key={SomeKey}\nendpoint=192.0.2.1:1\nendpoint=192.0.2.2:2\n\n");
         Assert.Equal((ushort)2, change.ListenPort);
         Assert.Equal(Endpoint.Parse("192.0.2.2:2"), change.Peers[0].Endpoint);
     }
@@ -91,7 +92,8 @@ public sealed class UapiReaderTests
     [Fact]
     public void Replacing_the_allowed_ips_forgets_those_that_stood_before_it()
     {
-        using DeviceChange change = ReadSet($"set=1\npublic_key={SomeKey}\nallowed_ip=10.0.0.0/8\nreplace_allowed_ips=true\nallowed_ip=10.2.0.0/16\n\n");
+        using DeviceChange change = ReadSet(
+            $"set=1\npublic_key={SomeKey}\nallowed_ip=10.0.0.0/8\nreplace_allowed_ips=true\nallowed_ip=10.2.0.0/16\n\n");
         Assert.Equal([new AllowedIpChange(IpPrefix.Parse("10.2.0.0/16"), Remove: false)], change.Peers[0].AllowedIps);
     }
 
@@ -313,7 +315,7 @@ public sealed class UapiReaderTests
             byte[] bytes = run % 2 == 0 ? [.. valid] : new byte[random.Next(600)];
             if (run % 2 != 0)
                 random.NextBytes(bytes);
-            // The first line stays, or nearly all runs would end there; a byte that printable ASCII does not have makes the rest bad for sure.
+            // The first line stays, or nearly all runs would end there; a byte that is not printable makes the rest bad for sure.
             "set=1\n"u8.CopyTo(bytes.Length >= 6 ? bytes : bytes = new byte[6]);
             bytes = [.. bytes[..^1], (byte)random.Next(128, 256), (byte)'\n', (byte)'\n'];
             using UapiReader reader = NewReader();
@@ -325,7 +327,7 @@ public sealed class UapiReaderTests
                 at += consumed;
             }
             if (run % 2 == 0)
-                Assert.True(events.Count(found => found != UapiEvent.None) == 1 && !events.Contains(UapiEvent.Error), $"seed {seed}, run {run}");
+                Assert.True(events.FindAll(found => found != UapiEvent.None) is [UapiEvent.Violation], $"seed {seed}, run {run}");
         }
     }
 

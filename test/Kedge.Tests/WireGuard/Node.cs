@@ -37,8 +37,8 @@ internal sealed class Node : IDisposable
     private readonly AeadPacket[] _batch = new AeadPacket[1];
     private readonly byte[] _sending = new byte[TransportData.Overhead + ushort.MaxValue + 15];
     private readonly byte[] _reply = new byte[HandshakeResponse.Size];
-    private bool _attention;
-    private Instant _wakeAt;
+    private Instant _attention = Instant.Never;
+    private Instant _deadline;
 
     public Node(Pair pair, string name, int number)
     {
@@ -91,7 +91,10 @@ internal sealed class Node : IDisposable
     public DateTimeOffset WallClock => Pair.RightTimeAtStart + (_pair.Now - new Instant(0)) + ClockError;
 
     /// <summary>When it has to be polled next.</summary>
-    public Instant WakeAt => _attention ? _pair.Now : _wakeAt;
+    public Instant WakeAt => Instant.Earlier(_attention + Latency, _deadline);
+
+    /// <summary>How long its handshake thread takes to wake up when there is something to do.</summary>
+    public TimeSpan Latency { get; set; }
 
     /// <summary>The tunnel to a node.</summary>
     public PeerTunnel TunnelTo(Node node) =>
@@ -153,7 +156,7 @@ internal sealed class Node : IDisposable
                 if (outcome.Kind == OutcomeKind.ToNetwork)
                     _pair.Network.Send(_reply.AsSpan(0, outcome.Length), Address, remote);
                 // A handshake message may have made something due.
-                _attention = true;
+                AskForAttention();
                 break;
             default:
                 Device.Drops.Add(DropReason.UnknownDatagram);
@@ -197,15 +200,17 @@ internal sealed class Node : IDisposable
     /// </summary>
     public void Poll()
     {
-        _attention = false;
-        _wakeAt = Instant.Never;
+        _attention = Instant.Never;
+        _deadline = Instant.Never;
         foreach (PeerTunnel peer in Device.Peers)
         {
             while (peer.Poll(_pair.Now, WallClock, _sending) is { Kind: OutcomeKind.ToNetwork, Length: var length })
                 Transmit(peer, _sending.AsSpan(0, length));
-            _wakeAt = Instant.Earlier(_wakeAt, peer.NextDeadline(_pair.Now));
+            _deadline = Instant.Earlier(_deadline, peer.NextDeadline(_pair.Now));
         }
     }
+
+    private void AskForAttention() => _attention = Instant.Earlier(_attention, _pair.Now);
 
     private void Transmit(PeerTunnel peer, ReadOnlySpan<byte> datagram)
     {
@@ -253,7 +258,7 @@ internal sealed class Node : IDisposable
         _pair.Random.NextBytes(_privateKey);
         ReservationOnDisk = default;
         Device.SetIdentity(new LocalIdentity(_privateKey), NewTimestampSource());
-        _attention = true;
+        AskForAttention();
     }
 
     /// <summary>Ends cleanly and starts again.</summary>
@@ -270,11 +275,11 @@ internal sealed class Node : IDisposable
 
     private WireGuardDevice Start()
     {
-        var device = new WireGuardDevice(_pair.Timing, bytes => _pair.Random.NextBytes(bytes), () => _attention = true);
+        var device = new WireGuardDevice(_pair.Timing, bytes => _pair.Random.NextBytes(bytes), AskForAttention);
         device.SetIdentity(new LocalIdentity(_privateKey), NewTimestampSource());
         foreach (PeerSettings settings in _settings.Values)
             Configure(device, settings);
-        _attention = true;
+        AskForAttention();
         return device;
     }
 
@@ -298,7 +303,7 @@ internal sealed class Node : IDisposable
             peer.PersistentKeepalive = settings.PersistentKeepalive;
             peer.RequestKeepalive();
         }
-        _attention = true;
+        AskForAttention();
         return peer;
     }
 }

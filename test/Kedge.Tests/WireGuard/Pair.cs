@@ -88,12 +88,16 @@ internal sealed class Pair : IDisposable
     public void Handshake()
     {
         A.TunnelTo(B).RequestHandshake();
-        RunUntil(() => HaveSession, Timing.RekeyTimeout);
+        RunUntil(() => HaveSession, Timing.RekeyTimeout * 2);
     }
 
     /// <summary>Whether both ends would send in the same session.</summary>
     public bool HaveSession =>
-        A.TunnelTo(B).Keys.Current is { } a && B.TunnelTo(A).Keys.Current is { } b && a.LocalIndex == b.RemoteIndex && b.LocalIndex == a.RemoteIndex;
+        A.TunnelTo(B).Keys.Current is { } a
+        && B.TunnelTo(A).Keys.Current is { } b
+        && (a.LocalIndex, a.RemoteIndex) == (b.RemoteIndex, b.LocalIndex)
+        && !a.IsExpired(Now)
+        && !b.IsExpired(Now);
 
     /// <summary>Sends a numbered packet from one node's IPv4 address to another's.</summary>
     public static void Send(Node from, Node to, ulong number = 0, int length = 100) =>
@@ -123,7 +127,8 @@ internal sealed class Pair : IDisposable
         while (!condition())
         {
             Instant next = Next();
-            Assert.True(next <= end, $"What was waited for has not happened by {end}.");
+            if (next > end)
+                Assert.Fail($"What was waited for has not happened by {end}.");
             RunAt(next);
         }
     }
@@ -134,7 +139,13 @@ internal sealed class Pair : IDisposable
             node.Dispose();
     }
 
-    private Instant Next() => _nodes.Aggregate(_timeline.NextEvent, (next, node) => Instant.Earlier(next, node.WakeAt));
+    private Instant Next()
+    {
+        Instant next = _timeline.NextEvent;
+        foreach (Node node in _nodes)
+            next = Instant.Earlier(next, node.WakeAt);
+        return next;
+    }
 
     private void RunAt(Instant next)
     {
@@ -151,10 +162,13 @@ internal sealed class Pair : IDisposable
 
     private void PollNodes()
     {
-        foreach (Node node in _nodes.Where(node => node.WakeAt <= Now))
+        foreach (Node node in _nodes)
         {
+            if (node.WakeAt > Now)
+                continue;
             node.Poll();
-            Assert.True(++_pollsAtThisInstant < MaximumPollsAtOneInstant, $"{node.Name} asks to be polled at {Now} again and again.");
+            if (++_pollsAtThisInstant > MaximumPollsAtOneInstant)
+                Assert.Fail($"{node.Name} asks to be polled at {Now} again and again.");
         }
     }
 }

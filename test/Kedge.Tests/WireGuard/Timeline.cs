@@ -37,7 +37,8 @@ internal sealed class Timeline
     /// <summary>Moves the clock on; it never goes back.</summary>
     public void AdvanceTo(Instant time)
     {
-        Assert.True(time >= Now, $"The clock is at {Now} and cannot go back to {time}.");
+        if (time < Now)
+            throw new ArgumentOutOfRangeException(nameof(time), $"The clock is at {Now} and cannot go back to {time}.");
         Now = time;
     }
 

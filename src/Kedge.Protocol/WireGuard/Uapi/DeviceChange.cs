@@ -4,8 +4,8 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Protocol.WireGuard.Uapi;
 
 /// <summary>
-/// One <c>set</c> request: what to change of a device, in the order in which to change it (the device's own keys, then peer by peer). What is
-/// null stays as it is. It owns the secret keys in it and zeroes them when disposed: whoever applies it copies what it keeps.
+/// One <c>set</c> request: what to change of a device, in the order in which to change it (the device's own keys, then peer by peer). What
+/// is null stays as it is. It owns the secret keys in it and zeroes them when disposed: whoever applies it copies what it keeps.
 /// </summary>
 public sealed class DeviceChange : IDisposable
 {
@@ -60,7 +60,7 @@ public sealed class PeerChange(PublicKey publicKey) : IDisposable
     public bool ReplaceAllowedIps { get; set; }
 
     /// <summary>Changes of the allowed IPs, in order.</summary>
-    public IList<AllowedIpChange> AllowedIps { get; } = [];
+    public AllowedIpChanges AllowedIps { get; } = new();
 
     /// <summary>Zeroes the preshared key.</summary>
     public void Dispose()
@@ -69,8 +69,3 @@ public sealed class PeerChange(PublicKey publicKey) : IDisposable
         PresharedKey = null;
     }
 }
-
-/// <summary>One prefix that a peer gets (and any other peer loses) or loses.</summary>
-/// <param name="Prefix">The prefix.</param>
-/// <param name="Remove">Whether the peer loses it: nothing happens where it is another's.</param>
-public readonly record struct AllowedIpChange(IpPrefix Prefix, bool Remove);

@@ -5,14 +5,14 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Protocol.WireGuard.Uapi;
 
 /// <summary>
-/// Puts a <see cref="DeviceChange"/> together from the lines of a <c>set</c> request: keys of the device first, then every <c>public_key</c>
-/// starts a peer. It owns the change until <see cref="Finish"/>.
+/// Puts a <see cref="DeviceChange"/> together from the lines of a <c>set</c> request: keys of the device first, then every
+/// <c>public_key</c> starts a peer. It owns the change until <see cref="Finish"/>.
 /// </summary>
 internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : IDisposable
 {
     private const int KeySize = 32;
     private const int PeerCost = 256; // bytes of memory, roughly
-    private const int AllowedIpCost = 96; // with the room that a list keeps free
+    private const int AllowedIpCost = 36; // with the room that a list keeps free
 
     private const string Key = "expected 64 hexadecimal digits";
     private const string Unknown = "there is no such key here";

@@ -7,7 +7,8 @@ namespace Kedge.Protocol.WireGuard.Uapi;
 
 /// <summary>
 /// The bytes that answer one request, ending with <c>errno=N</c> and an empty line
-/// (<see href="https://www.wireguard.com/xplatform/#configuration-protocol"/>). There may be secret keys in them, so they are zeroed when disposed.
+/// (<see href="https://www.wireguard.com/xplatform/#configuration-protocol"/>). There may be secret keys in them, so they are zeroed when
+/// disposed.
 /// </summary>
 public sealed class UapiAnswer : IDisposable
 {
@@ -53,8 +54,8 @@ public sealed class UapiAnswer : IDisposable
     }
 
     /// <summary>
-    /// Answers <c>kedge_get=1</c>: the keys of <c>get=1</c> without secrets, and <c>own_public_key</c>, <c>mtu</c>, <c>drop=REASON COUNT</c>,
-    /// <c>gauge=NAME VALUE</c>, and for a peer <c>has_preshared_key</c>.
+    /// Answers <c>kedge_get=1</c>: the keys of <c>get=1</c> without secrets, and <c>own_public_key</c>, <c>mtu</c>, <c>drop=REASON
+    /// COUNT</c>, <c>gauge=NAME VALUE</c>, and for a peer <c>has_preshared_key</c>.
     /// </summary>
     public static UapiAnswer KedgeGet(DeviceStatus status)
     {

@@ -4,7 +4,9 @@ using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.WireGuard.Uapi;
 
-/// <summary>Reads what <see cref="UapiAnswer"/> writes, and what other implementations answer. Keys that it does not know are skipped.</summary>
+/// <summary>
+/// Reads what <see cref="UapiAnswer"/> writes, and what other implementations answer. Keys that it does not know are skipped.
+/// </summary>
 public static class UapiAnswerReader
 {
     /// <summary>Reads the answer to <c>get=1</c> or <c>kedge_get=1</c>. The caller disposes the result.</summary>
@@ -33,9 +35,12 @@ public static class UapiAnswerReader
                 else
                     ReadPeer(status.Peers[^1], key, value);
             }
-            if (errno != 0)
-                throw new UapiException(Math.Abs(errno ?? UapiError.Protocol), errno is null ? "The answer has no end." : $"The answer is error {errno}.");
-            return status;
+            return errno switch
+            {
+                0 => status,
+                null => throw new UapiException(UapiError.Protocol, "The answer has no end."),
+                _ => throw new UapiException(Math.Abs(errno.Value), $"The answer is error {errno}."),
+            };
         }
         catch (Exception e) when (e is FormatException or OverflowException or ArgumentOutOfRangeException)
         {

@@ -10,6 +10,9 @@ public sealed record UapiError(int Errno, string Reason)
     /// <summary>EINVAL: a key that does not exist here, or a value that it cannot have.</summary>
     public const int Invalid = 22;
 
+    /// <summary>ENODEV: the device is ending.</summary>
+    public const int NoDevice = 19;
+
     /// <summary>EPROTO: not this protocol at all; nothing that follows on the connection means anything.</summary>
     public const int Protocol = 71;
 

@@ -11,7 +11,9 @@ public enum UapiEvent
     /// <summary>A whole <c>get=1</c> request.</summary>
     Get,
 
-    /// <summary>A whole <c>kedge_get=1</c> request: Kedge's own, without secret keys and with figures that WireGuard has no key for.</summary>
+    /// <summary>
+    /// A whole <c>kedge_get=1</c> request: Kedge's own, without secret keys and with figures that WireGuard has no key for.
+    /// </summary>
     KedgeGet,
 
     /// <summary>A whole <c>set=1</c> request, which <see cref="UapiReader.TakeChange"/> hands over.</summary>
@@ -20,14 +22,17 @@ public enum UapiEvent
     /// <summary>A request that cannot be; <see cref="UapiReader.Error"/> says why. The next one starts after the next empty line.</summary>
     Error,
 
-    /// <summary>Something that is not this protocol, or too much of it; <see cref="UapiReader.Error"/> says why. Nothing more is read from this connection.</summary>
+    /// <summary>
+    /// Something that is not this protocol, or too much of it; <see cref="UapiReader.Error"/> says why. Nothing more is read from this
+    /// connection.
+    /// </summary>
     Violation,
 }
 
 /// <summary>
 /// Reads the requests of one connection from its bytes, however these are cut: <c>key=value</c> lines, of which the first is the operation
-/// and an empty one the end (<see href="https://www.wireguard.com/xplatform/#configuration-protocol"/>). A request is known to be good as a whole before
-/// anybody hears of it, so bad input changes nothing.
+/// and an empty one the end (<see href="https://www.wireguard.com/xplatform/#configuration-protocol"/>). A request is known to be good as a
+/// whole before anybody hears of it, so bad input changes nothing.
 /// <para>
 /// It holds one line and the change that is being put together, and zeroes both when done with them. One thread at a time.
 /// </para>
@@ -71,7 +76,9 @@ public sealed class UapiReader(Func<string, uint> interfaceIndex) : IDisposable
 
     /// <summary>Reads up to the next event.</summary>
     /// <param name="bytes">What was received, in order. Whoever owns it zeroes it: there may be keys in it.</param>
-    /// <param name="consumed">How many bytes were read; the others are to be handed in again, unless the event was <see cref="UapiEvent.None"/>, which reads all.</param>
+    /// <param name="consumed">
+    /// How many bytes were read; the others are to be handed in again, unless the event was <see cref="UapiEvent.None"/>, which reads all.
+    /// </param>
     public UapiEvent Read(ReadOnlySpan<byte> bytes, out int consumed)
     {
         consumed = 0;
@@ -106,7 +113,9 @@ public sealed class UapiReader(Func<string, uint> interfaceIndex) : IDisposable
         return UapiEvent.None;
     }
 
-    /// <summary>Hands over the change of the <see cref="UapiEvent.Set"/> that <see cref="Read"/> just came upon. The caller disposes it.</summary>
+    /// <summary>
+    /// Hands over the change of the <see cref="UapiEvent.Set"/> that <see cref="Read"/> just came upon. The caller disposes it.
+    /// </summary>
     public DeviceChange TakeChange()
     {
         DeviceChange change = _change ?? throw new InvalidOperationException("There is no finished set request.");
@@ -114,7 +123,10 @@ public sealed class UapiReader(Func<string, uint> interfaceIndex) : IDisposable
         return change;
     }
 
-    /// <summary>Gives up the unfinished request with an error of the caller's, such as that there is no room for it. Nothing more is read from this connection.</summary>
+    /// <summary>
+    /// Gives up the unfinished request with an error of the caller's, such as that there is no room for it. Nothing more is read from this
+    /// connection.
+    /// </summary>
     public void Abandon(UapiError error) => Violate(error.Errno, error.Reason);
 
     /// <summary>Zeroes what it holds.</summary>

@@ -1,0 +1,28 @@
+namespace Kedge.Fuzz;
+
+/// <summary>All targets.</summary>
+public static class Targets
+{
+    /// <summary>The targets, in the order of the layers they are about.</summary>
+    public static IReadOnlyList<Target> All { get; } =
+    [
+        new Ip.IpTextTarget(),
+        new Ip.IpPacketTarget(),
+        new Ip.InternetChecksumTarget(),
+        new WireGuard.DatagramTarget(),
+        new WireGuard.PublicKeyTarget(),
+        new WireGuard.Tai64NTarget(),
+        new WireGuard.TimestampSourceTarget(),
+        new WireGuard.AllowedIpsTarget(),
+        new WireGuard.ReplayWindowTarget(),
+        new WireGuard.StagedPacketsTarget(),
+        new WireGuard.RateLimiterTarget(),
+        new WireGuard.HandshakeTarget(),
+        new WireGuard.CookieTarget(),
+        new WireGuard.TransportDataTarget(),
+        new WireGuard.Tunnels.TunnelTarget(),
+    ];
+
+    /// <summary>The target of a name; null when there is none.</summary>
+    public static Target? Find(string name) => All.FirstOrDefault(target => target.Name == name);
+}

@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Kedge.Demo;
+using Kedge.Linux.Namespaces;
+
+namespace Kedge.SystemTests.Interop;
+
+/// <summary>Pings that go on while something else happens, and what came of each. Whoever started it disposes it.</summary>
+internal sealed partial class PingStream : IDisposable
+{
+    private readonly RunningProcess _ping;
+
+    private PingStream(RunningProcess ping) => _ping = ping;
+
+    /// <summary>The numbers of the requests that were answered so far, each once, in the order of the replies.</summary>
+    public IReadOnlyList<int> Answered =>
+        [.. Replies().Matches(_ping.Output).Select(match => int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture)).Distinct()];
+
+    /// <summary>Starts to send echo requests.</summary>
+    /// <param name="from">The host that sends.</param>
+    /// <param name="to">An IPv4 or IPv6 address.</param>
+    /// <param name="interval">Seconds between two requests.</param>
+    /// <param name="source">The address to send from; null lets the kernel choose.</param>
+    /// <param name="payloadBytes">Bytes after the ICMP header.</param>
+    public static PingStream Start(Host from, string to, double interval = 0.1, string? source = null, int payloadBytes = 56)
+    {
+        string[] options = source is null ? [] : ["-I", source];
+        return new(from.Start(
+            ["stdbuf", "-oL", "ping", "-n", "-i", interval.ToString(CultureInfo.InvariantCulture), "-W", "1", "-s", payloadBytes.ToString(CultureInfo.InvariantCulture), .. options, to]));
+    }
+
+    /// <summary>Waits for replies to requests that no reply has come to yet.</summary>
+    /// <returns>How long the first of them took to come.</returns>
+    /// <exception cref="TimeoutException">They did not come.</exception>
+    public TimeSpan WaitForReplies(TimeSpan timeout, int count = 3)
+    {
+        int before = Answered.Count;
+        long start = Stopwatch.GetTimestamp();
+        Wait.Until(() => Answered.Count > before, timeout, "a reply");
+        TimeSpan taken = Stopwatch.GetElapsedTime(start);
+        Wait.Until(() => Answered.Count >= before + count, Timeouts.Soon, $"{count} replies");
+        return taken;
+    }
+
+    /// <summary>Ends it and returns what ping(8) counted. The last request may not have had its second.</summary>
+    public Ping Stop()
+    {
+        _ping.Signal(ProcessSignal.Interrupt);
+        CommandResult result = _ping.WaitForExit(Timeouts.Soon);
+        Match counts = Counts().Match(result.Output);
+        Assert.True(counts.Success, result.Output + result.Error);
+        return new(Number(1), Number(2), TimeSpan.Zero);
+
+        int Number(int group) => int.Parse(counts.Groups[group].ValueSpan, CultureInfo.InvariantCulture);
+    }
+
+    public void Dispose() => _ping.Dispose();
+
+    [GeneratedRegex(@"bytes from .* icmp_seq=(\d+) ")]
+    private static partial Regex Replies();
+
+    [GeneratedRegex(@"(\d+) packets transmitted, (\d+) received")]
+    private static partial Regex Counts();
+}
