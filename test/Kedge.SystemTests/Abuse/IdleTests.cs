@@ -89,7 +89,7 @@ public class IdleTests : IDisposable
 
     /// <summary>
     /// Asserts that the process takes less than a fiftieth of a CPU for three seconds, and its packet threads hardly wake up. Before that it may finish
-    /// what it was at: the runtime compiles for a while after the start.
+    /// what it was at.
     /// </summary>
     private static void AssertIdle(DeviceProcess device, int sleeps)
     {
