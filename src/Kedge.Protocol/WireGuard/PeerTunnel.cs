@@ -40,7 +40,8 @@ public sealed class PeerTunnel : IDisposable
     private Instant? _lastInitiation;
     private Instant _retryDue = Instant.Never;
     private Instant _zeroKeysDue = Instant.Never;
-    private Tai64N _lastTimestamp;
+    private Tai64N _sentTimestamp;
+    private Tai64N _receivedTimestamp;
     private Instant? _lastAnswered;
 
     internal PeerTunnel(WireGuardDevice device, PublicKey publicKey)
@@ -277,6 +278,8 @@ public sealed class PeerTunnel : IDisposable
     internal void UseIdentity(LocalIdentity? identity)
     {
         Clear();
+        // The peer may have been one before, and removed, or known to a process before this one.
+        _sentTimestamp = _device.Timestamps?.Latest ?? default;
         Span<byte> publicKey = stackalloc byte[PublicKey.Size];
         PublicKey.CopyTo(publicKey);
         _canAgree = identity is not null && X25519.TryAgree(identity.PrivateKey, publicKey, _staticShared);
@@ -288,7 +291,7 @@ public sealed class PeerTunnel : IDisposable
     {
         if (!_canAgree || !responder.TryReadTimestamp(_staticShared, initiation, out Tai64N timestamp))
             return Outcome.Drop(DropReason.HandshakeNotAuthentic);
-        if (timestamp <= _lastTimestamp)
+        if (timestamp <= _receivedTimestamp)
             return Outcome.Drop(DropReason.InitiationReplayed);
         if (_lastAnswered is { } last && now - last < _timing.InitiationInterval)
             return Outcome.Drop(DropReason.InitiationTooSoon);
@@ -299,7 +302,7 @@ public sealed class PeerTunnel : IDisposable
         if (keys is null)
             return Outcome.Drop(DropReason.HandshakeNotAuthentic);
         _cookies.Sign(now, message.Bytes);
-        _lastTimestamp = timestamp;
+        _receivedTimestamp = timestamp;
         _lastAnswered = now;
         Interlocked.Add(ref _receivedBytes, HandshakeInitiation.Size);
         NotePath(remote, local);
@@ -392,8 +395,9 @@ public sealed class PeerTunnel : IDisposable
         }
         uint localIndex = _device.Sessions.NewIndex();
         var message = new HandshakeInitiation(datagram);
+        _sentTimestamp = _device.Timestamps!.Next(wallClock, _sentTimestamp);
         _handshake = InitiatorHandshake.Start(
-            _device.Identity!, PublicKey, _staticShared, localIndex, _device.Timestamps!.Next(wallClock), _device.Random, message);
+            _device.Identity!, PublicKey, _staticShared, localIndex, _sentTimestamp, _device.Random, message);
         if (_handshake is null)
         {
             EndAttempt();

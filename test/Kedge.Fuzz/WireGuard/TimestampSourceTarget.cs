@@ -42,7 +42,7 @@ public sealed class TimestampSourceTarget : Target
                     break;
                 default:
                     Tai64N before = disk;
-                    Tai64N next = source.Next(clock);
+                    Tai64N next = source.Next(clock, source.Latest);
                     trace.Note(8, disk == before ? 0 : 1);
                     Invariant.Holds(disk == before || next > before, "the disk is left alone while the reservation lasts");
                     Invariant.Holds(next > last, "timestamps grow");

@@ -204,9 +204,14 @@ internal sealed class Node : IDisposable
         _deadline = Instant.Never;
         foreach (PeerTunnel peer in Device.Peers)
         {
-            while (peer.Poll(_pair.Now, WallClock, _sending) is { Kind: OutcomeKind.ToNetwork, Length: var length })
-                Transmit(peer, _sending.AsSpan(0, length));
-            _deadline = Instant.Earlier(_deadline, peer.NextDeadline(_pair.Now));
+            Instant deadline = peer.NextDeadline(_pair.Now);
+            if (deadline <= _pair.Now)
+            {
+                while (peer.Poll(_pair.Now, WallClock, _sending) is { Kind: OutcomeKind.ToNetwork, Length: var length })
+                    Transmit(peer, _sending.AsSpan(0, length));
+                deadline = peer.NextDeadline(_pair.Now);
+            }
+            _deadline = Instant.Earlier(_deadline, deadline);
         }
     }
 
