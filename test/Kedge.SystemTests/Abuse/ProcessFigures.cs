@@ -11,8 +11,8 @@ internal static class ProcessFigures
     public static long Memory(int processId) => 1024 * Field($"/proc/{processId}/status", "VmRSS:");
 
     /// <summary>
-    /// Time on a CPU so far, of all threads that still run but one: that in which the runtime compiles anew what has run often. It comes to its end by
-    /// itself, but on a busy machine nobody can tell when.
+    /// Time on a CPU so far, of all threads that still run but one: that in which the runtime compiles anew what has run often. It comes
+    /// to its end by itself, but on a busy machine nobody can tell when.
     /// </summary>
     public static TimeSpan CpuTime(int processId)
     {
@@ -22,9 +22,9 @@ internal static class ProcessFigures
             try
             {
                 string status = File.ReadAllText($"{task}/stat");
-                string[] fields = status[(status.LastIndexOf(')') + 2)..].Split(' ');
+                string[] times = status[(status.LastIndexOf(')') + 2)..].Split(' ')[(14 - 3)..(16 - 3)]; // utime and stime
                 if (!status.Contains("(.NET Tiered Com", StringComparison.Ordinal))
-                    ticks += long.Parse(fields[14 - 3], CultureInfo.InvariantCulture) + long.Parse(fields[15 - 3], CultureInfo.InvariantCulture);
+                    ticks += times.Sum(time => long.Parse(time, CultureInfo.InvariantCulture));
             }
             catch (IOException)
             {
