@@ -16,7 +16,9 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
     private ushort _listenPort;
     private uint _mark;
 
-    /// <summary>Opens the port and says hello to peers that want to be kept alive. A port that cannot be had is logged; it can be set anew.</summary>
+    /// <summary>
+    /// Opens the port and says hello to peers that want to be kept alive. A port that cannot be had is logged; it can be set anew.
+    /// </summary>
     public void Up()
     {
         if (wireGuard.IsUp)

@@ -22,21 +22,25 @@ public sealed class TimestampSource
     /// <summary>Continues after what was reserved before.</summary>
     /// <param name="reserved">The last reservation on disk; default when there is none.</param>
     /// <param name="reserve">
-    /// Writes a reservation to disk, and returns when it is there. Where the disk fails it may return all the same: then only a clock that goes
-    /// back before the next restart can lock this node out, which is better than not to speak at all.
+    /// Writes a reservation to disk, and returns when it is there. Where the disk fails it may return all the same: then only a clock that
+    /// goes back before the next restart can lock this node out, which is better than not to speak at all.
     /// </param>
     public TimestampSource(Tai64N reserved, Action<Tai64N> reserve) => (Latest, _reserved, _reserve) = (reserved, reserved, reserve);
 
-    /// <summary>The latest timestamp that may have been used, with any peer: what a peer of which nothing else is known has seen at most.</summary>
+    /// <summary>
+    /// The latest timestamp that may have been used, with any peer: what a peer of which nothing else is known has seen at most.
+    /// </summary>
     public Tai64N Latest { get; private set; }
 
     /// <summary>
-    /// A timestamp for one peer. Others may be given the same: if each initiation, to whomever, took a later one, many peers that do not answer
-    /// would drive the timestamps away from the clock.
+    /// A timestamp for one peer. Others may be given the same: if each initiation, to whomever, took a later one, many peers that do not
+    /// answer would drive the timestamps away from the clock.
     /// </summary>
     /// <param name="wallClock">The time of day.</param>
     /// <param name="previous">The last timestamp that the peer may have seen, <see cref="Latest"/> at most.</param>
-    /// <returns>A timestamp later than <paramref name="previous"/>, and not earlier than <paramref name="wallClock"/> to within 17 ms.</returns>
+    /// <returns>
+    /// A timestamp later than <paramref name="previous"/>, and not earlier than <paramref name="wallClock"/> to within 17 ms.
+    /// </returns>
     public Tai64N Next(DateTimeOffset wallClock, Tai64N previous)
     {
         Tai64N next = Round(Tai64N.From(wallClock));
@@ -53,8 +57,8 @@ public sealed class TimestampSource
     }
 
     /// <summary>
-    /// Gives back what was reserved and not used: for a clean end, after which nothing more is taken. Without it a program that is restarted
-    /// again and again would run a minute further ahead of the clock each time.
+    /// Gives back what was reserved and not used: for a clean end, after which nothing more is taken. Without it a program that is
+    /// restarted again and again would run a minute further ahead of the clock each time.
     /// </summary>
     public void Release()
     {

@@ -3,8 +3,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.WireGuard;
 
 /// <summary>
-/// Timestamps over clocks that jump and processes that end, cleanly or not: they always grow, never beyond what is on disk, stay with a clock
-/// that goes forward, and touch the disk about once a minute.
+/// Timestamps over clocks that jump and processes that end, cleanly or not: they always grow, never beyond what is on disk, stay with a
+/// clock that goes forward, and touch the disk about once a minute.
 /// </summary>
 public sealed class TimestampSourceTarget : Target
 {

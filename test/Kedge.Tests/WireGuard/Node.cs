@@ -27,7 +27,8 @@ internal sealed record PeerSettings(
 /// <summary>
 /// A machine with a <see cref="WireGuardDevice"/>: does on one thread, on the clock of its <see cref="Pair"/>, what the threads of a
 /// real node do with a device. To learn how the protocol core is driven, read <see cref="Send"/> (the sending thread),
-/// <see cref="Receive"/> (the receiving thread, and the handshake thread's messages) and <see cref="Poll"/> (the handshake thread's timers).
+/// <see cref="Receive"/> (the receiving thread, and the handshake thread's messages) and <see cref="Poll"/> (the handshake thread's
+/// timers).
 /// </summary>
 internal sealed class Node : IDisposable
 {

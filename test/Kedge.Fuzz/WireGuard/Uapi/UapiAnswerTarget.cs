@@ -4,8 +4,8 @@ using Kedge.Protocol.WireGuard.Uapi;
 namespace Kedge.Fuzz.WireGuard.Uapi;
 
 /// <summary>
-/// Answers on the configuration socket, which another program may give: whatever they are, they are read or refused with the one exception that is
-/// documented, and what was read is answered and read again as itself.
+/// Answers on the configuration socket, which another program may give: whatever they are, they are read or refused with the one exception
+/// that is documented, and what was read is answered and read again as itself.
 /// </summary>
 public sealed class UapiAnswerTarget : Target
 {

@@ -5,8 +5,8 @@ using Kedge.Protocol.WireGuard.Uapi;
 namespace Kedge.Fuzz.WireGuard.Uapi;
 
 /// <summary>
-/// Requests on the configuration socket, against a slow reading of the same rules: the same events and the same changes, however the bytes are
-/// cut. The first byte says how they are.
+/// Requests on the configuration socket, against a slow reading of the same rules: the same events and the same changes, however the bytes
+/// are cut. The first byte says how they are.
 /// </summary>
 public sealed class UapiRequestTarget : Target
 {
