@@ -13,6 +13,8 @@ internal sealed record Delivery(Instant Time, PublicKey From, byte[] Bytes)
 {
     /// <summary>The number that <see cref="TestPacket"/> has put in.</summary>
     public ulong Number => TestPacket.Number(Bytes);
+
+    public override string ToString() => $"{Time} {Bytes.Length} bytes from {From}";
 }
 
 /// <summary>What a node is told about a peer, and keeps over a restart.</summary>
@@ -33,6 +35,7 @@ internal sealed record PeerSettings(
 internal sealed class Node : IDisposable
 {
     private readonly Pair _pair;
+    private readonly Timing _timing;
     private readonly byte[] _privateKey = new byte[X25519.KeySize];
     private readonly Dictionary<PublicKey, PeerSettings> _settings = [];
     private readonly AeadPacket[] _batch = new AeadPacket[1];
@@ -41,9 +44,14 @@ internal sealed class Node : IDisposable
     private Instant _attention = Instant.Never;
     private Instant _deadline;
 
-    public Node(Pair pair, string name, int number)
+    /// <param name="pair">Where it lives.</param>
+    /// <param name="name">What failures call it.</param>
+    /// <param name="number">Decides its addresses; no other node has it.</param>
+    /// <param name="timing">The times that it keeps.</param>
+    public Node(Pair pair, string name, int number, Timing timing)
     {
         _pair = pair;
+        _timing = timing;
         Name = name;
         pair.Random.NextBytes(_privateKey);
         IPv4 = IpAddress.IPv4(0x0A_00_00_00 + (uint)number);
@@ -281,7 +289,7 @@ internal sealed class Node : IDisposable
 
     private WireGuardDevice Start()
     {
-        var device = new WireGuardDevice(_pair.Timing, bytes => _pair.Random.NextBytes(bytes), AskForAttention);
+        var device = new WireGuardDevice(_timing, bytes => _pair.Random.NextBytes(bytes), AskForAttention);
         device.SetIdentity(new LocalIdentity(_privateKey), NewTimestampSource());
         foreach (PeerSettings settings in _settings.Values)
             Configure(device, settings);

@@ -79,9 +79,11 @@ internal sealed class Pair : IDisposable
     public Instant Now => _timeline.Now;
 
     /// <summary>Adds a node that nobody knows yet.</summary>
-    public Node AddNode(string name)
+    /// <param name="name">What failures call it.</param>
+    /// <param name="timing">The times that it keeps, if not those of the others.</param>
+    public Node AddNode(string name, Timing? timing = null)
     {
-        var node = new Node(this, name, _nodes.Count + 1);
+        var node = new Node(this, name, _nodes.Count + 1, timing ?? Timing);
         _nodes.Add(node);
         return node;
     }
