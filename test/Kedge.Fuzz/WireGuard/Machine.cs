@@ -147,8 +147,6 @@ internal sealed class Machine : IDisposable
         ulong counter = message.Counter;
         if (Device.FindSession(message.Receiver) is not { } session)
             return new Reception(DatagramKind.TransportData, DropReason.UnknownIndex);
-        if (session.IsExpired(now))
-            return new Reception(DatagramKind.TransportData, DropReason.SessionExpired);
         _batch[0] = InPlace(bytes, bytes.Length - TransportData.Overhead);
         _batch[0].Counter = counter;
         if (!session.Open(_batch))

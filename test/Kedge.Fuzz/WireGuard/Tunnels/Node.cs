@@ -29,6 +29,9 @@ internal sealed class Node : IDisposable
 
     public PublicKey PublicKey => Machine.PublicKey;
 
+    /// <summary>Whether its interface is up; while it is not, nothing goes in or out.</summary>
+    public bool IsUp => Machine.Device.IsUp;
+
     public bool IsUnderLoad { get; set; }
 
     /// <summary>The ECN bits that datagrams arrive here with.</summary>
@@ -49,7 +52,7 @@ internal sealed class Node : IDisposable
     {
         PeerTunnel? peer = Machine.Device.AllowedIps.Find(destination);
         Invariant.Equal(Owner(destination), peer, "a packet goes to the peer that owns its destination");
-        if (peer?.Path is null)
+        if (peer?.Path is null || !IsUp)
             return;
         PeerWatch watch = _watches[peer];
         while (peer.HasStaged && Machine.SealStaged(Now, peer) is { } waiting)
@@ -61,9 +64,11 @@ internal sealed class Node : IDisposable
             Transmit(peer, datagram, packet);
     }
 
-    /// <summary>Takes a datagram from the network.</summary>
-    public Reception Receive(byte[] datagram, Endpoint from)
+    /// <summary>Takes a datagram from the network; null while the interface is down.</summary>
+    public Reception? Receive(byte[] datagram, Endpoint from)
     {
+        if (!IsUp)
+            return null;
         (PeerTunnel Peer, PeerPath? Path)[] paths = [.. Machine.Device.Peers.Select(peer => (peer, peer.Path))];
         Reception reception = Machine.Receive(Now, datagram, from, IsUnderLoad, OuterEcn);
         PeerTunnel? mover = reception switch
@@ -216,7 +221,7 @@ internal sealed class Node : IDisposable
             PeerWatch watch = Watch(peer);
             watch.Check();
             expected.UnionWith(watch.Sessions);
-            if (_world.IsPunctual)
+            if (_world.IsPunctual && IsUp)
                 watch.CheckPunctuality(Now);
         }
         Invariant.Holds(expected.SetEquals(_indices.Select(Machine.Device.FindSession).OfType<KeyPair>()), "there are no sessions but those that peers have");
@@ -274,7 +279,7 @@ internal sealed class Node : IDisposable
 
     public void SetPersistentKeepalive(PeerTunnel peer, int seconds)
     {
-        bool starts = seconds > 0 && peer.PersistentKeepalive == TimeSpan.Zero;
+        bool starts = IsUp && seconds > 0 && peer.PersistentKeepalive == TimeSpan.Zero;
         peer.PersistentKeepalive = TimeSpan.FromSeconds(seconds);
         Machine.Attention = true;
         if (starts)
@@ -284,7 +289,7 @@ internal sealed class Node : IDisposable
     public void RequestKeepalive(PeerTunnel peer)
     {
         peer.RequestKeepalive();
-        Watch(peer).KeepaliveRequested(Now);
+        Watch(peer).KeepaliveRequested();
     }
 
     public void RequestHandshake(PeerTunnel peer)
@@ -307,11 +312,24 @@ internal sealed class Node : IDisposable
             _allowed.Remove(prefix);
     }
 
-    public void ClearSessions()
+    /// <summary>Takes the interface down: sessions end, configuration stays.</summary>
+    public void Down()
     {
+        Machine.Device.IsUp = false;
         Machine.Device.ClearSessions();
         foreach (PeerWatch watch in _watches.Values)
             watch.Cleared();
+    }
+
+    /// <summary>Takes the interface up.</summary>
+    public void Up()
+    {
+        Machine.Device.IsUp = true;
+        Machine.Attention = true;
+        foreach (PeerWatch watch in _watches.Values)
+            watch.CameUp(Now);
+        foreach (PeerTunnel peer in Peers.Where(peer => peer.PersistentKeepalive > TimeSpan.Zero))
+            RequestKeepalive(peer);
     }
 
     /// <summary>Takes another key; a peer that has it is gone.</summary>

@@ -158,12 +158,13 @@ internal sealed class PeerWatch(Machine machine, PeerTunnel peer, Timing timing)
     }
 
     /// <summary>Somebody asked for a keepalive.</summary>
-    public void KeepaliveRequested(Instant now)
+    public void KeepaliveRequested() => _keepaliveRequested = true;
+
+    /// <summary>The interface came up: what was asked for while it was down can begin.</summary>
+    public void CameUp(Instant now)
     {
-        if (_current is null)
-            Demand(now);
-        else
-            _keepaliveRequested = true;
+        if (_mustInitiateBy is not null)
+            _mustInitiateBy = now + timing.RekeyTimeout + timing.MaximumJitter;
     }
 
     /// <summary>Its sessions, its handshake and what waited have been cleared.</summary>
@@ -183,6 +184,11 @@ internal sealed class PeerWatch(Machine machine, PeerTunnel peer, Timing timing)
     {
         if (now >= _zeroKeysDue)
             ClearSessions();
+        if (_keepaliveRequested && !HasSession(now))
+        {
+            _keepaliveRequested = false;
+            Demand(now);
+        }
         if (_unansweredSince is { } since && now - since >= timing.NoAnswerTimeout)
         {
             _unansweredSince = null;
@@ -210,6 +216,7 @@ internal sealed class PeerWatch(Machine machine, PeerTunnel peer, Timing timing)
         Invariant.Holds(_mustInitiateBy is null || now <= _mustInitiateBy, "a handshake that is asked for is begun in time");
         Invariant.Holds(!(now - _unansweredSince >= timing.NoAnswerTimeout), "a peer that does not answer is asked for a handshake in time");
         Invariant.Holds(now < _zeroKeysDue, "keys are zeroed in time");
+        Invariant.Holds(!_keepaliveRequested, "a keepalive that is asked for is sent, or a session asked for");
         if (!HasSession(now))
             return;
         Invariant.Holds(!(now - _dataReceivedSince >= timing.KeepaliveTimeout), "received data is acknowledged within KEEPALIVE_TIMEOUT");

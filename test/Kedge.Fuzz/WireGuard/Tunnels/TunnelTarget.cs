@@ -138,7 +138,10 @@ public sealed class TunnelTarget : Target
                     node.Disallow(peer, prefix);
                 break;
             case 27:
-                node.ClearSessions();
+                bool wasUp = node.IsUp;
+                node.Down();
+                if (!wasUp || reader.Flag())
+                    node.Up(); // down and up again, as when its route is renewed
                 break;
             case 28:
                 Node other = world.Nodes[reader.Pick(world.Nodes.Count)];
@@ -180,9 +183,9 @@ public sealed class TunnelTarget : Target
             return;
         byte[] forged = Forgery.Change(flight.Bytes, ref reader, victim.PublicKey);
         bool isNew = world.Seen.All(seen => !seen.Bytes.AsSpan().SequenceEqual(forged));
-        Reception reception = victim.Receive(forged, reader.Flag() ? attacker.Machine.Address : flight.From);
+        Reception? reception = victim.Receive(forged, reader.Flag() ? attacker.Machine.Address : flight.From);
         Note(trace, reception);
-        if (isNew && reception.IsAccepted && reception.Reply?.Length != CookieReply.Size)
+        if (isNew && reception is { IsAccepted: true } && reception.Reply?.Length != CookieReply.Size)
             Invariant.Holds(Forgery.IsEquivalent(forged, flight.Bytes), "only what is authentic is taken");
     }
 

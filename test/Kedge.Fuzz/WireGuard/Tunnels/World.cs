@@ -158,6 +158,8 @@ internal sealed class World : IDisposable
         }
         foreach (Node node in Nodes)
         {
+            if (!node.IsUp)
+                node.Up();
             node.IsUnderLoad = false;
             node.OuterEcn = 0;
             node.Machine.Device.Mtu = 1420;
