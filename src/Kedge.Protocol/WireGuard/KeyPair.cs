@@ -66,10 +66,15 @@ public sealed class KeyPair : IDisposable
     /// <returns>False, with nothing sealed, when the counters are used up or the session was disposed.</returns>
     public bool Seal(Span<AeadPacket> packets, int mtu)
     {
-        // Threads that pass here at once overshoot the limit by a few batches; it lies 2^13 below where counters would wrap.
-        if (Sent >= _timing.RejectAfterMessages)
+        // Threads that pass here at once take a few batches of counters beyond the limit, which they do not use. It lies 2^13 below where
+        // counters would wrap.
+        ulong limit = _timing.RejectAfterMessages;
+        if (Sent >= limit)
             return false;
-        ulong counter = Interlocked.Add(ref _sendCounter, (ulong)packets.Length) - (ulong)packets.Length;
+        ulong end = Interlocked.Add(ref _sendCounter, (ulong)packets.Length);
+        if (end > limit)
+            return false;
+        ulong counter = end - (ulong)packets.Length;
         foreach (ref AeadPacket packet in packets)
         {
             int padded = TransportData.PaddedLength(packet.Length, mtu);
