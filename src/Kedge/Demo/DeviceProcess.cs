@@ -117,7 +117,9 @@ public sealed class DeviceProcess : IDisposable
         return process;
     }
 
-    /// <summary>Whether the device can be configured. A socket's file is there before anybody listens on it, and then <c>wg</c> would remove it.</summary>
+    /// <summary>
+    /// Whether the device can be configured. A socket's file is there before anybody listens on it, and then <c>wg</c> would remove it.
+    /// </summary>
     private bool IsListening()
     {
         if (!File.Exists(SocketPath))

@@ -6,8 +6,8 @@ using Kedge.SystemTests.Device;
 namespace Kedge.SystemTests.Abuse;
 
 /// <summary>
-/// What strangers can send to the UDP port while a tunnel is in use. After each: traffic has gone on, memory has not grown, the peer is where it was, and
-/// the counters say what happened.
+/// What strangers can send to the UDP port while a tunnel is in use. After each: traffic has gone on, memory has not grown, the peer is
+/// where it was, and the counters say what happened.
 /// </summary>
 public class FloodTests : IClassFixture<AttackedTunnel>
 {
@@ -31,7 +31,8 @@ public class FloodTests : IClassFixture<AttackedTunnel>
     public void Random_datagrams_of_every_length(bool ipv6)
     {
         // From empty ones to the longest that UDP over IPv4 carries; those longer than the link arrive in fragments.
-        int[] lengths = [.. Enumerable.Range(0, 400), .. Enumerable.Range(0, 220).Select(i => 400 + i * 293), 65_507, .. ipv6 ? (int[])[65_527] : []];
+        int[] longest = ipv6 ? [65_507, 65_527] : [65_507];
+        int[] lengths = [.. Enumerable.Range(0, 400), .. Enumerable.Range(0, 220).Select(i => 400 + i * 293), .. longest];
 
         int sent = _tunnel.Flood(lengths.Select(length => Bytes(length)), ipv6 ? _tunnel.Device6 : _tunnel.Device);
 
@@ -44,7 +45,8 @@ public class FloodTests : IClassFixture<AttackedTunnel>
         byte[][] seen = _tunnel.Middle.ToFirst;
         byte[][] messages = [.. ((byte[])[1, 2, 4]).Select(type => seen.Last(message => message[0] == type))];
 
-        int sent = _tunnel.Flood(messages.SelectMany(message => Enumerable.Range(0, message.Length).Select(length => message[..length]).Append([.. message, 0])));
+        int sent = _tunnel.Flood(messages.SelectMany(message =>
+            Enumerable.Range(0, message.Length).Select(length => message[..length]).Append([.. message, 0])));
 
         AssertCounted(sent, "UnknownDatagram", "NotAuthentic");
         Assert.True(Grown("UnknownDatagram") > 148 + 92);
@@ -55,7 +57,8 @@ public class FloodTests : IClassFixture<AttackedTunnel>
     public void Headers_of_every_message_with_junk_behind_them()
     {
         IEnumerable<byte[]> junk = Enumerable.Range(0, 4000).SelectMany(i => (byte[][])[
-            Forgery.Junk(_random, 1, Forgery.InitiationSize), Forgery.Junk(_random, 2, Forgery.ResponseSize), Forgery.Junk(_random, 3, Forgery.CookieReplySize),
+            Forgery.Junk(_random, 1, Forgery.InitiationSize), Forgery.Junk(_random, 2, Forgery.ResponseSize),
+            Forgery.Junk(_random, 3, Forgery.CookieReplySize),
             Forgery.Junk(_random, 4, 32 + i % 600), Forgery.Junk(_random, (uint)_random.Next(), 32 + i % 600)]);
 
         int sent = _tunnel.Flood(junk, burst: 1000);
@@ -83,12 +86,16 @@ public class FloodTests : IClassFixture<AttackedTunnel>
     [Fact]
     public void Handshakes_sent_again()
     {
-        byte[] initiation = _tunnel.Middle.ToFirst.Last(message => message[0] == 1), response = _tunnel.Middle.ToFirst.Last(message => message[0] == 2);
-        byte[] ownInitiation = _tunnel.Middle.ToSecond.Last(message => message[0] == 1), ownResponse = _tunnel.Middle.ToSecond.Last(message => message[0] == 2);
-        byte[] ownTransport = _tunnel.Middle.ToSecond.Last(message => message[0] == 4);
+        byte[][] theirs = _tunnel.Middle.ToFirst, ours = _tunnel.Middle.ToSecond;
+        byte[] initiation = theirs.Last(message => message[0] == 1);
+        byte[][] messages =
+        [
+            initiation, theirs.Last(message => message[0] == 2),
+            .. ((byte[])[1, 2, 4]).Select(type => ours.Last(message => message[0] == type)), // what the device sent, back to it
+        ];
         AwaitCalm(initiation);
 
-        int sent = _tunnel.Flood(Enumerable.Repeat((byte[][])[initiation, response, ownInitiation, ownResponse, ownTransport], 200).SelectMany(all => all), burst: 200);
+        int sent = _tunnel.Flood(Enumerable.Repeat(messages, 200).SelectMany(all => all), burst: 200);
 
         AssertCounted(sent, "InitiationReplayed", "UnknownIndex", "InvalidMac1");
         Assert.InRange(Grown("InitiationReplayed"), 160, 300); // and those of the wait
@@ -125,7 +132,8 @@ public class FloodTests : IClassFixture<AttackedTunnel>
             () =>
             {
                 _tunnel.Flood(Initiations(1500).Append(own), sourceOf: number => number < 1500 ? AnyAddress(number) : Own, burst: 2000);
-                return (cookie = _tunnel.Replies.Select(reply => _tunnel.Forgery.OpenCookie(reply, own)).FirstOrDefault(found => found is not null)) is not null;
+                cookie = _tunnel.Replies.Select(reply => _tunnel.Forgery.OpenCookie(reply, own)).FirstOrDefault(found => found is not null);
+                return cookie is not null;
             },
             TwoHosts.Patience, "a cookie");
 
@@ -169,9 +177,10 @@ public class FloodTests : IClassFixture<AttackedTunnel>
         return bytes;
     }
 
-    private IEnumerable<byte[]> Initiations(int count) => Enumerable.Range(0, count).Select(i => _tunnel.Forgery.Initiation(_random, 1000 + (uint)i));
+    private IEnumerable<byte[]> Initiations(int count) =>
+        Enumerable.Range(0, count).Select(i => _tunnel.Forgery.Initiation(_random, 1000 + (uint)i));
 
-    /// <summary>Waits until the device is no longer under load from another test, and judges an initiation that was sent again at once.</summary>
+    /// <summary>Waits until the device is no longer under load from another test, and judges an initiation at once.</summary>
     private void AwaitCalm(byte[] initiation)
     {
         long before = _tunnel.Count()["InitiationReplayed"];
@@ -190,7 +199,8 @@ public class FloodTests : IClassFixture<AttackedTunnel>
     private void AssertCounted(int sent, params string[] reasons)
     {
         long counted = reasons.Sum(Grown);
-        Assert.True(counted >= sent - sent / 10, $"{counted} of {sent} datagrams were counted as {string.Join(", ", reasons)} (seed {Seed})");
+        Assert.True(
+            counted >= sent - sent / 10, $"{counted} of {sent} datagrams were counted as {string.Join(", ", reasons)} (seed {Seed})");
         _tunnel.AssertUnharmed(_mark);
     }
 }

@@ -3,7 +3,9 @@ using Kedge.Crypto;
 
 namespace Kedge.SystemTests.Abuse;
 
-/// <summary>WireGuard messages as somebody writes them who knows the device's public key and nothing else (WireGuard paper, section 5.4).</summary>
+/// <summary>
+/// WireGuard messages as somebody writes them who knows the device's public key and nothing else (WireGuard paper, section 5.4).
+/// </summary>
 /// <param name="devicePublicKey">The device's public key in base64.</param>
 internal sealed class Forgery(string devicePublicKey)
 {

@@ -6,8 +6,8 @@ using Kedge.Protocol.Ip;
 namespace Kedge.SystemTests.Abuse;
 
 /// <summary>
-/// A host in the middle: each of two devices takes its UDP port for the other device. It passes on everything and keeps a copy, as anybody on
-/// the way can.
+/// A host in the middle: each of two devices takes its UDP port for the other device. It passes on everything and keeps a copy, as anybody
+/// on the way can.
 /// </summary>
 internal sealed class Forwarder : IDisposable
 {

@@ -25,9 +25,10 @@ public class OverflowTests
             opened.Open(0);
             return opened;
         });
+        var device = new Endpoint(IpAddress.Parse(TwoHosts.OuterA), (ushort)port);
         PacketBuffer[] junk = PacketBuffer.Allocate(64);
         foreach (PacketBuffer buffer in junk)
-            (buffer.Length, buffer.Destination) = (1000, Endpoint.Parse(string.Create(CultureInfo.InvariantCulture, $"{TwoHosts.OuterA}:{port}")));
+            (buffer.Length, buffer.Destination) = (1000, device);
 
         // A process that stands still reads nothing: the queue fills up, however fast the machine is.
         kedge.Process.Signal(ProcessSignal.Stop);

@@ -15,7 +15,9 @@ internal sealed partial class PingStream(Host from, string to)
     /// <summary>How many answers came a second time.</summary>
     public int Duplicates => _process.Output.Split('\n').Count(line => line.Contains("DUP!", StringComparison.Ordinal));
 
-    /// <summary>How many requests after number <paramref name="mark"/>, up to the last one answered, there were, and how many were not answered.</summary>
+    /// <summary>
+    /// How many requests there were after number <paramref name="mark"/>, up to the last one answered, and how many of them were not.
+    /// </summary>
     public (int Sent, int Lost) Since(int mark)
     {
         int[] answered = [.. Answered().Where(number => number > mark).Distinct()];
@@ -23,7 +25,8 @@ internal sealed partial class PingStream(Host from, string to)
         return (sent, sent - answered.Length);
     }
 
-    private IEnumerable<int> Answered() => Answer().Matches(_process.Output).Select(match => int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
+    private IEnumerable<int> Answered() =>
+        Answer().Matches(_process.Output).Select(match => int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
 
     [GeneratedRegex(@"bytes from .* icmp_seq=(\d+)")]
     private static partial Regex Answer();

@@ -7,7 +7,7 @@ using Kedge.Linux;
 namespace Kedge.SystemTests.Abuse;
 
 /// <summary>
-/// Puts packets on an interface as they are, past all of the kernel's checks (packet(7)). They leave by the interface: a TUN's reader gets them.
+/// Puts packets on an interface as they are, past all of the kernel's checks (packet(7)). They leave by it: a TUN's reader gets them.
 /// </summary>
 internal sealed class RawInterface : IDisposable
 {

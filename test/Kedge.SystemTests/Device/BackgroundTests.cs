@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kedge.Demo;
 
 namespace Kedge.SystemTests.Device;
@@ -28,7 +29,8 @@ public class BackgroundTests : IDisposable
         int id = Assert.Single(_hosts.ProcessesOfA);
         string status = File.ReadAllText($"/proc/{id}/stat");
         string[] fields = status[(status.LastIndexOf(')') + 2)..].Split(' ');
-        (int parent, int group, int session, int terminal) = (int.Parse(fields[1]), int.Parse(fields[2]), int.Parse(fields[3]), int.Parse(fields[4]));
+        int[] numbers = [.. fields[1..5].Select(field => int.Parse(field, CultureInfo.InvariantCulture))];
+        (int parent, int group, int session, int terminal) = (numbers[0], numbers[1], numbers[2], numbers[3]);
         Assert.Equal((id, id, 0), (group, session, terminal));
         Assert.NotEqual(Environment.ProcessId, parent);
         foreach (int descriptor in (int[])[0, 1, 2])
@@ -46,7 +48,10 @@ public class BackgroundTests : IDisposable
     {
         Command command = _hosts.DaemonCommand(option.Length > 0 ? [option, _name] : [_name]);
         if (variable.Length > 0)
-            command = command with { Environment = new Dictionary<string, string>(command.Environment) { ["WG_PROCESS_FOREGROUND"] = variable } };
+        {
+            var environment = new Dictionary<string, string>(command.Environment) { ["WG_PROCESS_FOREGROUND"] = variable };
+            command = command with { Environment = environment };
+        }
         using RunningProcess process = _hosts.A.Start(command);
 
         process.WaitForLine("Ready to be configured", TwoHosts.Patience);
@@ -91,7 +96,8 @@ public class BackgroundTests : IDisposable
     {
         Command command = _hosts.DaemonCommand(_name);
 
-        string sentence = RefusalOf(_hosts.A, command with { Line = ["setpriv", "--bounding-set", "-net_admin", .. command.Line] }, exitCode: 1);
+        command = command with { Line = ["setpriv", "--bounding-set", "-net_admin", .. command.Line] };
+        string sentence = RefusalOf(_hosts.A, command, exitCode: 1);
 
         Assert.Contains("CAP_NET_ADMIN", sentence, StringComparison.Ordinal);
         Assert.Equal("", TwoHosts.Remains(_hosts.A, _name));

@@ -75,7 +75,8 @@ public class InterfaceTests : IDisposable
 
         Wait.Until(() => TwoHosts.StatusOf(_kedge.Name).Mtu == 8000, TwoHosts.Patience, "the new MTU");
         Wait.Until(
-            () => Ping.Run(_hosts.A, TwoHosts.InnerB, count: 1, payloadBytes: 8000 - 28, mayFragment: false).AllReceived, TwoHosts.Patience, "a long packet");
+            () => Ping.Run(_hosts.A, TwoHosts.InnerB, count: 1, payloadBytes: 8000 - 28, mayFragment: false).AllReceived,
+            TwoHosts.Patience, "an answer to a long packet");
     }
 
     private DateTimeOffset? LastHandshake()

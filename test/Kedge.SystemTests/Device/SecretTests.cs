@@ -22,9 +22,8 @@ public class SecretTests
         foreach (string secret in secrets)
         {
             string hex = Convert.ToHexStringLower(Convert.FromBase64String(secret));
-            Assert.DoesNotContain("errno=0\n", Wg.UapiClient.Ask(kedge.SocketPath, $"set=1\nprivate_key={hex}\nlisten_port=70000\n\n"), StringComparison.Ordinal);
-            Assert.DoesNotContain("errno=0\n", Wg.UapiClient.Ask(kedge.SocketPath, $"set=1\nprivate_key={hex}00\n\n"), StringComparison.Ordinal);
-            Assert.DoesNotContain("errno=0\n", Wg.UapiClient.Ask(kedge.SocketPath, $"set=1\nno_such_key={hex}\n\n"), StringComparison.Ordinal);
+            foreach (string lines in (string[])[$"private_key={hex}\nlisten_port=70000", $"private_key={hex}00", $"no_such_key={hex}"])
+                Assert.DoesNotContain("errno=0\n", Wg.UapiClient.Ask(kedge.SocketPath, $"set=1\n{lines}\n\n"), StringComparison.Ordinal);
         }
         int process = kedge.Process.ProcessId;
         Dictionary<string, string> places = new()
@@ -40,7 +39,7 @@ public class SecretTests
         places["the state file"] = state + "\n" + File.ReadAllText(state);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(state));
 
-        CommandResult end = kedge.Process.Stop();
+        CommandResult end = TwoHosts.End(kedge);
 
         Assert.Equal(0, end.ExitCode);
         places["the log"] = end.Output + end.Error;
@@ -49,8 +48,8 @@ public class SecretTests
         Assert.Contains(keys.PublicKey, places["kedge status --json"], StringComparison.Ordinal);
         foreach ((string place, string text) in places)
         {
-            foreach (string secret in secrets)
-                Assert.All(Spellings(secret), spelling => Assert.False(text.Contains(spelling, StringComparison.OrdinalIgnoreCase), $"A key is in {place}:\n{text}"));
+            foreach (string spelling in secrets.SelectMany(Spellings))
+                Assert.False(text.Contains(spelling, StringComparison.OrdinalIgnoreCase), $"A key is in {place}:\n{text}");
         }
     }
 

@@ -18,7 +18,8 @@ public class StateTests : IDisposable
 
     public StateTests() => _other = _hosts.StartOther();
 
-    private string StateFile => Path.Combine(_hosts.Net.TempFolder, $"timestamp-{_keys.PublicKey.Replace('/', '_').Replace('+', '-').TrimEnd('=')}");
+    private string StateFile =>
+        Path.Combine(_hosts.Net.TempFolder, $"timestamp-{_keys.PublicKey.Replace('/', '_').Replace('+', '-').TrimEnd('=')}");
 
     public void Dispose()
     {
@@ -75,7 +76,7 @@ public class StateTests : IDisposable
         File.Delete(StateFile);
         DeviceProcess forgetful = Restarted();
         RunningProcess ping = _hosts.A.Start("ping", "-n", "-i", "0.5", TwoHosts.InnerB);
-        Wait.Until(() => PeerOf(forgetful).SentBytes >= 2 * 148, TwoHosts.Patience, "a second initiation, because nobody answered the first");
+        Wait.Until(() => PeerOf(forgetful).SentBytes >= 2 * 148, TwoHosts.Patience, "a second initiation, the first being unanswered");
         Assert.Null(PeerOf(forgetful).LastHandshake);
         ping.Kill();
         forgetful.Process.Kill();
@@ -96,7 +97,7 @@ public class StateTests : IDisposable
         DateTimeOffset reserved = ReadState();
         Assert.True(reserved > DateTimeOffset.UtcNow);
 
-        Assert.Equal(0, kedge.Process.Stop().ExitCode);
+        Assert.Equal(0, TwoHosts.End(kedge).ExitCode);
 
         Assert.True(ReadState() <= DateTimeOffset.UtcNow);
         // Beside it there are only the tests' own keys: nothing that was begun and not ended.
@@ -123,7 +124,7 @@ public class StateTests : IDisposable
         string warning = kedge.Process.WaitForLine(Warning, TwoHosts.Patience);
         Assert.Contains(reason, warning, StringComparison.Ordinal);
         Assert.Single(kedge.Process.Error.Split('\n'), line => line.Contains(Warning, StringComparison.Ordinal));
-        Assert.Equal(0, kedge.Process.Stop().ExitCode);
+        Assert.Equal(0, TwoHosts.End(kedge).ExitCode);
         Assert.DoesNotContain("   at ", kedge.Process.Error, StringComparison.Ordinal);
         Assert.DoesNotContain(" error ", kedge.Process.Error, StringComparison.Ordinal);
     }

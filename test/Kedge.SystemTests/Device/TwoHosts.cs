@@ -1,12 +1,13 @@
 using Kedge.Demo;
+using Kedge.Linux.Namespaces;
 using Kedge.Node.Uapi;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.SystemTests.Device;
 
 /// <summary>
-/// Two hosts on one cable: Kedge belongs on a, the distribution's wireguard-go on b. Outside the tunnel they are 10.1.0.1 and 10.1.0.2, inside
-/// 192.168.7.1 and 192.168.7.2, fd07::1 and fd07::2.
+/// Two hosts on one cable: Kedge belongs on a, the distribution's wireguard-go on b. Outside the tunnel they are 10.1.0.1 and 10.1.0.2,
+/// inside 192.168.7.1 and 192.168.7.2, fd07::1 and fd07::2.
 /// </summary>
 internal sealed class TwoHosts : IDisposable
 {
@@ -90,7 +91,8 @@ internal sealed class TwoHosts : IDisposable
 
     /// <summary>Whether a host has an interface.</summary>
     public static bool HasInterface(Host host, string name) =>
-        host.Namespace.Run(() => File.ReadAllLines("/proc/thread-self/net/dev").Any(line => line.Trim().StartsWith($"{name}:", StringComparison.Ordinal)));
+        host.Namespace.Run(() => File.ReadAllLines("/proc/thread-self/net/dev"))
+            .Any(line => line.Trim().StartsWith($"{name}:", StringComparison.Ordinal));
 
     /// <summary>What a device tells about itself; no secrets are in it.</summary>
     public static DeviceStatus StatusOf(string name) => UapiClient.GetStatus(UapiSocket.DefaultDirectory, name);
@@ -98,6 +100,13 @@ internal sealed class TwoHosts : IDisposable
     /// <summary>What is left of a device on a host: its socket and its interface, by name.</summary>
     public static string Remains(Host host, string name) =>
         (File.Exists(SocketOf(name)) ? "socket " : "") + (HasInterface(host, name) ? "interface" : "");
+
+    /// <summary>Asks a device to end, and waits for as long as a busy machine takes.</summary>
+    public static CommandResult End(DeviceProcess device)
+    {
+        device.Process.Signal(ProcessSignal.Terminate);
+        return device.Process.WaitForExit(Patience);
+    }
 
     /// <summary>Waits until a process that is no child of ours has ended, and all its threads, so that all it held is closed.</summary>
     public static void AwaitEnd(int processId) => Wait.Until(() => HasEnded(processId), Patience, $"the end of process {processId}");

@@ -19,8 +19,8 @@ public class WgQuickTests : IDisposable
         _other.Set(
             "peer", _keys.PublicKey, "preshared-key", _hosts.Net.WriteSecret("psk", _presharedKey),
             "allowed-ips", $"{TwoHosts.InnerA}/32,{TwoHosts.Inner6A}/128");
-        // wg-quick puts its own folder first on the PATH, so what is beside a copy of it is what it finds. On a kernel that has WireGuard it would
-        // not need Kedge, so the kernel must seem to lack it: 'ip' says so, and no module can be seen.
+        // wg-quick puts its own folder first on the PATH, so what is beside a copy of it is what it finds. On a kernel that has WireGuard
+        // it would not need Kedge, so the kernel must seem to lack it: 'ip' says so, and no module can be seen.
         File.Copy(PathOf("wg-quick"), Path.Combine(_hosts.Programs, "wg-quick"));
         string ip = Path.Combine(_hosts.Programs, "ip");
         File.WriteAllText(ip, $"#!/bin/sh\ncase \"$*\" in *\"type wireguard\"*) exit 1 ;; esac\nexec {PathOf("ip")} \"$@\"\n");
@@ -121,9 +121,12 @@ public class WgQuickTests : IDisposable
         Quick("up");
         _hosts.AwaitTunnel(TwoHosts.Inner6B);
 
-        long Handshake() => long.Parse(
-            _hosts.A.Run("wg", "show", _name, "latest-handshakes").Output.Split('\n').Single(line => line.StartsWith(_other.Keys.PublicKey, StringComparison.Ordinal))
-                .Split('\t')[1], CultureInfo.InvariantCulture);
+        long Handshake()
+        {
+            string[] lines = _hosts.A.Run("wg", "show", _name, "latest-handshakes").Output.Split('\n');
+            string line = lines.Single(line => line.StartsWith(_other.Keys.PublicKey, StringComparison.Ordinal));
+            return long.Parse(line.Split('\t')[1], CultureInfo.InvariantCulture);
+        }
     }
 
     [Fact]
@@ -153,7 +156,8 @@ public class WgQuickTests : IDisposable
     }
 
     private static string PathOf(string program) =>
-        Environment.GetEnvironmentVariable("PATH")!.Split(':').Append("/usr/sbin").Select(folder => Path.Combine(folder, program)).First(File.Exists);
+        Environment.GetEnvironmentVariable("PATH")!.Split(':').Append("/usr/sbin")
+            .Select(folder => Path.Combine(folder, program)).First(File.Exists);
 
     private string Configuration(string allowedIps) => $"""
         [Interface]
@@ -174,7 +178,8 @@ public class WgQuickTests : IDisposable
     }
 
     private CommandResult Quick(string verb) => _hosts.A.Run(new Command(
-        "sh", "-c", "mount -t tmpfs none /sys/module && exec \"$0\" \"$@\"", Path.Combine(_hosts.Programs, "wg-quick"), verb, ConfigurationFile)
+        "sh", "-c", "mount -t tmpfs none /sys/module && exec \"$0\" \"$@\"",
+        Path.Combine(_hosts.Programs, "wg-quick"), verb, ConfigurationFile)
     {
         Environment = new Dictionary<string, string>
         {
