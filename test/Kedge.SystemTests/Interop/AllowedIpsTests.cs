@@ -12,7 +12,8 @@ public sealed class AllowedIpsTests
     {
         using Hub hub = Start();
         TunnelEnd[] owners = [.. hub.Spokes];
-        Capture[] captures = [.. owners.Select(owner => Capture.Start(owner.Host, owner.Device.Name, $"icmp[icmptype] == icmp-echo and dst {Shared}"))];
+        string requests = $"icmp[icmptype] == icmp-echo and dst {Shared}";
+        Capture[] captures = [.. owners.Select(owner => Capture.Start(owner.Host, owner.Device.Name, requests))];
 
         Move(hub, to: owners[0]);
         using var pings = PingStream.Start(hub.Kedge.Host, Shared, Interval);
@@ -25,11 +26,15 @@ public sealed class AllowedIpsTests
         }
 
         // Numbered by ping: each request at one of the two and at no other, and the owner changes as often as the address was moved.
-        var arrivals = captures.SelectMany((capture, owner) => capture.Packets.Select(packet => (packet.EchoSequence, Owner: owner))).Order().ToList();
+        var arrivals = captures
+            .SelectMany((capture, owner) => capture.Packets.Select(packet => (packet.EchoSequence, Owner: owner)))
+            .Order()
+            .ToList();
         Assert.Equal(arrivals.Count, arrivals.DistinctBy(arrival => arrival.EchoSequence).Count());
         Assert.Equal(Moves, Changes(arrivals.Select(arrival => arrival.Owner)));
         Assert.Equal(Enumerable.Range(1, arrivals.Count), arrivals.Select(arrival => arrival.EchoSequence));
-        // None of the requests was lost. Replies may be: what the old owner still answers after the move, it answers from an address that it has no more.
+        // None of the requests was lost. Replies may be: what the old owner still answers after a move, it answers from an address
+        // that is no longer its own.
         TestContext.Current.TestOutputHelper?.WriteLine($"{arrivals.Count} requests, {Moves} moves, {pings.Lost.Count} replies refused");
     }
 

@@ -35,8 +35,9 @@ internal sealed partial class PingStream : IDisposable
     public static PingStream Start(Host from, string to, double interval = 0.1, string? source = null, int payloadBytes = 56)
     {
         string[] options = source is null ? [] : ["-I", source];
-        return new(from.Start(
-            ["stdbuf", "-oL", "ping", "-n", "-i", interval.ToString(CultureInfo.InvariantCulture), "-W", "1", "-s", payloadBytes.ToString(CultureInfo.InvariantCulture), .. options, to]));
+        return new(from.Start(["stdbuf", "-oL", "ping", "-n", "-W", "1", "-i", Text(interval), "-s", Text(payloadBytes), .. options, to]));
+
+        static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
     }
 
     /// <summary>Waits for replies to requests that no reply has come to yet.</summary>

@@ -51,7 +51,11 @@ internal sealed class Tunnel : IDisposable
     /// <param name="pathMtu">Bytes of the longest packet on the cable.</param>
     /// <param name="presharedKey">The preshared key at both ends, in base64.</param>
     public static Tunnel Start(
-        Implementation initiator = Implementation.Kedge, bool overIPv6 = false, int mtu = 1420, int pathMtu = 1500, string? presharedKey = null)
+        Implementation initiator = Implementation.Kedge,
+        bool overIPv6 = false,
+        int mtu = 1420,
+        int pathMtu = 1500,
+        string? presharedKey = null)
     {
         var net = Topology.Create();
         try
@@ -82,7 +86,10 @@ internal sealed class Tunnel : IDisposable
     public void Handshake()
     {
         Initiator.Reaches(Responder.Address);
-        Wait.Until(() => Initiator.Peer.LatestHandshake is not null && Responder.Peer.LatestHandshake is not null, Timeouts.Soon, "a handshake at both ends");
+        Wait.Until(
+            () => Initiator.Peer.LatestHandshake is not null && Responder.Peer.LatestHandshake is not null,
+            Timeouts.Soon,
+            "a handshake at both ends");
     }
 
     public void Dispose() => Net.Dispose();

@@ -10,7 +10,9 @@ namespace Kedge.SystemTests.Soak;
 public abstract class RekeyTests(Implementation initiator)
 {
     // The paper's REKEY_AFTER_TIME and REJECT_AFTER_TIME, with what the clocks of two processes and a busy machine may add.
-    private static readonly TimeSpan RekeyAfter = TimeSpan.FromSeconds(120), RejectAfter = TimeSpan.FromSeconds(180), Slack = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan RekeyAfter = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan RejectAfter = TimeSpan.FromSeconds(180);
+    private static readonly TimeSpan Slack = TimeSpan.FromSeconds(3);
 
     [Fact]
     public void A_session_is_renewed_by_its_initiator_and_loses_nothing()
@@ -33,7 +35,8 @@ public abstract class RekeyTests(Implementation initiator)
         List<CapturedPacket> initiations = Initiations(packets);
         Assert.All(initiations, packet => Assert.True(packet.IsFrom(tunnel.Initiator), $"an initiation by {packet.Source}"));
         Assert.All(
-            initiations.Zip(initiations.Skip(1)), pair => Assert.InRange(pair.Second.Time - pair.First.Time, RekeyAfter - Slack, RekeyAfter + Slack));
+            initiations.Zip(initiations.Skip(1), (one, next) => next.Time - one.Time),
+            interval => Assert.InRange(interval, RekeyAfter - Slack, RekeyAfter + Slack));
         NoSessionIsUsedTooLong(packets, tunnel);
     }
 
@@ -57,7 +60,8 @@ public abstract class RekeyTests(Implementation initiator)
             $"{initiator} initiates: {traffic.LostPackets} of {traffic.Packets} datagrams lost");
     }
 
-    private static List<CapturedPacket> Initiations(IEnumerable<CapturedPacket> packets) => [.. packets.Where(packet => packet.MessageType == 1)];
+    private static List<CapturedPacket> Initiations(IEnumerable<CapturedPacket> packets) =>
+        [.. packets.Where(packet => packet.MessageType == 1)];
 
     private static void NoSessionIsUsedTooLong(IReadOnlyList<CapturedPacket> packets, Tunnel tunnel)
     {
@@ -68,7 +72,10 @@ public abstract class RekeyTests(Implementation initiator)
         // And each end goes over to the new one for good.
         foreach (TunnelEnd end in new[] { tunnel.Kedge, tunnel.Other })
         {
-            var used = packets.Where(packet => packet.MessageType == 4 && packet.IsFrom(end)).Select(packet => packet.ReceiverIndex).ToList();
+            var used = packets
+                .Where(packet => packet.MessageType == 4 && packet.IsFrom(end))
+                .Select(packet => packet.ReceiverIndex)
+                .ToList();
             Assert.Equal(used.Distinct().Count() - 1, used.Zip(used.Skip(1)).Count(pair => pair.First != pair.Second));
         }
     }
