@@ -28,7 +28,8 @@ internal sealed class Capture : IDisposable
     public static Capture Start(Host host, string interfaceName, string filter)
     {
         string path = Path.Combine(host.Topology.TempFolder, $"{host}.{interfaceName}.{Interlocked.Increment(ref _lastNumber)}.pcap");
-        RunningProcess tcpdump = host.Start("tcpdump", "-n", "-p", "-U", "--immediate-mode", "-Z", "root", "-i", interfaceName, "-w", path, filter);
+        RunningProcess tcpdump = host.Start(
+            "tcpdump", "-n", "-p", "-U", "--immediate-mode", "-Z", "root", "-i", interfaceName, "-w", path, filter);
         tcpdump.WaitForLine("listening on", Timeouts.Soon);
         return new(tcpdump, path);
     }

@@ -66,8 +66,16 @@ public abstract class EcnTests(bool overIPv6)
     /// <summary>Marks every datagram as having met congestion, as a router on the way does that is about to drop packets.</summary>
     private static void MarkOnTheWayTo(TunnelEnd end) => end.Host.Run(new Command("nft", "-f", "-")
     {
-        Input = string.Join('\n', Families.Select(family =>
-            $"table {family} congested {{ chain c {{ type filter hook prerouting priority mangle; udp dport {TunnelEnd.Port} {family} ecn set ce; }}; }}")) + "\n",
+        Input = string.Concat(Families.Select(family =>
+            $$"""
+            table {{family}} congested {
+                chain marks {
+                    type filter hook prerouting priority mangle
+                    udp dport {{TunnelEnd.Port}} {{family}} ecn set ce
+                }
+            }
+
+            """)),
     });
 
     private static Capture Inside(Tunnel tunnel) =>

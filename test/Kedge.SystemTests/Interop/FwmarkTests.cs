@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kedge.Demo;
 
 namespace Kedge.SystemTests.Interop;
@@ -17,7 +18,16 @@ public sealed class FwmarkTests
         // Nothing without the mark leaves this machine, so the tunnel is up only if everything has it: handshakes, data, keepalives.
         kedge.Run(new Command("nft", "-f", "-")
         {
-            Input = $"table inet marks {{ chain c {{ type filter hook output priority 0; udp dport {TunnelEnd.Port} meta mark != {Mark} counter drop; }}; }}\n",
+            Input =
+                $$"""
+                table inet marks {
+                    chain unmarked {
+                        type filter hook output priority 0
+                        udp dport {{TunnelEnd.Port}} meta mark != {{Mark}} counter drop
+                    }
+                }
+
+                """,
         });
         Assert.Equal(0, Ping.Run(kedge, tunnel.Other.Address, count: 2).Received);
         Assert.Null(tunnel.Kedge.Peer.LatestHandshake);
@@ -58,7 +68,7 @@ public sealed class FwmarkTests
 
     private static long Dropped(Host host)
     {
-        string[] words = host.Run("nft", "list", "chain", "inet", "marks", "c").Output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-        return long.Parse(words[Array.IndexOf(words, "packets") + 1], System.Globalization.CultureInfo.InvariantCulture);
+        string[] words = host.Run("nft", "list", "chain", "inet", "marks", "unmarked").Output.Split(' ');
+        return long.Parse(words[Array.IndexOf(words, "packets") + 1], CultureInfo.InvariantCulture);
     }
 }

@@ -63,8 +63,11 @@ internal sealed class InitiationFlood : IDisposable
     /// <param name="victim">The device that is flooded.</param>
     /// <param name="burst">Initiations a burst.</param>
     /// <param name="pause">The time from one burst to the next.</param>
-    public static InitiationFlood Start(Host from, TunnelEnd victim, int burst, TimeSpan pause) =>
-        new(from, PublicKey.FromBytes(Convert.FromBase64String(victim.Device.Keys.PublicKey)), Endpoint.Parse(victim.Endpoint), burst, pause);
+    public static InitiationFlood Start(Host from, TunnelEnd victim, int burst, TimeSpan pause)
+    {
+        var key = PublicKey.FromBytes(Convert.FromBase64String(victim.Device.Keys.PublicKey));
+        return new(from, key, Endpoint.Parse(victim.Endpoint), burst, pause);
+    }
 
     public void Dispose()
     {
@@ -112,7 +115,9 @@ internal sealed class InitiationFlood : IDisposable
         {
             int received;
             while ((received = port.Receive(_buffers)) > 0)
-                Interlocked.Add(ref _cookieReplies, _buffers.Take(received).Count(buffer => Datagram.Classify(buffer.Packet) == DatagramKind.CookieReply));
+                Interlocked.Add(ref _cookieReplies, _buffers.Take(received).Count(IsCookieReply));
         }
     }
+
+    private static bool IsCookieReply(PacketBuffer buffer) => Datagram.Classify(buffer.Packet) == DatagramKind.CookieReply;
 }

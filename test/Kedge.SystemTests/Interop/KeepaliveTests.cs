@@ -17,7 +17,9 @@ public abstract class PersistentKeepaliveTests(Implementation sender)
         // Configured on an idle tunnel, it also begins the handshake: nothing else does.
         from.SetPersistentKeepalive(1);
         cable.WaitUntil(
-            packets => packets.Count(packet => packet.IsKeepalive && packet.IsFrom(from)) >= Count, Timeouts.NoAnswer, $"{Count} keepalives of {from}");
+            packets => packets.Count(packet => packet.IsKeepalive && packet.IsFrom(from)) >= Count,
+            Timeouts.NoAnswer,
+            $"{Count} keepalives of {from}");
 
         IReadOnlyList<CapturedPacket> seen = cable.Packets;
         TimeSpan[] times = [.. seen.Where(packet => packet.IsKeepalive && packet.IsFrom(from)).Select(packet => packet.Time)];
@@ -57,7 +59,9 @@ public abstract class PassiveKeepaliveTests(Implementation sender)
         from.SetPersistentKeepalive(0);
         to.SetPersistentKeepalive(12);
         cable.WaitUntil(
-            packets => packets.Any(packet => packet.IsFrom(to) && packet.Time > answered + TimeSpan.FromSeconds(11)), Timeouts.Retry, "the mark");
+            packets => packets.Any(packet => packet.IsFrom(to) && packet.Time > answered + TimeSpan.FromSeconds(11)),
+            Timeouts.Retry,
+            "the mark");
 
         IReadOnlyList<CapturedPacket> seen = cable.Packets;
         CapturedPacket data = Assert.Single(seen, packet => packet.MessageType == 4 && !packet.IsKeepalive);

@@ -39,11 +39,15 @@ public sealed class ManyPeersTests
 
     private static void PingAll(Func<int, (TunnelEnd From, TunnelEnd To)> pair)
     {
-        var pings = Enumerable.Range(0, Peers).Select(pair).Select(ends => (ends.From, ends.To, Process: Start(ends.From.Host, ends.To.Address))).ToList();
+        var pings = Enumerable.Range(0, Peers)
+            .Select(pair)
+            .Select(ends => (ends.From, ends.To, Process: Start(ends.From.Host, ends.To.Address)))
+            .ToList();
         foreach ((TunnelEnd from, TunnelEnd to, RunningProcess process) in pings)
         {
             CommandResult result = process.WaitForExit(Timeouts.Retry);
-            Assert.True(result.Output.Contains($" {Requests} received", StringComparison.Ordinal), $"{from} to {to}: {result.Output}{result.Error}");
+            bool allReceived = result.Output.Contains($" {Requests} received", StringComparison.Ordinal);
+            Assert.True(allReceived, $"{from} to {to}: {result.Output}{result.Error}");
         }
     }
 

@@ -18,7 +18,7 @@ public abstract class PeerChangeTests(Implementation changed)
         (int received, int receivedBack) = (pings.Answered.Count, back.Answered.Count);
         // Datagrams go on to arrive, and are of no peer.
         using (Capture cable = tunnel.CaptureCable())
-            cable.WaitUntil(packets => packets.Count(packet => packet.IsFrom(there)) >= 10, Timeouts.Soon, "datagrams of the peer that was removed");
+            cable.WaitUntil(packets => packets.Count(packet => packet.IsFrom(there)) >= 10, Timeouts.Soon, "what the peer still sends");
         // One reply may have been under way.
         Assert.InRange(pings.Answered.Count, received, received + 1);
         Assert.InRange(back.Answered.Count, receivedBack, receivedBack + 1);
@@ -27,7 +27,7 @@ public abstract class PeerChangeTests(Implementation changed)
         TimeSpan taken = pings.WaitForReplies(Timeouts.Retry);
         back.WaitForReplies(Timeouts.Retry);
         Assert.Equal(there.Device.Keys.PublicKey, here.Peer.PublicKey);
-        TestContext.Current.TestOutputHelper?.WriteLine($"peer removed from and added to {changed}: first reply after {taken.TotalSeconds:0.0} s");
+        TestContext.Current.TestOutputHelper?.WriteLine($"peer added again to {changed}: first reply after {taken.TotalSeconds:0.0} s");
     }
 }
 

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Kedge.Demo;
-using Kedge.Linux.Namespaces;
 
 namespace Kedge.SystemTests.Interop;
 
@@ -17,6 +16,16 @@ internal sealed partial class PingStream : IDisposable
     public IReadOnlyList<int> Answered =>
         [.. Replies().Matches(_ping.Output).Select(match => int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture)).Distinct()];
 
+    /// <summary>The numbers of the requests that were not answered, although later ones were.</summary>
+    public IReadOnlyList<int> Lost
+    {
+        get
+        {
+            IReadOnlyList<int> answered = Answered;
+            return [.. Enumerable.Range(1, answered.DefaultIfEmpty().Max()).Except(answered)];
+        }
+    }
+
     /// <summary>Starts to send echo requests.</summary>
     /// <param name="from">The host that sends.</param>
     /// <param name="to">An IPv4 or IPv6 address.</param>
@@ -26,8 +35,9 @@ internal sealed partial class PingStream : IDisposable
     public static PingStream Start(Host from, string to, double interval = 0.1, string? source = null, int payloadBytes = 56)
     {
         string[] options = source is null ? [] : ["-I", source];
-        return new(from.Start(
-            ["stdbuf", "-oL", "ping", "-n", "-i", interval.ToString(CultureInfo.InvariantCulture), "-W", "1", "-s", payloadBytes.ToString(CultureInfo.InvariantCulture), .. options, to]));
+        return new(from.Start(["stdbuf", "-oL", "ping", "-n", "-W", "1", "-i", Text(interval), "-s", Text(payloadBytes), .. options, to]));
+
+        static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
     }
 
     /// <summary>Waits for replies to requests that no reply has come to yet.</summary>
@@ -43,23 +53,8 @@ internal sealed partial class PingStream : IDisposable
         return taken;
     }
 
-    /// <summary>Ends it and returns what ping(8) counted. The last request may not have had its second.</summary>
-    public Ping Stop()
-    {
-        _ping.Signal(ProcessSignal.Interrupt);
-        CommandResult result = _ping.WaitForExit(Timeouts.Soon);
-        Match counts = Counts().Match(result.Output);
-        Assert.True(counts.Success, result.Output + result.Error);
-        return new(Number(1), Number(2), TimeSpan.Zero);
-
-        int Number(int group) => int.Parse(counts.Groups[group].ValueSpan, CultureInfo.InvariantCulture);
-    }
-
     public void Dispose() => _ping.Dispose();
 
     [GeneratedRegex(@"bytes from .* icmp_seq=(\d+) ")]
     private static partial Regex Replies();
-
-    [GeneratedRegex(@"(\d+) packets transmitted, (\d+) received")]
-    private static partial Regex Counts();
 }

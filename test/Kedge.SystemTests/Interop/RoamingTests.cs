@@ -1,4 +1,3 @@
-using System.Globalization;
 using Kedge.Demo;
 
 namespace Kedge.SystemTests.Interop;
@@ -25,7 +24,7 @@ public abstract class RoamingTests(bool overIPv6)
         tunnel.Other.Device.Set("listen-port", "51999");
         pings.WaitForReplies(Timeouts.Soon);
         Assert.Equal(TunnelEnd.EndpointOf(_othersNew, 51999), tunnel.Kedge.Peer.Endpoint);
-        NothingWasLost(pings);
+        LittleWasLost(pings);
     }
 
     [Fact]
@@ -42,7 +41,7 @@ public abstract class RoamingTests(bool overIPv6)
         pings.WaitForReplies(Timeouts.Soon);
         Assert.Equal(TunnelEnd.EndpointOf(_kedgesNew, 51999), tunnel.Other.Peer.Endpoint);
         Assert.Equal(51999, tunnel.Kedge.Device.ListenPort);
-        NothingWasLost(pings);
+        LittleWasLost(pings);
     }
 
     [Fact]
@@ -95,12 +94,11 @@ public abstract class RoamingTests(bool overIPv6)
         return words[Array.IndexOf(words, "src") + 1];
     }
 
-    private static void NothingWasLost(PingStream pings)
+    private static void LittleWasLost(PingStream pings)
     {
-        Ping seen = pings.Stop();
-        // What was under way at each of the two moves may be lost.
-        Assert.True(seen.Received >= seen.Sent - 8, string.Create(CultureInfo.InvariantCulture, $"{seen.Received} of {seen.Sent} pings were answered"));
-        TestContext.Current.TestOutputHelper?.WriteLine($"{seen.Sent - seen.Received} of {seen.Sent} lost");
+        // What was under way at each of the two moves.
+        Assert.InRange(pings.Lost.Count, 0, 10);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{pings.Lost.Count} lost, {pings.Answered.Count} answered");
     }
 }
 

@@ -15,10 +15,10 @@ public abstract class TrafficTests(bool overIPv6)
         using var tunnel = Tunnel.Start(initiator, overIPv6);
         TunnelEnd kedge = tunnel.Kedge, other = tunnel.Other;
 
-        Assert.True(Ping.Run(tunnel.Initiator.Host, tunnel.Responder.Address).AllReceived);
-        Assert.True(Ping.Run(tunnel.Initiator.Host, tunnel.Responder.Address6).AllReceived);
-        Assert.True(Ping.Run(tunnel.Responder.Host, tunnel.Initiator.Address).AllReceived);
-        Assert.True(Ping.Run(tunnel.Responder.Host, tunnel.Initiator.Address6).AllReceived);
+        tunnel.Initiator.Reaches(tunnel.Responder.Address);
+        tunnel.Initiator.Reaches(tunnel.Responder.Address6);
+        tunnel.Responder.Reaches(tunnel.Initiator.Address);
+        tunnel.Responder.Reaches(tunnel.Initiator.Address6);
         Carries(kedge, other, other.Address);
         Carries(kedge, other, other.Address6);
         Carries(other, kedge, kedge.Address);
@@ -36,13 +36,14 @@ public abstract class TrafficTests(bool overIPv6)
         Iperf tcp = Iperf.Tcp(from.Host, to.Host, address, Duration);
         long sent = from.Peer.SentBytes - sentBefore, received = to.Peer.ReceivedBytes - receivedBefore;
         double payload = tcp.BitsPerSecond / 8 * Duration.TotalSeconds;
-        Assert.True(tcp.BitsPerSecond > 20e6, $"{from} to {address}: {tcp}");
-        Assert.True(received > 0.9 * payload && sent >= received, $"{payload} bytes of payload to {address}, but {sent} sent and {received} received");
+        Assert.True(tcp.BitsPerSecond > 1e6, $"{from} to {address}: {tcp}");
+        Assert.InRange(received, (long)(0.9 * payload), sent);
 
-        Iperf udp = Iperf.Udp(from.Host, to.Host, address, Duration, 10_000_000, 1200);
-        Assert.InRange(udp.Packets, 900, 1200);
-        Assert.InRange(udp.LostPackets, 0, udp.Packets / 20);
-        TestContext.Current.TestOutputHelper?.WriteLine($"{from} to {address}: {tcp.BitsPerSecond / 1e6:0} Mbit/s, UDP {udp.LostPackets} of {udp.Packets} lost");
+        Iperf udp = Iperf.Udp(from.Host, to.Host, address, Duration, 1_000_000, 1200);
+        Assert.InRange(udp.Packets, 90, 120);
+        Assert.InRange(udp.LostPackets, 0, udp.Packets / 10);
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{from} to {address}: {tcp.BitsPerSecond / 1e6:0} Mbit/s, UDP {udp.LostPackets} of {udp.Packets} lost");
     }
 }
 

@@ -51,7 +51,11 @@ internal sealed class Tunnel : IDisposable
     /// <param name="pathMtu">Bytes of the longest packet on the cable.</param>
     /// <param name="presharedKey">The preshared key at both ends, in base64.</param>
     public static Tunnel Start(
-        Implementation initiator = Implementation.Kedge, bool overIPv6 = false, int mtu = 1420, int pathMtu = 1500, string? presharedKey = null)
+        Implementation initiator = Implementation.Kedge,
+        bool overIPv6 = false,
+        int mtu = 1420,
+        int pathMtu = 1500,
+        string? presharedKey = null)
     {
         var net = Topology.Create();
         try
@@ -81,8 +85,11 @@ internal sealed class Tunnel : IDisposable
     /// <summary>The initiator begins a handshake and a ping comes back, so that there is a session that both ends use.</summary>
     public void Handshake()
     {
-        Assert.True(Ping.Run(Initiator.Host, Responder.Address, count: 1).AllReceived, "no reply through the tunnel");
-        Wait.Until(() => Initiator.Peer.LatestHandshake is not null && Responder.Peer.LatestHandshake is not null, Timeouts.Soon, "a handshake at both ends");
+        Initiator.Reaches(Responder.Address);
+        Wait.Until(
+            () => Initiator.Peer.LatestHandshake is not null && Responder.Peer.LatestHandshake is not null,
+            Timeouts.Soon,
+            "a handshake at both ends");
     }
 
     public void Dispose() => Net.Dispose();
@@ -145,6 +152,21 @@ internal sealed class TunnelEnd(DeviceProcess device, int number, bool overIPv6 
         if (!_peers.Contains((other, knowsEndpoint)))
             _peers.Add((other, knowsEndpoint));
         device.AddPeer(other.Device, [$"{other.Address}/32", $"{other.Address6}/128"], knowsEndpoint ? other.Endpoint : null, PresharedKey);
+    }
+
+    /// <summary>
+    /// Asserts that an echo request comes back. On a busy machine queues are soon full, so a packet may have to be sent again; none of
+    /// them passes a tunnel that does not work.
+    /// </summary>
+    /// <param name="address">Where to.</param>
+    /// <param name="packetBytes">The length of the IP packet, which may not be cut.</param>
+    public void Reaches(string address, int packetBytes = 84)
+    {
+        int payload = packetBytes - (address.Contains(':', StringComparison.Ordinal) ? 48 : 28); // less the IP and ICMP headers
+        Wait.Until(
+            () => Ping.Run(Host, address, count: 1, payload, mayFragment: false).AllReceived,
+            Timeouts.Soon,
+            $"a reply from {address} to {packetBytes} bytes from {this}");
     }
 
     /// <summary>Sets the peer's preshared key and nothing else.</summary>
