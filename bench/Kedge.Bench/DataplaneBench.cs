@@ -4,8 +4,8 @@ using Kedge.Demo;
 namespace Kedge.Bench;
 
 /// <summary>
-/// Throughput of one TCP stream through a tunnel between two namespaces: Kedge on both ends against wireguard-go on both ends, in alternation, so
-/// that what else the machine does meets both. KEDGE_BENCH_WIREGUARD_GO names another wireguard-go than the installed one.
+/// Throughput of one TCP stream through a tunnel between two namespaces: Kedge on both ends against wireguard-go on both ends, in
+/// alternation, so that what else the machine does meets both. KEDGE_BENCH_WIREGUARD_GO names another wireguard-go than the installed one.
 /// </summary>
 internal static class DataplaneBench
 {

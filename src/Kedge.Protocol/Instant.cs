@@ -16,7 +16,9 @@ public readonly record struct Instant(long Ticks) : IComparable<Instant>
     /// <inheritdoc/>
     public int CompareTo(Instant other) => Ticks.CompareTo(other.Ticks);
 
-    /// <summary>The instant <paramref name="span"/> after <paramref name="instant"/>; <see cref="Never"/> stays <see cref="Never"/>.</summary>
+    /// <summary>
+    /// The instant <paramref name="span"/> after <paramref name="instant"/>; <see cref="Never"/> stays <see cref="Never"/>.
+    /// </summary>
     public static Instant operator +(Instant instant, TimeSpan span) => instant == Never ? Never : new(instant.Ticks + span.Ticks);
 
     /// <summary>The time from <paramref name="earlier"/> to <paramref name="later"/>.</summary>

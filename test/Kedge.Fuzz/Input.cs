@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Kedge.Fuzz;
 
 /// <summary>
-/// Reads an input as a stream of small decisions. Any bytes are a valid stream: behind the end everything is zero, so a shorter input means a
-/// shorter story and never an error.
+/// Reads an input as a stream of small decisions. Any bytes are a valid stream: behind the end everything is zero, so a shorter input means
+/// a shorter story and never an error.
 /// </summary>
 public ref struct Input(ReadOnlySpan<byte> bytes)
 {

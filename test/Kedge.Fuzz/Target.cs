@@ -1,8 +1,8 @@
 namespace Kedge.Fuzz;
 
 /// <summary>
-/// A piece of code that takes bytes from strangers, and what must hold whatever the bytes are. A target keeps nothing from one run to the next:
-/// the same input always does the same. Runs are one at a time.
+/// A piece of code that takes bytes from strangers, and what must hold whatever the bytes are. A target keeps nothing from one run to the
+/// next: the same input always does the same. Runs are one at a time.
 /// </summary>
 public abstract class Target
 {

@@ -20,6 +20,8 @@ public static class Targets
         new WireGuard.HandshakeTarget(),
         new WireGuard.CookieTarget(),
         new WireGuard.TransportDataTarget(),
+        new WireGuard.Uapi.UapiRequestTarget(),
+        new WireGuard.Uapi.UapiAnswerTarget(),
         new WireGuard.Tunnels.TunnelTarget(),
     ];
 

@@ -1,8 +1,8 @@
 namespace Kedge.Fuzz;
 
 /// <summary>
-/// What a target says about a run while it runs, so that inputs with new behaviour can be told from the rest. Each remark counts together with
-/// the one before it: what matters is which step followed which, and roughly how often.
+/// What a target says about a run while it runs, so that inputs with new behaviour can be told from the rest. Each remark counts together
+/// with the one before it: what matters is which step followed which, and roughly how often.
 /// </summary>
 public sealed class Trace
 {

@@ -8,8 +8,8 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// A running WireGuard device: a TUN interface, a UDP port, and three threads between them. Packets run to completion on the thread that read
-/// them: <see cref="OutboundPath"/> on one, <see cref="InboundPath"/> on another. Handshakes, timers and configuration have the third,
+/// A running WireGuard device: a TUN interface, a UDP port, and three threads between them. Packets run to completion on the thread that
+/// read them: <see cref="OutboundPath"/> on one, <see cref="InboundPath"/> on another. Handshakes, timers and configuration have the third,
 /// <see cref="HandshakeLoop"/>, so that a flood of initiations delays no packet.
 /// <para>Any thread may call its members. Whoever made it disposes it; the device and the port are the caller's.</para>
 /// </summary>

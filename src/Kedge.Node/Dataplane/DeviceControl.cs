@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Protocol;
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
@@ -15,7 +16,9 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
     private ushort _listenPort;
     private uint _mark;
 
-    /// <summary>Opens the port and says hello to peers that want to be kept alive. A port that cannot be had is logged; it can be set anew.</summary>
+    /// <summary>
+    /// Opens the port and says hello to peers that want to be kept alive. A port that cannot be had is logged; it can be set anew.
+    /// </summary>
     public void Up()
     {
         if (wireGuard.IsUp)
@@ -93,7 +96,7 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
             ReceivedBytes = (ulong)peer.ReceivedBytes,
             PersistentKeepaliveInterval = (ushort)peer.PersistentKeepalive.TotalSeconds,
         };
-        foreach (Protocol.Ip.IpPrefix prefix in wireGuard.AllowedIps.PrefixesOf(peer))
+        foreach (IpPrefix prefix in wireGuard.AllowedIps.PrefixesOf(peer))
             status.AllowedIps.Add(prefix);
         return status;
     }
@@ -157,7 +160,12 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
         if (change.Endpoint is { } endpoint)
             peer.Path = new PeerPath(endpoint, default);
         if (change.ReplaceAllowedIps)
-            wireGuard.AllowedIps.RemoveAll(peer);
+        {
+            // What the peer keeps is never taken away in between: packets go on while this is done.
+            HashSet<IpPrefix> kept = [.. change.AllowedIps.Where(allowed => !allowed.Remove).Select(allowed => allowed.Prefix)];
+            foreach (IpPrefix prefix in wireGuard.AllowedIps.PrefixesOf(peer).Where(prefix => !kept.Contains(prefix)))
+                wireGuard.AllowedIps.Remove(prefix, peer);
+        }
         foreach (AllowedIpChange allowed in change.AllowedIps)
         {
             if (allowed.Remove)

@@ -5,8 +5,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// Handshake messages on their way from the receiving thread to the handshake thread: a ring of fixed size, for one writer and one reader. When
-/// it is full, messages are lost; that is what a flood costs, and all that it costs.
+/// Handshake messages on their way from the receiving thread to the handshake thread: a ring of fixed size, for one writer and one reader.
+/// When it is full, messages are lost; that is what a flood costs, and all that it costs.
 /// </summary>
 public sealed class HandshakeQueue
 {

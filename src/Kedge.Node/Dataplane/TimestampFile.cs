@@ -7,8 +7,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// Where the reserved timestamps of a static key are kept, one small file a public key: the external form of a TAI64N label (<c>@</c> and 24
-/// hexadecimal digits). See <see cref="TimestampSource"/> for why.
+/// Where the reserved timestamps of a static key are kept, one small file a public key: the external form of a TAI64N label (<c>@</c> and
+/// 24 hexadecimal digits). See <see cref="TimestampSource"/> for why.
 /// </summary>
 public sealed class TimestampFile(string directory)
 {

@@ -66,20 +66,21 @@ public sealed class UapiSocket : IDisposable
     public void Dispose()
     {
         _watcher?.Dispose();
-        if (Removed.IsCompleted)
-        {
-            Listener.SafeHandle.Dispose(); // not the socket: that would delete the file, which may be another's by now
-            return;
-        }
+        if (!Removed.IsCompleted)
+            Remove(); // first, so that nobody takes it for what a dead process left
+        Listener.Dispose();
+    }
+
+    private void Remove()
+    {
         try
         {
-            File.Delete(Path); // first, so that nobody takes it for what a dead process left
+            File.Delete(Path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Its folder is gone, or closed to us by now. Whoever comes next replaces it.
         }
-        Listener.Dispose();
     }
 
     private static Socket ListenInPlace(string path, string interfaceName)

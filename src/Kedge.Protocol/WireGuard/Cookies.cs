@@ -4,7 +4,9 @@ using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.WireGuard;
 
-/// <summary>The two MACs at the end of an initiation or response (paper, section 5.4.4), and the keys that they and cookies are made with.</summary>
+/// <summary>
+/// The two MACs at the end of an initiation or response (paper, section 5.4.4), and the keys that they and cookies are made with.
+/// </summary>
 internal static class HandshakeMacs
 {
     /// <summary>Bytes of one MAC, and of a cookie.</summary>

@@ -1,6 +1,8 @@
 namespace Kedge.Protocol.WireGuard;
 
-/// <summary>Why a packet, datagram or handshake message went no further. Each value is the index of a counter that <c>kedge status</c> shows.</summary>
+/// <summary>
+/// Why a packet, datagram or handshake message went no further. Each value is the index of a counter that <c>kedge status</c> shows.
+/// </summary>
 public enum DropReason : byte
 {
     /// <summary>It was not dropped.</summary>

@@ -19,8 +19,8 @@ internal sealed class SessionKeys : IDisposable
 }
 
 /// <summary>
-/// The initiator's half of one handshake, from the initiation to the response: Noise_IKpsk2 as the WireGuard paper has it, sections 5.4.2 and
-/// 5.4.3. Owned by the handshake thread; disposed by the peer that started it, which zeroes the ephemeral key.
+/// The initiator's half of one handshake, from the initiation to the response: Noise_IKpsk2 as the WireGuard paper has it, sections 5.4.2
+/// and 5.4.3. Owned by the handshake thread; disposed by the peer that started it, which zeroes the ephemeral key.
 /// </summary>
 internal sealed class InitiatorHandshake : IDisposable
 {
@@ -91,8 +91,8 @@ internal sealed class InitiatorHandshake : IDisposable
 }
 
 /// <summary>
-/// The responder's half of a handshake: it begins and ends within one initiation, so it is a place to work in that is used again for the next
-/// one. Owned by the handshake thread.
+/// The responder's half of a handshake: it begins and ends within one initiation, so it is a place to work in that is used again for the
+/// next one. Owned by the handshake thread.
 /// </summary>
 internal sealed class ResponderHandshake : IDisposable
 {

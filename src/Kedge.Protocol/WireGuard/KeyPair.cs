@@ -6,9 +6,9 @@ namespace Kedge.Protocol.WireGuard;
 /// <summary>
 /// The two keys of one session with a peer, and its counters: seals and opens packets in batches.
 /// <para>
-/// Any thread may seal, and several may at once: each batch takes its counters with one atomic addition. One thread, the receiving one, opens
-/// and owns the replay window. Disposed by the peer that the session belongs to, at any moment: who is inside a batch then ends it with the
-/// key intact, who comes later is refused.
+/// Any thread may seal, and several may at once: each batch takes its counters with one atomic addition. One thread, the receiving one,
+/// opens and owns the replay window. Disposed by the peer that the session belongs to, at any moment: who is inside a batch then ends it
+/// with the key intact, who comes later is refused.
 /// </para>
 /// </summary>
 public sealed class KeyPair : IDisposable
@@ -58,18 +58,25 @@ public sealed class KeyPair : IDisposable
     public bool IsExpired(Instant now, ulong counter) => IsTooOld(now) || counter >= _timing.RejectAfterMessages;
 
     /// <summary>
-    /// Pads and seals packets, and writes the header of each into the 16 bytes before its destination. On return <c>Length</c> is the padded
-    /// length, and a datagram of header, ciphertext and tag, <c>Length + 32</c> bytes, starts 16 bytes before the destination.
+    /// Pads and seals packets, and writes the header of each into the 16 bytes before its destination. On return <c>Length</c> is the
+    /// padded length, and a datagram of header, ciphertext and tag, <c>Length + 32</c> bytes, starts 16 bytes before the destination.
     /// </summary>
-    /// <param name="packets">Each with 31 bytes of room behind the packet at its source, and room for header and tag at its destination.</param>
+    /// <param name="packets">
+    /// Each with 31 bytes of room behind the packet at its source, and room for header and tag at its destination.
+    /// </param>
     /// <param name="mtu">The tunnel's MTU in bytes, which padding does not exceed.</param>
     /// <returns>False, with nothing sealed, when the counters are used up or the session was disposed.</returns>
     public bool Seal(Span<AeadPacket> packets, int mtu)
     {
-        // Threads that pass here at once overshoot the limit by a few batches; it lies 2^13 below where counters would wrap.
-        if (Sent >= _timing.RejectAfterMessages)
+        // Threads that pass here at once take a few batches of counters beyond the limit, which they do not use. It lies 2^13 below where
+        // counters would wrap.
+        ulong limit = _timing.RejectAfterMessages;
+        if (Sent >= limit)
             return false;
-        ulong counter = Interlocked.Add(ref _sendCounter, (ulong)packets.Length) - (ulong)packets.Length;
+        ulong end = Interlocked.Add(ref _sendCounter, (ulong)packets.Length);
+        if (end > limit)
+            return false;
+        ulong counter = end - (ulong)packets.Length;
         foreach (ref AeadPacket packet in packets)
         {
             int padded = TransportData.PaddedLength(packet.Length, mtu);
@@ -84,7 +91,9 @@ public sealed class KeyPair : IDisposable
         return _send.Seal(packets);
     }
 
-    /// <summary>Opens packets; each one's <c>Authentic</c> says whether its tag was right. Nothing is accepted yet: see <see cref="TryAccept"/>.</summary>
+    /// <summary>
+    /// Opens packets; each one's <c>Authentic</c> says whether its tag was right. Nothing is accepted yet: see <see cref="TryAccept"/>.
+    /// </summary>
     /// <returns>False, with nothing opened, when the session was disposed.</returns>
     public bool Open(Span<AeadPacket> packets) => _receive.Open(packets);
 
@@ -93,8 +102,8 @@ public sealed class KeyPair : IDisposable
     public bool TryAccept(ulong counter) => _replay.TryAccept(counter);
 
     /// <summary>
-    /// Whether a new session should be asked for, because this one is old or used up by <paramref name="age"/>: true once. Only the initiator
-    /// does so by time; otherwise both ends would, at once.
+    /// Whether a new session should be asked for, because this one is old or used up by <paramref name="age"/>: true once. Only the
+    /// initiator does so by time; otherwise both ends would, at once.
     /// </summary>
     internal bool AsksForRenewal(Instant now, TimeSpan age) =>
         ((IsInitiator && now - Created >= age) || Sent >= _timing.RekeyAfterMessages) && Interlocked.Exchange(ref _renewalAsked, 1) == 0;

@@ -1,8 +1,8 @@
 namespace Kedge.Protocol.WireGuard;
 
 /// <summary>
-/// A peer's sessions: the one to send with, the one before it for packets still under way, and one that we answered to but that the initiator has
-/// not used yet. Immutable: a change is a new value, published in one step to all threads.
+/// A peer's sessions: the one to send with, the one before it for packets still under way, and one that we answered to but that the
+/// initiator has not used yet. Immutable: a change is a new value, published in one step to all threads.
 /// </summary>
 /// <param name="Current">What is sent with.</param>
 /// <param name="Previous">Only received with.</param>

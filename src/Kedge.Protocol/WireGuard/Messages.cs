@@ -107,7 +107,8 @@ public readonly ref struct CookieReply(Span<byte> bytes)
 }
 
 /// <summary>
-/// An encrypted packet, section 5.4.6: a view of a 16-byte header; ciphertext and a tag of 16 bytes follow. With nothing inside it is a keepalive.
+/// An encrypted packet, section 5.4.6: a view of a 16-byte header; ciphertext and a tag of 16 bytes follow. With nothing inside it is a
+/// keepalive.
 /// </summary>
 public readonly ref struct TransportData(Span<byte> bytes)
 {

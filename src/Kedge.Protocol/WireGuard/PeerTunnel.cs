@@ -40,7 +40,8 @@ public sealed class PeerTunnel : IDisposable
     private Instant? _lastInitiation;
     private Instant _retryDue = Instant.Never;
     private Instant _zeroKeysDue = Instant.Never;
-    private Tai64N _lastTimestamp;
+    private Tai64N _sentTimestamp;
+    private Tai64N _receivedTimestamp;
     private Instant? _lastAnswered;
 
     internal PeerTunnel(WireGuardDevice device, PublicKey publicKey)
@@ -124,7 +125,9 @@ public sealed class PeerTunnel : IDisposable
 
     /// <summary>Seals the packet that has waited longest. Any thread.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="datagram">Where the datagram goes, from index 0: room for the longest packet and <see cref="TransportData.Overhead"/> + 15 bytes.</param>
+    /// <param name="datagram">
+    /// Where the datagram goes, from index 0: room for the longest packet and <see cref="TransportData.Overhead"/> + 15 bytes.
+    /// </param>
     /// <param name="length">The datagram's length in bytes.</param>
     /// <returns>False when nothing waits, or there is no session.</returns>
     public bool TrySealStaged(Instant now, byte[] datagram, out int length)
@@ -149,8 +152,8 @@ public sealed class PeerTunnel : IDisposable
     // ---- The receiving thread -----------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Judges an authentic packet of this peer: refuses it when its session has ended or it was seen before, notes where the peer is now, and
-    /// checks that what is inside is an IP packet from an address that the peer may use.
+    /// Judges an authentic packet of this peer: refuses it when its session has ended or it was seen before, notes where the peer is now,
+    /// and checks that what is inside is an IP packet from an address that the peer may use.
     /// </summary>
     /// <param name="now">The time.</param>
     /// <param name="session">The session that it was opened with.</param>
@@ -159,7 +162,9 @@ public sealed class PeerTunnel : IDisposable
     /// <param name="remote">Where the datagram came from.</param>
     /// <param name="local">Where it arrived.</param>
     /// <param name="outerEcn">The ECN bits of the datagram's own IP header.</param>
-    /// <param name="length">The length of the IP packet, without padding; 0 when there is nothing for the tunnel (a keepalive, or a drop).</param>
+    /// <param name="length">
+    /// The length of the IP packet, without padding; 0 when there is nothing for the tunnel (a keepalive, or a drop).
+    /// </param>
     /// <returns><see cref="DropReason.None"/> unless it is dropped.</returns>
     public DropReason Accept(
         Instant now, KeyPair session, ulong counter, Span<byte> plaintext, Endpoint remote, Endpoint local, byte outerEcn, out int length)
@@ -197,7 +202,9 @@ public sealed class PeerTunnel : IDisposable
     /// <summary>Does what is due by now. To be called again until it returns <see cref="OutcomeKind.Nothing"/>.</summary>
     /// <param name="now">The time.</param>
     /// <param name="wallClock">The time of day, for an initiation's timestamp.</param>
-    /// <param name="datagram">Where a datagram for <see cref="Path"/> goes, from index 0; as long as for <see cref="TrySealStaged"/>.</param>
+    /// <param name="datagram">
+    /// Where a datagram for <see cref="Path"/> goes, from index 0; as long as for <see cref="TrySealStaged"/>.
+    /// </param>
     public Outcome Poll(Instant now, DateTimeOffset wallClock, byte[] datagram)
     {
         if (!_device.IsUp)
@@ -218,7 +225,8 @@ public sealed class PeerTunnel : IDisposable
     }
 
     /// <summary>
-    /// When <see cref="Poll"/> is to be called again at the latest. Packets may make something due later than that meanwhile, never earlier.
+    /// When <see cref="Poll"/> is to be called again at the latest. Packets may make something due later than that meanwhile, never
+    /// earlier.
     /// </summary>
     public Instant NextDeadline(Instant now)
     {
@@ -241,7 +249,9 @@ public sealed class PeerTunnel : IDisposable
             _device.Attention();
     }
 
-    /// <summary>Lets the kernel choose the local address from now on: the one that the peer last spoke to is gone, or leads nowhere. Any thread.</summary>
+    /// <summary>
+    /// Lets the kernel choose the local address from now on: the one that the peer last spoke to is gone, or leads nowhere. Any thread.
+    /// </summary>
     public void ForgetLocalAddress()
     {
         if (_path is { Local.IsNone: false } path)
@@ -249,7 +259,8 @@ public sealed class PeerTunnel : IDisposable
     }
 
     /// <summary>
-    /// Sends a keepalive now if there is a session, and asks for a session if there is none: for a persistent keepalive that has just been configured.
+    /// Sends a keepalive now if there is a session, and asks for a session if there is none: for a persistent keepalive that has just been
+    /// configured.
     /// </summary>
     public void RequestKeepalive()
     {
@@ -281,6 +292,8 @@ public sealed class PeerTunnel : IDisposable
     internal void UseIdentity(LocalIdentity? identity)
     {
         Clear();
+        // The peer may have been one before, and removed, or known to a process before this one.
+        _sentTimestamp = _device.Timestamps?.Latest ?? default;
         Span<byte> publicKey = stackalloc byte[PublicKey.Size];
         PublicKey.CopyTo(publicKey);
         _canAgree = identity is not null && X25519.TryAgree(identity.PrivateKey, publicKey, _staticShared);
@@ -292,7 +305,7 @@ public sealed class PeerTunnel : IDisposable
     {
         if (!_canAgree || !responder.TryReadTimestamp(_staticShared, initiation, out Tai64N timestamp))
             return Outcome.Drop(DropReason.HandshakeNotAuthentic);
-        if (timestamp <= _lastTimestamp)
+        if (timestamp <= _receivedTimestamp)
             return Outcome.Drop(DropReason.InitiationReplayed);
         if (_lastAnswered is { } last && now - last < _timing.InitiationInterval)
             return Outcome.Drop(DropReason.InitiationTooSoon);
@@ -303,7 +316,7 @@ public sealed class PeerTunnel : IDisposable
         if (keys is null)
             return Outcome.Drop(DropReason.HandshakeNotAuthentic);
         _cookies.Sign(now, message.Bytes);
-        _lastTimestamp = timestamp;
+        _receivedTimestamp = timestamp;
         _lastAnswered = now;
         Interlocked.Add(ref _receivedBytes, HandshakeInitiation.Size);
         NotePath(remote, local);
@@ -340,7 +353,9 @@ public sealed class PeerTunnel : IDisposable
         return Outcome.Nothing;
     }
 
-    /// <summary>Takes the cookie that answers our last handshake message. It is no reason to roam: nobody has proven to be the peer.</summary>
+    /// <summary>
+    /// Takes the cookie that answers our last handshake message. It is no reason to roam: nobody has proven to be the peer.
+    /// </summary>
     internal Outcome TakeCookie(Instant now, CookieReply reply) =>
         _cookies.TryAccept(now, reply) ? Outcome.Nothing : Outcome.Drop(DropReason.InvalidCookieReply);
 
@@ -396,8 +411,9 @@ public sealed class PeerTunnel : IDisposable
         }
         uint localIndex = _device.Sessions.NewIndex();
         var message = new HandshakeInitiation(datagram);
+        _sentTimestamp = _device.Timestamps!.Next(wallClock, _sentTimestamp);
         _handshake = InitiatorHandshake.Start(
-            _device.Identity!, PublicKey, _staticShared, localIndex, _device.Timestamps!.Next(wallClock), _device.Random, message);
+            _device.Identity!, PublicKey, _staticShared, localIndex, _sentTimestamp, _device.Random, message);
         if (_handshake is null)
         {
             EndAttempt();

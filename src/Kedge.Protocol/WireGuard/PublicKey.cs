@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace Kedge.Protocol.WireGuard;
 
-/// <summary>A peer's static public key, which is also its name: 32 bytes, a Curve25519 point. A value that may be shown and logged.</summary>
+/// <summary>
+/// A peer's static public key, which is also its name: 32 bytes, a Curve25519 point. A value that may be shown and logged.
+/// </summary>
 public readonly record struct PublicKey
 {
     /// <summary>Length in bytes.</summary>

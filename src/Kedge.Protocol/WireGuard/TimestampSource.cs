@@ -17,39 +17,53 @@ public sealed class TimestampSource
     private const uint Granularity = 1 << 24;
 
     private readonly Action<Tai64N> _reserve;
-    private Tai64N _last;
     private Tai64N _reserved;
 
     /// <summary>Continues after what was reserved before.</summary>
     /// <param name="reserved">The last reservation on disk; default when there is none.</param>
     /// <param name="reserve">
-    /// Writes a reservation to disk, and returns when it is there. Where the disk fails it may return all the same: then only a clock that goes
-    /// back before the next restart can lock this node out, which is better than not to speak at all.
+    /// Writes a reservation to disk, and returns when it is there. Where the disk fails it may return all the same: then only a clock that
+    /// goes back before the next restart can lock this node out, which is better than not to speak at all.
     /// </param>
-    public TimestampSource(Tai64N reserved, Action<Tai64N> reserve) => (_last, _reserved, _reserve) = (reserved, reserved, reserve);
+    public TimestampSource(Tai64N reserved, Action<Tai64N> reserve) => (Latest, _reserved, _reserve) = (reserved, reserved, reserve);
 
-    /// <summary>A timestamp later than every one before, and not earlier than <paramref name="wallClock"/> to within 17 ms.</summary>
-    public Tai64N Next(DateTimeOffset wallClock)
+    /// <summary>
+    /// The latest timestamp that may have been used, with any peer: what a peer of which nothing else is known has seen at most.
+    /// </summary>
+    public Tai64N Latest { get; private set; }
+
+    /// <summary>
+    /// A timestamp for one peer. Others may be given the same: if each initiation, to whomever, took a later one, many peers that do not
+    /// answer would drive the timestamps away from the clock.
+    /// </summary>
+    /// <param name="wallClock">The time of day.</param>
+    /// <param name="previous">The last timestamp that the peer may have seen, <see cref="Latest"/> at most.</param>
+    /// <returns>
+    /// A timestamp later than <paramref name="previous"/>, and not earlier than <paramref name="wallClock"/> to within 17 ms.
+    /// </returns>
+    public Tai64N Next(DateTimeOffset wallClock, Tai64N previous)
     {
         Tai64N next = Round(Tai64N.From(wallClock));
-        if (next <= _last)
-            next = After(_last);
+        if (next < Latest)
+            next = Latest;
+        if (next <= previous)
+            next = After(next);
         if (next > _reserved)
         {
             _reserved = next.AddSeconds(ReservationSeconds);
             _reserve(_reserved);
         }
-        return _last = next;
+        return Latest = next;
     }
 
     /// <summary>
-    /// Gives back what was reserved and not used: for a clean end, after which nothing more is taken. Without it a program that is restarted
-    /// again and again would run a minute further ahead of the clock each time.
+    /// Gives back what was reserved and not used: for a clean end, after which nothing more is taken. Without it a program that is
+    /// restarted again and again would run a minute further ahead of the clock each time.
     /// </summary>
     public void Release()
     {
-        if (_last < _reserved)
-            _reserve(_reserved = _last);
+        if (Latest < _reserved)
+            _reserve(_reserved = Latest);
     }
 
     private static Tai64N Round(Tai64N time) => time with { Nanoseconds = time.Nanoseconds & ~(Granularity - 1) };

@@ -30,7 +30,9 @@ public sealed record Timing
     /// <summary>How long a cookie is good for, and the secret that it is made with.</summary>
     public TimeSpan CookieLifetime { get; init; } = TimeSpan.FromSeconds(120);
 
-    /// <summary>How much earlier than <see cref="CookieLifetime"/> the initiator stops using a cookie, because it was under way for a while.</summary>
+    /// <summary>
+    /// How much earlier than <see cref="CookieLifetime"/> the initiator stops using a cookie, because it was under way for a while.
+    /// </summary>
     public TimeSpan CookieLatency { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>The least time between two initiations of one peer that are answered.</summary>

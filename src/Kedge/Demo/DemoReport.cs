@@ -22,7 +22,8 @@ public sealed class DemoReport(TextWriter output, bool asJson)
     }
 
     /// <summary>
-    /// Does one thing and tells how it went. What goes wrong with a command or is not awaited in time is a failed check, not the end of the demo.
+    /// Does one thing and tells how it went. What goes wrong with a command or is not awaited in time is a failed check, not the end of the
+    /// demo.
     /// </summary>
     /// <param name="name">What is checked, in a few words.</param>
     /// <param name="check">Returns what was seen, in plain words; throws where it was not what it should be.</param>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 
 namespace Kedge.Demo;
 
@@ -111,8 +112,27 @@ public sealed class DeviceProcess : IDisposable
     {
         Command command = _start(Name);
         RunningProcess process = Host.Start(command);
-        if (!Wait.TryUntil(() => process.HasExited || File.Exists(SocketPath), StartTimeout) || process.HasExited)
+        if (!Wait.TryUntil(() => process.HasExited || IsListening(), StartTimeout) || process.HasExited)
             throw new CommandException(command, $"on {Host}", "no socket", process.Kill());
         return process;
+    }
+
+    /// <summary>
+    /// Whether the device can be configured. A socket's file is there before anybody listens on it, and then <c>wg</c> would remove it.
+    /// </summary>
+    private bool IsListening()
+    {
+        if (!File.Exists(SocketPath))
+            return false;
+        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            probe.Connect(new UnixDomainSocketEndPoint(SocketPath));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
     }
 }

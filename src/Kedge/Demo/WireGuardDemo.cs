@@ -4,8 +4,8 @@ using System.Globalization;
 namespace Kedge.Demo;
 
 /// <summary>
-/// <c>kedge demo</c>: Kedge on one machine and the distribution's wireguard-go on another, both made of network namespaces, and a tunnel between
-/// them. Takes about twenty seconds and leaves nothing behind. Needs root.
+/// <c>kedge demo</c>: Kedge on one machine and the distribution's wireguard-go on another, both made of network namespaces, and a tunnel
+/// between them. Takes about twenty seconds and leaves nothing behind. Needs root.
 /// </summary>
 /// <param name="program">The path of the program <c>kedge</c>.</param>
 /// <param name="report">Where it tells what it sees.</param>

@@ -4,8 +4,8 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Fuzz.Ip;
 
 /// <summary>
-/// IP headers as they come out of a tunnel: what is accepted states a length that is there, fields are where the RFCs have them, and a change of
-/// the ECN bits changes these and the checksum alone, by as much as is right.
+/// IP headers as they come out of a tunnel: what is accepted states a length that is there, fields are where the RFCs have them, and a
+/// change of the ECN bits changes these and the checksum alone, by as much as is right.
 /// </summary>
 public sealed class IpPacketTarget : Target
 {

@@ -6,8 +6,8 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Fuzz.Ip;
 
 /// <summary>
-/// The texts of addresses, prefixes and endpoints, against a slow reading of the same rules: what one accepts the other accepts, with the same
-/// meaning, and what is accepted is written and read again as itself. The base library must read every address as we do.
+/// The texts of addresses, prefixes and endpoints, against a slow reading of the same rules: what one accepts the other accepts, with the
+/// same meaning, and what is accepted is written and read again as itself. The base library must read every address as we do.
 /// </summary>
 public sealed class IpTextTarget : Target
 {

@@ -5,8 +5,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.WireGuard;
 
 /// <summary>
-/// Cookie replies: forged ones change nothing, the real one counts once and for a while, and a cookie serves nobody but the address and port it
-/// was given to.
+/// Cookie replies: forged ones change nothing, the real one counts once and for a while, and a cookie serves nobody but the address and
+/// port it was given to.
 /// </summary>
 public sealed class CookieTarget : Target
 {

@@ -4,8 +4,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.WireGuard;
 
 /// <summary>
-/// What a datagram is: at most one of the protocols may claim it, and the answer is that one. Each input is tried as it is and at every length
-/// around those that mean something.
+/// What a datagram is: at most one of the protocols may claim it, and the answer is that one. Each input is tried as it is and at every
+/// length around those that mean something.
 /// </summary>
 public sealed class DatagramTarget : Target
 {

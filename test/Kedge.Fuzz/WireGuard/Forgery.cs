@@ -3,7 +3,9 @@ using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Fuzz.WireGuard;
 
-/// <summary>What an attacker who sees everything can do to a datagram: change it, cut it, lengthen it, and make its first MAC right again.</summary>
+/// <summary>
+/// What an attacker who sees everything can do to a datagram: change it, cut it, lengthen it, and make its first MAC right again.
+/// </summary>
 internal static class Forgery
 {
     /// <summary>A copy changed as the next few bytes of an input say. It may come out unchanged.</summary>
@@ -40,7 +42,9 @@ internal static class Forgery
         Blake2s.Mac(key, message[..^32], message[^32..^16]);
     }
 
-    /// <summary>Whether an initiation or response says the same as the original where it is authenticated: all but type, sender's index and MACs.</summary>
+    /// <summary>
+    /// Whether an initiation or response says the same as the original where it is authenticated: all but type, sender's index and MACs.
+    /// </summary>
     public static bool IsEquivalent(ReadOnlySpan<byte> message, ReadOnlySpan<byte> original) =>
         message.Length == original.Length && message[..4].SequenceEqual(original[..4]) && message[8..^32].SequenceEqual(original[8..^32]);
 }

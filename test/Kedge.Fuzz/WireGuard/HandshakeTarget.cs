@@ -4,8 +4,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.WireGuard;
 
 /// <summary>
-/// Handshake messages in both roles. A real initiation or response is forged a few times before it arrives itself: a forgery is accepted only
-/// where it differs in nothing that is authenticated, is never answered by more than it brought, and disturbs nothing.
+/// Handshake messages in both roles. A real initiation or response is forged a few times before it arrives itself: a forgery is accepted
+/// only where it differs in nothing that is authenticated, is never answered by more than it brought, and disturbs nothing.
 /// </summary>
 public sealed class HandshakeTarget : Target
 {

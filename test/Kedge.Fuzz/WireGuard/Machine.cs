@@ -20,8 +20,8 @@ internal sealed record Reception(
 }
 
 /// <summary>
-/// A <see cref="WireGuardDevice"/> and what its threads do with it: sorts, opens and accepts, seals and stages, polls. Everything follows from the
-/// number that it was made with; nothing is checked here.
+/// A <see cref="WireGuardDevice"/> and what its threads do with it: sorts, opens and accepts, seals and stages, polls. Everything follows
+/// from the number that it was made with; nothing is checked here.
 /// </summary>
 internal sealed class Machine : IDisposable
 {

@@ -4,8 +4,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.WireGuard;
 
 /// <summary>
-/// The text of a public key: a key has one text and no other, or a list of forbidden keys could be passed with another spelling. The first byte
-/// chooses whether the rest is text or is made one.
+/// The text of a public key: a key has one text and no other, or a list of forbidden keys could be passed with another spelling. The first
+/// byte chooses whether the rest is text or is made one.
 /// </summary>
 public sealed class PublicKeyTarget : Target
 {

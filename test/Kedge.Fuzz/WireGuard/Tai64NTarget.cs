@@ -3,7 +3,9 @@ using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Fuzz.WireGuard;
 
-/// <summary>TAI64N labels: bytes round trip, labels sort as their bytes do, and a time of day becomes the label of its count of nanoseconds.</summary>
+/// <summary>
+/// TAI64N labels: bytes round trip, labels sort as their bytes do, and a time of day becomes the label of its count of nanoseconds.
+/// </summary>
 public sealed class Tai64NTarget : Target
 {
     private static readonly long LastTicks = DateTimeOffset.MaxValue.Ticks;

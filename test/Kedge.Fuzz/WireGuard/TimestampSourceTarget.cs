@@ -3,8 +3,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.WireGuard;
 
 /// <summary>
-/// Timestamps over clocks that jump and processes that end, cleanly or not: they always grow, never beyond what is on disk, stay with a clock
-/// that goes forward, and touch the disk about once a minute.
+/// Timestamps over clocks that jump and processes that end, cleanly or not: they always grow, never beyond what is on disk, stay with a
+/// clock that goes forward, and touch the disk about once a minute.
 /// </summary>
 public sealed class TimestampSourceTarget : Target
 {
@@ -42,7 +42,7 @@ public sealed class TimestampSourceTarget : Target
                     break;
                 default:
                     Tai64N before = disk;
-                    Tai64N next = source.Next(clock);
+                    Tai64N next = source.Next(clock, source.Latest);
                     trace.Note(8, disk == before ? 0 : 1);
                     Invariant.Holds(disk == before || next > before, "the disk is left alone while the reservation lasts");
                     Invariant.Holds(next > last, "timestamps grow");

@@ -6,8 +6,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.WireGuard;
 
 /// <summary>
-/// Transport data of a session, with anything inside: what arrives is what was sent, once, from an address that its sender may use; what was
-/// changed on the way is not authentic; and the rest is dropped for the reason that it deserves.
+/// Transport data of a session, with anything inside: what arrives is what was sent, once, from an address that its sender may use; what
+/// was changed on the way is not authentic; and the rest is dropped for the reason that it deserves.
 /// </summary>
 public sealed class TransportDataTarget : Target
 {

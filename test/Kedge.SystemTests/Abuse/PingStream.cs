@@ -15,7 +15,9 @@ internal sealed partial class PingStream(Host from, string to)
     /// <summary>How many answers came a second time.</summary>
     public int Duplicates => _process.Output.Split('\n').Count(line => line.Contains("DUP!", StringComparison.Ordinal));
 
-    /// <summary>Requests after number <paramref name="mark"/>, up to the last one answered, and how many of them were not.</summary>
+    /// <summary>
+    /// How many requests there were after number <paramref name="mark"/>, up to the last one answered, and how many of them were not.
+    /// </summary>
     public (int Sent, int Lost) Since(int mark)
     {
         int[] answered = [.. Answered().Where(number => number > mark).Distinct()];

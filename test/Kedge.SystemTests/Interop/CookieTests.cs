@@ -3,8 +3,8 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Interop;
 
 /// <summary>
-/// Handshakes while one end is flooded with initiations that look honest. The end under load answers with cookies and does nothing for anybody who
-/// does not show one (WireGuard paper, section 5.3).
+/// Handshakes while one end is flooded with initiations that look honest. The end under load answers with cookies and does nothing for
+/// anybody who does not show one (WireGuard paper, section 5.3).
 /// </summary>
 public sealed class CookieTests
 {
@@ -60,7 +60,8 @@ public sealed class CookieTests
         using var pings = PingStream.Start(from.Host, to.Address);
         TimeSpan taken = pings.WaitForReplies(Timeouts.NoAnswer);
         List<CapturedPacket> seen = HandshakeOf(from, cable.Packets);
-        // The victim is not under load for the moment that it takes to notice that it is, once a second or so; who comes just then needs no cookie.
+        // The victim is not under load for the moment that it takes to notice that it is, once a second or so; who comes just then needs no
+        // cookie.
         for (int attempt = 1; attempt <= Attempts && seen.All(packet => packet.MessageType != 3); attempt++)
         {
             int before = cable.Packets.Count;

@@ -4,8 +4,8 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Interop;
 
 /// <summary>
-/// Kedge with several peers that run wireguard-go, each on a machine of its own on one switch. The machine number n has 192.0.2.n there, and
-/// 10.77.0.n in the tunnel; Kedge is number 1. Whoever started it disposes it.
+/// Kedge with several peers that run wireguard-go, each on a machine of its own on one switch. The machine number n has 192.0.2.n there,
+/// and 10.77.0.n in the tunnel; Kedge is number 1. Whoever started it disposes it.
 /// </summary>
 internal sealed class Hub : IDisposable
 {

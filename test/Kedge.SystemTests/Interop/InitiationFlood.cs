@@ -10,9 +10,9 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.SystemTests.Interop;
 
 /// <summary>
-/// A flood of handshake initiations from many addresses and ports, each with a valid first MAC, which takes no more than the victim's public key, and
-/// with random bytes for the rest: the victim cannot tell it from an honest one before it has computed a Diffie-Hellman. It comes in bursts, so that the
-/// victim's queue is filled however fast it is, and ends by itself. Whoever started it disposes it.
+/// A flood of handshake initiations from many addresses and ports, each with a valid first MAC, which takes no more than the victim's
+/// public key, and with random bytes for the rest: the victim cannot tell it from an honest one before it has computed a Diffie-Hellman. It
+/// comes in bursts, so that the victim's queue is filled however fast it is, and ends by itself. Whoever started it disposes it.
 /// </summary>
 internal sealed class InitiationFlood : IDisposable
 {

@@ -52,7 +52,8 @@ public abstract class PassiveKeepaliveTests(Implementation sender)
         cable.WaitUntil(packets => packets.Any(packet => packet.IsKeepalive && packet.IsFrom(to)), Timeouts.Retry, $"a keepalive of {to}");
         TimeSpan answered = cable.Packets.First(packet => packet.IsKeepalive && packet.IsFrom(to)).Time;
 
-        // An answer to that keepalive would come 10 s later. The next packet, a persistent keepalive that is due after them, marks the time.
+        // An answer to that keepalive would come 10 s later. The next packet, a persistent keepalive that is due after them, marks the
+        // time.
         from.SetPersistentKeepalive(0);
         to.SetPersistentKeepalive(12);
         cable.WaitUntil(

@@ -89,8 +89,8 @@ internal sealed class Tunnel : IDisposable
 }
 
 /// <summary>
-/// One end of a <see cref="Tunnel"/> or of the tunnels of a <see cref="Hub"/>: a machine, the device on it, and how that is configured, so that it can
-/// be configured again. Members that speak of the peer are for an end that has only one.
+/// One end of a <see cref="Tunnel"/> or of the tunnels of a <see cref="Hub"/>: a machine, the device on it, and how that is configured, so
+/// that it can be configured again. Members that speak of the peer are for an end that has only one.
 /// </summary>
 /// <param name="device">The device, as it was started.</param>
 /// <param name="number">The last part of all its addresses, 1 to 254.</param>
@@ -193,7 +193,9 @@ internal sealed class TunnelEnd(DeviceProcess device, int number, bool overIPv6 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
 
-/// <summary>How long to wait at most: generous, because the machine may have other things to do. Nothing waits that long when all is well.</summary>
+/// <summary>
+/// How long to wait at most: generous, because the machine may have other things to do. Nothing waits that long when all is well.
+/// </summary>
 internal static class Timeouts
 {
     /// <summary>What happens at once.</summary>

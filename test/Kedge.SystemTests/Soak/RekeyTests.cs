@@ -3,7 +3,9 @@ using Kedge.SystemTests.Interop;
 
 namespace Kedge.SystemTests.Soak;
 
-/// <summary>Sessions that are renewed in real time (WireGuard paper, section 6.2): by the initiator, at 120 s, without the loss of a packet.</summary>
+/// <summary>
+/// Sessions that are renewed in real time (WireGuard paper, section 6.2): by the initiator, at 120 s, without the loss of a packet.
+/// </summary>
 [Trait("Category", "Soak")]
 public abstract class RekeyTests(Implementation initiator)
 {

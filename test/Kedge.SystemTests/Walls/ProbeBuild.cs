@@ -33,7 +33,8 @@ public sealed partial class ProbeBuild
         Describe(folder).Save(project);
         var build = new Command("dotnet", "msbuild", project, "-noLogo", "-maxCpuCount:2", "-nodeReuse:false", "-verbosity:quiet")
         {
-            Timeout = TimeSpan.FromMinutes(5),
+            // Some 15 s of processor time, of which a crowded machine may give little. Below the limit of script/test.
+            Timeout = TimeSpan.FromMinutes(9),
         };
         using RunningProcess process = RunningProcess.Start(build);
         Output = process.WaitForExit(build.Timeout).Output;

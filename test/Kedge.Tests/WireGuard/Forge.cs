@@ -3,7 +3,9 @@ using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Tests.WireGuard;
 
-/// <summary>What somebody can do who knows public keys and what was on the wire. Written from the paper, section 5.4.4, not from the device.</summary>
+/// <summary>
+/// What somebody can do who knows public keys and what was on the wire. Written from the paper, section 5.4.4, not from the device.
+/// </summary>
 internal static class Forge
 {
     private const int MacSize = 16;

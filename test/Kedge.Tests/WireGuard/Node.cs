@@ -13,6 +13,8 @@ internal sealed record Delivery(Instant Time, PublicKey From, byte[] Bytes)
 {
     /// <summary>The number that <see cref="TestPacket"/> has put in.</summary>
     public ulong Number => TestPacket.Number(Bytes);
+
+    public override string ToString() => $"{Time} {Bytes.Length} bytes from {From}";
 }
 
 /// <summary>What a node is told about a peer, and keeps over a restart.</summary>
@@ -27,11 +29,13 @@ internal sealed record PeerSettings(
 /// <summary>
 /// A machine with a <see cref="WireGuardDevice"/>: does on one thread, on the clock of its <see cref="Pair"/>, what the threads of a
 /// real node do with a device. To learn how the protocol core is driven, read <see cref="Send"/> (the sending thread),
-/// <see cref="Receive"/> (the receiving thread, and the handshake thread's messages) and <see cref="Poll"/> (the handshake thread's timers).
+/// <see cref="Receive"/> (the receiving thread, and the handshake thread's messages) and <see cref="Poll"/> (the handshake thread's
+/// timers).
 /// </summary>
 internal sealed class Node : IDisposable
 {
     private readonly Pair _pair;
+    private readonly Timing _timing;
     private readonly byte[] _privateKey = new byte[X25519.KeySize];
     private readonly Dictionary<PublicKey, PeerSettings> _settings = [];
     private readonly AeadPacket[] _batch = new AeadPacket[1];
@@ -40,9 +44,14 @@ internal sealed class Node : IDisposable
     private Instant _attention = Instant.Never;
     private Instant _deadline;
 
-    public Node(Pair pair, string name, int number)
+    /// <param name="pair">Where it lives.</param>
+    /// <param name="name">What failures call it.</param>
+    /// <param name="number">Decides its addresses; no other node has it.</param>
+    /// <param name="timing">The times that it keeps.</param>
+    public Node(Pair pair, string name, int number, Timing timing)
     {
         _pair = pair;
+        _timing = timing;
         Name = name;
         pair.Random.NextBytes(_privateKey);
         IPv4 = IpAddress.IPv4(0x0A_00_00_00 + (uint)number);
@@ -204,9 +213,14 @@ internal sealed class Node : IDisposable
         _deadline = Instant.Never;
         foreach (PeerTunnel peer in Device.Peers)
         {
-            while (peer.Poll(_pair.Now, WallClock, _sending) is { Kind: OutcomeKind.ToNetwork, Length: var length })
-                Transmit(peer, _sending.AsSpan(0, length));
-            _deadline = Instant.Earlier(_deadline, peer.NextDeadline(_pair.Now));
+            Instant deadline = peer.NextDeadline(_pair.Now);
+            if (deadline <= _pair.Now)
+            {
+                while (peer.Poll(_pair.Now, WallClock, _sending) is { Kind: OutcomeKind.ToNetwork, Length: var length })
+                    Transmit(peer, _sending.AsSpan(0, length));
+                deadline = peer.NextDeadline(_pair.Now);
+            }
+            _deadline = Instant.Earlier(_deadline, deadline);
         }
     }
 
@@ -275,7 +289,7 @@ internal sealed class Node : IDisposable
 
     private WireGuardDevice Start()
     {
-        var device = new WireGuardDevice(_pair.Timing, bytes => _pair.Random.NextBytes(bytes), AskForAttention);
+        var device = new WireGuardDevice(_timing, bytes => _pair.Random.NextBytes(bytes), AskForAttention);
         device.SetIdentity(new LocalIdentity(_privateKey), NewTimestampSource());
         foreach (PeerSettings settings in _settings.Values)
             Configure(device, settings);

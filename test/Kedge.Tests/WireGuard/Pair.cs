@@ -7,8 +7,8 @@ namespace Kedge.Tests.WireGuard;
 /// Two nodes, or more, that are each other's peers, on a virtual network and a virtual clock: hours pass in milliseconds, and the same
 /// seed gives the same run, byte for byte.
 /// <para>
-/// Time passes only inside <see cref="Run"/> and <see cref="RunUntil"/>, from one event to the next: a datagram arrives, something that the test
-/// has planned happens, or a node's deadline is reached. After each event the nodes that have something to do are polled.
+/// Time passes only inside <see cref="Run"/> and <see cref="RunUntil"/>, from one event to the next: a datagram arrives, something that the
+/// test has planned happens, or a node's deadline is reached. After each event the nodes that have something to do are polled.
 /// </para>
 /// </summary>
 internal sealed class Pair : IDisposable
@@ -46,7 +46,9 @@ internal sealed class Pair : IDisposable
         return pair;
     }
 
-    /// <summary>Makes two nodes with a session that A has initiated, confirmed and idle, and an eavesdropper who has not seen it begin.</summary>
+    /// <summary>
+    /// Makes two nodes with a session that A has initiated, confirmed and idle, and an eavesdropper who has not seen it begin.
+    /// </summary>
     public static Pair InSession(int seed = 1, Timing? timing = null, byte[]? presharedKey = null)
     {
         Pair pair = Connected(seed, timing, presharedKey);
@@ -77,9 +79,11 @@ internal sealed class Pair : IDisposable
     public Instant Now => _timeline.Now;
 
     /// <summary>Adds a node that nobody knows yet.</summary>
-    public Node AddNode(string name)
+    /// <param name="name">What failures call it.</param>
+    /// <param name="timing">The times that it keeps, if not those of the others.</param>
+    public Node AddNode(string name, Timing? timing = null)
     {
-        var node = new Node(this, name, _nodes.Count + 1);
+        var node = new Node(this, name, _nodes.Count + 1, timing ?? Timing);
         _nodes.Add(node);
         return node;
     }

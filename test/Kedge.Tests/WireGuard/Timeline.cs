@@ -2,7 +2,9 @@ using Kedge.Protocol;
 
 namespace Kedge.Tests.WireGuard;
 
-/// <summary>A clock that moves only from one event to the next, and the events that lie ahead. Starts at 0: an instant like any other.</summary>
+/// <summary>
+/// A clock that moves only from one event to the next, and the events that lie ahead. Starts at 0: an instant like any other.
+/// </summary>
 internal sealed class Timeline
 {
     private readonly PriorityQueue<Action, (Instant Time, long Order)> _events = new();
@@ -17,7 +19,9 @@ internal sealed class Timeline
     /// <summary>Does something after a while; what is due at the same time is done in the order in which it was asked for.</summary>
     public void After(TimeSpan time, Action action) => _events.Enqueue(action, (Now + time, _order++));
 
-    /// <summary>Does something <paramref name="times"/> times, the first time one interval from now, and hands it the numbers from 0 on.</summary>
+    /// <summary>
+    /// Does something <paramref name="times"/> times, the first time one interval from now, and hands it the numbers from 0 on.
+    /// </summary>
     public void Every(TimeSpan interval, int times, Action<int> action)
     {
         Schedule(0);

@@ -18,7 +18,7 @@ public class TimestampSourceTests
         for (int i = 0; i < 10_000; i++)
         {
             clock += TimeSpan.FromSeconds((random.NextDouble() * 200) - 100);
-            Tai64N next = source.Next(clock);
+            Tai64N next = source.Next(clock, last);
             Assert.True(next > last, $"{next} follows {last}.");
             last = next;
         }
@@ -33,7 +33,7 @@ public class TimestampSourceTests
         for (int i = 0; i < 1000; i++)
         {
             clock += TimeSpan.FromMilliseconds(20 + (random.NextDouble() * 1000));
-            Tai64N next = source.Next(clock), exact = Tai64N.From(clock);
+            Tai64N next = source.Next(clock, default), exact = Tai64N.From(clock);
             Assert.Equal(exact.Seconds, next.Seconds);
             Assert.InRange(exact.Nanoseconds - next.Nanoseconds, 0u, (1u << 24) - 1);
             Assert.Equal(0u, next.Nanoseconds % (1 << 24));
@@ -46,7 +46,7 @@ public class TimestampSourceTests
         TimestampSource source = New();
         for (int seconds = 0; seconds < 3600; seconds += 5)
         {
-            Tai64N next = source.Next(Start.AddSeconds(seconds));
+            Tai64N next = source.Next(Start.AddSeconds(seconds), source.Latest);
             Assert.True(next <= _disk[^1], $"{next} is beyond {_disk[^1]}.");
         }
         Assert.InRange(_disk.Count, 55, 60);
@@ -61,8 +61,8 @@ public class TimestampSourceTests
         Tai64N last = default;
         TimestampSource source = New();
         for (int i = 0; i < 50; i++)
-            last = source.Next(Start.AddSeconds(i));
-        Assert.True(New().Next(Start.AddSeconds(49 + seconds)) > last);
+            last = source.Next(Start.AddSeconds(i), source.Latest);
+        Assert.True(NextOf(New(), Start.AddSeconds(49 + seconds)) > last);
     }
 
     [Fact]
@@ -71,22 +71,47 @@ public class TimestampSourceTests
         for (int restart = 0; restart < 1000; restart++)
         {
             TimestampSource source = New();
-            source.Next(Start.AddMilliseconds(100 * restart));
+            NextOf(source, Start.AddMilliseconds(100 * restart));
             source.Release();
         }
-        Tai64N last = New().Next(Start.AddSeconds(100));
+        Tai64N last = NextOf(New(), Start.AddSeconds(100));
         Assert.Equal(Tai64N.From(Start.AddSeconds(100)).Seconds, last.Seconds);
     }
 
     [Fact]
     public void A_clean_end_without_a_timestamp_used_changes_nothing()
     {
-        New().Next(Start);
+        NextOf(New(), Start);
         Tai64N reserved = _disk[^1];
         New().Release();
         Assert.Equal(reserved, _disk[^1]);
-        Assert.True(New().Next(Start) > reserved);
+        Assert.True(NextOf(New(), Start) > reserved);
     }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-3600)]
+    public void However_many_peers_do_not_answer_the_timestamps_do_not_run_ahead_of_the_clock(int clockError)
+    {
+        TimestampSource source = New();
+        NextOf(source, Start);
+        var last = new Tai64N[1000];
+        Array.Fill(last, source.Latest);
+        const int rounds = 100, interval = 5;
+        for (int round = 1; round <= rounds; round++)
+        {
+            for (int peer = 0; peer < last.Length; peer++)
+            {
+                Tai64N next = source.Next(Start.AddSeconds((interval * round) + clockError), last[peer]);
+                Assert.True(next > last[peer]);
+                last[peer] = next;
+            }
+        }
+        Assert.True(source.Latest <= Tai64N.From(Start.AddSeconds(interval * rounds)), $"The last timestamp is {source.Latest}.");
+    }
+
+    // The next timestamp for a peer that nobody knows anything about.
+    private static Tai64N NextOf(TimestampSource source, DateTimeOffset clock) => source.Next(clock, source.Latest);
 
     private TimestampSource New() => new(_disk.LastOrDefault(), _disk.Add);
 }

@@ -18,6 +18,8 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
     private const string Unknown = "there is no such key here";
     private const string OnlyTrue = "expected 'true'";
 
+    private static readonly SearchValues<byte> NameBytes = SearchValues.Create("abcdefghijklmnopqrstuvwxyz_"u8);
+
     private readonly DeviceChange _change = new();
     private PeerChange? _peer;
 
@@ -40,7 +42,9 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             : ReadPeerKey(_peer, key, value);
         if (expected is null)
             return null;
-        // A secret is never put in words, nor is what might be one because its name is misspelt.
+        // A secret is never put in words, nor is what might be one because its name is misspelt or stands elsewhere.
+        if (expected is Unknown && key.ContainsAnyExcept(NameBytes))
+            return new UapiError(UapiError.Invalid, "A key is no name of lower-case letters.");
         bool secret = expected is Key or Unknown;
         return new UapiError(UapiError.Invalid, $"'{Encoding.ASCII.GetString(secret ? key : line)}': {expected}.");
     }

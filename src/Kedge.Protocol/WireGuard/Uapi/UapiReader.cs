@@ -97,7 +97,7 @@ public sealed class UapiReader(Func<string, uint> interfaceIndex) : IDisposable
             rest[..length].CopyTo(_line.AsSpan(_lineLength));
             _lineLength += length;
             consumed += length;
-            _requestLength += length + 1;
+            _requestLength += lineFeed < 0 ? length : length + 1;
             if (_requestLength > MaximumRequestLength)
                 return Violate(UapiError.TooLong, $"The request is longer than {MaximumRequestLength} bytes.");
             if (lineFeed < 0)

@@ -29,8 +29,8 @@ internal sealed record SentInitiation(Machine Machine, PeerTunnel Peer, PublicKe
 internal sealed record SentResponse(SentInitiation Initiation, PublicKey From, byte[] PresharedKey);
 
 /// <summary>
-/// Everything that ever left a machine, so that what is accepted somewhere can be held against it. Messages are known by a part that no forger can
-/// keep while changing what matters: the tag, or the ephemeral key.
+/// Everything that ever left a machine, so that what is accepted somewhere can be held against it. Messages are known by a part that no
+/// forger can keep while changing what matters: the tag, or the ephemeral key.
 /// </summary>
 internal sealed class Ledger
 {

@@ -4,8 +4,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.WireGuard.Tunnels;
 
 /// <summary>
-/// One peer of one machine as it must be: told of everything that happens to it, it knows which sessions there are, which packets wait, what
-/// may leave and what must. It is a second, plainer reading of the specification, and complains where the tunnel differs.
+/// One peer of one machine as it must be: told of everything that happens to it, it knows which sessions there are, which packets wait,
+/// what may leave and what must. It is a second, plainer reading of the specification, and complains where the tunnel differs.
 /// </summary>
 internal sealed class PeerWatch(Machine machine, PeerTunnel peer, Timing timing)
 {

@@ -4,8 +4,9 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.WireGuard.Tunnels;
 
 /// <summary>
-/// The tunnel's state machine: two or three devices to which an input does whatever users, administrators, networks, attackers and time can do, in any order,
-/// while every step is held against a plain model. At the end the world is healed, and packets must pass between all again.
+/// The tunnel's state machine: two or three devices to which an input does whatever users, administrators, networks, attackers and time can
+/// do, in any order, while every step is held against a plain model. At the end the world is healed, and packets must pass between all
+/// again.
 /// <para>
 /// The first byte is the kind of world: polled late, delivered by hand, three nodes, few messages a session. Each further byte is a
 /// step: its low five bits say which, the upper three on which node; its arguments follow.
@@ -206,7 +207,9 @@ public sealed class TunnelTarget : Target
         node.SetPath(peer, (choice & 0xC0) == 0xC0 ? null : new PeerPath(remote, (choice & 0x20) == 0 ? default : node.Machine.Address));
     }
 
-    /// <summary>However it got here: once everybody is well, a packet a second each way is enough for all to pass within a minute.</summary>
+    /// <summary>
+    /// However it got here: once everybody is well, a packet a second each way is enough for all to pass within a minute.
+    /// </summary>
     private static void Recover(World world, ref int packets)
     {
         world.Heal();

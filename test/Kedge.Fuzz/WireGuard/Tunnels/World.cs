@@ -8,8 +8,8 @@ namespace Kedge.Fuzz.WireGuard.Tunnels;
 internal sealed record Flight(byte[] Bytes, Endpoint From, Endpoint To);
 
 /// <summary>
-/// A few nodes, the network between them, and the time. Nothing moves by itself: datagrams wait until they are delivered, and the clock stands
-/// until it is advanced.
+/// A few nodes, the network between them, and the time. Nothing moves by itself: datagrams wait until they are delivered, and the clock
+/// stands until it is advanced.
 /// </summary>
 internal sealed class World : IDisposable
 {
@@ -143,7 +143,9 @@ internal sealed class World : IDisposable
         Now = target;
     }
 
-    /// <summary>From now on everybody is well: one network, one truth about keys, and nothing lost. What is under way is lost first.</summary>
+    /// <summary>
+    /// From now on everybody is well: one network, one truth about keys, and nothing lost. What is under way is lost first.
+    /// </summary>
     public void Heal()
     {
         _flights.Clear();
