@@ -9,7 +9,7 @@ namespace Kedge.Demo;
 /// </summary>
 public sealed class DeviceProcess : IDisposable
 {
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
     private readonly Func<string, Command> _start;
 
     private DeviceProcess(Host host, WireGuardKeys? keys, Func<string, Command> start)
@@ -45,12 +45,12 @@ public sealed class DeviceProcess : IDisposable
         [.. Show("dump").Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(PeerStatus.Parse)];
 
     /// <summary>Starts the distribution's wireguard-go, or another one, and gives it keys and a port of the kernel's choice.</summary>
-    /// <exception cref="CommandException">It did not come up within 10 seconds.</exception>
+    /// <exception cref="CommandException">It did not come up within 30 seconds.</exception>
     public static DeviceProcess StartWireGuardGo(Host host, WireGuardKeys? keys = null, string program = "wireguard-go") =>
         new(host, keys, name => new Command(program, "-f", name) { Environment = new Dictionary<string, string> { ["LOG_LEVEL"] = "error" } });
 
     /// <summary>Starts <c>kedge wg</c> and gives it keys and a port of the kernel's choice.</summary>
-    /// <exception cref="CommandException">It did not come up within 10 seconds.</exception>
+    /// <exception cref="CommandException">It did not come up within 30 seconds.</exception>
     public static DeviceProcess StartKedge(Host host, string program, WireGuardKeys? keys = null) =>
         new(host, keys, name => new Command(program, "wg", name, "--state-dir", host.Topology.TempFolder));
 
@@ -112,8 +112,10 @@ public sealed class DeviceProcess : IDisposable
     {
         Command command = _start(Name);
         RunningProcess process = Host.Start(command);
-        if (!Wait.TryUntil(() => process.HasExited || IsListening(), StartTimeout) || process.HasExited)
-            throw new CommandException(command, $"on {Host}", "no socket", process.Kill());
+        if (!Wait.TryUntil(() => process.HasExited || IsListening(), StartTimeout))
+            throw new CommandException(command, $"on {Host}", $"no socket after {StartTimeout.TotalSeconds} s", process.Kill());
+        if (process.HasExited)
+            throw new CommandException(command, $"on {Host}", process.Kill());
         return process;
     }
 
