@@ -73,10 +73,16 @@ public sealed class PeerTunnel : IDisposable
     /// <summary>
     /// The key mixed into every handshake from now on, 32 bytes; zeros for none. Sessions that exist stay. Never to be logged.
     /// </summary>
+    /// <exception cref="ArgumentException">It has another length.</exception>
     public ReadOnlySpan<byte> PresharedKey
     {
         get => _presharedKey;
-        set => value.CopyTo(_presharedKey);
+        set
+        {
+            if (value.Length != _presharedKey.Length)
+                throw new ArgumentException($"A preshared key has {_presharedKey.Length} bytes, not {value.Length}.", nameof(value));
+            value.CopyTo(_presharedKey);
+        }
     }
 
     /// <summary>When the last handshake ended; null when there was none. Any thread.</summary>
@@ -283,6 +289,7 @@ public sealed class PeerTunnel : IDisposable
     public void Dispose()
     {
         Clear();
+        _canAgree = false; // whoever still holds it must not begin a handshake with zeroed keys
         _cookies.Dispose();
         CryptographicOperations.ZeroMemory(_presharedKey);
         CryptographicOperations.ZeroMemory(_staticShared);

@@ -112,8 +112,10 @@ public sealed class DeviceProcess : IDisposable
     {
         Command command = _start(Name);
         RunningProcess process = Host.Start(command);
-        if (!Wait.TryUntil(() => process.HasExited || IsListening(), StartTimeout) || process.HasExited)
-            throw new CommandException(command, $"on {Host}", "no socket", process.Kill());
+        if (!Wait.TryUntil(() => process.HasExited || IsListening(), StartTimeout))
+            throw new CommandException(command, $"on {Host}", $"no socket after {StartTimeout.TotalSeconds} s", process.Kill());
+        if (process.HasExited)
+            throw new CommandException(command, $"on {Host}", process.Kill());
         return process;
     }
 

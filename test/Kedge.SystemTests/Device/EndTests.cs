@@ -4,18 +4,12 @@ using Kedge.Linux.Namespaces;
 namespace Kedge.SystemTests.Device;
 
 /// <summary>The ways in which a device ends, and what is left of it: nothing.</summary>
-public class EndTests : IDisposable
+public class EndTests : IClassFixture<TwoHosts>
 {
-    private readonly TwoHosts _hosts = new();
+    private readonly TwoHosts _hosts;
     private readonly string _name;
 
-    public EndTests() => _name = _hosts.Net.NewInterfaceName();
-
-    public void Dispose()
-    {
-        _hosts.Dispose();
-        GC.SuppressFinalize(this);
-    }
+    public EndTests(TwoHosts hosts) => (_hosts, _name) = (hosts, hosts.Net.NewInterfaceName());
 
     [Theory]
     [InlineData(ProcessSignal.Terminate)]
@@ -70,6 +64,8 @@ public class EndTests : IDisposable
         int second = Assert.Single(_hosts.ProcessesOfA);
         Assert.NotEqual(first, second);
         _hosts.A.Run("wg", "show", _name);
+        ProcessSignals.Send(second, ProcessSignal.Terminate);
+        TwoHosts.AwaitEnd(second);
     }
 
     private void EndsCleanly(Action<RunningProcess> end)

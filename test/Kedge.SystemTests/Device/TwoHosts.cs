@@ -9,7 +9,7 @@ namespace Kedge.SystemTests.Device;
 /// Two hosts on one cable: Kedge belongs on a, the distribution's wireguard-go on b. Outside the tunnel they are 10.1.0.1 and 10.1.0.2,
 /// inside 192.168.7.1 and 192.168.7.2, fd07::1 and fd07::2.
 /// </summary>
-internal sealed class TwoHosts : IDisposable
+public sealed class TwoHosts : IDisposable
 {
     public const string InnerA = "192.168.7.1", InnerB = "192.168.7.2", Inner6A = "fd07::1", Inner6B = "fd07::2";
     public const string OuterA = "10.1.0.1", OuterB = "10.1.0.2";

@@ -1,6 +1,5 @@
 using Kedge.Crypto;
 using Kedge.Protocol;
-using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Tests.WireGuard;

@@ -73,7 +73,7 @@ internal sealed class Node : IDisposable
         Reception reception = Machine.Receive(Now, datagram, from, IsUnderLoad, OuterEcn);
         PeerTunnel? mover = reception switch
         {
-            { Session: { } session, Reason: not DropReason.Replayed } => DataTaken(datagram, session, reception),
+            { Session: { } session, Reason: not (DropReason.Replayed or DropReason.SessionExpired) } => DataTaken(datagram, session, reception),
             { Kind: DatagramKind.HandshakeInitiation, Reply.Length: HandshakeResponse.Size } => Answered(datagram, reception.Reply),
             { Kind: DatagramKind.HandshakeResponse, IsAccepted: true, Reply: null } => ResponseTaken(datagram),
             _ => null,
