@@ -1,0 +1,96 @@
+namespace Kedge.Protocol.Api;
+
+/// <summary>What a controller hands out before an enrolment: an ephemeral key to prove possession against. Used once.</summary>
+/// <param name="Id">Names the challenge.</param>
+/// <param name="PublicKey">An X25519 public key made for this challenge alone: 32 bytes in base64.</param>
+/// <param name="ExpiresAt">When it can no longer be used.</param>
+public sealed record EnrolmentChallenge(Guid Id, string PublicKey, DateTimeOffset ExpiresAt);
+
+/// <summary>
+/// What a node asks for. Repeated with the same keys it replaces what was asked for before: addresses and prefixes that are no longer
+/// named are released.
+/// </summary>
+public sealed record EnrolmentRequest
+{
+    /// <summary>The node's name: a DNS label (RFC 1123), unique in its zone.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The zone by its name or identifier; null for the token's zone, or the one that the node is in.</summary>
+    public string? Zone { get; init; }
+
+    /// <summary>The SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) of the node's ECDSA P-256 key, DER in base64.</summary>
+    public required string IdentityKey { get; init; }
+
+    /// <summary>The WireGuard public key: 32 bytes in base64.</summary>
+    public required string WireGuardKey { get; init; }
+
+    /// <summary>The SHA-256 of the Rosenpass public key, 32 bytes in base64; null without Rosenpass.</summary>
+    public string? RosenpassKeyHash { get; init; }
+
+    /// <summary>Addresses of the zone that the node wants to have. For a family without one the controller chooses.</summary>
+    public IReadOnlyList<string> RequestedAddresses { get; init; } = [];
+
+    /// <summary>Networks behind the node, in CIDR notation.</summary>
+    public IReadOnlyList<string> ChildPrefixes { get; init; } = [];
+
+    /// <summary>Where the node can be reached, best first: the others learn it together with the node.</summary>
+    public IReadOnlyList<NodeEndpoint> Endpoints { get; init; } = [];
+
+    /// <summary>Whether the node is to vanish some time after it was last seen.</summary>
+    public bool Ephemeral { get; init; }
+}
+
+/// <summary>Where a node can be reached by UDP.</summary>
+/// <param name="Address">Address and port, as <see cref="Ip.Endpoint"/> writes them.</param>
+/// <param name="Kind">How it is known: <c>local</c> (an address of its machine), <c>reflexive</c> (seen by STUN), <c>fixed</c> (told by a person).</param>
+public sealed record NodeEndpoint(string Address, string Kind);
+
+/// <summary>A request with its proofs.</summary>
+/// <param name="Challenge">The challenge it answers.</param>
+/// <param name="Token">
+/// A token as <c>identifier.secret</c>; null for a node that is enrolled with the same identity key, which needs none.
+/// </param>
+/// <param name="Request">What is asked for.</param>
+/// <param name="Proof">The MAC that shows possession of the WireGuard private key: 32 bytes in base64. See <see cref="Enrolment.EnrolmentTranscript"/>.</param>
+/// <param name="Signature">The identity key's signature of the transcript: ECDSA with SHA-256, DER (RFC 3279 section 2.2.3) in base64.</param>
+public sealed record EnrolmentSubmission(Guid Challenge, string? Token, EnrolmentRequest Request, string Proof, string Signature);
+
+/// <summary>The question of a pending node what has become of its request, under the request's key.</summary>
+/// <param name="Challenge">The challenge it answers.</param>
+/// <param name="IdentityKey">The request's identity key, as in <see cref="EnrolmentRequest.IdentityKey"/>.</param>
+/// <param name="Signature">The identity key's signature of the transcript: ECDSA with SHA-256, DER in base64.</param>
+public sealed record EnrolmentInquiry(Guid Challenge, string IdentityKey, string Signature);
+
+/// <summary>What became of a request.</summary>
+public sealed record EnrolmentResult
+{
+    /// <summary>The node's identifier.</summary>
+    public required Guid NodeId { get; init; }
+
+    /// <summary><c>active</c>, or <c>pending</c> until it is certified or approved.</summary>
+    public required string Status { get; init; }
+
+    /// <summary>What a pending node waits for, in words; null for an active one.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>The zone's identifier.</summary>
+    public required Guid ZoneId { get; init; }
+
+    /// <summary>The zone's name.</summary>
+    public required string ZoneName { get; init; }
+
+    /// <summary>The zone's prefixes, one a family, in CIDR notation.</summary>
+    public required IReadOnlyList<string> ZonePrefixes { get; init; }
+
+    /// <summary>The node's addresses in the zone.</summary>
+    public IReadOnlyList<string> Addresses { get; init; } = [];
+
+    /// <summary>The networks behind the node that it may announce.</summary>
+    public IReadOnlyList<string> ChildPrefixes { get; init; } = [];
+
+    /// <summary>The node's certificate, DER in base64; null while pending.</summary>
+    public string? Certificate { get; init; }
+
+    /// <summary>The certificates of the network's authorities, DER in base64: the master's and, in a managed network, the issuer's.</summary>
+    public IReadOnlyList<string> Authorities { get; init; } = [];
+}
