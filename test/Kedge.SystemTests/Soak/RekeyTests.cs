@@ -46,8 +46,8 @@ public abstract class RekeyTests(Implementation initiator)
         TimeSpan duration = TimeSpan.FromMinutes(10);
         using var tunnel = Tunnel.Start(initiator);
         using Capture handshakes = Capture.Start(tunnel.Cable.A, tunnel.Cable.InterfaceOfA, "udp[8] != 4");
+        tunnel.Initiator.Reaches(tunnel.Responder.Address); // before anything that would make the other end initiate
         using var pings = PingStream.Start(tunnel.Responder.Host, tunnel.Initiator.Address, interval: 1);
-        tunnel.Initiator.Reaches(tunnel.Responder.Address);
 
         Iperf traffic = Iperf.Udp(tunnel.Initiator.Host, tunnel.Responder.Host, tunnel.Responder.Address, duration, 20_000_000, 1200);
 
