@@ -54,7 +54,7 @@ public abstract class RekeyTests(Implementation initiator)
         Assert.InRange(traffic.Packets, 20_000_000 / 8 / 1200 * 590L, 20_000_000 / 8 / 1200 * 610L);
         Assert.InRange(traffic.LostPackets, 0, traffic.Packets / 1000);
         Assert.Empty(pings.Lost);
-        Assert.True(pings.Answered.Count > 590);
+        Assert.True(pings.Answered.Count > 550, $"{pings.Answered.Count} replies"); // ping waits a little longer than the second it is told
         Assert.InRange(Initiations(handshakes.Packets).Count, 5, 6);
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"{initiator} initiates: {traffic.LostPackets} of {traffic.Packets} datagrams lost");
