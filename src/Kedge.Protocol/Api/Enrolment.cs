@@ -76,7 +76,10 @@ public sealed record EnrolmentResult
     /// <summary><c>active</c>, or <c>pending</c> until it is certified or approved.</summary>
     public required string Status { get; init; }
 
-    /// <summary>What a pending node waits for, in words; null for an active one.</summary>
+    /// <summary>
+    /// What is still waited for, in words: a pending node's approval or certificate, or that of prefixes which an active node has asked
+    /// for in addition. Null for nothing.
+    /// </summary>
     public string? Reason { get; init; }
 
     /// <summary>The zone's identifier.</summary>
