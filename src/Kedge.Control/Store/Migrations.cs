@@ -30,9 +30,11 @@ internal static class Migrations
             id BLOB PRIMARY KEY, zone BLOB NOT NULL, name TEXT NOT NULL,
             kind TEXT NOT NULL CHECK (kind IN ('kedge', 'wireguard')),
             status TEXT NOT NULL CHECK (status IN ('pending', 'active', 'removed', 'left')),
-            identity_key BLOB NOT NULL, identity_hash BLOB NOT NULL, wireguard_key BLOB NOT NULL, rosenpass_hash BLOB,
+            -- None for a stock WireGuard peer.
+            identity_key BLOB, identity_hash BLOB,
+            wireguard_key BLOB NOT NULL, rosenpass_hash BLOB,
             tags TEXT NOT NULL, allowed_prefixes TEXT NOT NULL, ephemeral INTEGER NOT NULL, fixed_endpoint TEXT, token TEXT,
-            certificate BLOB, certificate_from INTEGER, certificate_to INTEGER, renewal_wanted INTEGER NOT NULL DEFAULT 0,
+            certificate BLOB, certificate_from INTEGER, certificate_to INTEGER, renewal_wanted INTEGER NOT NULL,
             created_at INTEGER NOT NULL, seen_at INTEGER, removed_at INTEGER, revision INTEGER NOT NULL) STRICT;
         CREATE UNIQUE INDEX node_name ON node (zone, name) WHERE status IN ('pending', 'active');
         CREATE UNIQUE INDEX node_wireguard_key ON node (wireguard_key) WHERE status IN ('pending', 'active');
