@@ -62,7 +62,7 @@ internal static class Leases
             if (zone.Prefixes.FirstOrDefault(own => AddressRules.Overlap(own, prefix)) is { IsNone: false } own)
                 throw Refusal.Conflict("childPrefixes", $"{prefix} overlaps {own}, from which zone {zone.Name} takes its own addresses: announce another prefix.");
             Holder? other = Overlapping(store, zone.Id, prefix);
-            if (other is { } mine && mine.Node == node && mine.Value == prefix.ToString() && mine.Status != "quarantined")
+            if (other is { } mine && mine.Node == node && mine.Value == prefix.ToString() && mine.Status is "held" or "waiting")
                 continue;
             if (other is not null && other.Node != node)
                 throw Refusal.Conflict("childPrefixes", $"{prefix} overlaps {other.Describe()}: prefixes of a zone must not overlap.");
@@ -80,15 +80,31 @@ internal static class Leases
         store.Execute($"UPDATE lease SET status = 'held' WHERE node = {node} AND status = 'waiting'");
 
     /// <summary>Gives back what a node has and is not in <paramref name="kept"/>: into quarantine.</summary>
-    public static void ReleaseAllBut(StoreTransaction store, Guid node, IReadOnlyCollection<IpPrefix> kept)
+    /// <param name="store">The change.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="kept">What it keeps: prefixes, and addresses as prefixes of full length.</param>
+    /// <param name="retire">Whether the node has a certificate in force which may name it: then it stays the node's until there is another.</param>
+    public static void ReleaseAllBut(StoreTransaction store, Guid node, IReadOnlyCollection<IpPrefix> kept, bool retire)
     {
         foreach ((byte[] low, IpPrefix held) in store.List(
-            $"SELECT low, value FROM lease WHERE node = {node} AND status <> 'quarantined'", row => (row.Bytes(0), IpPrefix.Parse(row.Text(1)))))
+            $"SELECT low, value FROM lease WHERE node = {node} AND status IN ('held', 'waiting')", row => (row.Bytes(0), IpPrefix.Parse(row.Text(1)))))
         {
-            if (!kept.Contains(held))
+            if (kept.Contains(held))
+                continue;
+            if (retire)
+                store.Execute($"UPDATE lease SET status = 'retiring' WHERE node = {node} AND low = {low}");
+            else
                 store.Execute($"UPDATE lease SET status = 'quarantined', held_until = {store.Now + Quarantine} WHERE node = {node} AND low = {low}");
         }
     }
+
+    /// <summary>Gives back what a node had for the sake of its former certificate alone: into quarantine.</summary>
+    public static void ReleaseRetiring(StoreTransaction store, Guid node) => store.Execute(
+        $"UPDATE lease SET status = 'quarantined', held_until = {store.Now + Quarantine} WHERE node = {node} AND status = 'retiring'");
+
+    /// <summary>Gives back all that a node has: into quarantine.</summary>
+    public static void ReleaseAll(StoreTransaction store, Guid node) => store.Execute(
+        $"UPDATE lease SET status = 'quarantined', held_until = {store.Now + Quarantine} WHERE node = {node} AND status <> 'quarantined'");
 
     /// <summary>A node's addresses (as prefixes of full length) and child prefixes in a state, <c>held</c> or <c>waiting</c>; IPv4 first.</summary>
     public static List<IpPrefix> Of(StoreReader store, Guid node, string status) =>
@@ -162,7 +178,7 @@ internal static class Leases
                 "requestedAddresses",
                 $"{wanted} cannot be a node's: {AddressKey.FromNumber(first)} to {AddressKey.FromNumber(last)} of {prefix} can.");
         }
-        if (Overlapping(store, zone.Id, new IpPrefix(wanted, wanted.Size * 8)) is { } other && (other.Node != node || other.Status != "quarantined"))
+        if (Overlapping(store, zone.Id, new IpPrefix(wanted, wanted.Size * 8)) is { } other && other.Node != node)
             throw Refusal.Conflict("requestedAddresses", $"{wanted} is not free: {other.Describe()}. Request another, or none to get the next free one.");
     }
 

@@ -44,7 +44,7 @@ internal static class Migrations
         CREATE TABLE lease (
             zone BLOB NOT NULL REFERENCES zone (id), low BLOB NOT NULL, high BLOB NOT NULL, value TEXT NOT NULL,
             kind TEXT NOT NULL CHECK (kind IN ('dynamic', 'requested', 'child')),
-            status TEXT NOT NULL CHECK (status IN ('held', 'waiting', 'quarantined')),
+            status TEXT NOT NULL CHECK (status IN ('held', 'waiting', 'retiring', 'quarantined')),
             node BLOB NOT NULL REFERENCES node (id), created_at INTEGER NOT NULL, held_until INTEGER,
             PRIMARY KEY (zone, low)) STRICT, WITHOUT ROWID;
         CREATE INDEX lease_node ON lease (node);
