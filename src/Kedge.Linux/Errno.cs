@@ -9,6 +9,9 @@ public static class Errno
     /// <summary>No such file, address or device name.</summary>
     public const int ENOENT = 2;
 
+    /// <summary>No such process.</summary>
+    public const int ESRCH = 3;
+
     /// <summary>Interrupted by a signal: to be tried again.</summary>
     public const int EINTR = 4;
 

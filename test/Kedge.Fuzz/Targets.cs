@@ -10,6 +10,7 @@ public static class Targets
         new Ip.IpPacketTarget(),
         new Ip.InternetChecksumTarget(),
         new WireGuard.DatagramTarget(),
+        new Stun.StunTarget(),
         new WireGuard.PublicKeyTarget(),
         new WireGuard.Tai64NTarget(),
         new WireGuard.TimestampSourceTarget(),
