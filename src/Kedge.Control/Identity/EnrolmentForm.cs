@@ -25,6 +25,9 @@ internal sealed record EnrolmentForm
 
     public required Sha256Digest? RosenpassKeyHash { get; init; }
 
+    /// <summary>The identity key's signature of its keys, base64; null for none.</summary>
+    public required string? KeysSignature { get; init; }
+
     public required IReadOnlyList<IpAddress> RequestedAddresses { get; init; }
 
     public required IReadOnlyList<IpPrefix> ChildPrefixes { get; init; }
@@ -43,6 +46,8 @@ internal sealed record EnrolmentForm
         P256PublicKey? identity = ReadIdentityKey(faults, "request.identityKey", request.IdentityKey);
         PublicKey wireGuard = Values.ReadWireGuardKey(faults, "request.wireGuardKey", request.WireGuardKey);
         byte[]? rosenpass = request.RosenpassKeyHash is { } hash ? Values.ReadBytes(faults, "request.rosenpassKeyHash", hash, 32, 32) : null;
+        if (request.KeysSignature is { } signature)
+            _ = Values.ReadBytes(faults, "request.keysSignature", signature, Enrolments.ShortestSignature, Enrolments.LongestSignature);
         List<IpAddress> addresses = Values.ReadAddresses(faults, "request.requestedAddresses", request.RequestedAddresses);
         List<IpPrefix> children = Values.ReadPrefixes(faults, "request.childPrefixes", request.ChildPrefixes, MostChildPrefixes);
         CheckApart(faults, "request.childPrefixes", children);
@@ -56,6 +61,7 @@ internal sealed record EnrolmentForm
             IdentityKey = identity!,
             WireGuardKey = wireGuard,
             RosenpassKeyHash = rosenpass is null ? null : Sha256Digest.FromBytes(rosenpass),
+            KeysSignature = request.KeysSignature,
             RequestedAddresses = addresses,
             ChildPrefixes = children,
             Endpoints = request.Endpoints,

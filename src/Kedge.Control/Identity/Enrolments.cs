@@ -16,8 +16,8 @@ namespace Kedge.Control.Identity;
 internal sealed class Enrolments(
     SqliteStore store, Certification certification, Challenges challenges, Presence presence, ReachedAddresses reached, Sha256Digest serverPin)
 {
-    private const int ShortestSignature = 8;
-    private const int LongestSignature = 72; // P-256, DER
+    /// <summary>Bytes of an ECDSA signature of P-256 in DER, at least and at most.</summary>
+    public const int ShortestSignature = 8, LongestSignature = 72;
 
     private NetworkAuthority Authority => certification.Authority;
 
@@ -152,6 +152,7 @@ internal sealed class Enrolments(
             IdentityKey = form.IdentityKey.SubjectPublicKeyInfo.ToArray(),
             WireGuardKey = form.WireGuardKey,
             RosenpassHash = form.RosenpassKeyHash?.ToArray(),
+            KeysSignature = form.KeysSignature,
             Tags = known?.Tags ?? token!.Tags,
             AllowedPrefixes = [.. (before?.AllowedPrefixes ?? []).Union(token?.AllowedPrefixes ?? [])],
             Ephemeral = form.Ephemeral || (known?.Ephemeral ?? token!.Ephemeral),

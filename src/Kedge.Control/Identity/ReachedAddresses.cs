@@ -41,4 +41,8 @@ internal sealed class ReachedAddresses(IReadOnlyCollection<IpAddress> controller
                 yield return (at.Address, "where another node is reached");
         }
     }
+
+    /// <summary>Where the nodes of a zone say they are reached from elsewhere, best first.</summary>
+    public ILookup<Guid, string> EndpointsOf(Guid zone) =>
+        PeersOf(zone).Where(one => one.Endpoint.Kind != "local").ToLookup(one => one.Node, one => one.Endpoint.Address);
 }

@@ -32,10 +32,10 @@ internal static class Migrations
             status TEXT NOT NULL CHECK (status IN ('pending', 'active', 'removed', 'left')),
             -- None for a stock WireGuard peer.
             identity_key BLOB, identity_hash BLOB,
-            wireguard_key BLOB NOT NULL, rosenpass_hash BLOB,
+            wireguard_key BLOB NOT NULL, rosenpass_hash BLOB, keys_signature TEXT,
             tags TEXT NOT NULL, allowed_prefixes TEXT NOT NULL, ephemeral INTEGER NOT NULL, fixed_endpoint TEXT, token TEXT,
             certificate BLOB, certificate_from INTEGER, certificate_to INTEGER, renewal_wanted INTEGER NOT NULL,
-            created_at INTEGER NOT NULL, seen_at INTEGER, removed_at INTEGER, revision INTEGER NOT NULL) STRICT;
+            created_at INTEGER NOT NULL, seen_at INTEGER, revision INTEGER NOT NULL) STRICT;
         CREATE UNIQUE INDEX node_name ON node (zone, name) WHERE status IN ('pending', 'active');
         CREATE UNIQUE INDEX node_wireguard_key ON node (wireguard_key) WHERE status IN ('pending', 'active');
         CREATE UNIQUE INDEX node_identity ON node (identity_hash) WHERE status <> 'left';

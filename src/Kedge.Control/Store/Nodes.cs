@@ -32,6 +32,9 @@ internal sealed record StoredNode
 
     public byte[]? RosenpassHash { get; init; }
 
+    /// <summary>The identity key's signature of its keys, base64, as the node handed it in; nobody here has checked it.</summary>
+    public string? KeysSignature { get; init; }
+
     public IReadOnlyList<string> Tags { get; init; } = [];
 
     /// <summary>Child prefixes inside these need no approval.</summary>
@@ -68,7 +71,7 @@ internal static class Nodes
     private static readonly SqlText Columns = new(
         """
         id, zone, name, kind, status, identity_key, wireguard_key, rosenpass_hash, tags, allowed_prefixes, ephemeral, fixed_endpoint, token,
-        certificate, certificate_from, certificate_to, renewal_wanted, created_at, seen_at
+        certificate, certificate_from, certificate_to, renewal_wanted, created_at, seen_at, keys_signature
         """);
 
     /// <summary>A member by its identifier; null where there is none.</summary>
@@ -128,19 +131,21 @@ internal static class Nodes
         $"""
         INSERT INTO node (
             id, zone, name, kind, status, identity_key, identity_hash, wireguard_key, rosenpass_hash, tags, allowed_prefixes, ephemeral,
-            fixed_endpoint, token, certificate, certificate_from, certificate_to, renewal_wanted, created_at, seen_at, revision)
+            fixed_endpoint, token, certificate, certificate_from, certificate_to, renewal_wanted, created_at, seen_at,
+            keys_signature, revision)
         VALUES (
             {node.Id}, {node.Zone}, {node.Name}, {node.Kind}, {node.Status}, {node.IdentityKey},
             {(node.IdentityKey is null ? null : SHA256.HashData(node.IdentityKey))}, {node.WireGuardKey.ToArray()}, {node.RosenpassHash},
             {node.Tags}, {node.AllowedPrefixes}, {node.Ephemeral}, {node.FixedEndpoint}, {node.Token}, {node.Certificate},
-            {node.CertificateFrom}, {node.CertificateTo}, {node.RenewalWanted}, {node.CreatedAt}, {node.SeenAt}, {revision ?? 0})
+            {node.CertificateFrom}, {node.CertificateTo}, {node.RenewalWanted}, {node.CreatedAt}, {node.SeenAt},
+            {node.KeysSignature}, {revision ?? 0})
         ON CONFLICT (id) DO UPDATE SET
             name = excluded.name, kind = excluded.kind, status = excluded.status, identity_key = excluded.identity_key,
             identity_hash = excluded.identity_hash, wireguard_key = excluded.wireguard_key, rosenpass_hash = excluded.rosenpass_hash,
             tags = excluded.tags, allowed_prefixes = excluded.allowed_prefixes, ephemeral = excluded.ephemeral,
             fixed_endpoint = excluded.fixed_endpoint, token = excluded.token, certificate = excluded.certificate,
             certificate_from = excluded.certificate_from, certificate_to = excluded.certificate_to,
-            renewal_wanted = excluded.renewal_wanted, seen_at = excluded.seen_at,
+            renewal_wanted = excluded.renewal_wanted, seen_at = excluded.seen_at, keys_signature = excluded.keys_signature,
             revision = CASE WHEN {revision} IS NULL THEN node.revision ELSE excluded.revision END
         """);
 
@@ -180,5 +185,6 @@ internal static class Nodes
         RenewalWanted = row.Flag(16),
         CreatedAt = row.Time(17),
         SeenAt = row.OptionalTime(18),
+        KeysSignature = row.OptionalText(19),
     };
 }
