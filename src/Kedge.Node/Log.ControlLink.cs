@@ -38,9 +38,6 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Information, Message = "Reachable at {Endpoints}")]
     public static partial void Reachable(ILogger log, string endpoints);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The controller has removed this node. Its tunnels end; 'kedge up --join-file FILE' joins again")]
-    public static partial void Removed(ILogger log);
-
     [LoggerMessage(Level = LogLevel.Error, Message = "Something failed that should not. It is tried again. This is a defect of Kedge")]
     public static partial void LinkFailed(ILogger log, Exception exception);
 }

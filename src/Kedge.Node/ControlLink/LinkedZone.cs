@@ -122,6 +122,16 @@ public sealed class LinkedZone : IDisposable
         }
     }
 
+    /// <summary>The time within which the controller wants nodes back, after <see cref="MapOutcome.Ending"/>.</summary>
+    public TimeSpan ReconnectWithin
+    {
+        get
+        {
+            lock (_lock)
+                return _map.ReconnectWithin;
+        }
+    }
+
     /// <summary>Whether the node process and the kernel have had everything at least once.</summary>
     public bool IsReady
     {
@@ -229,21 +239,6 @@ public sealed class LinkedZone : IDisposable
         {
             Log.CertificateNotUsed(_log, reason.Sentence());
             return false;
-        }
-    }
-
-    /// <summary>Takes all peers away, because the node is no longer part of the network.</summary>
-    public void Leave()
-    {
-        lock (_lock)
-        {
-            Log.Removed(_log);
-            if (_process.TryGetStatus() is not { } status)
-                return;
-            using (status)
-            using (DeviceChange? change = DesiredPeers.Difference(status.Peers, []))
-                if (change is not null)
-                    _process.TryApply(change, "peers");
         }
     }
 
