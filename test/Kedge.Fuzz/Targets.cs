@@ -12,6 +12,7 @@ public static class Targets
         new Mesh.NetworkMapTarget(),
         new Mesh.MapCacheTarget(),
         new WireGuard.DatagramTarget(),
+        new Stun.StunTarget(),
         new WireGuard.PublicKeyTarget(),
         new WireGuard.Tai64NTarget(),
         new WireGuard.TimestampSourceTarget(),

@@ -2,7 +2,10 @@ using System.Text.Json.Serialization;
 
 namespace Kedge.Protocol.Api;
 
-/// <summary>How everything that goes between nodes, controllers and people is written in JSON: camelCase, and what is null is left out.</summary>
+/// <summary>
+/// How what goes between controller, nodes and administrators is written as JSON. A reader passes over members that it does not know, so
+/// that old programs understand new controllers; the controller itself refuses them in requests.
+/// </summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -12,6 +15,24 @@ namespace Kedge.Protocol.Api;
 [JsonSerializable(typeof(EnrolmentSubmission))]
 [JsonSerializable(typeof(EnrolmentInquiry))]
 [JsonSerializable(typeof(EnrolmentResult))]
+[JsonSerializable(typeof(IReadOnlyList<Zone>))]
+[JsonSerializable(typeof(ZoneCreation))]
+[JsonSerializable(typeof(ZoneChange))]
+[JsonSerializable(typeof(IReadOnlyList<RegisteredNode>))]
+[JsonSerializable(typeof(NodeCreation))]
+[JsonSerializable(typeof(NodeChange))]
+[JsonSerializable(typeof(IReadOnlyList<JoinToken>))]
+[JsonSerializable(typeof(TokenCreation))]
+[JsonSerializable(typeof(CreatedToken))]
+[JsonSerializable(typeof(IReadOnlyList<Lease>))]
+[JsonSerializable(typeof(IReadOnlyList<AuditEntry>))]
+[JsonSerializable(typeof(NetworkDescription))]
+[JsonSerializable(typeof(IReadOnlyList<SigningRequest>))]
+[JsonSerializable(typeof(CertificateImport))]
+[JsonSerializable(typeof(CertificateImportResult))]
+[JsonSerializable(typeof(RevocationListImport))]
+[JsonSerializable(typeof(RevocationListImportResult))]
+[JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(PeerResource))]
 [JsonSerializable(typeof(EndpointsResource))]
 [JsonSerializable(typeof(ZoneResource))]

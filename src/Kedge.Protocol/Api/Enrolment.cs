@@ -27,6 +27,12 @@ public sealed record EnrolmentRequest
     /// <summary>The SHA-256 of the Rosenpass public key, 32 bytes in base64; null without Rosenpass.</summary>
     public string? RosenpassKeyHash { get; init; }
 
+    /// <summary>
+    /// The identity key's signature of its keys (<see cref="Enrolment.EnrolmentTranscript.OfKeys"/>): ECDSA with SHA-256, DER in base64. In a
+    /// locked network it goes to the holder of the master key with the request; null from a node that does not make one.
+    /// </summary>
+    public string? KeysSignature { get; init; }
+
     /// <summary>Addresses of the zone that the node wants to have. For a family without one the controller chooses.</summary>
     public IReadOnlyList<string> RequestedAddresses { get; init; } = [];
 
@@ -70,7 +76,10 @@ public sealed record EnrolmentResult
     /// <summary><c>active</c>, or <c>pending</c> until it is certified or approved.</summary>
     public required string Status { get; init; }
 
-    /// <summary>What a pending node waits for, in words; null for an active one.</summary>
+    /// <summary>
+    /// What is still waited for, in words: a pending node's approval or certificate, or that of prefixes which an active node has asked
+    /// for in addition. Null for nothing.
+    /// </summary>
     public string? Reason { get; init; }
 
     /// <summary>The zone's identifier.</summary>

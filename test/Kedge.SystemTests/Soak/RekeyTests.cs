@@ -46,15 +46,15 @@ public abstract class RekeyTests(Implementation initiator)
         TimeSpan duration = TimeSpan.FromMinutes(10);
         using var tunnel = Tunnel.Start(initiator);
         using Capture handshakes = Capture.Start(tunnel.Cable.A, tunnel.Cable.InterfaceOfA, "udp[8] != 4");
+        tunnel.Initiator.Reaches(tunnel.Responder.Address); // before anything that would make the other end initiate
         using var pings = PingStream.Start(tunnel.Responder.Host, tunnel.Initiator.Address, interval: 1);
-        tunnel.Initiator.Reaches(tunnel.Responder.Address);
 
         Iperf traffic = Iperf.Udp(tunnel.Initiator.Host, tunnel.Responder.Host, tunnel.Responder.Address, duration, 20_000_000, 1200);
 
         Assert.InRange(traffic.Packets, 20_000_000 / 8 / 1200 * 590L, 20_000_000 / 8 / 1200 * 610L);
         Assert.InRange(traffic.LostPackets, 0, traffic.Packets / 1000);
         Assert.Empty(pings.Lost);
-        Assert.True(pings.Answered.Count > 590);
+        Assert.True(pings.Answered.Count > 550, $"{pings.Answered.Count} replies"); // ping waits a little longer than the second it is told
         Assert.InRange(Initiations(handshakes.Packets).Count, 5, 6);
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"{initiator} initiates: {traffic.LostPackets} of {traffic.Packets} datagrams lost");
