@@ -80,6 +80,36 @@ internal sealed partial class SqliteStore : IAsyncDisposable
         }
     }
 
+    /// <summary>Copies a store, as it is at one moment, whether or not somebody writes to it.</summary>
+    /// <param name="path">The store.</param>
+    /// <param name="target">An empty file.</param>
+    public static void CopyTo(string path, string target)
+    {
+        SqliteLibrary.Use();
+        using var connection = new SqliteConnection(ConnectionString(path, SqliteOpenMode.ReadWrite, pooling: false));
+        connection.Open();
+        using DbCommand command = ((Sql)$"VACUUM INTO {target}").ToCommand(connection);
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>Gives a store that nobody has open another name, because its revisions now mean something else.</summary>
+    /// <param name="path">The store.</param>
+    /// <param name="clock">What time it is.</param>
+    /// <exception cref="UserError">It is no store.</exception>
+    public static void Rename(string path, TimeProvider clock)
+    {
+        SqliteLibrary.Use();
+        using var connection = new SqliteConnection(ConnectionString(path, SqliteOpenMode.ReadWrite, pooling: false));
+        connection.Open();
+        RunOn(connection, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE");
+        var transaction = new StoreTransaction(connection);
+        transaction.BeginAt(clock.GetUtcNow());
+        if (transaction.Execute($"UPDATE store SET id = {Guid.NewGuid()}") != 1)
+            throw new UserError($"{path} has no network in it.");
+        transaction.Audit(Actor.Controller, "store.restore", "store", null, "restored from a backup");
+        RunOn(connection, "COMMIT");
+    }
+
     /// <summary>Looks at the store as it is now.</summary>
     /// <exception cref="StoreException">It cannot be read.</exception>
     public T Read<T>(Func<StoreReader, T> read)

@@ -33,4 +33,11 @@ namespace Kedge.Protocol.Api;
 [JsonSerializable(typeof(RevocationListImport))]
 [JsonSerializable(typeof(RevocationListImportResult))]
 [JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(PeerResource))]
+[JsonSerializable(typeof(EndpointsResource))]
+[JsonSerializable(typeof(ZoneResource))]
+[JsonSerializable(typeof(TrustResource))]
+[JsonSerializable(typeof(SettingsResource))]
+[JsonSerializable(typeof(EndpointReport))]
+[JsonSerializable(typeof(MapAcknowledgement))]
 public sealed partial class ApiJson : JsonSerializerContext;
