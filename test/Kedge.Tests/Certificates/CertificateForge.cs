@@ -67,7 +67,7 @@ internal sealed class CertificateForge
             ("2.5.29.15", true, Der.Hex("03 02 01 06")),
             ("2.5.29.14", false, Der.Octets([1, 2, 3, 4])),
             ("2.5.29.35", false, AuthorityKeyIdentifier(network.Master.Certificate)),
-            ("1.3.6.1.5.5.7.1.7", false, Der.Hex("30 14  30 08 0402 0001 3002 0300  30 08 0402 0002 3002 0300".Replace(" ", "", StringComparison.Ordinal))),
+            ("1.3.6.1.5.5.7.1.7", false, Der.Hex("3016 3009 0402 0001 3003 030100 3009 0402 0002 3003 030100")),
             (ObjectIdentifiers.KedgeNetwork, false, Der.Octets(network.Id.ToArray())));
         return forge;
     }
