@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Kedge.Commands;
+using Kedge.Commands.Node;
 using Kedge.Commands.Controller;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
@@ -15,6 +16,9 @@ try
     {
         new WgCommand(inBackground: calledAsDaemon),
         new ControllerCommand(),
+        new UpCommand(),
+        new DownCommand(),
+        new LinkCommand(),
         new StatusCommand(),
         new DemoCommand(),
         new VersionCommand(),
