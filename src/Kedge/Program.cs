@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Kedge.Commands;
+using Kedge.Commands.Admin;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
 
@@ -14,6 +15,13 @@ try
     {
         new WgCommand(inBackground: calledAsDaemon),
         new StatusCommand(),
+        new LoginCommand(),
+        new LogoutCommand(),
+        new ZoneCommand(),
+        new NodeCommand(),
+        new TokenCommand(),
+        new LeaseCommand(),
+        new AuditCommand(),
         new DemoCommand(),
         new VersionCommand(),
         new CompletionCommand(),
