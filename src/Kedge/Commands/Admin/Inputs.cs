@@ -68,7 +68,7 @@ internal static class Inputs
     {
         var option = new Option<string>("--public-key")
         {
-            Description = "The peer's public key, as 'wg pubkey' prints it. (required)",
+            Description = "The peer's public key, as 'wg pubkey' prints it.",
             HelpName = "KEY",
             Required = true,
         };
@@ -79,23 +79,22 @@ internal static class Inputs
         return option;
     }
 
-    /// <summary>How long something lives, in seconds.</summary>
-    public static Option<int> Ttl(string description, int defaultSeconds)
+    /// <summary>How long something lives, in seconds; null where it is not said.</summary>
+    public static Option<int?> Ttl(string description)
     {
-        return new Option<int>("--ttl")
+        return new Option<int?>("--ttl")
         {
             Description = description,
             HelpName = "TIME",
             CustomParser = result => Lifetime.TryParse(result.Tokens[0].Value, out int seconds)
                 ? seconds
                 : Refuse(result, $"'{result.Tokens[0].Value}' is no time from 1m to 365d: write it like 90s, 30m, 12h or 7d."),
-            DefaultValueFactory = _ => defaultSeconds,
         };
 
-        static int Refuse(ArgumentResult result, string error)
+        static int? Refuse(ArgumentResult result, string error)
         {
             result.AddError(error);
-            return 0;
+            return null;
         }
     }
 
@@ -119,7 +118,7 @@ internal static class Inputs
     {
         var option = new Option<string[]>(name)
         {
-            Description = $"{description} May be given several times.",
+            Description = $"{description} Repeatable.",
             HelpName = valueName,
             Arity = ArgumentArity.OneOrMore,
             AllowMultipleArgumentsPerToken = false,

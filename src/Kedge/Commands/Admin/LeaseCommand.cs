@@ -45,7 +45,7 @@ internal sealed class LeaseListCommand : AdminCommand
 internal sealed class LeaseFreeCommand : AdminCommand
 {
     private readonly Argument<string> _address = new("ADDRESS") { Description = "The address or network, as 'kedge lease list' shows it." };
-    private readonly Option<string?> _zone = Inputs.InZone("Its zone. [default: default]");
+    private readonly Option<string?> _zone = Inputs.InZone("Its zone; 'default' unless told otherwise.");
 
     public LeaseFreeCommand()
         : base("free", "End the quarantine of an address early. Peers may still send to its former node for a while.")

@@ -8,7 +8,7 @@ internal sealed class NodeCreateCommand : AdminCommand
 {
     private readonly Argument<string> _name = Inputs.NewName("NAME", "What to call it: a-z, 0-9 and '-'; unique in its zone.");
     private readonly Option<string> _publicKey = Inputs.PublicKey();
-    private readonly Option<string?> _zone = Inputs.InZone("The zone that it becomes a member of. [default: default]");
+    private readonly Option<string?> _zone = Inputs.InZone("The zone that it becomes a member of; 'default' unless told otherwise.");
 
     private readonly Option<string?> _endpoint = Inputs.Endpoint(
         "Where the others can reach it; without one it must speak first.");

@@ -19,10 +19,8 @@ internal sealed class TokenCommand : Command
 /// <summary><c>kedge token create</c>: prints a join line, this once.</summary>
 internal sealed class TokenCreateCommand : AdminCommand
 {
-    private const int DefaultSeconds = 3600;
-
-    private readonly Option<string?> _zone = Inputs.InZone("The zone that it lets into. [default: default]");
-    private readonly Option<int> _ttl = Inputs.Ttl("How long it can be used, from 1m to 365d.", DefaultSeconds);
+    private readonly Option<string?> _zone = Inputs.InZone("The zone that it lets into; 'default' unless told otherwise.");
+    private readonly Option<int?> _ttl = Inputs.Ttl("How long it can be used, from 1m to 365d; an hour unless told otherwise.");
     private readonly Option<bool> _reusable = new("--reusable") { Description = "Any number of nodes may join with it. Without this, one." };
     private readonly Option<string[]> _tags = Inputs.Tags("A tag for the nodes that join with it.");
 
@@ -50,7 +48,7 @@ internal sealed class TokenCreateCommand : AdminCommand
             Tags = call.GetRequiredValue(_tags),
             AllowedPrefixes = call.GetRequiredValue(_allowPrefixes),
             MaxUses = call.GetValue(_reusable) ? 0 : 1,
-            LifetimeSeconds = call.GetValue(_ttl),
+            LifetimeSeconds = call.GetValue(_ttl) ?? 3600,
             Ephemeral = call.GetValue(_ephemeral),
         });
         if (path is null)

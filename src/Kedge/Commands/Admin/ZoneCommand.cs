@@ -23,7 +23,7 @@ internal sealed class ZoneCreateCommand : AdminCommand
     private readonly Argument<string> _name = Inputs.NewName("NAME", "What to call it: a-z, 0-9 and '-'; unique in the network.");
 
     private readonly Option<string[]> _prefixes = Inputs.Prefixes(
-        "--prefix", "What its addresses are taken from: one IPv4 prefix, one IPv6 prefix, or both. (required)");
+        "--prefix", "What its addresses are taken from: one IPv4 prefix, one IPv6 prefix, or both.");
 
     private readonly Option<string?> _description = Inputs.Text("--description", "TEXT", "What it is for, in a line.");
 
