@@ -71,7 +71,7 @@ public sealed class CertificateAuthority
     public NodeCertificate CertifyNode(NodeSubject subject, SerialNumber serial, DateTimeOffset notBefore, DateTimeOffset notAfter)
     {
         if (!CommonName.IsLabel(subject.Name))
-            throw new ArgumentException($"'{subject.Name}' is not a DNS label: 1 to 63 letters, digits and inner hyphens.", nameof(subject));
+            throw new ArgumentException($"'{subject.Name}' is not a name for a node: 1 to 63 of a-z, 0-9 and inner hyphens.", nameof(subject));
         var addresses = subject.Addresses.Order(Comparer<Ip.IpAddress>.Create((a, b) => a.CompareTo(b))).ToList();
         if (!NodeProfile.IsOneOfEachFamily(addresses))
             throw new ArgumentException("A node has one address, or one IPv4 and one IPv6 address.", nameof(subject));

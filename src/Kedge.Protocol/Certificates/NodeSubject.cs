@@ -12,7 +12,7 @@ public sealed record NodeSubject
     /// <summary>How many tags a node can have.</summary>
     public const int MaximumTags = 32;
 
-    /// <summary>The node's name: a DNS label (RFC 1123 section 2.1).</summary>
+    /// <summary>The node's name: a DNS label (RFC 1123 section 2.1) in lower case.</summary>
     public required string Name { get; init; }
 
     /// <summary>The zone's identifier.</summary>
