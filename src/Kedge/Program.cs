@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Kedge.Commands;
 using Kedge.Commands.Admin;
+using Kedge.Commands.Ca;
 using Kedge.Commands.Controller;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
@@ -24,6 +25,7 @@ try
         new TokenCommand(),
         new LeaseCommand(),
         new AuditCommand(),
+        new CaCommand(),
         new DemoCommand(),
         new VersionCommand(),
         new CompletionCommand(),

@@ -61,6 +61,14 @@ internal static class CommonName
         && text[0] != '-' && text[^1] != '-'
         && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
 
+    /// <summary>A text from a stranger as it can be put into a message: short, and without what cannot be shown.</summary>
+    public static string Show(string text)
+    {
+        const int Longest = 100;
+        string shown = text.Length <= Longest ? text : text[..Longest];
+        return string.Concat(shown.EnumerateRunes().Select(rune => IsPrintable(rune) ? rune : Rune.ReplacementChar));
+    }
+
     private static bool IsPrintable(Rune rune) => rune == new Rune(' ') || Rune.GetUnicodeCategory(rune) is not
         (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse
         or UnicodeCategory.OtherNotAssigned or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
