@@ -1,7 +1,9 @@
 using System.CommandLine;
 using Kedge.Commands;
-using Kedge.Commands.Node;
+using Kedge.Commands.Admin;
+using Kedge.Commands.Ca;
 using Kedge.Commands.Controller;
+using Kedge.Commands.Node;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
 
@@ -20,6 +22,14 @@ try
         new DownCommand(),
         new LinkCommand(),
         new StatusCommand(),
+        new LoginCommand(),
+        new LogoutCommand(),
+        new ZoneCommand(),
+        new NodeCommand(),
+        new TokenCommand(),
+        new LeaseCommand(),
+        new AuditCommand(),
+        new CaCommand(),
         new DemoCommand(),
         new VersionCommand(),
         new CompletionCommand(),
