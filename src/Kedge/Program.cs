@@ -20,6 +20,7 @@ try
         new ControllerCommand(),
         new UpCommand(),
         new DownCommand(),
+        new PingCommand(),
         new LinkCommand(),
         new StatusCommand(),
         new LoginCommand(),
