@@ -5,6 +5,7 @@ using System.Net.NetworkInformation;
 using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kedge.Control.Endpoints;
@@ -210,6 +211,7 @@ public sealed class Controller : IAsyncDisposable
             json.AllowDuplicateProperties = false;
             json.NumberHandling = JsonNumberHandling.Strict;
             json.MaxDepth = 16;
+            json.Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping; // no page embeds this
         });
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(10));
         builder.WebHost.UseKestrel(options =>
