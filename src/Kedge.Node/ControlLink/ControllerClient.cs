@@ -30,7 +30,6 @@ public sealed class ControllerClient : IDisposable
 
     private readonly ControllerAddress _controller;
     private readonly TimeProvider _clock;
-    private readonly PinnedServer _server;
     private readonly X509Certificate2? _certificate;
     private readonly HttpClient _http;
 
@@ -43,7 +42,6 @@ public sealed class ControllerClient : IDisposable
     {
         _controller = controller;
         _clock = clock;
-        _server = new PinnedServer(controller.Url.IdnHost.Trim('[', ']'), controller.Pin, clock);
         if (certificate is { } der)
         {
             using X509Certificate2 bare = X509CertificateLoader.LoadCertificate(der.Span);
@@ -147,25 +145,22 @@ public sealed class ControllerClient : IDisposable
     private Task<EnrolmentChallenge> ChallengeAsync(CancellationToken cancellation) =>
         AskAsync(HttpMethod.Post, "enrolments/challenges", null, ApiJson.Default.EnrolmentChallenge, cancellation);
 
-    private SocketsHttpHandler Handler() => new()
+    private SocketsHttpHandler Handler()
     {
-        UseProxy = false,
-        UseCookies = false,
-        AllowAutoRedirect = false,
-        AutomaticDecompression = DecompressionMethods.GZip,
-        ConnectTimeout = ConnectTimeout,
-        KeepAlivePingDelay = TimeSpan.FromSeconds(30),
-        KeepAlivePingTimeout = TimeSpan.FromSeconds(15),
-        PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
-        SslOptions = new SslClientAuthenticationOptions
-        {
-            EnabledSslProtocols = SslProtocols.Tls13 | SslProtocols.Tls12,
-            AllowTlsResume = false, // every connection proves anew who is at both ends
-            CertificateChainPolicy = PinnedServer.Policy(),
-            RemoteCertificateValidationCallback = _server.Accepts,
-            ClientCertificateContext = _certificate is null ? null : SslStreamCertificateContext.Create(_certificate, null, offline: true),
-        },
-    };
+        SocketsHttpHandler handler = new PinnedServer(_controller.Pin).CreateHandler();
+        handler.UseProxy = false;
+        handler.UseCookies = false;
+        handler.AutomaticDecompression = DecompressionMethods.GZip;
+        handler.ConnectTimeout = ConnectTimeout;
+        handler.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
+        handler.KeepAlivePingTimeout = TimeSpan.FromSeconds(15);
+        handler.PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan;
+        handler.SslOptions.EnabledSslProtocols = SslProtocols.Tls13 | SslProtocols.Tls12;
+        handler.SslOptions.AllowTlsResume = false; // every connection proves anew who is at both ends
+        if (_certificate is not null)
+            handler.SslOptions.ClientCertificateContext = SslStreamCertificateContext.Create(_certificate, null, offline: true);
+        return handler;
+    }
 
     private async Task TellAsync(HttpMethod method, string path, HttpContent? content, CancellationToken cancellation)
     {
@@ -229,10 +224,12 @@ public sealed class ControllerClient : IDisposable
 
     private string Sentence(Exception failure)
     {
-        string where = $"the controller at {_controller.Url.Authority}";
-        if (failure.InnerException is AuthenticationException)
-            return $"Refused {where}. {_server.Refusal ?? "The TLS handshake failed: " + failure.InnerException.Message}";
-        return $"Cannot talk to {where}: {failure.Message}";
+        for (Exception? inner = failure; inner is not null; inner = inner.InnerException)
+        {
+            if (inner is PinnedServerException refusal)
+                return $"{_controller.Url.Authority}: {refusal.Message}";
+        }
+        return $"The controller at {_controller.Url.Authority} cannot be reached: {failure.Message}";
     }
 
     // What the controller says is wrong (RFC 9457); whatever is between may answer with something else.
