@@ -4,6 +4,7 @@ using System.Net;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Kedge.Control;
+using Kedge.Node.Supervision;
 using Kedge.Protocol.Ip;
 using Microsoft.Extensions.Logging;
 
@@ -110,7 +111,9 @@ internal sealed class ControllerCommand : Command
         await using Control.Controller controller = await Control.Controller.StartAsync(settings, TimeProvider.System, log);
         Tell(controller, dataDirectory);
         Log.ControllerReady(log, controller.Url);
+        ServiceNotification.Ready($"Serves {controller.Url}");
         await ended.Task;
+        ServiceNotification.Stopping();
         Log.EndsBySignal(log);
 
         void End(PosixSignalContext context)
