@@ -5,6 +5,7 @@ using System.Net.NetworkInformation;
 using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kedge.Control.Endpoints;
@@ -80,6 +81,7 @@ public sealed class Controller : IAsyncDisposable
         api.MapLeases(_store);
         api.MapAudit(_store);
         api.MapNetwork(() => Describe(settings.Version), registry);
+        api.MapInterfaceDescription();
         _app.MapHealth(_store, _metrics);
         Url = settings.Url ?? new Uri("https://localhost");
     }
@@ -131,6 +133,9 @@ public sealed class Controller : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>The description of the interface, OpenAPI 3.1 in JSON.</summary>
+    public Task<string> DescribeInterfaceAsync() => InterfaceDescription.WriteAsync(_app.Services);
 
     /// <summary>The line by which a node joins, without a token.</summary>
     public string JoinLineForm => JoinLine(null).ToString();
@@ -198,6 +203,7 @@ public sealed class Controller : IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { EnvironmentName = Environments.Production });
         builder.Logging.AddProvider(new OneLog(log)).SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddRouting();
+        builder.Services.AddInterfaceDescription();
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         builder.Services.ConfigureHttpJsonOptions(options =>
         {
@@ -210,6 +216,7 @@ public sealed class Controller : IAsyncDisposable
             json.AllowDuplicateProperties = false;
             json.NumberHandling = JsonNumberHandling.Strict;
             json.MaxDepth = 16;
+            json.Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping; // no page embeds this
         });
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(10));
         builder.WebHost.UseKestrel(options =>

@@ -37,7 +37,13 @@ internal sealed class DataDirectory : IDisposable
         SecretFile.CreateFolder(path);
         try
         {
-            var file = new FileStream(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            var file = new FileStream(System.IO.Path.Combine(path, "lock"), new FileStreamOptions
+            {
+                Mode = FileMode.OpenOrCreate,
+                Access = FileAccess.ReadWrite,
+                Share = FileShare.None,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            });
             var directory = new DataDirectory(path, file);
             SecretFile.CreateFolder(directory.KeyFolder);
             return directory;

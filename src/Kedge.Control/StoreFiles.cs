@@ -13,6 +13,7 @@ namespace Kedge.Control;
 public static class StoreFiles
 {
     private const string StoreEntry = "store.db";
+    private const string TokenEntry = "administrator.token";
     private const string KeyEntries = "keys/";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
@@ -52,6 +53,8 @@ public static class StoreFiles
                 SqliteStore.CopyTo(DataDirectory.StoreFileOf(dataDirectory), copy);
                 using var tar = new TarWriter(output, TarEntryFormat.Pax, leaveOpen: true);
                 tar.WriteEntry(copy, StoreEntry);
+                if (File.Exists(DataDirectory.AdministratorTokenFileOf(dataDirectory)))
+                    tar.WriteEntry(DataDirectory.AdministratorTokenFileOf(dataDirectory), TokenEntry);
                 foreach (string key in Directory.EnumerateFiles(Path.Combine(dataDirectory, "keys")).Where(name => Path.GetExtension(name) is ".pem" or ".key"))
                     tar.WriteEntry(key, KeyEntries + Path.GetFileName(key));
             }
@@ -103,6 +106,8 @@ public static class StoreFiles
                 DeleteFolder(data.KeyFolder);
             }
             Directory.Move(Path.Combine(incoming, "keys"), data.KeyFolder);
+            if (File.Exists(Path.Combine(incoming, TokenEntry)))
+                File.Move(Path.Combine(incoming, TokenEntry), data.AdministratorTokenFile, overwrite: true);
             File.Move(Path.Combine(incoming, StoreEntry), data.StoreFile); // last: with it the restored network exists
             DeleteFolder(incoming);
             return isFirst ? null : former;
@@ -121,7 +126,7 @@ public static class StoreFiles
         {
             bool isKey = entry.Name.StartsWith(KeyEntries, StringComparison.Ordinal)
                 && Path.GetFileName(entry.Name) == entry.Name[KeyEntries.Length..] && entry.Name.Length > KeyEntries.Length;
-            if (entry.EntryType is not TarEntryType.RegularFile || !(isKey || entry.Name == StoreEntry) || entry.Name.Contains("..", StringComparison.Ordinal))
+            if (entry.EntryType is not TarEntryType.RegularFile || !(isKey || entry.Name is StoreEntry or TokenEntry) || entry.Name.Contains("..", StringComparison.Ordinal))
                 throw new InvalidDataException($"it has an entry that no backup has, '{entry.Name}'.");
             string target = Path.Combine(folder, entry.Name);
             using var output = new FileStream(target, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly });

@@ -9,7 +9,6 @@ public static class Errno
     /// <summary>No such file, address or device name.</summary>
     public const int ENOENT = 2;
 
-    /// <summary>No such process.</summary>
     /// <summary>No such process; of a route, that there is none.</summary>
     public const int ESRCH = 3;
 

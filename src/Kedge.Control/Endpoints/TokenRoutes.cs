@@ -49,11 +49,12 @@ internal static class TokenRoutes
         if (body.LifetimeSeconds is < 60 or > 31_536_000)
             faults.Add("lifetimeSeconds", $"{body.LifetimeSeconds} is not from 60 (a minute) to 31536000 (a year).");
         faults.ThrowIfAny();
+        IpPrefix[] allowed = [.. prefixes];
         (JoinToken token, string secret) = await store.WriteAsync(change =>
         {
             StoredZone zone = Zones.TryFind(change, body.Zone)
                 ?? throw Refusal.Invalid("zone", $"There is no zone {Values.Show(body.Zone)}: 'kedge zone list' shows all.");
-            return JoinTokens.Create(change, actor, zone, body, prefixes);
+            return JoinTokens.Create(change, actor, zone, body, allowed);
         });
         return TypedResults.Created($"/api/v1/tokens/{token.Id}", new CreatedToken(token, secret, joinLineOf(secret)));
     }

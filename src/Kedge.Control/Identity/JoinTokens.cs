@@ -7,6 +7,8 @@ namespace Kedge.Control.Identity;
 /// <summary>What lets nodes join a zone.</summary>
 internal static class JoinTokens
 {
+    private static readonly TimeSpan DefaultLifetime = TimeSpan.FromHours(1);
+
     // A clock that ran ahead when a token was made must not make it last: it counts from its making only.
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(5);
 
@@ -31,15 +33,16 @@ internal static class JoinTokens
         StoreTransaction store, Actor actor, StoredZone zone, TokenCreation wanted, IReadOnlyList<IpPrefix> allowedPrefixes)
     {
         (string id, string text, byte[] hash) = Secret.Create();
-        DateTimeOffset end = store.Now + TimeSpan.FromSeconds(wanted.LifetimeSeconds);
+        DateTimeOffset end = store.Now + (wanted.LifetimeSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : DefaultLifetime);
+        int mostUses = wanted.MaxUses ?? 1;
         string[] prefixes = [.. allowedPrefixes.Select(prefix => prefix.ToString())];
         store.Execute(
             $"""
             INSERT INTO token (id, hash, zone, description, tags, allowed_prefixes, max_uses, uses, ephemeral, created_at, expires_at)
-            VALUES ({id}, {hash}, {zone.Id}, {wanted.Description}, {wanted.Tags}, {prefixes}, {wanted.MaxUses}, 0, {wanted.Ephemeral},
+            VALUES ({id}, {hash}, {zone.Id}, {wanted.Description}, {wanted.Tags}, {prefixes}, {mostUses}, 0, {wanted.Ephemeral},
                 {store.Now}, {end})
             """);
-        string uses = wanted.MaxUses switch { 0 => "any number of nodes", 1 => "one node", var many => $"{many} nodes" };
+        string uses = mostUses switch { 0 => "any number of nodes", 1 => "one node", var many => $"{many} nodes" };
         string behind = prefixes.Length == 0 ? "" : $", with {string.Join(", ", prefixes)} behind them";
         store.Audit(actor, "token.create", id, zone.Id, $"token {id} for {uses} to join zone {zone.Name} until {end:u}{behind}");
         return (Find(store, id), text);

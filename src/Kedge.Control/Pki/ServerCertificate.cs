@@ -19,6 +19,7 @@ internal sealed class ServerCertificate : IDisposable
 
     private readonly ECDsa _authorityKey;
     private readonly X509Certificate2 _authority;
+    private readonly X509Certificate2 _sentAuthority;
     private readonly ECDsa _leafKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private readonly IReadOnlyCollection<string> _hosts;
     private readonly TimeProvider _clock;
@@ -29,6 +30,7 @@ internal sealed class ServerCertificate : IDisposable
     {
         (_authorityKey, _authority, _hosts, _clock) = (authorityKey, authority, hosts, clock);
         Pin = P256PublicKey.Of(authorityKey).Hash;
+        _sentAuthority = CreateSentAuthority();
         _leaf = MakeLeaf();
     }
 
@@ -82,6 +84,7 @@ internal sealed class ServerCertificate : IDisposable
     public void Dispose()
     {
         _leafKey.Dispose();
+        _sentAuthority.Dispose();
         _authority.Dispose();
         _authorityKey.Dispose();
     }
@@ -93,6 +96,21 @@ internal sealed class ServerCertificate : IDisposable
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
         return request.CreateSelfSigned(now - Backdating, now.AddYears(10));
+    }
+
+    /// <summary>
+    /// The authority's key in a certificate that goes behind the leaf in handshakes: who pins the key must see it. One that signs itself the
+    /// library leaves out, because others know such a certificate beforehand; so this one names another issuer.
+    /// </summary>
+    private X509Certificate2 CreateSentAuthority()
+    {
+        var request = new CertificateRequest(_authority.SubjectName, new PublicKey(_authorityKey), HashAlgorithmName.SHA256);
+        foreach (X509Extension extension in _authority.Extensions)
+            request.CertificateExtensions.Add(extension);
+        byte[] serial = [0x40, .. _authority.SerialNumberBytes.Span[1..]];
+        return request.Create(
+            new X500DistinguishedName("CN=Kedge controllers"), X509SignatureGenerator.CreateForECDsa(_authorityKey),
+            _authority.NotBefore, _authority.NotAfter, serial);
     }
 
     private Leaf MakeLeaf()
@@ -117,8 +135,7 @@ internal sealed class ServerCertificate : IDisposable
         serial[0] = (byte)((serial[0] & 0x3F) | 0x40);
         using X509Certificate2 bare = request.Create(_authority.SubjectName, signer, now - Backdating, now + LeafLifetime, serial);
         X509Certificate2 leaf = bare.CopyWithPrivateKey(_leafKey);
-        // The trust makes the authority part of what is sent: who pins it must see it.
-        var context = SslStreamCertificateContext.Create(leaf, [_authority], offline: true);
+        var context = SslStreamCertificateContext.Create(leaf, [_sentAuthority], offline: true);
         return new Leaf(context, now - Backdating, now + LeafUse);
     }
 

@@ -20,6 +20,8 @@ internal sealed partial class SqliteStore : IAsyncDisposable
     /// <summary>How many changes are committed together at most.</summary>
     private const int BatchLength = 128;
 
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
     private readonly string _readers;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
@@ -61,7 +63,9 @@ internal sealed partial class SqliteStore : IAsyncDisposable
         SqliteConnection writer = new(ConnectionString(path, SqliteOpenMode.ReadWriteCreate, pooling: false));
         try
         {
-            writer.Open();
+            // SQLite gives its other files the mode of this one.
+            using (new FileStream(path, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
+                writer.Open();
             RunOn(writer, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
             RunOn(writer, "BEGIN IMMEDIATE");
             var transaction = new StoreTransaction(writer);
@@ -74,7 +78,7 @@ internal sealed partial class SqliteStore : IAsyncDisposable
         catch (Exception e)
         {
             writer.Dispose();
-            throw e is SqliteException or IOException
+            throw e is SqliteException or IOException or UnauthorizedAccessException
                 ? new UserError($"The store {path} cannot be opened: {e.Message} If it is damaged, restore a backup: kedge controller restore FILE", e)
                 : e;
         }
