@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Kedge.Commands;
+using Kedge.Commands.Controller;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
 
@@ -13,6 +14,7 @@ try
     var root = new RootCommand("Kedge connects machines privately: a WireGuard-compatible mesh in user space.")
     {
         new WgCommand(inBackground: calledAsDaemon),
+        new ControllerCommand(),
         new StatusCommand(),
         new DemoCommand(),
         new VersionCommand(),

@@ -76,6 +76,19 @@ public static unsafe class PrivateFile
         return true;
     }
 
+    /// <summary>Gives a file a second name, in place of whatever has that name.</summary>
+    /// <exception cref="LinuxException">It could not be given.</exception>
+    public static void Link(string path, string secondName)
+    {
+        string temporary = secondName + ".new";
+        if (Libc.unlink(temporary) < 0 && Marshal.GetLastPInvokeError() is var error and not Errno.ENOENT)
+            throw new LinuxException(error, "delete", temporary);
+        _ = Descriptor.Check(Libc.link(path, temporary), "link", path);
+        // Where both are names of one file already, rename(2) does nothing and leaves the temporary one.
+        _ = Descriptor.Check(Libc.rename(temporary, secondName), "replace", secondName);
+        _ = Libc.unlink(temporary);
+    }
+
     private static void WriteAll(Descriptor file, ReadOnlySpan<byte> contents, string path)
     {
         fixed (byte* start = contents)

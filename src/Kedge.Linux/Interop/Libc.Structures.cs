@@ -141,6 +141,16 @@ internal static unsafe partial class Libc
         public uint Change;
     }
 
+    /// <summary><c>struct flock</c> with 64-bit offsets; all zero but the type is the whole file.</summary>
+    internal struct Flock
+    {
+        public short Type;
+        public short Whence;
+        public long Start;
+        public long Length;
+        public int ProcessId;
+    }
+
     /// <summary><c>struct rtattr</c>.</summary>
     internal struct Rtattr
     {

@@ -27,14 +27,20 @@ public sealed record EnrolmentRequest
     /// <summary>The SHA-256 of the Rosenpass public key, 32 bytes in base64; null without Rosenpass.</summary>
     public string? RosenpassKeyHash { get; init; }
 
+    /// <summary>
+    /// The identity key's signature of its keys (<see cref="Enrolment.EnrolmentTranscript.OfKeys"/>): ECDSA with SHA-256, DER in base64. In a
+    /// locked network it goes to the holder of the master key with the request; null from a node that does not make one.
+    /// </summary>
+    public string? KeysSignature { get; init; }
+
     /// <summary>Addresses of the zone that the node wants to have. For a family without one the controller chooses.</summary>
-    public IReadOnlyList<string> RequestedAddresses { get; init; } = [];
+    public IReadOnlyList<string> RequestedAddresses { get; init => field = value ?? []; } = [];
 
     /// <summary>Networks behind the node, in CIDR notation.</summary>
-    public IReadOnlyList<string> ChildPrefixes { get; init; } = [];
+    public IReadOnlyList<string> ChildPrefixes { get; init => field = value ?? []; } = [];
 
     /// <summary>Where the node can be reached, best first: the others learn it together with the node.</summary>
-    public IReadOnlyList<NodeEndpoint> Endpoints { get; init; } = [];
+    public IReadOnlyList<NodeEndpoint> Endpoints { get; init => field = value ?? []; } = [];
 
     /// <summary>Whether the node is to vanish some time after it was last seen.</summary>
     public bool Ephemeral { get; init; }
@@ -86,14 +92,14 @@ public sealed record EnrolmentResult
     public required IReadOnlyList<string> ZonePrefixes { get; init; }
 
     /// <summary>The node's addresses in the zone.</summary>
-    public IReadOnlyList<string> Addresses { get; init; } = [];
+    public IReadOnlyList<string> Addresses { get; init => field = value ?? []; } = [];
 
     /// <summary>The networks behind the node that it may announce.</summary>
-    public IReadOnlyList<string> ChildPrefixes { get; init; } = [];
+    public IReadOnlyList<string> ChildPrefixes { get; init => field = value ?? []; } = [];
 
     /// <summary>The node's certificate, DER in base64; null while pending.</summary>
     public string? Certificate { get; init; }
 
     /// <summary>The certificates of the network's authorities, DER in base64: the master's and, in a managed network, the issuer's.</summary>
-    public IReadOnlyList<string> Authorities { get; init; } = [];
+    public IReadOnlyList<string> Authorities { get; init => field = value ?? []; } = [];
 }

@@ -49,14 +49,20 @@ public sealed record SigningRequest
     /// <summary>The node's name.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The SubjectPublicKeyInfo of the node's ECDSA P-256 key, DER in base64.</summary>
-    public required string IdentityKey { get; init; }
+    /// <summary>The SubjectPublicKeyInfo of the node's ECDSA P-256 key, DER in base64; null for a stock WireGuard peer, which has none.</summary>
+    public string? IdentityKey { get; init; }
 
     /// <summary>The WireGuard public key, base64.</summary>
     public required string WireGuardKey { get; init; }
 
     /// <summary>The SHA-256 of the Rosenpass public key, base64; null without Rosenpass.</summary>
     public string? RosenpassKeyHash { get; init; }
+
+    /// <summary>
+    /// The identity key's signature of the node's keys, as in <see cref="EnrolmentRequest.KeysSignature"/>: the only thing here that the holder
+    /// of the master key need not take on the controller's word.
+    /// </summary>
+    public string? KeysSignature { get; init; }
 
     /// <summary>The tags.</summary>
     public required IReadOnlyList<string> Tags { get; init; }

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Kedge.Crypto;
 using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
 
 namespace Kedge.Protocol.Enrolment;
 
@@ -18,6 +19,7 @@ public sealed class EnrolmentTranscript
 
     private const string SubmissionLabel = "kedge enrolment 1";
     private const string InquiryLabel = "kedge enrolment inquiry 1";
+    private const string KeysLabel = "kedge keys 1";
     private static readonly byte[] ProofLabel = "kedge enrolment proof 1"u8.ToArray();
 
     private readonly byte[] _hash;
@@ -71,6 +73,41 @@ public sealed class EnrolmentTranscript
         fields.Add(challenge.PublicKey);
         fields.Add(identityKey);
         return new(fields.Hash());
+    }
+
+    /// <summary>
+    /// The transcript of a node's keys, which its identity key signs once for all. The signature is shown to the holder of a master key who
+    /// was not there when the node enrolled: whoever gave him this identity key cannot have put another WireGuard key beside it.
+    /// </summary>
+    /// <param name="network">The network's identifier, 32 bytes.</param>
+    /// <param name="identityKey">The identity key, as <see cref="EnrolmentRequest.IdentityKey"/> names it.</param>
+    /// <param name="wireGuardKey">The WireGuard public key, as <see cref="EnrolmentRequest.WireGuardKey"/> names it.</param>
+    /// <param name="rosenpassKeyHash">The Rosenpass public key's hash, as <see cref="EnrolmentRequest.RosenpassKeyHash"/> names it.</param>
+    public static EnrolmentTranscript OfKeys(ReadOnlySpan<byte> network, string identityKey, string wireGuardKey, string? rosenpassKeyHash)
+    {
+        var fields = new Fields();
+        fields.Add(KeysLabel);
+        fields.Add(network);
+        fields.Add(identityKey);
+        fields.Add(wireGuardKey);
+        fields.Add(rosenpassKeyHash);
+        return new(fields.Hash());
+    }
+
+    /// <summary>The identity key's signature of this transcript: ECDSA with SHA-256, DER (RFC 3279 section 2.2.3) in base64.</summary>
+    /// <param name="identityKey">The private key, ECDSA P-256; stays the caller's.</param>
+    public string Sign(ECDsa identityKey) => Convert.ToBase64String(identityKey.SignHash(_hash, DSASignatureFormat.Rfc3279DerSequence));
+
+    /// <summary>Whether <paramref name="signature"/> is what <see cref="Sign"/> gives for the private half of <paramref name="identityKey"/>.</summary>
+    /// <param name="identityKey">The public key.</param>
+    /// <param name="signature">The signature in base64; whatever is no such thing is not a signature.</param>
+    public bool IsSignedBy(P256PublicKey identityKey, string? signature)
+    {
+        const int MaximumLength = 128; // of 72 bytes, 96 characters
+        Span<byte> der = stackalloc byte[MaximumLength];
+        return signature is { Length: <= MaximumLength }
+            && Convert.TryFromBase64String(signature, der, out int length)
+            && identityKey.IsSignatureOf(_hash, der[..length]);
     }
 
     /// <summary>

@@ -76,4 +76,7 @@ public enum DropReason : byte
 
     /// <summary>A message of a protocol that this device does not speak.</summary>
     NotEnabled,
+
+    /// <summary>A STUN message that comes from none of our servers, or answers no request of ours.</summary>
+    UnexpectedStun,
 }

@@ -3,9 +3,10 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Protocol.WireGuard;
 
 /// <summary>
-/// How many handshakes a source may start while the device is under load: <see cref="PerSecond"/>, and up to <see cref="Burst"/> at once. A
-/// source is an IPv4 address or an IPv6 /64, which is what one customer is usually given. It is asked about sources that have proven their
-/// address with a cookie (WireGuard paper, section 5.3); others cost no more than a cookie reply. Owned by the thread of the handshakes.
+/// How many handshakes a source may start while the device is under load: <see cref="PerSecond"/>, and up to <see cref="Burst"/> at once,
+/// unless it is made for something else. A source is an IPv4 address or an IPv6 /64, which is what one customer is usually given. A device
+/// asks about sources that have proven their address with a cookie (WireGuard paper, section 5.3); others cost no more than a cookie reply.
+/// One thread at a time.
 /// <para>
 /// The number of sources is bounded, and a new source is always let in. When the table is full, it takes the place of the quietest of a
 /// few others, and where even that one has not been quiet long enough to be forgotten, it starts with one handshake instead of a full
@@ -22,23 +23,29 @@ public sealed class RateLimiter
     public const int Burst = 5;
 
     private const int Neighbours = 8;
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1) / PerSecond;
-    private static readonly TimeSpan FullBucket = Interval * Burst;
 
     // A token bucket as the one instant at which it is full again: each handshake moves it an interval further, and while it is less than
     // a whole bucket away there is a token left. A source whose instant has passed is as good as unknown.
     private readonly Dictionary<IpAddress, int> _places = [];
     private readonly List<(IpAddress Source, Instant FullAt)> _sources = [];
     private readonly int _maximumSources;
+    private readonly TimeSpan _interval;
+    private readonly TimeSpan _fullBucket;
     private int _hand;
 
     /// <summary>A limiter that knows no source.</summary>
     /// <param name="maximumSources">How many sources are remembered at most; about 120 bytes each.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The number is not positive.</exception>
-    public RateLimiter(int maximumSources = 8192)
+    /// <param name="perSecond">What a source may keep up.</param>
+    /// <param name="burst">What a source may do at once after a pause.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is not positive.</exception>
+    public RateLimiter(int maximumSources = 8192, int perSecond = PerSecond, int burst = Burst)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumSources);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(perSecond);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(burst);
         _maximumSources = maximumSources;
+        _interval = TimeSpan.FromSeconds(1) / perSecond;
+        _fullBucket = _interval * burst;
     }
 
     /// <summary>Whether <paramref name="source"/> may start a handshake now; if so, it is counted.</summary>
@@ -51,11 +58,11 @@ public sealed class RateLimiter
             return true;
         }
         TimeSpan missing = _sources[place].FullAt - now;
-        if (missing < TimeSpan.Zero || missing > FullBucket)
+        if (missing < TimeSpan.Zero || missing > _fullBucket)
             missing = TimeSpan.Zero; // full since, or the clock went back, which must not shut a source out
-        if (missing + Interval > FullBucket)
+        if (missing + _interval > _fullBucket)
             return false;
-        _sources[place] = (source, now + missing + Interval);
+        _sources[place] = (source, now + missing + _interval);
         return true;
     }
 
@@ -64,14 +71,14 @@ public sealed class RateLimiter
         if (_sources.Count < _maximumSources)
         {
             _places.Add(source, _sources.Count);
-            _sources.Add((source, now + Interval));
+            _sources.Add((source, now + _interval));
             return;
         }
         int place = Quietest();
         (IpAddress evicted, Instant fullAt) = _sources[place];
         _places.Remove(evicted);
         _places.Add(source, place);
-        _sources[place] = (source, fullAt <= now ? now + Interval : now + FullBucket);
+        _sources[place] = (source, fullAt <= now ? now + _interval : now + _fullBucket);
     }
 
     /// <summary>Of the next few places, the one whose bucket is, or will be, full first.</summary>

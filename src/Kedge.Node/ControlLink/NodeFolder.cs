@@ -1,0 +1,88 @@
+using Kedge.Linux.Files;
+using Kedge.Protocol;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>
+/// What one joined interface keeps on disk, in a folder of its own that only its owner may enter. All files are 0600 and are replaced as a
+/// whole.
+/// </summary>
+/// <param name="stateDirectory">The folder of all interfaces.</param>
+/// <param name="interfaceName">The interface.</param>
+public sealed class NodeFolder(string stateDirectory, string interfaceName)
+{
+    /// <summary>Where state is kept where nothing else is asked for.</summary>
+    public const string DefaultStateDirectory = "/var/lib/kedge";
+
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+    private const string MembershipFile = "link.json";
+
+    /// <summary>The interface.</summary>
+    public string InterfaceName => interfaceName;
+
+    /// <summary>The folder of all interfaces.</summary>
+    public string StateDirectory => stateDirectory;
+
+    /// <summary>The interface's own folder.</summary>
+    public string Path { get; } = System.IO.Path.Combine(stateDirectory, interfaceName);
+
+    /// <summary>The ECDSA P-256 key: PKCS#8 in PEM.</summary>
+    public string IdentityKey => In("identity.key");
+
+    /// <summary>The WireGuard private key in base64, as <c>wg genkey</c> prints it.</summary>
+    public string WireGuardKey => In("wireguard.key");
+
+    /// <summary>What was joined, and with which settings.</summary>
+    public string Membership => In(MembershipFile);
+
+    /// <summary>The node's certificate and those of the authorities above it, PEM.</summary>
+    public string Certificate => In("certificate.pem");
+
+    /// <summary>The cached map.</summary>
+    public string Map => In("map.json");
+
+    /// <summary>The certificates that had been admitted as peers' when the map was kept.</summary>
+    public string Known => In("known.json");
+
+    /// <summary>What the node process needs in order to start by itself.</summary>
+    public string Node => In("node.json");
+
+    /// <summary>The interfaces that have joined a network, in order of their names.</summary>
+    public static IReadOnlyList<string> Joined(string stateDirectory) =>
+        !Directory.Exists(stateDirectory) ? [] :
+        [
+            .. from path in Directory.GetDirectories(stateDirectory)
+               where File.Exists(System.IO.Path.Combine(path, MembershipFile))
+               orderby path
+               select System.IO.Path.GetFileName(path),
+        ];
+
+    /// <summary>Makes the folder where it does not exist, and closes it to others.</summary>
+    /// <exception cref="UserError">It cannot be made.</exception>
+    public void Create()
+    {
+        try
+        {
+            Directory.CreateDirectory(stateDirectory);
+            Directory.CreateDirectory(Path, OwnerOnly);
+            File.SetUnixFileMode(Path, OwnerOnly);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError($"The folder {Path} cannot be made: {e.Message} Run this as root, or choose another one with --state-dir.", e);
+        }
+    }
+
+    /// <summary>Removes everything: keys, certificate, map.</summary>
+    public void Delete()
+    {
+        if (Directory.Exists(Path))
+            Directory.Delete(Path, recursive: true);
+    }
+
+    /// <summary>The contents of a file; null where it does not exist.</summary>
+    /// <exception cref="Linux.LinuxException">It cannot be read.</exception>
+    public static byte[]? Read(string path) => PrivateFile.TryRead(path, out byte[]? contents) ? contents : null;
+
+    private string In(string name) => System.IO.Path.Combine(Path, name);
+}

@@ -1,0 +1,141 @@
+using Kedge.Linux;
+using Kedge.Linux.Namespaces;
+using Kedge.Linux.Processes;
+using Kedge.Protocol;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Node.Supervision;
+
+/// <summary>A process to be kept running.</summary>
+/// <param name="Name">What it is called in messages, such as <c>node process</c>.</param>
+/// <param name="CommandLine">Its command line, starting with the name that it is called by.</param>
+/// <param name="Running">Finds the one that runs already, whoever started it; null where there is none.</param>
+public sealed record SupervisedProcess(string Name, IReadOnlyList<string> CommandLine, Func<ProcessIdentity?> Running);
+
+/// <summary>
+/// Keeps processes running that outlive this one: each has a session of its own, one that runs already is adopted, and one that ends is
+/// started again. When the supervisor ends it leaves them alone.
+/// </summary>
+/// <param name="program">The program's file, this one.</param>
+/// <param name="log">Where starts, ends and failures are told.</param>
+public sealed class Supervisor(string program, ILogger log)
+{
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly Lock _lock = new();
+    private readonly List<ProcessIdentity> _started = [];
+
+    /// <summary>
+    /// Adopts the process that runs, or starts it and waits until it is at work; then watches it on a thread of its own, for as long as this
+    /// process lives.
+    /// </summary>
+    /// <returns>Whether it was started; false where it ran already.</returns>
+    /// <exception cref="UserError">It could not be started; the message is what it said.</exception>
+    public bool Keep(SupervisedProcess process)
+    {
+        ProcessHandle? running = Adopt(process);
+        BackgroundProcess? started = null;
+        if (running is null)
+        {
+            started = Start(process, out string told);
+            if (started is null)
+                throw new UserError(told.Length == 0 ? $"The {process.Name} ended at its start and did not say why." : told);
+            lock (_lock)
+                if (ProcessIdentity.Of(started.Id) is { } identity)
+                    _started.Add(identity);
+        }
+        new Thread(() => Watch(process, running, started)) { IsBackground = true, Name = $"watches the {process.Name}" }.Start();
+        return started is not null;
+    }
+
+    /// <summary>Ends the processes that were started here, the last one first: for a start that fails half-way.</summary>
+    public void EndStarted()
+    {
+        lock (_lock)
+        {
+            foreach (ProcessIdentity identity in Enumerable.Reverse(_started))
+            {
+                using ProcessHandle? handle = ProcessHandle.Open(identity);
+                handle?.End(EndTimeout);
+            }
+            _started.Clear();
+        }
+    }
+
+    private ProcessHandle? Adopt(SupervisedProcess process)
+    {
+        if (process.Running() is not { } identity || ProcessHandle.Open(identity) is not { } handle)
+            return null;
+        Log.ProcessAdopted(log, process.Name, identity.Id);
+        return handle;
+    }
+
+    /// <summary>Starts the process; null where it ended before it was at work, or did not get there in time.</summary>
+    private BackgroundProcess? Start(SupervisedProcess process, out string told)
+    {
+        using var error = new MemoryStream();
+        BackgroundProcess started = BackgroundProcess.Start(program, process.CommandLine);
+        if (started.WaitReady(StartTimeout, error.Write))
+        {
+            told = "";
+            Log.ProcessStarted(log, process.Name, started.Id);
+            return started;
+        }
+        // In case it hangs. Until we have waited for it, its number is nobody else's.
+        ProcessSignals.Send(started.Id, ProcessSignal.Kill);
+        started.WaitForExit();
+        started.Dispose();
+        told = LastWords(error);
+        return null;
+    }
+
+    private void Watch(SupervisedProcess process, ProcessHandle? adopted, BackgroundProcess? started)
+    {
+        var delay = new RestartDelay();
+        Instant since = BootClock.Now;
+        while (true)
+        {
+            int? exitCode = null;
+            if (started is not null)
+                exitCode = started.WaitForExit();
+            else
+                adopted?.WaitForExit(Timeout.InfiniteTimeSpan);
+            started?.Dispose();
+            adopted?.Dispose();
+            Log.ProcessEnded(log, process.Name, exitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown");
+            do
+            {
+                Thread.Sleep(delay.Next(BootClock.Now - since));
+                since = BootClock.Now;
+                adopted = Adopt(process);
+                started = adopted is null ? TryStart(process) : null;
+            }
+            while (adopted is null && started is null);
+        }
+    }
+
+    private BackgroundProcess? TryStart(SupervisedProcess process)
+    {
+        try
+        {
+            BackgroundProcess? started = Start(process, out string told);
+            if (started is null)
+                Log.ProcessNotStarted(log, process.Name, told);
+            return started;
+        }
+        catch (LinuxException exception)
+        {
+            Log.ProcessNotStarted(log, process.Name, exception.Message);
+            return null;
+        }
+    }
+
+    /// <summary>What a process said to a person before it ended: the program's own prefix is not repeated.</summary>
+    private static string LastWords(MemoryStream error)
+    {
+        const string Prefix = "kedge: ";
+        string text = System.Text.Encoding.UTF8.GetString(error.ToArray()).Trim();
+        return text.StartsWith(Prefix, StringComparison.Ordinal) ? text[Prefix.Length..] : text;
+    }
+}

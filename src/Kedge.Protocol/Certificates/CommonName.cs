@@ -1,0 +1,68 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Formats.Asn1;
+using System.Globalization;
+using System.Text;
+
+namespace Kedge.Protocol.Certificates;
+
+/// <summary>A distinguished name that is a single common name (X.520 section 6.2.2), which is all that Kedge's certificates have.</summary>
+internal static class CommonName
+{
+    /// <summary>The longest name in characters (ub-common-name of RFC 5280 appendix A.1).</summary>
+    public const int MaximumLength = 64;
+
+    /// <summary>The DER form of the Name.</summary>
+    /// <exception cref="ArgumentException"><paramref name="name"/> is no name.</exception>
+    public static byte[] Encode(string name)
+    {
+        if (!IsName(name))
+            throw new ArgumentException($"A name has 1 to {MaximumLength} printable characters and neither begins nor ends with a blank.", nameof(name));
+        var writer = new AsnWriter(AsnEncodingRules.DER);
+        using (writer.PushSequence())
+        using (writer.PushSetOf())
+        using (writer.PushSequence())
+        {
+            writer.WriteObjectIdentifier(ObjectIdentifiers.CommonName);
+            writer.WriteCharacterString(UniversalTagNumber.UTF8String, name);
+        }
+        return writer.Encode();
+    }
+
+    /// <summary>Reads the DER form of a Name.</summary>
+    /// <exception cref="AsnContentException">It is no Name.</exception>
+    public static bool TryDecode(ReadOnlyMemory<byte> der, [NotNullWhen(true)] out string? name)
+    {
+        name = null;
+        var reader = new AsnReader(der, AsnEncodingRules.DER);
+        AsnReader sets = reader.ReadSequence();
+        reader.ThrowIfNotEmpty();
+        if (!sets.HasData)
+            return false;
+        AsnReader set = sets.ReadSetOf();
+        AsnReader attribute = set.ReadSequence();
+        if (sets.HasData || set.HasData || attribute.ReadObjectIdentifier() != ObjectIdentifiers.CommonName)
+            return false;
+        var type = (UniversalTagNumber)attribute.PeekTag().TagValue;
+        if (attribute.PeekTag().TagClass != TagClass.Universal || type is not UniversalTagNumber.UTF8String and not UniversalTagNumber.PrintableString)
+            return false;
+        string text = attribute.ReadCharacterString(type);
+        attribute.ThrowIfNotEmpty();
+        name = IsName(text) ? text : null;
+        return name is not null;
+    }
+
+    /// <summary>Whether all of <paramref name="text"/> can be shown on a line: no control, format, private or unassigned characters.</summary>
+    public static bool IsName(string text) =>
+        text.Length is > 0 and <= MaximumLength && text[0] != ' ' && text[^1] != ' ' && text.EnumerateRunes().All(IsPrintable);
+
+    /// <summary>Whether <paramref name="text"/> is a DNS label (RFC 1123 section 2.1): 1 to 63 letters, digits and inner hyphens.</summary>
+    public static bool IsLabel(string text) =>
+        text.Length is > 0 and <= 63
+        && text[0] != '-' && text[^1] != '-'
+        && text.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
+
+    private static bool IsPrintable(Rune rune) => rune == new Rune(' ') || Rune.GetUnicodeCategory(rune) is not
+        (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse
+        or UnicodeCategory.OtherNotAssigned or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+        or UnicodeCategory.SpaceSeparator);
+}
