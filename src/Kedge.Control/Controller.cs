@@ -81,6 +81,7 @@ public sealed class Controller : IAsyncDisposable
         api.MapLeases(_store);
         api.MapAudit(_store);
         api.MapNetwork(() => Describe(settings.Version), registry);
+        api.MapInterfaceDescription();
         _app.MapHealth(_store, _metrics);
         Url = settings.Url ?? new Uri("https://localhost");
     }
@@ -132,6 +133,9 @@ public sealed class Controller : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>The description of the interface, OpenAPI 3.1 in JSON.</summary>
+    public Task<string> DescribeInterfaceAsync() => InterfaceDescription.WriteAsync(_app.Services);
 
     /// <summary>The line by which a node joins, without a token.</summary>
     public string JoinLineForm => JoinLine(null).ToString();
@@ -199,6 +203,7 @@ public sealed class Controller : IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { EnvironmentName = Environments.Production });
         builder.Logging.AddProvider(new OneLog(log)).SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddRouting();
+        builder.Services.AddInterfaceDescription();
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         builder.Services.ConfigureHttpJsonOptions(options =>
         {
