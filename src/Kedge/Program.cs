@@ -1,5 +1,7 @@
 using System.CommandLine;
 using Kedge.Commands;
+using Kedge.Commands.Admin;
+using Kedge.Commands.Ca;
 using Kedge.Commands.Controller;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
@@ -16,6 +18,14 @@ try
         new WgCommand(inBackground: calledAsDaemon),
         new ControllerCommand(),
         new StatusCommand(),
+        new LoginCommand(),
+        new LogoutCommand(),
+        new ZoneCommand(),
+        new NodeCommand(),
+        new TokenCommand(),
+        new LeaseCommand(),
+        new AuditCommand(),
+        new CaCommand(),
         new DemoCommand(),
         new VersionCommand(),
         new CompletionCommand(),

@@ -1,0 +1,98 @@
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+using Kedge.Protocol;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>
+/// A controller that is known by the key of its server authority: no public authority is asked, and none can vouch for another. Immutable;
+/// any thread.
+/// </summary>
+/// <param name="pin">The SHA-256 of the authority's SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7), as join lines have it.</param>
+public sealed class PinnedServer(Sha256Digest pin)
+{
+    private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1"; // id-kp-serverAuth, RFC 5280 section 4.2.1.12
+
+    /// <summary>
+    /// A handler that connects to this server alone. It follows no redirection. The caller disposes it; settings and client certificates may
+    /// be added before its first use.
+    /// </summary>
+    public SocketsHttpHandler CreateHandler() => new()
+    {
+        AllowAutoRedirect = false,
+        SslOptions = new SslClientAuthenticationOptions
+        {
+            // The chain that the platform builds is not used; this keeps it from asking anybody on the way.
+            CertificateChainPolicy = new X509ChainPolicy
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                RevocationMode = X509RevocationMode.NoCheck,
+                DisableCertificateDownloads = true,
+            },
+            RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+                Verify(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, errors, DateTime.Now),
+        },
+    };
+
+    /// <summary>Accepts what the server presents, or says why not.</summary>
+    /// <param name="leaf">The server's own certificate.</param>
+    /// <param name="sent">All certificates that it sent.</param>
+    /// <param name="errors">What the platform found; of that only the name counts.</param>
+    /// <param name="now">The local time, as <see cref="X509ChainPolicy.VerificationTime"/> wants it.</param>
+    /// <exception cref="PinnedServerException">It is another server, or its certificate does not hold.</exception>
+    private bool Verify(X509Certificate2? leaf, X509Certificate2Collection? sent, SslPolicyErrors errors, DateTime now)
+    {
+        if (leaf is null)
+            throw new PinnedServerException("The server shows no certificate.");
+        X509Certificate2 authority = sent?.FirstOrDefault(certificate => !certificate.Equals(leaf) && PinOf(certificate) == pin)
+            ?? throw new PinnedServerException(
+                $"The server is not the one that is pinned: none of its certificates is of the authority {pin}. "
+                + "Either the address or the pin is another controller's, or somebody has put a server of theirs in between.");
+
+        using var chain = new X509Chain();
+        X509ChainPolicy policy = chain.ChainPolicy;
+        policy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        policy.CustomTrustStore.Add(authority);
+        // The pin is the trust. The authority's certificate need not be signed by itself: a server can send only one that is not, because
+        // the platform leaves roots out.
+        policy.VerificationFlags = X509VerificationFlags.AllowUnknownCertificateAuthority;
+        policy.RevocationMode = X509RevocationMode.NoCheck;
+        policy.DisableCertificateDownloads = true;
+        policy.ApplicationPolicy.Add(new(ServerAuthentication));
+        policy.VerificationTime = now;
+        bool valid = chain.Build(leaf);
+        try
+        {
+            if (chain.ChainStatus.Any(one => one.Status.HasFlag(X509ChainStatusFlags.NotTimeValid)))
+                throw new PinnedServerException(DescribeDates(chain.ChainElements.Select(element => element.Certificate), now));
+            if (!valid || chain.ChainElements.Count != 2 || !chain.ChainElements[1].Certificate.Equals(authority))
+                throw new PinnedServerException("The server's certificate was not issued by the pinned authority, which it shows beside it.");
+        }
+        finally
+        {
+            foreach (X509ChainElement element in chain.ChainElements)
+                element.Certificate.Dispose();
+        }
+        if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
+            throw new PinnedServerException(
+                $"The server is the pinned one, but its certificate is for {NamesOf(leaf)}: use one of these in the address, or start the "
+                + "controller with a --url that has this address.");
+        return true;
+    }
+
+    private static Sha256Digest PinOf(X509Certificate2 certificate) => Sha256Digest.Of(certificate.PublicKey.ExportSubjectPublicKeyInfo());
+
+    private static string DescribeDates(IEnumerable<X509Certificate2> certificates, DateTime now)
+    {
+        X509Certificate2 wrong = certificates.First(certificate => now < certificate.NotBefore || now > certificate.NotAfter);
+        return $"The server's certificate holds from {wrong.NotBefore.ToUniversalTime():u} to {wrong.NotAfter.ToUniversalTime():u}, but it is "
+            + $"{now.ToUniversalTime():u} here: check the clocks of both machines.";
+    }
+
+    private static string NamesOf(X509Certificate2 leaf)
+    {
+        IEnumerable<string> names = leaf.Extensions.OfType<X509SubjectAlternativeNameExtension>()
+            .SelectMany(names => names.EnumerateDnsNames().Concat(names.EnumerateIPAddresses().Select(address => address.ToString())));
+        return string.Join(", ", names) is { Length: > 0 } listed ? listed : "no name at all";
+    }
+}

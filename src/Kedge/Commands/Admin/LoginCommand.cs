@@ -1,0 +1,115 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Kedge.Protocol;
+using Kedge.Protocol.Api;
+
+namespace Kedge.Commands.Admin;
+
+/// <summary><c>kedge login URL --pin PIN</c>: keeps the address of a controller, how to know it again, and a token for it.</summary>
+internal sealed class LoginCommand : Command
+{
+    private const string LocalUrl = "https://localhost:8443";
+
+    private readonly Argument<string?> _url = new("URL")
+    {
+        Description = $"The controller's address: https://HOST[:PORT]. With --data-dir it may be left out: {LocalUrl}, or what the controller has "
+            + "noted there.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<string?> _pin = Inputs.Text(
+        "--pin", "PIN", "By what the controller is known: 'pin' of a join line, which 'kedge controller' shows when it starts.");
+
+    private readonly Option<string?> _tokenFile = Inputs.Text(
+        "--token-file", "FILE", "The file with the administrator's token; without it the token is asked for, or read from standard input.");
+
+    private readonly Option<string?> _dataDirectory = Inputs.Text(
+        "--data-dir", "DIRECTORY", "On the controller's own machine: take pin and token from its data.");
+
+    private readonly Option<string> _loginFile = LoginFile.Option();
+
+    public LoginCommand()
+        : base("login", "Log in to a controller as an administrator. Later commands use this login until 'kedge logout'.")
+    {
+        _url.Validators.Add(result =>
+        {
+            if (!Login.TryReadUrl(result.Tokens[0].Value, out _))
+                result.AddError($"'{result.Tokens[0].Value}' is no controller's address: write it like https://control.example:8443.");
+        });
+        _pin.Validators.Add(result =>
+        {
+            if (!Sha256Digest.TryParse(result.Tokens[0].Value, out _))
+                result.AddError($"'{result.Tokens[0].Value}' is no pin: 43 letters, digits, '-' and '_', as 'pin=' of a join line has them.");
+        });
+        Arguments.Add(_url);
+        Option[] options = [_pin, _tokenFile, _dataDirectory, _loginFile];
+        foreach (Option option in options)
+            Options.Add(option);
+        Validators.Add(result =>
+        {
+            bool isLocal = result.GetResult(_dataDirectory) is not null;
+            if (!isLocal && result.GetResult(_url) is not { Tokens.Count: > 0 })
+                result.AddError("Which controller? Name its address: kedge login https://HOST:PORT --pin PIN");
+            if (!isLocal && result.GetResult(_pin) is null)
+                result.AddError("--pin is missing. The controller shows it when it starts; without it anybody could pass for the controller.");
+            if (isLocal && (result.GetResult(_pin) ?? result.GetResult(_tokenFile)) is not null)
+                result.AddError("--data-dir has pin and token: leave out --pin and --token-file.");
+        });
+        SetAction((call, _) => RunAsync(call));
+    }
+
+    private async Task<int> RunAsync(ParseResult call)
+    {
+        Login login = call.GetValue(_dataDirectory) is { } folder ? ReadDataDirectory(folder, call.GetValue(_url)) : ReadCall(call);
+        using var controller = new AdminClient(login);
+        NetworkDescription network = await controller.GetNetworkAsync();
+        string path = Path.GetFullPath(call.GetRequiredValue(_loginFile));
+        login.Write(path);
+        call.InvocationConfiguration.Output.WriteLine(
+            TextTable.Clean($"Logged in to {login.Url.GetLeftPart(UriPartial.Authority)}, which runs the {network.Mode} network {network.Id}."));
+        call.InvocationConfiguration.Error.WriteLine($"The login is in {path}, which only you can read.");
+        return 0;
+    }
+
+    private Login ReadCall(ParseResult call)
+    {
+        // Both were checked when the call was read.
+        _ = Login.TryReadUrl(call.GetRequiredValue(_url)!, out Uri? url);
+        string token = call.GetValue(_tokenFile) is { } file ? Login.ReadToken(FileText.Read(file), file) : SecretInput.Read();
+        return new Login(url!, Sha256Digest.Parse(call.GetRequiredValue(_pin)), token);
+    }
+
+    private static Login ReadDataDirectory(string folder, string? url)
+    {
+        string authority = FileText.Read(Path.Combine(folder, "keys", "server-ca.pem"));
+        string token = Path.Combine(folder, "administrator.token");
+        string noted = Path.Combine(folder, "url");
+        url ??= File.Exists(noted) ? FileText.Read(noted).Trim() : LocalUrl;
+        if (!Login.TryReadUrl(url, out Uri? address))
+            throw new UserError($"{noted} has no controller's address in it. Name the address: kedge login URL --data-dir {folder}");
+        try
+        {
+            using var certificate = X509Certificate2.CreateFromPem(authority);
+            return new Login(address, Sha256Digest.Of(certificate.PublicKey.ExportSubjectPublicKeyInfo()), Login.ReadToken(FileText.Read(token), token));
+        }
+        catch (CryptographicException e)
+        {
+            throw new UserError($"{folder} has no certificate of the server authority: is it the data directory of a controller?", e);
+        }
+    }
+}
+
+/// <summary><c>kedge logout</c>: forgets the login.</summary>
+internal sealed class LogoutCommand : Command
+{
+    private readonly Option<string> _loginFile = LoginFile.Option();
+
+    public LogoutCommand()
+        : base("logout", "Forget the login. The token itself stays valid.")
+    {
+        Options.Add(_loginFile);
+        SetAction(call => call.InvocationConfiguration.Output.WriteLine(
+            Login.Delete(call.GetRequiredValue(_loginFile)) ? "Logged out." : "There was no login."));
+    }
+}

@@ -1,0 +1,109 @@
+using System.CommandLine;
+using Kedge.Protocol.Api;
+
+namespace Kedge.Commands.Admin;
+
+/// <summary><c>kedge node list</c>.</summary>
+internal sealed class NodeListCommand : AdminCommand
+{
+    private readonly Option<string?> _zone = Inputs.InZone("Only the nodes of this zone.");
+
+    public NodeListCommand()
+        : base("list", "List the nodes of all zones, or of one.") => Take(hasJson: true, _zone);
+
+    /// <inheritdoc/>
+    protected override async Task RunAsync(AdminClient controller, ParseResult call) =>
+        Print(call, await controller.ListNodesAsync(call.GetValue(_zone)), nodes => NodeText.Table(nodes, DateTimeOffset.UtcNow));
+}
+
+/// <summary><c>kedge node show NODE</c>.</summary>
+internal sealed class NodeShowCommand : AdminCommand
+{
+    private readonly Argument<string> _node = Inputs.Node();
+    private readonly Option<string?> _zone = Inputs.InZone("Its zone, where several have a node of this name.");
+
+    private readonly Option<bool> _wgConfig = new("--wg-config")
+    {
+        Description = "Print its configuration file for wg-quick as of now, with the private key left to fill in.",
+    };
+
+    public NodeShowCommand()
+        : base("show", "Show one node, or the configuration file of a stock WireGuard peer.")
+    {
+        Take(hasJson: true, _node, _zone, _wgConfig);
+        Validators.Add(result =>
+        {
+            if (result.GetValue(_wgConfig) && result.GetValue<bool>("--json"))
+                result.AddError("--wg-config and --json ask for different things: give one of them.");
+        });
+    }
+
+    /// <inheritdoc/>
+    protected override async Task RunAsync(AdminClient controller, ParseResult call)
+    {
+        (string node, string? zone) = (call.GetRequiredValue(_node), call.GetValue(_zone));
+        if (call.GetValue(_wgConfig))
+            call.InvocationConfiguration.Output.Write(await controller.GetWireGuardConfigurationAsync(node, zone));
+        else
+            Print(call, await controller.GetNodeAsync(node, zone), shown => NodeText.Properties(shown, DateTimeOffset.UtcNow));
+    }
+}
+
+/// <summary>Nodes as a person reads them.</summary>
+internal static class NodeText
+{
+    /// <summary>A table of nodes.</summary>
+    /// <param name="nodes">The nodes.</param>
+    /// <param name="now">The wall clock, for how long ago something was.</param>
+    public static string Table(IReadOnlyList<RegisteredNode> nodes, DateTimeOffset now) => TextTable.Format(
+        ["NAME", "ZONE", "STATUS", "ADDRESSES", "BEHIND IT", "LAST SEEN", "TAGS"],
+        nodes.Select(node => (string[])
+        [
+            node.Name,
+            node.ZoneName,
+            Status(node),
+            Words.List(node.Addresses),
+            Words.List(node.ChildPrefixes.Concat(node.WaitingPrefixes.Select(prefix => $"{prefix} (waits)"))),
+            Seen(node, now),
+            Words.List(node.Tags),
+        ]),
+        "There are no nodes. Let one join: kedge token create");
+
+    /// <summary>One node.</summary>
+    /// <inheritdoc cref="Table"/>
+    public static string Properties(RegisteredNode node, DateTimeOffset now)
+    {
+        List<(string Name, string Value)> properties =
+        [
+            ("name", node.Name),
+            ("id", node.Id.ToString()),
+            ("zone", node.ZoneName),
+            ("kind", IsWireGuard(node) ? "stock WireGuard peer" : "Kedge node"),
+            ("status", Status(node)),
+        ];
+        if (node.Reason is { } reason)
+            properties.Add(("waits for", reason));
+        properties.Add(("addresses", Words.List(node.Addresses)));
+        properties.Add(("networks behind it", Words.List(node.ChildPrefixes)));
+        if (node.WaitingPrefixes.Count > 0)
+            properties.Add(("waiting networks", Words.List(node.WaitingPrefixes)));
+        properties.Add(("WireGuard key", node.WireGuardKey));
+        properties.Add(("fixed endpoint", Words.OrNone(node.FixedEndpoint)));
+        properties.Add(("tags", Words.List(node.Tags)));
+        properties.Add(("ephemeral", Words.YesNo(node.Ephemeral)));
+        properties.Add(("last seen", Seen(node, now)));
+        properties.Add(("certificate ends", Words.When(node.CertificateExpiresAt, now, Words.None)));
+        properties.Add(("joined by token", Words.OrNone(node.Token)));
+        properties.Add(("created", Words.Time(node.CreatedAt)));
+        return TextTable.FormatProperties(properties);
+    }
+
+    private static bool IsWireGuard(RegisteredNode node) => node.Kind == "wireguard";
+
+    // An active node may still wait, for prefixes.
+    private static string Status(RegisteredNode node) =>
+        node.Status == "active" && node.WaitingPrefixes.Count > 0 ? "active, waits" : node.Status;
+
+    private static string Seen(RegisteredNode node, DateTimeOffset now) =>
+        IsWireGuard(node) ? Words.None : node.Online ? "online" : Words.When(node.LastSeenAt, now, "never");
+}

@@ -1,0 +1,121 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Kedge.Protocol;
+using Kedge.Protocol.Api;
+
+namespace Kedge.Commands.Admin;
+
+/// <summary><c>kedge node requests</c>: what a locked network's master key is to sign.</summary>
+internal sealed class NodeRequestsCommand : AdminCommand
+{
+    private readonly Option<string?> _out = Inputs.Text("--out", "FILE", "Write the JSON to a file, to be carried to where the master key is.");
+
+    public NodeRequestsCommand()
+        : base("requests", "Locked networks: show who waits for a certificate; with --json or --out, as 'kedge ca sign' reads it.") =>
+        Take(hasJson: true, _out);
+
+    /// <inheritdoc/>
+    protected override async Task RunAsync(AdminClient controller, ParseResult call)
+    {
+        IReadOnlyList<SigningRequest> requests = await controller.ListSigningRequestsAsync();
+        if (call.GetValue(_out) is not { } path)
+        {
+            Print(call, requests, Table);
+            return;
+        }
+        FileText.Write(path, ToJson(requests));
+        Explain(call, $"{path} has {(requests.Count == 1 ? "1 request" : $"{requests.Count} requests")}. Where the master key is: kedge ca sign {path}");
+    }
+
+    private static string Table(IReadOnlyList<SigningRequest> requests) => TextTable.Format(
+        ["NAME", "ZONE", "FOR", "ADDRESSES", "BEHIND IT", "TAGS", "HAS SHOWN ITS KEYS"],
+        requests.Select(request => (string[])
+        [
+            request.Name,
+            request.ZoneName,
+            request.Renewal ? "renewal" : "joining",
+            Words.List(request.Addresses),
+            Words.List(request.ChildPrefixes),
+            Words.List(request.Tags),
+            Words.YesNo(request.Proven),
+        ]),
+        "No node waits for a certificate.");
+}
+
+/// <summary><c>kedge node certify FILE</c>: hands over what the master key has signed.</summary>
+internal sealed class NodeCertifyCommand : AdminCommand
+{
+    private readonly Argument<string> _file = new("FILE") { Description = "What 'kedge ca sign' wrote: JSON, or certificates in PEM; - for standard input." };
+
+    public NodeCertifyCommand()
+        : base("certify", "Locked networks: hand over certificates that the master key has signed.") => Take(hasJson: true, _file);
+
+    /// <inheritdoc/>
+    protected override async Task RunAsync(AdminClient controller, ParseResult call)
+    {
+        string path = call.GetRequiredValue(_file);
+        CertificateImport import = Read(path, FileText.Read(path));
+        CertificateImportResult result = await controller.ImportCertificatesAsync(import);
+        Print(call, result, accepted => accepted.Accepted.Count == 1
+            ? "1 node has a new certificate.\n"
+            : $"{Words.Number(accepted.Accepted.Count)} nodes have a new certificate.\n");
+    }
+
+    private static CertificateImport Read(string path, string text)
+    {
+        IReadOnlyList<string> pem = Pem.Read(text, "CERTIFICATE");
+        if (pem.Count > 0)
+            return new CertificateImport(pem);
+        try
+        {
+            if (JsonSerializer.Deserialize(text, ApiJson.Default.CertificateImport) is { Certificates.Count: > 0 } import)
+                return import;
+        }
+        catch (JsonException)
+        {
+            // Said below.
+        }
+        throw new UserError($"{path} has no certificates: it must be what 'kedge ca sign' wrote, JSON or PEM.");
+    }
+}
+
+/// <summary><c>kedge node revoke FILE</c>: hands over a revocation list.</summary>
+internal sealed class NodeRevokeCommand : AdminCommand
+{
+    private readonly Argument<string> _file = new("FILE") { Description = "What 'kedge ca revoke' wrote: a revocation list in PEM; - for standard input." };
+
+    public NodeRevokeCommand()
+        : base("revoke", "Hand over a revocation list that the master key has signed. The nodes that it names are removed.") =>
+        Take(hasJson: true, _file);
+
+    /// <inheritdoc/>
+    protected override async Task RunAsync(AdminClient controller, ParseResult call)
+    {
+        string path = call.GetRequiredValue(_file);
+        if (Pem.Read(FileText.Read(path), "X509 CRL") is not [var list])
+            throw new UserError($"{path} has not one revocation list: it must be the PEM file that 'kedge ca revoke' wrote.");
+        RevocationListImportResult result = await controller.ImportRevocationListAsync(new RevocationListImport(list));
+        Print(call, result, removed => removed.Removed.Count == 1
+            ? "The list is known to all. 1 node is removed.\n"
+            : $"The list is known to all. {Words.Number(removed.Removed.Count)} nodes are removed.\n");
+    }
+}
+
+/// <summary>Reads PEM (RFC 7468).</summary>
+internal static class Pem
+{
+    /// <summary>All that have a label, each DER in base64.</summary>
+    public static IReadOnlyList<string> Read(string text, string label)
+    {
+        List<string> found = [];
+        ReadOnlySpan<char> rest = text;
+        while (PemEncoding.TryFind(rest, out PemFields fields))
+        {
+            if (rest[fields.Label].SequenceEqual(label))
+                found.Add(Convert.ToBase64String(Convert.FromBase64String(rest[fields.Base64Data].ToString())));
+            rest = rest[fields.Location.End..];
+        }
+        return found;
+    }
+}
