@@ -147,9 +147,8 @@ public sealed class ControllerClient : IDisposable
 
     private SocketsHttpHandler Handler()
     {
-        SocketsHttpHandler handler = new PinnedServer(_controller.Pin).CreateHandler();
+        SocketsHttpHandler handler = new PinnedServer(_controller.Pin, _clock).CreateHandler();
         handler.UseProxy = false;
-        handler.UseCookies = false;
         handler.AutomaticDecompression = DecompressionMethods.GZip;
         handler.ConnectTimeout = ConnectTimeout;
         handler.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
@@ -157,8 +156,8 @@ public sealed class ControllerClient : IDisposable
         handler.PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan;
         handler.SslOptions.EnabledSslProtocols = SslProtocols.Tls13 | SslProtocols.Tls12;
         handler.SslOptions.AllowTlsResume = false; // every connection proves anew who is at both ends
-        if (_certificate is not null)
-            handler.SslOptions.ClientCertificateContext = SslStreamCertificateContext.Create(_certificate, null, offline: true);
+        handler.SslOptions.ClientCertificateContext =
+            _certificate is null ? null : SslStreamCertificateContext.Create(_certificate, null, offline: true);
         return handler;
     }
 
@@ -224,12 +223,15 @@ public sealed class ControllerClient : IDisposable
 
     private string Sentence(Exception failure)
     {
-        for (Exception? inner = failure; inner is not null; inner = inner.InnerException)
+        string where = $"the controller at {_controller.Url.Authority}";
+        for (Exception? cause = failure; cause is not null; cause = cause.InnerException)
         {
-            if (inner is PinnedServerException refusal)
-                return $"{_controller.Url.Authority}: {refusal.Message}";
+            if (cause is PinnedServerException)
+                return $"Refused {where}. {cause.Message}";
+            if (cause is AuthenticationException)
+                return $"Refused {where}. The TLS handshake failed: {cause.Message}";
         }
-        return $"The controller at {_controller.Url.Authority} cannot be reached: {failure.Message}";
+        return $"Cannot talk to {where}: {failure.Message}";
     }
 
     // What the controller says is wrong (RFC 9457); whatever is between may answer with something else.

@@ -12,12 +12,12 @@ internal sealed class CaSignCommand : Command
 {
     private const string About =
         """
-        Certify the nodes that wait at a controller: 'kedge node requests --out REQUESTS.json' there, this here, 'kedge node certify' there.
+        What 'kedge node requests' wrote; - for standard input.
 
-        A controller may be in the wrong hands. Checked here: that a request is for this network; that whoever has the identity key
-        has signed for the WireGuard and Rosenpass keys beside it; that no address is certified for two nodes at once. Not to be
-        checked here, and therefore shown: whose identity key it is (compare it with what 'kedge status' shows on the node), and
-        name, zone, tags, addresses and networks behind the node, which the controller chose.
+        The controller that wrote it may be in the wrong hands. Checked here: that a request is for this network; that whoever has the
+        identity key has signed for the WireGuard and Rosenpass keys beside it; that no address is certified for two nodes at once.
+        Not to be checked here, and therefore shown: whose identity key it is (compare it with what the node itself shows), and name,
+        zone, tags, addresses and networks behind the node, which the controller chose.
         """;
 
     private readonly Option<string> _folder = CaCommand.Folder();
@@ -32,10 +32,10 @@ internal sealed class CaSignCommand : Command
     private readonly Option<bool> _yes = new("--yes", "-y") { Description = "Do not ask. Needed where there is no terminal." };
     private readonly Option<bool> _allowUnsigned = new("--allow-unsigned") { Description = "Take the controller's word for the keys of nodes that have not signed them." };
     private readonly Option<string?> _out = new("--out") { Description = "Write the certificates to a file in place of standard output.", HelpName = "FILE" };
-    private readonly Argument<string> _requests = new("REQUESTS.json") { Description = "What 'kedge node requests' wrote; - for standard input." };
+    private readonly Argument<string> _requests = new("REQUESTS.json") { Description = About };
 
     public CaSignCommand()
-        : base("sign", About)
+        : base("sign", "Certify the nodes that wait at a controller, each after a look at it. 'kedge node certify' hands the certificates to the controller.")
     {
         Option[] options = [_folder, _days, _yes, _allowUnsigned, _out];
         foreach (Option option in options)
