@@ -92,7 +92,7 @@ public sealed class Controller : IAsyncDisposable
         api.MapLeases(_store);
         api.MapAudit(_store);
         api.MapNetwork(() => Describe(settings.Version), registry);
-        api.MapInterfaceDescription();
+        api.MapInterfaceDescription(DescribeInterfaceAsync);
         _app.MapHealth(_store, _metrics);
         Url = settings.Url ?? new Uri("https://localhost");
     }

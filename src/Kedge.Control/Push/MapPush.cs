@@ -89,6 +89,8 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
     /// <summary>Ends all streams, each with a word of when to come back, and keeps what is to be kept.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_isStopping)
+            return;
         _isStopping = true;
         ZoneFeed[] feeds = [.. Live()];
         MapSubscription[] streams = [.. feeds.SelectMany(feed => feed.Streams)];

@@ -54,8 +54,10 @@ internal sealed class ControllerCommand : Command
             Options.Add(option);
         Validators.Add(result =>
         {
-            bool isAnywhere = result.GetValue(_listen)?.Any(one => one.Address.Equals(IPAddress.Any) || one.Address.Equals(IPAddress.IPv6Any)) ?? false;
-            if (isAnywhere && result.GetValue(_url) is null)
+            // By the words, because options that cannot be read have no value yet to ask for.
+            IEnumerable<string> listen = result.GetResult(_listen)?.Tokens.Select(token => token.Value) ?? [];
+            bool hasUrl = result.GetResult(_url) is { Tokens.Count: > 0 } || FromEnvironment(UrlVariable) is not null;
+            if (!hasUrl && listen.Concat(FromEnvironment(ListenVariable)?.Split(',') ?? []).Any(IsEverywhere))
                 result.AddError("A controller that listens on all addresses must be told which one nodes are to use: --url https://NAME:PORT");
         });
         Subcommands.Add(new AdminTokenCommand());
@@ -75,6 +77,9 @@ internal sealed class ControllerCommand : Command
 
     private static string? FromEnvironment(string variable) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
+
+    private static bool IsEverywhere(string text) =>
+        Endpoint.TryParse(text, out Endpoint endpoint) && endpoint.Address.ToString() is "0.0.0.0" or "::";
 
     private static IPEndPoint? ReadListen(ArgumentResult result, string text, string source)
     {
