@@ -43,6 +43,7 @@ public sealed class Controller : IAsyncDisposable
     private readonly Maintenance _maintenance;
     private readonly MapPush _push;
     private readonly HandshakeLimiter _handshakes;
+    private readonly StunPort? _stun;
     private readonly WebApplication _app;
     private readonly CancellationTokenSource _ending = new();
     private Task _maintaining = Task.CompletedTask;
@@ -69,6 +70,8 @@ public sealed class Controller : IAsyncDisposable
         reached.PeersOf = endpoints.InZone;
         reached.Reported = _push.Report;
         _handshakes = new HandshakeLimiter(clock);
+        if (settings.StunPort != 0)
+            _stun = new StunPort([.. settings.Listen.Select(listen => listen.Address).Distinct()], settings.StunPort, clock, log);
         Count(_metrics.Meter, presence);
 
         _app = BuildHost(settings, log);
@@ -164,6 +167,8 @@ public sealed class Controller : IAsyncDisposable
     {
         await _ending.CancelAsync();
         await _push.DisposeAsync();
+        if (_stun is not null)
+            await _stun.DisposeAsync();
         await _app.StopAsync();
         await _app.DisposeAsync();
         await _maintaining;
@@ -194,6 +199,7 @@ public sealed class Controller : IAsyncDisposable
 
     private async Task ListenAsync(ControllerSettings settings, ILogger log)
     {
+        _stun?.Open();
         try
         {
             await _app.StartAsync();
@@ -279,7 +285,7 @@ public sealed class Controller : IAsyncDisposable
     private TrustResource DescribeTrust() => new(
         [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(Certification.RevocationLists)]);
 
-    private SettingsResource DescribeSettings() => new([]);
+    private SettingsResource DescribeSettings() => new(_stun is { IsOpen: true } ? [$"{Url.Host}:{_stun.Port}"] : []);
 
     private NetworkDescription Describe(string version) => new()
     {

@@ -25,6 +25,7 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
     private readonly Channel<bool> _wakes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly CancellationTokenSource _closing = new();
     private long? _position; // in the feed's sequence; null before the first map
+    private bool _isFirst = true; // it has not been up to date yet
     private long _bookmarkAt;
     private TimeSpan? _bye;
 
@@ -67,6 +68,7 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _closing.Token);
         CancellationToken end = ending.Token;
         Segment? first = await feed.ResumeAsync(from, end);
+        _isFirst = first is null;
         await WriteAsync(output, Single(MapFrameWriter.Open(sources.Map.StoreId, feed.Epoch, sources.Clock.GetUtcNow())), end);
         if (first is not null)
             await WriteAsync(output, first, end);
@@ -80,6 +82,10 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
             if (feed.Next(_position) is { } segment)
             {
                 await WriteAsync(output, segment, end);
+            }
+            else if (_isFirst)
+            {
+                _isFirst = false;
             }
             else if (sources.Clock.GetTimestamp() >= Interlocked.Read(ref _bookmarkAt))
             {
@@ -113,7 +119,7 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
 
     private async ValueTask WriteAsync(PipeWriter output, ReadOnlyMemory<byte> bytes, CancellationToken end)
     {
-        sources.Counters.Bytes.Add(bytes.Length);
+        sources.Counters.CountBytes(bytes.Length, _isFirst);
         for (int start = 0; start < bytes.Length; start += SliceSize)
         {
             ValueTask<FlushResult> flush = output.WriteAsync(bytes.Slice(start, Math.Min(SliceSize, bytes.Length - start)), end);

@@ -21,7 +21,7 @@ internal sealed class RunningController : IAsyncDisposable
     private RunningController(string folder, Controller controller, string administratorToken)
     {
         (_folder, _controller) = (folder, controller);
-        _administrator = new HttpClient(new PinnedServer(controller.ServerPin).CreateHandler()) { BaseAddress = new Uri(controller.Url, "/api/v1/") };
+        _administrator = new HttpClient(new PinnedServer(controller.ServerPin, TimeProvider.System).CreateHandler()) { BaseAddress = new Uri(controller.Url, "/api/v1/") };
         _administrator.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", administratorToken);
     }
 
@@ -69,6 +69,7 @@ internal sealed class RunningController : IAsyncDisposable
             DataDirectory = Path.Combine(folder, "data"),
             Listen = [new IPEndPoint(IPAddress.Loopback, port)],
             Version = "test",
+            StunPort = 0,
         };
         Controller controller = await Controller.StartAsync(settings, TimeProvider.System, NullLogger.Instance);
         return new RunningController(folder, controller, administratorToken ?? controller.NewAdministratorToken!);
