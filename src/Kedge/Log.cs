@@ -25,4 +25,10 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Goes on with {Count} peers that were kept on disk")]
     public static partial void Restored(ILogger log, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Sentence}")]
+    public static partial void Joining(ILogger log, string sentence);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Interface} is as its map has it")]
+    public static partial void LinkReady(ILogger log, string @interface);
 }

@@ -3,6 +3,7 @@ using Kedge.Commands;
 using Kedge.Commands.Admin;
 using Kedge.Commands.Ca;
 using Kedge.Commands.Controller;
+using Kedge.Commands.Node;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
 
@@ -17,6 +18,10 @@ try
     {
         new WgCommand(inBackground: calledAsDaemon),
         new ControllerCommand(),
+        new UpCommand(),
+        new DownCommand(),
+        new PingCommand(),
+        new LinkCommand(),
         new StatusCommand(),
         new LoginCommand(),
         new LogoutCommand(),

@@ -115,7 +115,7 @@ public sealed class ControllerClient : IDisposable
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> WatchAsync(MapPosition from, [EnumeratorCancellation] CancellationToken cancellation)
     {
         using HttpResponseMessage response = await SendAsync(
-            HttpMethod.Get, $"node/map?store={from.Store:D}&revision={from.Revision}&epoch={from.Epoch:D}&endpoints={from.Endpoints}", null, cancellation);
+            HttpMethod.Get, $"node/map?store={from.Store:D}&revision={from.Revision}&epoch={from.Epoch:D}&sequence={from.Sequence}", null, cancellation);
         await using var stream = new MapStream(await response.Content.ReadAsStreamAsync(cancellation), _clock);
         while (await NextAsync(stream, cancellation))
             yield return stream.Line;
