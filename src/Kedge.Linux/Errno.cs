@@ -9,7 +9,7 @@ public static class Errno
     /// <summary>No such file, address or device name.</summary>
     public const int ENOENT = 2;
 
-    /// <summary>No such process.</summary>
+    /// <summary>No such process; of a route, that there is none.</summary>
     public const int ESRCH = 3;
 
     /// <summary>Interrupted by a signal: to be tried again.</summary>
@@ -53,6 +53,9 @@ public static class Errno
 
     /// <summary>The datagram is too long.</summary>
     public const int EMSGSIZE = 90;
+
+    /// <summary>The kernel cannot do this, or not for this family.</summary>
+    public const int EOPNOTSUPP = 95;
 
     /// <summary>The kernel has no such address family.</summary>
     public const int EAFNOSUPPORT = 97;

@@ -13,4 +13,7 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Ends, because {Path} was removed")]
     public static partial void EndsWithoutSocket(ILogger log, string path);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Ready: nodes join at {Url}")]
+    public static partial void ControllerReady(ILogger log, Uri url);
 }

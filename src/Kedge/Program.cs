@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Kedge.Commands;
 using Kedge.Commands.Admin;
+using Kedge.Commands.Controller;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
 
@@ -14,6 +15,7 @@ try
     var root = new RootCommand("Kedge connects machines privately: a WireGuard-compatible mesh in user space.")
     {
         new WgCommand(inBackground: calledAsDaemon),
+        new ControllerCommand(),
         new StatusCommand(),
         new LoginCommand(),
         new LogoutCommand(),

@@ -9,6 +9,8 @@ public static class Targets
         new Ip.IpTextTarget(),
         new Ip.IpPacketTarget(),
         new Ip.InternetChecksumTarget(),
+        new Mesh.NetworkMapTarget(),
+        new Mesh.MapCacheTarget(),
         new WireGuard.DatagramTarget(),
         new Stun.StunTarget(),
         new WireGuard.PublicKeyTarget(),

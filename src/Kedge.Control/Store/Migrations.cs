@@ -30,10 +30,12 @@ internal static class Migrations
             id BLOB PRIMARY KEY, zone BLOB NOT NULL, name TEXT NOT NULL,
             kind TEXT NOT NULL CHECK (kind IN ('kedge', 'wireguard')),
             status TEXT NOT NULL CHECK (status IN ('pending', 'active', 'removed', 'left')),
-            identity_key BLOB NOT NULL, identity_hash BLOB NOT NULL, wireguard_key BLOB NOT NULL, rosenpass_hash BLOB,
+            -- None for a stock WireGuard peer.
+            identity_key BLOB, identity_hash BLOB,
+            wireguard_key BLOB NOT NULL, rosenpass_hash BLOB, keys_signature TEXT,
             tags TEXT NOT NULL, allowed_prefixes TEXT NOT NULL, ephemeral INTEGER NOT NULL, fixed_endpoint TEXT, token TEXT,
-            certificate BLOB, certificate_from INTEGER, certificate_to INTEGER, renewal_wanted INTEGER NOT NULL DEFAULT 0,
-            created_at INTEGER NOT NULL, seen_at INTEGER, removed_at INTEGER, revision INTEGER NOT NULL) STRICT;
+            certificate BLOB, certificate_from INTEGER, certificate_to INTEGER, renewal_wanted INTEGER NOT NULL,
+            created_at INTEGER NOT NULL, seen_at INTEGER, revision INTEGER NOT NULL) STRICT;
         CREATE UNIQUE INDEX node_name ON node (zone, name) WHERE status IN ('pending', 'active');
         CREATE UNIQUE INDEX node_wireguard_key ON node (wireguard_key) WHERE status IN ('pending', 'active');
         CREATE UNIQUE INDEX node_identity ON node (identity_hash) WHERE status <> 'left';
@@ -42,7 +44,7 @@ internal static class Migrations
         CREATE TABLE lease (
             zone BLOB NOT NULL REFERENCES zone (id), low BLOB NOT NULL, high BLOB NOT NULL, value TEXT NOT NULL,
             kind TEXT NOT NULL CHECK (kind IN ('dynamic', 'requested', 'child')),
-            status TEXT NOT NULL CHECK (status IN ('held', 'waiting', 'quarantined')),
+            status TEXT NOT NULL CHECK (status IN ('held', 'waiting', 'retiring', 'quarantined')),
             node BLOB NOT NULL REFERENCES node (id), created_at INTEGER NOT NULL, held_until INTEGER,
             PRIMARY KEY (zone, low)) STRICT, WITHOUT ROWID;
         CREATE INDEX lease_node ON lease (node);

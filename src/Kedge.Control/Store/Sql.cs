@@ -1,6 +1,8 @@
 using System.Data.Common;
 using System.Runtime.CompilerServices;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Kedge.Protocol.Ip;
 
 namespace Kedge.Control.Store;
@@ -8,7 +10,7 @@ namespace Kedge.Control.Store;
 /// <summary>
 /// A statement, written as an interpolated string: <c>$"SELECT name FROM zone WHERE id = {id}"</c>. Every hole becomes a parameter, so that
 /// no value can become part of the statement. Identifiers are kept as 16 bytes, moments as milliseconds since 1970, addresses as 16 bytes
-/// that sort as the addresses do; a list becomes <c>(a, b, c)</c>.
+/// that sort as the addresses do; identifiers become <c>(a, b, c)</c>, and a list of texts JSON.
 /// </summary>
 [InterpolatedStringHandler]
 internal sealed class Sql(int literalLength, int formattedCount)
@@ -26,6 +28,8 @@ internal sealed class Sql(int literalLength, int formattedCount)
 
     public void AppendLiteral(string text) => _text.Append(text);
 
+    public void AppendFormatted(SqlText text) => AppendLiteral(text.Text);
+
     public void AppendFormatted(string? value) => Add(value);
 
     public void AppendFormatted(long? value) => Add(value);
@@ -39,6 +43,8 @@ internal sealed class Sql(int literalLength, int formattedCount)
     public void AppendFormatted(DateTimeOffset? value) => Add(value?.ToUnixTimeMilliseconds());
 
     public void AppendFormatted(IpAddress value) => Add(AddressKey.Of(value));
+
+    public void AppendFormatted(IReadOnlyList<string> values) => Add(JsonSerializer.Serialize(values, StoreJson.Default.IReadOnlyListString));
 
     public void AppendFormatted(IReadOnlyCollection<Guid> values)
     {
@@ -74,6 +80,10 @@ internal sealed class Sql(int literalLength, int formattedCount)
     }
 }
 
+/// <summary>A part of a statement that several share, such as a list of columns. Written in the code, never put together from values.</summary>
+/// <param name="Text">The words.</param>
+internal sealed record SqlText(string Text);
+
 /// <summary>The present row of a result; columns count from 0. Valid only until the next row.</summary>
 internal readonly struct Row(DbDataReader reader)
 {
@@ -84,6 +94,8 @@ internal readonly struct Row(DbDataReader reader)
     public long Number(int column) => reader.GetInt64(column);
 
     public bool Flag(int column) => reader.GetInt64(column) != 0;
+
+    public IReadOnlyList<string> List(int column) => JsonSerializer.Deserialize(Text(column), StoreJson.Default.IReadOnlyListString)!;
 
     public byte[] Bytes(int column) => (byte[])reader.GetValue(column);
 
@@ -97,3 +109,7 @@ internal readonly struct Row(DbDataReader reader)
 
     public IpAddress Address(int column) => AddressKey.ToAddress(Bytes(column));
 }
+
+/// <summary>How lists are kept in a column.</summary>
+[JsonSerializable(typeof(IReadOnlyList<string>))]
+internal sealed partial class StoreJson : JsonSerializerContext;

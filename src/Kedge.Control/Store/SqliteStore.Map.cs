@@ -50,7 +50,7 @@ internal sealed partial class SqliteStore : IMapSource
                 prefixes,
                 store.List(
                     $"""
-                    SELECT id, zone, revision, name, identity_hash, certificate, fixed_endpoint, kind FROM node
+                    SELECT id, zone, revision, name, identity_hash, certificate, fixed_endpoint FROM node
                     WHERE zone = {zone} AND status = 'active' AND certificate IS NOT NULL ORDER BY id
                     """,
                     ReadMapNode))));
@@ -59,11 +59,11 @@ internal sealed partial class SqliteStore : IMapSource
     public Task<IReadOnlyList<MapNode>> ReadNodesAsync(IReadOnlyCollection<Guid> nodes, CancellationToken cancellation) =>
         Task.FromResult(Read(store => (IReadOnlyList<MapNode>)nodes.Chunk(500).SelectMany(some => store.List(
             $"""
-            SELECT id, zone, revision, name, identity_hash, certificate, fixed_endpoint, kind FROM node
+            SELECT id, zone, revision, name, identity_hash, certificate, fixed_endpoint FROM node
             WHERE id IN {some} AND status = 'active' AND certificate IS NOT NULL
             """,
             ReadMapNode)).ToArray()));
 
     private static MapNode ReadMapNode(Row row) => new(
-        row.Guid(0), row.Guid(1), row.Number(2), row.Text(3), row.Text(7) == "wireguard" ? [] : row.Bytes(4), row.Bytes(5), row.OptionalText(6));
+        row.Guid(0), row.Guid(1), row.Number(2), row.Text(3), row.OptionalBytes(4) ?? [], row.Bytes(5), row.OptionalText(6));
 }

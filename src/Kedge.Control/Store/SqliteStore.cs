@@ -20,6 +20,8 @@ internal sealed partial class SqliteStore : IAsyncDisposable
     /// <summary>How many changes are committed together at most.</summary>
     private const int BatchLength = 128;
 
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
     private readonly string _readers;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
@@ -61,7 +63,9 @@ internal sealed partial class SqliteStore : IAsyncDisposable
         SqliteConnection writer = new(ConnectionString(path, SqliteOpenMode.ReadWriteCreate, pooling: false));
         try
         {
-            writer.Open();
+            // SQLite gives its other files the mode of this one.
+            using (new FileStream(path, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
+                writer.Open();
             RunOn(writer, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
             RunOn(writer, "BEGIN IMMEDIATE");
             var transaction = new StoreTransaction(writer);
@@ -74,10 +78,40 @@ internal sealed partial class SqliteStore : IAsyncDisposable
         catch (Exception e)
         {
             writer.Dispose();
-            throw e is SqliteException or IOException
+            throw e is SqliteException or IOException or UnauthorizedAccessException
                 ? new UserError($"The store {path} cannot be opened: {e.Message} If it is damaged, restore a backup: kedge controller restore FILE", e)
                 : e;
         }
+    }
+
+    /// <summary>Copies a store, as it is at one moment, whether or not somebody writes to it.</summary>
+    /// <param name="path">The store.</param>
+    /// <param name="target">An empty file.</param>
+    public static void CopyTo(string path, string target)
+    {
+        SqliteLibrary.Use();
+        using var connection = new SqliteConnection(ConnectionString(path, SqliteOpenMode.ReadWrite, pooling: false));
+        connection.Open();
+        using DbCommand command = ((Sql)$"VACUUM INTO {target}").ToCommand(connection);
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>Gives a store that nobody has open another name, because its revisions now mean something else.</summary>
+    /// <param name="path">The store.</param>
+    /// <param name="clock">What time it is.</param>
+    /// <exception cref="UserError">It is no store.</exception>
+    public static void Rename(string path, TimeProvider clock)
+    {
+        SqliteLibrary.Use();
+        using var connection = new SqliteConnection(ConnectionString(path, SqliteOpenMode.ReadWrite, pooling: false));
+        connection.Open();
+        RunOn(connection, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE");
+        var transaction = new StoreTransaction(connection);
+        transaction.BeginAt(clock.GetUtcNow());
+        if (transaction.Execute($"UPDATE store SET id = {Guid.NewGuid()}") != 1)
+            throw new UserError($"{path} has no network in it.");
+        transaction.Audit(Actor.Controller, "store.restore", "store", null, "restored from a backup");
+        RunOn(connection, "COMMIT");
     }
 
     /// <summary>Looks at the store as it is now.</summary>

@@ -31,8 +31,8 @@ internal sealed class StoreTransaction(DbConnection connection) : StoreReader(co
         SELECT COALESCE(MAX(sequence), 0) + 1, {Now}, {actor.Name}, {actor.Source}, {action}, {subject}, {zone}, {detail} FROM audit
         """);
 
-    /// <summary>The next change begins, at another time.</summary>
-    internal void BeginAt(DateTimeOffset now) => Now = now;
+    /// <summary>The next change begins, at another time; of which only milliseconds count, as in the store.</summary>
+    internal void BeginAt(DateTimeOffset now) => Now = DateTimeOffset.FromUnixTimeMilliseconds(now.ToUnixTimeMilliseconds());
 }
 
 /// <summary>Who makes a change.</summary>

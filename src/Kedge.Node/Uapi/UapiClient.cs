@@ -1,10 +1,12 @@
 using System.Net.Sockets;
+using Kedge.Linux.LocalSockets;
+using Kedge.Linux.Processes;
 using Kedge.Protocol;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Node.Uapi;
 
-/// <summary>Asks a running device for its state.</summary>
+/// <summary>Talks to a running device over its configuration socket.</summary>
 public static class UapiClient
 {
     /// <summary>More than any device has to say: a million prefixes.</summary>
@@ -16,9 +18,44 @@ public static class UapiClient
     /// <param name="directory">Where its socket is.</param>
     /// <param name="interfaceName">Its interface.</param>
     /// <exception cref="UserError">There is no such device, it is not Kedge's, or it may not be asked.</exception>
-    public static DeviceStatus GetStatus(string directory, string interfaceName)
+    public static DeviceStatus GetStatus(string directory, string interfaceName) => Exchange(directory, interfaceName, "kedge_get=1\n\n"u8);
+
+    /// <summary>Changes the device.</summary>
+    /// <param name="directory">Where its socket is.</param>
+    /// <param name="interfaceName">Its interface.</param>
+    /// <param name="change">What to change; stays the caller's.</param>
+    /// <exception cref="UserError">There is no such device, or it may not be asked.</exception>
+    /// <exception cref="UapiException">The device refuses; nothing has been changed.</exception>
+    public static void Apply(string directory, string interfaceName, DeviceChange change)
     {
-        string path = Path.Combine(directory, interfaceName + ".sock");
+        using UapiRequest request = UapiRequest.Set(change);
+        Exchange(directory, interfaceName, request.Bytes.Span).Dispose();
+    }
+
+    /// <summary>The process that runs a device; null where none does, or it may not be asked.</summary>
+    /// <param name="directory">Where its socket is.</param>
+    /// <param name="interfaceName">Its interface.</param>
+    public static ProcessIdentity? FindProcess(string directory, string interfaceName)
+    {
+        // Not blocking: a connect waits for as long as a listener's queue is full.
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
+        try
+        {
+            socket.Connect(new UnixDomainSocketEndPoint(PathOf(directory, interfaceName)));
+            int process = PeerCredentials.Of(socket).ProcessId;
+            return process == 0 ? null : ProcessIdentity.Of(process); // 0 is a process of another container
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
+    }
+
+    private static string PathOf(string directory, string interfaceName) => Path.Combine(directory, interfaceName + ".sock");
+
+    private static DeviceStatus Exchange(string directory, string interfaceName, ReadOnlySpan<byte> request)
+    {
+        string path = PathOf(directory, interfaceName);
         try
         {
             using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
@@ -27,7 +64,8 @@ public static class UapiClient
                 ReceiveTimeout = (int)Timeout.TotalMilliseconds,
             };
             socket.Connect(new UnixDomainSocketEndPoint(path));
-            socket.Send("kedge_get=1\n\n"u8);
+            for (int sent = 0; sent < request.Length;)
+                sent += socket.Send(request[sent..]);
             socket.Shutdown(SocketShutdown.Send);
             return UapiAnswerReader.Read(ReadAll(socket));
         }

@@ -4,7 +4,9 @@ namespace Kedge.Protocol.Api;
 
 /// <summary>
 /// How what goes between controller, nodes and administrators is written as JSON. A reader passes over members that it does not know, so
-/// that old programs understand new controllers; the controller itself refuses them in requests.
+/// that old programs understand new controllers; the controller itself refuses them in requests. The generated code sets every member that
+/// can be set by <c>init</c>, also where the JSON has none: hence the members that put their default in place of null, and numbers with a
+/// default that are null.
 /// </summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
@@ -33,4 +35,11 @@ namespace Kedge.Protocol.Api;
 [JsonSerializable(typeof(RevocationListImport))]
 [JsonSerializable(typeof(RevocationListImportResult))]
 [JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(PeerResource))]
+[JsonSerializable(typeof(EndpointsResource))]
+[JsonSerializable(typeof(ZoneResource))]
+[JsonSerializable(typeof(TrustResource))]
+[JsonSerializable(typeof(SettingsResource))]
+[JsonSerializable(typeof(EndpointReport))]
+[JsonSerializable(typeof(MapAcknowledgement))]
 public sealed partial class ApiJson : JsonSerializerContext;

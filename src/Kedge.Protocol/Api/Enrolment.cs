@@ -34,13 +34,13 @@ public sealed record EnrolmentRequest
     public string? KeysSignature { get; init; }
 
     /// <summary>Addresses of the zone that the node wants to have. For a family without one the controller chooses.</summary>
-    public IReadOnlyList<string> RequestedAddresses { get; init; } = [];
+    public IReadOnlyList<string> RequestedAddresses { get; init => field = value ?? []; } = [];
 
     /// <summary>Networks behind the node, in CIDR notation.</summary>
-    public IReadOnlyList<string> ChildPrefixes { get; init; } = [];
+    public IReadOnlyList<string> ChildPrefixes { get; init => field = value ?? []; } = [];
 
     /// <summary>Where the node can be reached, best first: the others learn it together with the node.</summary>
-    public IReadOnlyList<NodeEndpoint> Endpoints { get; init; } = [];
+    public IReadOnlyList<NodeEndpoint> Endpoints { get; init => field = value ?? []; } = [];
 
     /// <summary>Whether the node is to vanish some time after it was last seen.</summary>
     public bool Ephemeral { get; init; }
@@ -92,14 +92,14 @@ public sealed record EnrolmentResult
     public required IReadOnlyList<string> ZonePrefixes { get; init; }
 
     /// <summary>The node's addresses in the zone.</summary>
-    public IReadOnlyList<string> Addresses { get; init; } = [];
+    public IReadOnlyList<string> Addresses { get; init => field = value ?? []; } = [];
 
     /// <summary>The networks behind the node that it may announce.</summary>
-    public IReadOnlyList<string> ChildPrefixes { get; init; } = [];
+    public IReadOnlyList<string> ChildPrefixes { get; init => field = value ?? []; } = [];
 
     /// <summary>The node's certificate, DER in base64; null while pending.</summary>
     public string? Certificate { get; init; }
 
     /// <summary>The certificates of the network's authorities, DER in base64: the master's and, in a managed network, the issuer's.</summary>
-    public IReadOnlyList<string> Authorities { get; init; } = [];
+    public IReadOnlyList<string> Authorities { get; init => field = value ?? []; } = [];
 }

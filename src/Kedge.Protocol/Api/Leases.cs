@@ -16,8 +16,9 @@ public sealed record Lease
     public required string Kind { get; init; }
 
     /// <summary>
-    /// <c>held</c>, <c>waiting</c> (a child prefix without approval), or <c>quarantined</c>: free again, but kept from others for a while,
-    /// because cached maps may still route it to its former node.
+    /// <c>held</c>, <c>waiting</c> (a child prefix without approval), <c>retiring</c> (no longer wanted, but named by a certificate that is in
+    /// force until another is signed), or <c>quarantined</c>: free again, but kept from others for a while, because cached maps may still
+    /// route it to its former node.
     /// </summary>
     public required string Status { get; init; }
 

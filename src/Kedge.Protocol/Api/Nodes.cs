@@ -70,19 +70,19 @@ public sealed record NodeCreation
     public required string Name { get; init; }
 
     /// <summary>The zone by its name or identifier.</summary>
-    public string Zone { get; init; } = "default";
+    public string Zone { get; init => field = value ?? "default"; } = "default";
 
     /// <summary>The WireGuard public key: 32 bytes in base64.</summary>
     public required string WireGuardKey { get; init; }
 
     /// <summary>Addresses of the zone that it is to have. For a family without one the controller chooses.</summary>
-    public IReadOnlyList<string> RequestedAddresses { get; init; } = [];
+    public IReadOnlyList<string> RequestedAddresses { get; init => field = value ?? []; } = [];
 
     /// <summary>Networks behind it, in CIDR notation.</summary>
-    public IReadOnlyList<string> ChildPrefixes { get; init; } = [];
+    public IReadOnlyList<string> ChildPrefixes { get; init => field = value ?? []; } = [];
 
     /// <summary>Its tags: DNS labels.</summary>
-    public IReadOnlyList<string> Tags { get; init; } = [];
+    public IReadOnlyList<string> Tags { get; init => field = value ?? []; } = [];
 
     /// <summary>Where it can be reached, such as <c>192.0.2.1:51820</c>; null where it calls itself.</summary>
     public string? FixedEndpoint { get; init; }

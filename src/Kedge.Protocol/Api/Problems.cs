@@ -4,19 +4,19 @@ namespace Kedge.Protocol.Api;
 public sealed record Problem
 {
     /// <summary>The kind of problem; <c>about:blank</c> where the status says it all (RFC 9457 section 4.2.1).</summary>
-    public string Type { get; init; } = "about:blank";
+    public string Type { get; init => field = value ?? "about:blank"; } = "about:blank";
 
     /// <summary>The status in words.</summary>
-    public string Title { get; init; } = "";
+    public string Title { get; init => field = value ?? ""; } = "";
 
     /// <summary>The HTTP status.</summary>
     public int Status { get; init; }
 
     /// <summary>What is wrong, and what would be right, in a sentence or two.</summary>
-    public string Detail { get; init; } = "";
+    public string Detail { get; init => field = value ?? ""; } = "";
 
     /// <summary>Everything that is wrong with the request, one entry a fault; empty where <see cref="Detail"/> says it all.</summary>
-    public IReadOnlyList<ProblemFault> Errors { get; init; } = [];
+    public IReadOnlyList<ProblemFault> Errors { get; init => field = value ?? []; } = [];
 }
 
 /// <summary>One thing that is wrong with a request.</summary>

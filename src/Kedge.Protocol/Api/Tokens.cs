@@ -44,22 +44,22 @@ public sealed record JoinToken
 public sealed record TokenCreation
 {
     /// <summary>The zone by its name or identifier.</summary>
-    public string Zone { get; init; } = "default";
+    public string Zone { get; init => field = value ?? "default"; } = "default";
 
     /// <summary>Anything, up to 500 characters.</summary>
-    public string Description { get; init; } = "";
+    public string Description { get; init => field = value ?? ""; } = "";
 
     /// <summary>The tags that a node gets which joins with it: DNS labels.</summary>
-    public IReadOnlyList<string> Tags { get; init; } = [];
+    public IReadOnlyList<string> Tags { get; init => field = value ?? []; } = [];
 
     /// <summary>Child prefixes inside these need no approval; in CIDR notation.</summary>
-    public IReadOnlyList<string> AllowedPrefixes { get; init; } = [];
+    public IReadOnlyList<string> AllowedPrefixes { get; init => field = value ?? []; } = [];
 
-    /// <summary>How many nodes may join with it, 1 to 1,000,000; 0 for any number.</summary>
-    public int MaxUses { get; init; } = 1;
+    /// <summary>How many nodes may join with it, 1 to 1,000,000, or 0 for any number; null for one.</summary>
+    public int? MaxUses { get; init; }
 
-    /// <summary>How long it lives in seconds, from 60 to 31,536,000 (a year).</summary>
-    public int LifetimeSeconds { get; init; } = 3600;
+    /// <summary>How long it lives in seconds, from 60 to 31,536,000 (a year); null for an hour.</summary>
+    public int? LifetimeSeconds { get; init; }
 
     /// <summary>Whether the nodes that join with it vanish some time after they were last seen.</summary>
     public bool Ephemeral { get; init; }

@@ -29,7 +29,7 @@ public sealed record ZoneCreation
     public required string Name { get; init; }
 
     /// <summary>Anything, up to 500 characters.</summary>
-    public string Description { get; init; } = "";
+    public string Description { get; init => field = value ?? ""; } = "";
 
     /// <summary>One or two prefixes in CIDR notation, at most one a family: IPv4 from /8 to /30, IPv6 from /32 to /126.</summary>
     public required IReadOnlyList<string> Prefixes { get; init; }

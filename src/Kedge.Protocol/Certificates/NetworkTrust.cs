@@ -80,15 +80,25 @@ public sealed class NetworkTrust
     /// <param name="zone">The zone in which it is to hold.</param>
     /// <param name="now">The time.</param>
     /// <returns>Null when it may be believed.</returns>
-    public CertificateRefusal? Verify(NodeCertificate certificate, Guid zone, DateTimeOffset now)
+    public CertificateRefusal? Verify(NodeCertificate certificate, Guid zone, DateTimeOffset now) =>
+        VerifyIgnoringDates(certificate, zone) ?? VerifyDates(certificate, now);
+
+    /// <summary>
+    /// Whether a certificate that <see cref="VerifyIgnoringDates"/> found good is valid now, and those of its authorities are: what is asked
+    /// again when time has passed, because it costs no signature.
+    /// </summary>
+    /// <param name="certificate">The certificate.</param>
+    /// <param name="now">The time.</param>
+    /// <returns>Null when it is.</returns>
+    public CertificateRefusal? VerifyDates(NodeCertificate certificate, DateTimeOffset now)
     {
-        if (VerifyIgnoringDates(certificate, zone) is { } refusal)
-            return refusal;
+        if (!_issuers.TryGetValue(certificate.AuthorityKeyIdentifier, out Issuer? known))
+            return CertificateRefusal.UnknownIssuer;
         if (now < certificate.NotBefore)
             return CertificateRefusal.NotYetValid;
         if (now > certificate.NotAfter)
             return CertificateRefusal.Expired;
-        AuthorityCertificate issuer = _issuers[certificate.AuthorityKeyIdentifier].Certificate;
+        AuthorityCertificate issuer = known.Certificate;
         AuthorityCertificate master = _issuers[issuer.AuthorityKeyIdentifier].Certificate;
         bool inTime = now >= issuer.NotBefore && now <= issuer.NotAfter && now >= master.NotBefore && now <= master.NotAfter;
         return inTime ? null : CertificateRefusal.IssuerNotValid;

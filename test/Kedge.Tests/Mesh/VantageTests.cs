@@ -1,4 +1,3 @@
-using Kedge.Protocol.Api;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 
@@ -29,7 +28,7 @@ public class VantageTests
     public void What_a_person_has_told_comes_before_all(bool internalNetwork) => Assert.Equal(
         At("203.0.113.77:1"),
         (BehindNat with { InternalNetwork = internalNetwork })
-            .Order([Local("192.168.1.20:7001"), Reflexive("198.51.100.1:7001"), new(At("203.0.113.77:1"), EndpointKind.Fixed)])[0]);
+            .Order([Local("192.168.1.20:7001"), Reflexive("198.51.100.1:7001"), new(At("203.0.113.77:1"), PeerEndpointKind.Fixed)])[0]);
 
     [Theory]
     [InlineData("127.0.0.1:7001")]
@@ -47,7 +46,7 @@ public class VantageTests
     [InlineData("192.168.1.10:7000")] // this node
     public void No_peer_is_tried_where_none_can_be(string endpoint) => Assert.Empty(
         (BehindNat with { Overlay = [IpPrefix.Parse("10.200.0.0/20")] })
-            .Order([Local(endpoint), Reflexive(endpoint), new(At(endpoint), EndpointKind.Fixed)]));
+            .Order([Local(endpoint), Reflexive(endpoint), new(At(endpoint), PeerEndpointKind.Fixed)]));
 
     [Fact]
     public void A_family_that_this_node_does_not_have_comes_last() => Assert.Equal(
@@ -74,17 +73,9 @@ public class VantageTests
         Assert.True(new Vantage { Own = [Local("[2001:db8::1]:1"), Reflexive("[2001:db8::1]:1"), Local("10.0.0.2:1"), Reflexive("203.0.113.5:1")] }.IsBehindNat);
     }
 
-    [Theory]
-    [InlineData("203.0.113.5:7000", "reflexive", true)]
-    [InlineData("203.0.113.5:7000", "relayed", false)]
-    [InlineData("203.0.113.5", "local", false)]
-    [InlineData("example.com:1", "fixed", false)]
-    public void What_cannot_be_read_of_a_peer_is_told_apart(string address, string kind, bool readable) =>
-        Assert.Equal(readable, ReachableAt.TryParse(new NodeEndpoint(address, kind), out _));
-
     private static Endpoint At(string text) => Endpoint.Parse(text);
 
-    private static ReachableAt Local(string text) => new(At(text), EndpointKind.Local);
+    private static PeerEndpoint Local(string text) => new(At(text), PeerEndpointKind.Local);
 
-    private static ReachableAt Reflexive(string text) => new(At(text), EndpointKind.Reflexive);
+    private static PeerEndpoint Reflexive(string text) => new(At(text), PeerEndpointKind.Reflexive);
 }

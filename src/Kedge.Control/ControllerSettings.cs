@@ -1,0 +1,25 @@
+using System.Net;
+
+namespace Kedge.Control;
+
+/// <summary>What a controller is told to do.</summary>
+public sealed record ControllerSettings
+{
+    /// <summary>The TCP port where nothing else is said.</summary>
+    public const int DefaultPort = 8443;
+
+    /// <summary>Where it keeps everything that it must not lose.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary>Where it listens; port 0 for any free one.</summary>
+    public required IReadOnlyList<IPEndPoint> Listen { get; init; }
+
+    /// <summary>The address that nodes are told, such as <c>https://control.example:8443</c>; null for the first that it listens on.</summary>
+    public Uri? Url { get; init; }
+
+    /// <summary>The file with the master's certificate of a locked network; null for a managed one, or for what is there.</summary>
+    public string? LockedMaster { get; init; }
+
+    /// <summary>The program's version.</summary>
+    public required string Version { get; init; }
+}

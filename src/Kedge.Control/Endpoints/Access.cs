@@ -1,0 +1,107 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Kedge.Control.Identity;
+using Kedge.Control.Store;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+
+namespace Kedge.Control.Endpoints;
+
+/// <summary>Who may call a route. Every route says so; one that does not is not served.</summary>
+internal enum Access
+{
+    /// <summary>Whoever can connect. The route itself demands proofs, or tells nothing that matters.</summary>
+    Anyone,
+
+    /// <summary>Who presents an administrator token.</summary>
+    Administrator,
+
+    /// <summary>An active node, by its certificate.</summary>
+    Node,
+
+    /// <summary>An active node, also with a certificate that has expired: an outage of the controller must not become one of the network.</summary>
+    NodeEvenExpired,
+}
+
+/// <summary>Who calls, once a route's <see cref="Access"/> is granted. A handler that wants to know takes it as a parameter.</summary>
+/// <param name="Actor">For the audit log.</param>
+/// <param name="Node">The node that calls, if one does.</param>
+internal sealed record Caller(Actor Actor, StoredNode? Node)
+{
+    /// <summary>The node that calls.</summary>
+    /// <exception cref="InvalidOperationException">The route is not for nodes.</exception>
+    public StoredNode RequireNode() => Node ?? throw new InvalidOperationException("This route is not for nodes.");
+
+    /// <summary>What the authorization found: the framework calls it for a handler's parameter.</summary>
+    public static ValueTask<Caller?> BindAsync(HttpContext context) => ValueTask.FromResult(context.Features.Get<Caller>());
+}
+
+/// <summary>Sees to it that only those call a route who may.</summary>
+internal static class Authorization
+{
+    private const string Scheme = "Bearer ";
+
+    /// <summary>Says who may call a route.</summary>
+    public static TBuilder For<TBuilder>(this TBuilder route, Access access)
+        where TBuilder : IEndpointConventionBuilder => route.WithMetadata(new Rule(access));
+
+    /// <summary>Checks every request before its body is read.</summary>
+    public static void UseAuthorization(this WebApplication app, SqliteStore store, Presence presence) => app.Use((context, next) =>
+    {
+        if (context.GetEndpoint() is { } endpoint)
+        {
+            Rule rule = endpoint.Metadata.GetMetadata<Rule>()
+                ?? throw new InvalidOperationException($"The route {endpoint.DisplayName} does not say who may call it.");
+            context.Features.Set(Authorize(context, rule.Access, store, presence));
+        }
+        return next(context);
+    });
+
+    private static Caller Authorize(HttpContext context, Access access, SqliteStore store, Presence presence)
+    {
+        string? source = context.Connection.RemoteIpAddress?.ToString();
+        switch (access)
+        {
+            case Access.Anyone:
+                return new Caller(new Actor("anyone", source), null);
+            case Access.Administrator:
+                return new Caller(new Actor($"administrator {AdministratorOf(context, store)}", source), null);
+            default:
+                StoredNode node = NodeOf(context, store, mayBeExpired: access == Access.NodeEvenExpired);
+                presence.Seen(node.Id);
+                return new Caller(new Actor($"node {node.Id}", source), node);
+        }
+    }
+
+    private static string AdministratorOf(HttpContext context, SqliteStore store)
+    {
+        StringValues header = context.Request.Headers.Authorization;
+        if (header.Count != 1 || header[0] is not { } value || !value.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+            throw Refusal.Unauthorized("An administrator token is needed: Authorization: Bearer TOKEN (kedge login).");
+        return store.Read(reader => Administrators.TryAuthenticate(reader, value[Scheme.Length..].Trim()))
+            ?? throw Refusal.Unauthorized("The administrator token is not known here. 'kedge controller admin-token' on the controller's machine makes another.");
+    }
+
+    /// <summary>
+    /// The node whose identity key the TLS handshake has proved. What else the presented certificate says does not count: the store knows
+    /// what the node is certified for, and until when.
+    /// </summary>
+    private static StoredNode NodeOf(HttpContext context, SqliteStore store, bool mayBeExpired)
+    {
+        X509Certificate2 certificate = context.Connection.ClientCertificate
+            ?? throw Refusal.Unauthorized("A node's certificate is needed in the TLS handshake.");
+        byte[] identity = SHA256.HashData(certificate.PublicKey.ExportSubjectPublicKeyInfo());
+        return store.Read(reader =>
+        {
+            StoredNode? node = Nodes.TryFindByIdentityHash(reader, identity);
+            if (node?.Status != StoredNode.Active)
+                throw Refusal.Forbidden(node?.Status == StoredNode.Removed ? $"Node {node.Name} was removed from this network." : "No active node has this identity key.");
+            if (!mayBeExpired && reader.Now > node.CertificateTo)
+                throw Refusal.Forbidden($"The certificate of node {node.Name} has expired at {node.CertificateTo:u}: renew it first.");
+            return node;
+        });
+    }
+
+    private sealed record Rule(Access Access);
+}

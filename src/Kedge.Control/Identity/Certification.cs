@@ -1,0 +1,149 @@
+using Kedge.Control.Pki;
+using Kedge.Control.Store;
+using Kedge.Protocol;
+using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Control.Identity;
+
+/// <summary>
+/// What a node is certified for. In a managed network that follows what the node wants and was allowed; in a locked one the master's
+/// signature is waited for. A node that is active stays so with the certificate that it has, until there is a new one. Any thread.
+/// </summary>
+internal sealed class Certification(NetworkAuthority authority)
+{
+    /// <summary>Who certifies.</summary>
+    public NetworkAuthority Authority => authority;
+
+    /// <summary>
+    /// Keeps a node that came or changed, and certifies it where nothing stands against that. What it no longer wants is given back as soon as no
+    /// certificate in force names it.
+    /// </summary>
+    /// <param name="store">The change.</param>
+    /// <param name="node">The node as it wants to be; its leases are taken already.</param>
+    /// <param name="wanted">Its addresses, as prefixes of full length, and child prefixes.</param>
+    /// <returns>The node as it is now.</returns>
+    public StoredNode Settle(StoreTransaction store, StoredNode node, IReadOnlyList<IpPrefix> wanted)
+    {
+        if (authority.IsLocked)
+        {
+            // Others must not get what the certificate in force names.
+            Leases.ReleaseAllBut(store, node.Id, wanted, retire: node.Status == StoredNode.Active);
+            Nodes.Save(store, node, revision: null);
+            return node;
+        }
+        Leases.ReleaseAllBut(store, node.Id, wanted, retire: false);
+        if (node.Status == StoredNode.Pending && Leases.Of(store, node.Id, "waiting").Count > 0)
+        {
+            Nodes.Save(store, node, revision: null);
+            return node;
+        }
+        bool isAsWanted = node.Status == StoredNode.Active && Differs(store, node, Parse(node.Certificate!)) is null && store.Now < RenewalOf(node);
+        if (isAsWanted)
+        {
+            Nodes.Save(store, node, revision: null);
+            return node;
+        }
+        return Install(store, node, authority.Certify(SubjectOf(store, node), store.Now));
+    }
+
+    /// <summary>Gives an active node of a managed network a new certificate for what it is.</summary>
+    public StoredNode Renew(StoreTransaction store, StoredNode node) => Install(store, node, authority.Certify(SubjectOf(store, node), store.Now));
+
+    /// <summary>Takes a certificate that the master of a locked network signed.</summary>
+    /// <returns>The node that it is for.</returns>
+    /// <exception cref="Refusal">It is not one of this network, or not what a node asked for.</exception>
+    public StoredNode Import(StoreTransaction store, Actor actor, string field, byte[] der)
+    {
+        if (!NodeCertificate.TryParse(der, out NodeCertificate? certificate, out CertificateRefusal malformed))
+            throw Refusal.Invalid(field, $"This is no node's certificate. {malformed.Sentence()}");
+        StoredNode node = Nodes.TryFindByWireGuardKey(store, certificate.WireGuardKey)
+            ?? throw Refusal.Conflict(field, $"The certificate of {certificate.Name} is for a WireGuard key that no node here has: {certificate.WireGuardKey}.");
+        if (authority.Trust(RevocationLists(store)).Verify(certificate, node.Zone, store.Now) is { } refusal)
+            throw Refusal.Conflict(field, $"The certificate of {certificate.Name} cannot be used. {refusal.Sentence()}");
+        if (Differs(store, node, certificate) is { } difference)
+        {
+            throw Refusal.Conflict(
+                field, $"The certificate of {certificate.Name} is not what its node asked for: {difference} differs. Sign its present request: kedge ca sign.");
+        }
+        if (node.Certificate is { } present && present.AsSpan().SequenceEqual(der))
+            return node;
+        store.Audit(actor, "node.certify", node.Id.ToString(), node.Zone, $"node {node.Name}, certificate {certificate.Serial} until {certificate.NotAfter:u}");
+        Leases.ReleaseRetiring(store, node.Id);
+        return Install(store, node, certificate);
+    }
+
+    /// <summary>When an active node's certificate should be renewed: at half of its life.</summary>
+    public static DateTimeOffset RenewalOf(StoredNode node) => node.CertificateFrom!.Value + ((node.CertificateTo!.Value - node.CertificateFrom.Value) / 2);
+
+    /// <summary>What a node still waits for, in words; null for nothing.</summary>
+    public string? ReasonOf(StoreReader store, StoredNode node)
+    {
+        List<IpPrefix> waiting = Leases.Of(store, node.Id, "waiting");
+        if (waiting.Count > 0)
+            return $"{string.Join(", ", waiting)} needs an administrator's approval: kedge node approve {node.Name}";
+        if (!authority.IsLocked)
+            return null;
+        if (node.Status == StoredNode.Pending)
+            return "the network is locked: whoever has its master key certifies nodes, by kedge ca sign";
+        return Differs(store, node, Parse(node.Certificate!)) is { } difference ? $"{difference} waits for a new certificate: kedge ca sign" : null;
+    }
+
+    /// <summary>What the certificate of a node should say.</summary>
+    public static NodeSubject SubjectOf(StoreReader store, StoredNode node)
+    {
+        List<IpPrefix> held = Leases.Of(store, node.Id, "held");
+        Guid zone = node.Zone;
+        IReadOnlyList<IpPrefix> own = Zones.Find(store, zone).Prefixes;
+        return new NodeSubject
+        {
+            Name = node.Name,
+            ZoneId = zone,
+            IdentityKey = node.IdentityKey is null ? null : P256PublicKey.TryParse(node.IdentityKey, out P256PublicKey? key) ? key : null,
+            WireGuardKey = node.WireGuardKey,
+            RosenpassKeyHash = node.RosenpassHash is null ? null : Sha256Digest.FromBytes(node.RosenpassHash),
+            Tags = node.Tags,
+            Addresses = [.. held.Where(prefix => own.Any(zonePrefix => zonePrefix.Contains(prefix.Address))).Select(prefix => prefix.Address)],
+            ChildPrefixes = [.. held.Where(prefix => !own.Any(zonePrefix => zonePrefix.Contains(prefix.Address)))],
+        };
+    }
+
+    /// <summary>The revocation lists that were imported, DER.</summary>
+    public static IReadOnlyList<byte[]> RevocationLists(StoreReader store) =>
+        store.List($"SELECT list FROM revocation_list ORDER BY issuer", row => row.Bytes(0));
+
+    /// <summary>A certificate that was checked when it came into the store.</summary>
+    public static NodeCertificate Parse(byte[] der) =>
+        NodeCertificate.TryParse(der, out NodeCertificate? certificate, out CertificateRefusal refusal)
+            ? certificate
+            : throw new StoreException($"The store has a node's certificate that is none. {refusal.Sentence()}");
+
+    /// <summary>In what a certificate is not what a node wants to be; null where it is.</summary>
+    private static string? Differs(StoreReader store, StoredNode node, NodeCertificate certificate)
+    {
+        NodeSubject wanted = SubjectOf(store, node);
+        if (certificate.Name != wanted.Name)
+            return $"the name {wanted.Name}";
+        if (!Equals(certificate.IdentityKey, wanted.IdentityKey) || certificate.WireGuardKey != wanted.WireGuardKey || certificate.RosenpassKeyHash != wanted.RosenpassKeyHash)
+            return "a key";
+        if (!certificate.Tags.ToHashSet().SetEquals(wanted.Tags))
+            return "the set of tags";
+        bool sameAddresses = certificate.Addresses.ToHashSet().SetEquals(wanted.Addresses);
+        IpPrefix[] prefixes = [.. wanted.Addresses.Select(address => new IpPrefix(address, address.Size * 8)), .. wanted.ChildPrefixes];
+        return sameAddresses && certificate.CheckPrefixes(prefixes) is null ? null : "the set of addresses and prefixes";
+    }
+
+    private static StoredNode Install(StoreTransaction store, StoredNode node, NodeCertificate certificate)
+    {
+        StoredNode active = node with
+        {
+            Status = StoredNode.Active,
+            Certificate = certificate.Der.ToArray(),
+            CertificateFrom = certificate.NotBefore,
+            CertificateTo = certificate.NotAfter,
+            RenewalWanted = false,
+        };
+        Nodes.SaveAndTell(store, active);
+        return active;
+    }
+}

@@ -1,0 +1,87 @@
+using Kedge.Control.Store;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Control.Identity;
+
+/// <summary>
+/// What the controller does by itself from time to time. How long a node was silent is measured by the process's own time and not by the clock,
+/// which may jump: no jump removes a node.
+/// </summary>
+internal sealed class Maintenance(
+    SqliteStore store, Certification certification, Registry registry, Presence presence, TimeProvider clock, ILogger log)
+{
+    /// <summary>How often it does.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
+
+    /// <summary>After how much silence an ephemeral node counts as having left.</summary>
+    public static readonly TimeSpan EphemeralSilence = TimeSpan.FromMinutes(10);
+
+    /// <summary>After how much silence a pending node counts as having given up.</summary>
+    public static readonly TimeSpan PendingSilence = TimeSpan.FromHours(24);
+
+    /// <summary>Works until it is cancelled. What fails is tried again the next time.</summary>
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        using var timer = new PeriodicTimer(Interval, clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancellation))
+            {
+                try
+                {
+                    await RunOnceAsync();
+                }
+                catch (StoreException e)
+                {
+                    Log.MaintenanceFailed(log, e.Message);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // That is how it ends.
+        }
+    }
+
+    /// <summary>Does all that is due now.</summary>
+    public async Task RunOnceAsync()
+    {
+        await WriteSeenAsync();
+        foreach (StoredNode node in store.Read(reader => Nodes.List(reader, null)))
+        {
+            TimeSpan silence = presence.SilenceOf(node.Id);
+            if (node.Status == StoredNode.Pending && node.Kind == StoredNode.Kedge && silence > PendingSilence)
+                await registry.LeaveAsync(node.Id, Actor.Controller, "node.give-up");
+            else if (node.Status == StoredNode.Active && node.Ephemeral && silence > EphemeralSilence)
+                await registry.LeaveAsync(node.Id, Actor.Controller, "node.vanish");
+        }
+        await store.WriteAsync(change =>
+        {
+            RenewStockPeers(change);
+            Leases.Tidy(change);
+            Nodes.Tidy(change);
+            JoinTokens.Tidy(change);
+            change.Execute($"DELETE FROM change WHERE revision <= {change.Revision - SqliteStore.ChangesKept}");
+        });
+    }
+
+    /// <summary>Writes down when nodes were last heard of.</summary>
+    public async Task WriteSeenAsync()
+    {
+        List<(Guid, DateTimeOffset)> seen = presence.TakeUnwritten();
+        if (seen.Count > 0)
+            await store.WriteAsync(change => Nodes.SaveSeen(change, seen));
+    }
+
+    /// <summary>Stock WireGuard peers cannot ask for it.</summary>
+    private void RenewStockPeers(StoreTransaction change)
+    {
+        if (certification.Authority.IsLocked)
+            return;
+        foreach (StoredNode node in Nodes.List(change, null))
+        {
+            if (node.Kind == StoredNode.WireGuard && node.Status == StoredNode.Active && change.Now >= Certification.RenewalOf(node))
+                _ = certification.Renew(change, node);
+        }
+    }
+}

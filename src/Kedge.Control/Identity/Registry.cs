@@ -1,0 +1,287 @@
+using System.Text;
+using Kedge.Control.Store;
+using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.WireGuard;
+
+namespace Kedge.Control.Identity;
+
+/// <summary>The nodes, as administrators handle them. Any thread.</summary>
+internal sealed class Registry(SqliteStore store, Certification certification, Presence presence, ReachedAddresses reached)
+{
+    private const int MostChildPrefixes = 64;
+
+    private Pki.NetworkAuthority Authority => certification.Authority;
+
+    /// <summary>The nodes of a zone, or of all.</summary>
+    public IReadOnlyList<RegisteredNode> List(string? zone, string? status) => store.Read(reader =>
+    {
+        Guid? id = zone is null ? null : Zones.Find(reader, zone).Id;
+        return Nodes.List(reader, id).Where(node => status is null || node.Status == status).Select(node => Describe(reader, node)).ToList();
+    });
+
+    /// <summary>One node.</summary>
+    /// <exception cref="Refusal">There is none, or several are called so.</exception>
+    public RegisteredNode Show(string nameOrId, string? zone) => store.Read(reader => Describe(reader, Find(reader, nameOrId, zone)));
+
+    /// <summary>Makes a stock WireGuard peer. Nobody proves that he has its key.</summary>
+    /// <exception cref="Refusal">It is wrong, or in conflict with what is.</exception>
+    public Task<RegisteredNode> CreateAsync(NodeCreation wanted, Actor actor)
+    {
+        var faults = new Faults();
+        Values.CheckLabel(faults, "name", wanted.Name);
+        PublicKey key = Values.ReadWireGuardKey(faults, "wireGuardKey", wanted.WireGuardKey);
+        List<IpAddress> addresses = Values.ReadAddresses(faults, "requestedAddresses", wanted.RequestedAddresses);
+        List<IpPrefix> children = Values.ReadPrefixes(faults, "childPrefixes", wanted.ChildPrefixes, MostChildPrefixes);
+        EnrolmentForm.CheckApart(faults, "childPrefixes", children);
+        Values.CheckTags(faults, "tags", wanted.Tags);
+        Endpoint? endpoint = wanted.FixedEndpoint is null ? null : Values.ReadEndpoint(faults, "fixedEndpoint", wanted.FixedEndpoint);
+        faults.ThrowIfAny();
+
+        return store.WriteAsync(change =>
+        {
+            StoredZone zone = Zones.TryFind(change, wanted.Zone)
+                ?? throw Refusal.Invalid("zone", $"There is no zone {Values.Show(wanted.Zone)}: 'kedge zone list' shows all.");
+            if (Nodes.TryFindByWireGuardKey(change, key) is { } other)
+                throw Refusal.Conflict("wireGuardKey", $"Node {other.Name} has the WireGuard key {key}: each node has its own.");
+            CheckName(change, zone, wanted.Name, except: Guid.Empty);
+            StoredNode node = new()
+            {
+                Id = Guid.CreateVersion7(change.Now),
+                Zone = zone.Id,
+                Name = wanted.Name,
+                Kind = StoredNode.WireGuard,
+                Status = StoredNode.Pending,
+                WireGuardKey = key,
+                Tags = wanted.Tags,
+                AllowedPrefixes = [.. children.Select(prefix => prefix.ToString())],
+                FixedEndpoint = endpoint?.ToString(),
+                CreatedAt = change.Now,
+            };
+            Nodes.Save(change, node, revision: null);
+            node = certification.Settle(change, node, Enrolments.TakeLeases(change, zone, node, addresses, children, reached, approveAll: true));
+            change.Audit(
+                actor, "node.create", node.Id.ToString(), zone.Id,
+                $"stock WireGuard peer {node.Name} with key {key}, {(node.Status == StoredNode.Active ? "certified" : "to be certified")} without proof of possession");
+            return Describe(change, node);
+        });
+    }
+
+    /// <summary>Changes a node's name, tags or endpoint.</summary>
+    /// <exception cref="Refusal">It is wrong, or in conflict with what is.</exception>
+    public Task<RegisteredNode> ChangeAsync(string nameOrId, string? zone, NodeChange wanted, Actor actor)
+    {
+        var faults = new Faults();
+        if (wanted.Name is { } name)
+            Values.CheckLabel(faults, "name", name);
+        if (wanted.Tags is { } tags)
+            Values.CheckTags(faults, "tags", tags);
+        Endpoint? endpoint = wanted.FixedEndpoint is { Length: > 0 } text ? Values.ReadEndpoint(faults, "fixedEndpoint", text) : null;
+        faults.ThrowIfAny();
+
+        return store.WriteAsync(change =>
+        {
+            StoredNode before = Find(change, nameOrId, zone);
+            if (wanted.Name is not null)
+                CheckName(change, Zones.Find(change, before.Zone), wanted.Name, except: before.Id);
+            StoredNode node = before with
+            {
+                Name = wanted.Name ?? before.Name,
+                Tags = wanted.Tags ?? before.Tags,
+                FixedEndpoint = wanted.FixedEndpoint is null ? before.FixedEndpoint : endpoint?.ToString(),
+            };
+            node = certification.Settle(change, node, [.. Leases.Of(change, node.Id, "held"), .. Leases.Of(change, node.Id, "waiting")]);
+            if (node.FixedEndpoint != before.FixedEndpoint && node.Status == StoredNode.Active)
+                Nodes.SaveAndTell(change, node);
+            change.Audit(
+                actor, "node.change", node.Id.ToString(), node.Zone,
+                $"node {before.Name}: name {node.Name}, tags {string.Join(", ", node.Tags)}, endpoint {node.FixedEndpoint ?? "none"}");
+            return Describe(change, node);
+        });
+    }
+
+    /// <summary>Approves the child prefixes that a node waits for.</summary>
+    /// <exception cref="Refusal">It is not there, or waits for nothing.</exception>
+    public Task<RegisteredNode> ApproveAsync(string nameOrId, string? zone, Actor actor) => store.WriteAsync(change =>
+    {
+        StoredNode node = Find(change, nameOrId, zone);
+        List<IpPrefix> waiting = Leases.Of(change, node.Id, "waiting");
+        if (waiting.Count == 0)
+            throw Refusal.Conflict($"Node {node.Name} waits for no approval{(certification.ReasonOf(change, node) is { } reason ? $": {reason}" : "")}.");
+        _ = Leases.Approve(change, node.Id);
+        node = certification.Settle(change, node, Leases.Of(change, node.Id, "held"));
+        change.Audit(actor, "node.approve", node.Id.ToString(), node.Zone, $"node {node.Name} with {string.Join(", ", waiting)} behind it");
+        return Describe(change, node);
+    });
+
+    /// <summary>Removes a node: the others drop it, and its identity key is refused from then on.</summary>
+    /// <exception cref="Refusal">It is not there.</exception>
+    public async Task RemoveAsync(string nameOrId, string? zone, Actor actor)
+    {
+        Guid removed = await store.WriteAsync(change =>
+        {
+            StoredNode node = Find(change, nameOrId, zone);
+            End(change, actor, node, StoredNode.Removed, "node.remove");
+            return node.Id;
+        });
+        presence.Forget(removed);
+    }
+
+    /// <summary>A node leaves, or is gone for so long that it counts as having left. It may come back with a token.</summary>
+    public async Task LeaveAsync(Guid id, Actor actor, string action)
+    {
+        await store.WriteAsync(change =>
+        {
+            if (Nodes.TryFind(change, id) is { } node)
+                End(change, actor, node, StoredNode.Left, action);
+        });
+        presence.Forget(id);
+    }
+
+    /// <summary>Removes a zone.</summary>
+    /// <exception cref="Refusal">It is not there, or nodes are in it and <paramref name="force"/> does not say that they may go.</exception>
+    public Task DeleteZoneAsync(string nameOrId, bool force, Actor actor) => store.WriteAsync(change =>
+    {
+        StoredZone zone = Zones.Find(change, nameOrId);
+        List<StoredNode> nodes = Nodes.List(change, zone.Id);
+        if (nodes.Count > 0 && !force)
+            throw Refusal.Conflict($"Zone {zone.Name} has {nodes.Count} node{(nodes.Count == 1 ? "" : "s")}, such as {nodes[0].Name}: remove them first, or force it, which removes them too.");
+        foreach (StoredNode node in nodes)
+            End(change, actor, node, StoredNode.Removed, "node.remove");
+        Zones.Delete(change, actor, zone);
+    });
+
+    /// <summary>What waits to be signed in a locked network.</summary>
+    public IReadOnlyList<SigningRequest> SigningRequests() => store.Read(reader =>
+    {
+        if (!Authority.IsLocked)
+            return [];
+        return Nodes.List(reader, null).Where(node => node.RenewalWanted || certification.ReasonOf(reader, node) is not null).Select(node =>
+        {
+            StoredZone zone = Zones.Find(reader, node.Zone);
+            NodeSubject subject = Certification.SubjectOf(reader, node);
+            return new SigningRequest
+            {
+                NetworkId = Authority.NetworkId.ToString(),
+                ZoneId = zone.Id,
+                ZoneName = zone.Name,
+                NodeId = node.Id,
+                Name = node.Name,
+                IdentityKey = node.IdentityKey is null ? null : Convert.ToBase64String(node.IdentityKey),
+                WireGuardKey = node.WireGuardKey.ToString(),
+                RosenpassKeyHash = node.RosenpassHash is null ? null : Convert.ToBase64String(node.RosenpassHash),
+                KeysSignature = node.KeysSignature,
+                Tags = node.Tags,
+                Addresses = [.. subject.Addresses.Select(address => address.ToString())],
+                ChildPrefixes = [.. subject.ChildPrefixes.Select(prefix => prefix.ToString())],
+                Proven = node.Kind == StoredNode.Kedge,
+                Renewal = node.Status == StoredNode.Active,
+            };
+        }).ToList();
+    });
+
+    /// <summary>Takes certificates that the master signed: all, or none when one of them is refused.</summary>
+    /// <exception cref="Refusal">The network is not locked, or one is refused.</exception>
+    public Task<CertificateImportResult> ImportCertificatesAsync(CertificateImport import, Actor actor)
+    {
+        if (!Authority.IsLocked)
+            throw Refusal.Conflict("This network is managed: the controller certifies its nodes itself.");
+        List<byte[]> certificates = ReadMany("certificates", import.Certificates, NodeCertificate.MaximumSize);
+        return store.WriteAsync(change => new CertificateImportResult(
+            [.. certificates.Select((der, i) => certification.Import(change, actor, $"certificates[{i}]", der).Id)]));
+    }
+
+    /// <summary>Takes a revocation list; the nodes that it names are removed.</summary>
+    /// <exception cref="Refusal">It is none of this network's authorities, or older than the one that is there.</exception>
+    public Task<RevocationListImportResult> ImportRevocationListAsync(RevocationListImport import, Actor actor)
+    {
+        byte[] der = ReadMany("revocationList", [import.RevocationList], RevocationList.MaximumSize)[0];
+        if (!RevocationList.TryParse(der, out RevocationList? list, out CertificateRefusal malformed))
+            throw Refusal.Invalid("revocationList", $"This is no revocation list. {malformed.Sentence()}");
+        return store.WriteAsync(change =>
+        {
+            byte[] issuer = Encoding.ASCII.GetBytes(list.AuthorityKeyIdentifier);
+            byte[]? present = change.First($"SELECT list FROM revocation_list WHERE issuer = {issuer}", row => row.Bytes(0));
+            NetworkTrust trust = Authority.Trust([der]);
+            if (trust.Refused is [var refused, ..])
+                throw Refusal.Conflict("revocationList", $"The revocation list cannot be used. {refused.Refusal.Sentence()}");
+            if (present is not null && RevocationList.TryParse(present, out RevocationList? earlier, out _) && earlier.Number >= list.Number)
+                throw Refusal.Conflict("revocationList", $"The list has the number {list.Number}, but number {earlier.Number} is here already: lists count upwards.");
+            change.Execute(
+                $"""
+                INSERT INTO revocation_list (issuer, list, imported_at) VALUES ({issuer}, {der}, {change.Now})
+                ON CONFLICT (issuer) DO UPDATE SET list = excluded.list, imported_at = excluded.imported_at
+                """);
+            change.Change(Guid.Empty, MapSubject.Trust, Guid.Empty);
+            change.Audit(actor, "trust.revoke", list.AuthorityKeyIdentifier, null, $"revocation list {list.Number} of {list.IssuerName} with {list.Entries.Count} certificates");
+            List<Guid> removed = [];
+            foreach (StoredNode node in Nodes.List(change, null).Where(node => node.Certificate is not null))
+            {
+                if (trust.VerifyIgnoringDates(Certification.Parse(node.Certificate!), node.Zone) != CertificateRefusal.Revoked)
+                    continue;
+                End(change, actor, node, StoredNode.Removed, "node.remove");
+                removed.Add(node.Id);
+            }
+            return new RevocationListImportResult(removed);
+        });
+    }
+
+    private static List<byte[]> ReadMany(string field, IReadOnlyList<string> values, int most)
+    {
+        const int MostValues = 1000;
+        var faults = new Faults();
+        if (values.Count > MostValues)
+            faults.Add(field, $"There are {values.Count}, but {MostValues} is the most at once.");
+        List<byte[]> read = [.. values.Take(MostValues).Select((value, i) => Values.ReadBytes(faults, $"{field}[{i}]", value, 1, most))];
+        faults.ThrowIfAny();
+        return read;
+    }
+
+    private static StoredNode Find(StoreReader reader, string nameOrId, string? zone) =>
+        Nodes.Find(reader, nameOrId, zone is null ? null : Zones.Find(reader, zone));
+
+    private static void CheckName(StoreReader reader, StoredZone zone, string name, Guid except)
+    {
+        if (Nodes.IsNameTaken(reader, zone.Id, name, except))
+            throw Refusal.Conflict("name", $"Zone {zone.Name} has another node {Values.Show(name)}: choose another name.");
+    }
+
+    private static void End(StoreTransaction change, Actor actor, StoredNode node, string status, string action)
+    {
+        Leases.ReleaseAll(change, node.Id);
+        StoredNode ended = node with { Status = status, Certificate = null };
+        if (node.Status == StoredNode.Active)
+            Nodes.SaveAndTell(change, ended);
+        else
+            Nodes.Save(change, ended, revision: null);
+        change.Audit(actor, action, node.Id.ToString(), node.Zone, $"node {node.Name}");
+    }
+
+    private RegisteredNode Describe(StoreReader reader, StoredNode node)
+    {
+        NodeSubject subject = Certification.SubjectOf(reader, node);
+        return new RegisteredNode
+        {
+            Id = node.Id,
+            Name = node.Name,
+            ZoneId = node.Zone,
+            ZoneName = Zones.Find(reader, node.Zone).Name,
+            Kind = node.Kind,
+            Status = node.Status,
+            Reason = certification.ReasonOf(reader, node),
+            Addresses = [.. subject.Addresses.Select(address => address.ToString())],
+            ChildPrefixes = [.. subject.ChildPrefixes.Select(prefix => prefix.ToString())],
+            WaitingPrefixes = [.. Leases.Of(reader, node.Id, "waiting").Select(prefix => prefix.ToString())],
+            WireGuardKey = node.WireGuardKey.ToString(),
+            Tags = node.Tags,
+            Ephemeral = node.Ephemeral,
+            Online = presence.IsOnline(node.Id),
+            LastSeenAt = presence.LastSeenAt(node.Id) ?? node.SeenAt,
+            FixedEndpoint = node.FixedEndpoint,
+            Token = node.Token,
+            CertificateExpiresAt = node.CertificateTo,
+            CreatedAt = node.CreatedAt,
+        };
+    }
+}

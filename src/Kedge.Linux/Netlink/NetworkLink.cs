@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+using Kedge.Linux.Interop;
+
+namespace Kedge.Linux.Netlink;
+
+/// <summary>A network interface, as the kernel describes it.</summary>
+/// <param name="Index">Its index, greater than 0.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Kind">What it is, such as <c>tun</c>, <c>veth</c>, <c>bridge</c> or <c>wireguard</c>; empty for hardware.</param>
+/// <param name="Mtu">Bytes of the longest packet.</param>
+/// <param name="IsUp">Whether it is administratively up.</param>
+/// <param name="HasCarrier">Whether there is something at its other end: for a TUN, a process that holds it.</param>
+/// <param name="IsLoopback">Whether it is the loopback interface.</param>
+/// <param name="Tun">More about a TUN or TAP; null for all others.</param>
+public sealed record NetworkLink(
+    int Index, string Name, string Kind, int Mtu, bool IsUp, bool HasCarrier, bool IsLoopback, TunAttributes? Tun)
+{
+    internal static NetworkLink? Read(NetlinkMessage message)
+    {
+        if (message.Type != Rtnetlink.RTM_NEWLINK || message.Body.Length < Rtnetlink.LinkHeaderSize)
+            return null;
+        Libc.Ifinfomsg header = MemoryMarshal.Read<Libc.Ifinfomsg>(message.Body);
+        (string name, string kind, int mtu, TunAttributes? tun) = ("", "", 0, null);
+        NetlinkAttributes attributes = message.Attributes(Rtnetlink.LinkHeaderSize);
+        while (attributes.MoveNext())
+        {
+            switch (attributes.Type)
+            {
+                case Rtnetlink.IFLA_IFNAME:
+                    name = attributes.Text;
+                    break;
+                case Rtnetlink.IFLA_MTU:
+                    mtu = (int)attributes.Number;
+                    break;
+                case Rtnetlink.IFLA_LINKINFO:
+                    NetlinkAttributes details = attributes.Nested;
+                    while (details.MoveNext())
+                    {
+                        if (details.Type == Rtnetlink.IFLA_INFO_KIND)
+                            kind = details.Text;
+                        else if (details.Type == Rtnetlink.IFLA_INFO_DATA && kind == "tun")
+                            tun = TunAttributes.Read(details.Nested);
+                    }
+                    break;
+            }
+        }
+        return new NetworkLink(
+            header.Index,
+            name,
+            kind,
+            mtu,
+            (header.Flags & Rtnetlink.IFF_UP) != 0,
+            (header.Flags & Rtnetlink.IFF_LOWER_UP) != 0,
+            (header.Flags & Rtnetlink.IFF_LOOPBACK) != 0,
+            tun);
+    }
+}
+
+/// <summary>What kind of TUN interface one is.</summary>
+/// <param name="IsTun">Whether it carries IP packets; else it is a TAP, which carries Ethernet frames.</param>
+/// <param name="HasPacketInformation">Whether four bytes go before each packet (no <c>IFF_NO_PI</c>).</param>
+/// <param name="HasVirtioHeader">Whether a header about offloads goes before each packet (<c>IFF_VNET_HDR</c>).</param>
+/// <param name="IsPersistent">Whether it stays when nobody holds it.</param>
+/// <param name="IsMultiQueue">Whether several descriptors may hold it (<c>IFF_MULTI_QUEUE</c>).</param>
+public sealed record TunAttributes(bool IsTun, bool HasPacketInformation, bool HasVirtioHeader, bool IsPersistent, bool IsMultiQueue)
+{
+    internal static TunAttributes Read(NetlinkAttributes attributes)
+    {
+        (bool isTun, bool information, bool header, bool persistent, bool multiQueue) = (false, false, false, false, false);
+        while (attributes.MoveNext())
+        {
+            switch (attributes.Type)
+            {
+                case Rtnetlink.IFLA_TUN_TYPE:
+                    isTun = attributes.Number == Libc.IFF_TUN;
+                    break;
+                case Rtnetlink.IFLA_TUN_PI:
+                    information = attributes.Number != 0;
+                    break;
+                case Rtnetlink.IFLA_TUN_VNET_HDR:
+                    header = attributes.Number != 0;
+                    break;
+                case Rtnetlink.IFLA_TUN_PERSIST:
+                    persistent = attributes.Number != 0;
+                    break;
+                case Rtnetlink.IFLA_TUN_MULTI_QUEUE:
+                    multiQueue = attributes.Number != 0;
+                    break;
+            }
+        }
+        return new TunAttributes(isTun, information, header, persistent, multiQueue);
+    }
+}

@@ -1,0 +1,73 @@
+using System.Runtime.InteropServices;
+using Kedge.Linux.Interop;
+
+namespace Kedge.Linux.Netlink;
+
+/// <summary>A rule of the routing policy: which table to look into, and for which packets.</summary>
+/// <param name="IsIPv6">The family; a rule has only one.</param>
+/// <param name="Priority">Where it stands: lower ones are asked first.</param>
+/// <param name="Table">The table.</param>
+/// <param name="Protocol">Who has added it; ours is our own.</param>
+public sealed record RoutingRule(bool IsIPv6, int Priority, int Table, byte Protocol)
+{
+    /// <summary>The firewall mark that it is about, where <see cref="MarkMask"/> is not 0.</summary>
+    public uint Mark { get; init; }
+
+    /// <summary>Which bits of the mark count.</summary>
+    public uint MarkMask { get; init; }
+
+    /// <summary>Whether it is about the packets that do not fit.</summary>
+    public bool IsInverted { get; init; }
+
+    /// <summary>Routes with so many leading bits, and fewer, do not count; -1 where all do.</summary>
+    public int SuppressedPrefixLength { get; init; } = -1;
+
+    internal static RoutingRule? Read(NetlinkMessage message)
+    {
+        if (message.Type != Rtnetlink.RTM_NEWRULE || message.Body.Length < Rtnetlink.RuleHeaderSize)
+            return null;
+        ReadOnlySpan<byte> header = message.Body;
+        if (header[0] is not (Libc.AF_INET or Libc.AF_INET6))
+            return null;
+        var rule = new RoutingRule(header[0] == Libc.AF_INET6, 0, header[4], 0)
+        {
+            IsInverted = (MemoryMarshal.Read<uint>(header[8..]) & Rtnetlink.FIB_RULE_INVERT) != 0,
+        };
+        NetlinkAttributes attributes = message.Attributes(Rtnetlink.RuleHeaderSize);
+        while (attributes.MoveNext())
+        {
+            rule = attributes.Type switch
+            {
+                Rtnetlink.FRA_PRIORITY => rule with { Priority = (int)attributes.Number },
+                Rtnetlink.FRA_TABLE => rule with { Table = (int)attributes.Number },
+                Rtnetlink.FRA_PROTOCOL => rule with { Protocol = (byte)attributes.Number },
+                Rtnetlink.FRA_FWMARK => rule with { Mark = attributes.Number },
+                Rtnetlink.FRA_FWMASK => rule with { MarkMask = attributes.Number },
+                Rtnetlink.FRA_SUPPRESS_PREFIXLEN => rule with { SuppressedPrefixLength = (int)attributes.Number },
+                _ => rule,
+            };
+        }
+        return rule;
+    }
+
+    /// <summary>Asks to add or delete it.</summary>
+    internal NetlinkRequest ToRequest(ushort type, ushort flags)
+    {
+        var request = new NetlinkRequest(type, flags, Rtnetlink.RuleHeaderSize);
+        request.Header[0] = (byte)(IsIPv6 ? Libc.AF_INET6 : Libc.AF_INET);
+        request.Header[4] = Table < 256 ? (byte)Table : (byte)0;
+        request.Header[7] = Rtnetlink.FR_ACT_TO_TBL;
+        MemoryMarshal.Write(request.Header[8..], IsInverted ? Rtnetlink.FIB_RULE_INVERT : 0);
+        request.Add(Rtnetlink.FRA_PRIORITY, (uint)Priority);
+        request.Add(Rtnetlink.FRA_TABLE, (uint)Table);
+        request.Add(Rtnetlink.FRA_PROTOCOL, Protocol);
+        if (MarkMask != 0)
+        {
+            request.Add(Rtnetlink.FRA_FWMARK, Mark);
+            request.Add(Rtnetlink.FRA_FWMASK, MarkMask);
+        }
+        if (SuppressedPrefixLength >= 0)
+            request.Add(Rtnetlink.FRA_SUPPRESS_PREFIXLEN, (uint)SuppressedPrefixLength);
+        return request;
+    }
+}

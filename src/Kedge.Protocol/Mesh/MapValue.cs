@@ -1,0 +1,123 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Kedge.Protocol.Api;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Protocol.Mesh;
+
+/// <summary>Reads and writes the values of resources. What is wrong with one is said in a sentence; nothing is thrown.</summary>
+internal static class MapValue
+{
+    /// <summary>A node's record.</summary>
+    public static MapPeer? ReadPeer(Guid id, ReadOnlySpan<byte> json, out string reason)
+    {
+        if (Read(json, ApiJson.Default.PeerResource, out reason) is not { } value)
+            return null;
+        reason = "";
+        if (value.Certificate.Length is 0 or > MapPeer.MaximumCertificate)
+            reason = $"Its certificate has {value.Certificate.Length} bytes, not 1 to {MapPeer.MaximumCertificate}.";
+        Endpoint fixedEndpoint = default;
+        if (value.Endpoint is not null && !Endpoint.TryParse(value.Endpoint, out fixedEndpoint))
+            reason = $"'{Shown(value.Endpoint)}' is not an endpoint such as 192.0.2.1:51820.";
+        return reason.Length == 0 ? new MapPeer(id, value.Certificate, fixedEndpoint) : null;
+    }
+
+    /// <summary>A node's endpoints; kinds and addresses of later versions are left out.</summary>
+    public static PeerEndpoint[]? ReadEndpoints(ReadOnlySpan<byte> json, out string reason)
+    {
+        if (Read(json, ApiJson.Default.EndpointsResource, out reason) is not { } value)
+            return null;
+        var endpoints = new List<PeerEndpoint>(Math.Min(value.Endpoints.Count, EndpointReport.MaximumEndpoints));
+        foreach (NodeEndpoint endpoint in value.Endpoints)
+        {
+            if (endpoints.Count < EndpointReport.MaximumEndpoints && TryRead(endpoint, out PeerEndpoint read))
+                endpoints.Add(read);
+        }
+        return [.. endpoints];
+    }
+
+    /// <summary>The value that <see cref="ReadPeer"/> reads.</summary>
+    public static PeerResource Write(MapPeer peer) =>
+        new(peer.Certificate.ToArray(), peer.FixedEndpoint.IsNone ? null : peer.FixedEndpoint.ToString());
+
+    /// <summary>The value that <see cref="ReadEndpoints"/> reads.</summary>
+    public static EndpointsResource Write(IEnumerable<PeerEndpoint> endpoints) =>
+        new([.. endpoints.Select(endpoint => new NodeEndpoint(endpoint.Address.ToString(), KindText(endpoint.Kind)))]);
+
+    /// <summary>The zone.</summary>
+    public static ZoneResource? ReadZone(ReadOnlySpan<byte> json, out string reason)
+    {
+        if (Read(json, ApiJson.Default.ZoneResource, out reason) is not { } zone)
+            return null;
+        foreach (string prefix in zone.Prefixes)
+        {
+            if (!IpPrefix.TryParse(prefix, out _))
+            {
+                reason = $"'{Shown(prefix ?? "null")}' is not a prefix such as 10.0.0.0/8.";
+                return null;
+            }
+        }
+        return zone;
+    }
+
+    /// <summary>What certificates are checked with.</summary>
+    public static TrustResource? ReadTrust(ReadOnlySpan<byte> json, out string reason)
+    {
+        TrustResource? trust = Read(json, ApiJson.Default.TrustResource, out reason);
+        if (trust is null || trust.Authorities.Concat(trust.RevocationLists).All(der => der is { Length: > 0 }))
+            return trust;
+        reason = "One of its certificates or lists is empty.";
+        return null;
+    }
+
+    /// <summary>What all nodes of the network are told.</summary>
+    public static SettingsResource? ReadSettings(ReadOnlySpan<byte> json, out string reason)
+    {
+        SettingsResource? settings = Read(json, ApiJson.Default.SettingsResource, out reason);
+        if (settings is null || settings.StunServers.All(server => !string.IsNullOrEmpty(server)))
+            return settings;
+        reason = "One of its servers is empty.";
+        return null;
+    }
+
+    private static string KindText(PeerEndpointKind kind) => kind switch
+    {
+        PeerEndpointKind.Local => "local",
+        PeerEndpointKind.Reflexive => "reflexive",
+        _ => "fixed",
+    };
+
+    private static T? Read<T>(ReadOnlySpan<byte> json, JsonTypeInfo<T> type, out string reason)
+        where T : class
+    {
+        try
+        {
+            T? value = JsonSerializer.Deserialize(json, type);
+            reason = value is null ? "Its value is null." : "";
+            return value;
+        }
+        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException)
+        {
+            reason = $"Its value is not a {type.Type.Name}.";
+            return null;
+        }
+    }
+
+    private static bool TryRead(NodeEndpoint? text, out PeerEndpoint endpoint)
+    {
+        endpoint = default;
+        PeerEndpointKind? kind = text?.Kind switch
+        {
+            "local" => PeerEndpointKind.Local,
+            "reflexive" => PeerEndpointKind.Reflexive,
+            "fixed" => PeerEndpointKind.Fixed,
+            _ => null,
+        };
+        if (kind is null || !Endpoint.TryParse(text!.Address, out Endpoint address) || address.Port == 0)
+            return false;
+        endpoint = new PeerEndpoint(address, kind.Value);
+        return true;
+    }
+
+    private static string Shown(string text) => text.Length <= 64 ? text : text[..64] + "…";
+}

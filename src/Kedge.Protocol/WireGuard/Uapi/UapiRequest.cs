@@ -1,0 +1,84 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Kedge.Protocol.WireGuard.Uapi;
+
+/// <summary>
+/// The bytes of one <c>set=1</c> request, with its empty line: what <see cref="UapiReader"/> reads. There may be secret keys in them, so
+/// they are zeroed when disposed.
+/// </summary>
+public sealed class UapiRequest : IDisposable
+{
+    // Upper bounds of what is written, so that the buffer never grows and leaves no copy of a key behind.
+    private const int DeviceBound = 256;
+    private const int PeerBound = 448;
+    private const int AllowedIpBound = 64;
+
+    private readonly byte[] _buffer;
+    private int _length;
+
+    private UapiRequest(int bound) => _buffer = new byte[bound];
+
+    /// <summary>The request. Not to be used after disposal.</summary>
+    public ReadOnlyMemory<byte> Bytes => _buffer.AsMemory(0, _length);
+
+    /// <summary>The request that makes a change.</summary>
+    public static UapiRequest Set(DeviceChange change)
+    {
+        var request = new UapiRequest(
+            DeviceBound + change.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound));
+        request.Write("set=1");
+        if (change.PrivateKey is { } privateKey)
+            request.WriteHex("private_key=", privateKey);
+        if (change.ListenPort is { } port)
+            request.Write($"listen_port={port}");
+        if (change.Fwmark is { } mark)
+            request.Write($"fwmark={mark}");
+        if (change.ReplacePeers)
+            request.Write("replace_peers=true");
+        foreach (PeerChange peer in change.Peers)
+            request.Write(peer);
+        request.Write("");
+        return request;
+    }
+
+    /// <summary>Zeroes the bytes.</summary>
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(_buffer);
+        _length = 0;
+    }
+
+    private void Write(PeerChange peer)
+    {
+        WriteHex("public_key=", peer.PublicKey.ToArray());
+        if (peer.Remove)
+            Write("remove=true");
+        if (peer.UpdateOnly)
+            Write("update_only=true");
+        if (peer.PresharedKey is { } presharedKey)
+            WriteHex("preshared_key=", presharedKey);
+        if (peer.Endpoint is { } endpoint)
+            Write($"endpoint={endpoint}");
+        if (peer.PersistentKeepaliveInterval is { } interval)
+            Write($"persistent_keepalive_interval={interval}");
+        if (peer.ReplaceAllowedIps)
+            Write("replace_allowed_ips=true");
+        foreach (AllowedIpChange change in peer.AllowedIps)
+            Write($"allowed_ip={(change.Remove ? "-" : "")}{change.Prefix}");
+    }
+
+    private void Write(string line)
+    {
+        _length += Encoding.ASCII.GetBytes(line, _buffer.AsSpan(_length));
+        _buffer[_length++] = (byte)'\n';
+    }
+
+    private void WriteHex(string key, ReadOnlySpan<byte> value)
+    {
+        _length += Encoding.ASCII.GetBytes(key, _buffer.AsSpan(_length));
+        Convert.TryToHexStringLower(value, _buffer.AsSpan(_length), out int written);
+        _length += written;
+        _buffer[_length++] = (byte)'\n';
+    }
+}

@@ -1,0 +1,135 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Net;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using Kedge.Control;
+using Kedge.Protocol.Ip;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Commands.Controller;
+
+/// <summary><c>kedge controller</c>: runs a network.</summary>
+internal sealed class ControllerCommand : Command
+{
+    /// <summary>Where a controller keeps its data where nothing else is said.</summary>
+    public const string DefaultDataDirectory = "/var/lib/kedge-controller";
+
+    private const string ListenVariable = "KEDGE_CONTROLLER_LISTEN";
+    private const string UrlVariable = "KEDGE_CONTROLLER_URL";
+
+    private readonly Option<IPEndPoint[]> _listen = new("--listen")
+    {
+        Description = $"Where to listen, by TCP; may be repeated. Loopback unless told otherwise. [env: {ListenVariable}]",
+        HelpName = "ADDRESS:PORT",
+        CustomParser = result => [.. result.Tokens.Select(token => ReadListen(result, token.Value, "--listen")).OfType<IPEndPoint>()],
+        DefaultValueFactory = result => FromEnvironment(ListenVariable) is { } value
+            ? [.. value.Split(',').Select(one => ReadListen(result, one, ListenVariable)).OfType<IPEndPoint>()]
+            : [new(IPAddress.Loopback, ControllerSettings.DefaultPort)],
+    };
+
+    private readonly Option<Uri?> _url = new("--url")
+    {
+        Description = $"The address that nodes are told; in the server's certificate. The first that it listens on unless told otherwise. [env: {UrlVariable}]",
+        HelpName = "URL",
+        CustomParser = result => ReadUrl(result, result.Tokens[0].Value, "--url"),
+        DefaultValueFactory = result => FromEnvironment(UrlVariable) is { } value ? ReadUrl(result, value, UrlVariable) : null,
+    };
+
+    private readonly Option<string> _dataDirectory = DataDirectoryOption();
+
+    private readonly Option<string> _locked = Setting.Text(
+        "--locked", "MASTER.pem", "KEDGE_CONTROLLER_LOCKED", "",
+        "A locked network: the certificate of the master, whose key is elsewhere. Needed at the first start only.");
+
+    private readonly Option<string> _logLevel = Setting.Choice(
+        "--log-level", "KEDGE_LOG_LEVEL", LineLog.Levels, LineLog.DefaultLevel(), "How much to tell on standard error.");
+
+    public ControllerCommand()
+        : base("controller", "Run a network: its zones, addresses and nodes.")
+    {
+        _listen.AllowMultipleArgumentsPerToken = false;
+        Option[] options = [_listen, _url, _dataDirectory, _locked, _logLevel];
+        foreach (Option option in options)
+            Options.Add(option);
+        Validators.Add(result =>
+        {
+            bool isAnywhere = result.GetValue(_listen)?.Any(one => one.Address.Equals(IPAddress.Any) || one.Address.Equals(IPAddress.IPv6Any)) ?? false;
+            if (isAnywhere && result.GetValue(_url) is null)
+                result.AddError("A controller that listens on all addresses must be told which one nodes are to use: --url https://NAME:PORT");
+        });
+        Subcommands.Add(new AdminTokenCommand());
+        Subcommands.Add(new BackupCommand());
+        Subcommands.Add(new RestoreCommand());
+        SetAction(call =>
+        {
+            RunAsync(call).GetAwaiter().GetResult();
+            return 0;
+        });
+    }
+
+    /// <summary>A new option that says where the data is, for one command.</summary>
+    public static Option<string> DataDirectoryOption() => Setting.Text(
+        "--data-dir", "DIRECTORY", "KEDGE_CONTROLLER_DATA_DIR", DefaultDataDirectory, "Where the controller keeps what it must not lose.");
+
+    private static string? FromEnvironment(string variable) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
+
+    private static IPEndPoint? ReadListen(ArgumentResult result, string text, string source)
+    {
+        if (Endpoint.TryParse(text, out Endpoint endpoint) && endpoint.ScopeId == 0)
+            return new IPEndPoint(endpoint.Address.ToIPAddress(), endpoint.Port);
+        result.AddError($"{source} is '{text}', but must be an address and a port, such as 0.0.0.0:{ControllerSettings.DefaultPort} or [::]:{ControllerSettings.DefaultPort}.");
+        return null;
+    }
+
+    private static Uri? ReadUrl(ArgumentResult result, string text, string source)
+    {
+        if (Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url is { Scheme: "https", PathAndQuery: "/", UserInfo: "", Fragment: "" })
+            return url;
+        result.AddError($"{source} is '{text}', but must be https://NAME:PORT without a path.");
+        return null;
+    }
+
+    private async Task RunAsync(ParseResult call)
+    {
+        ILogger log = new LineLog("controller", LineLog.ParseLevel(call.GetRequiredValue(_logLevel)), path: null);
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+        string dataDirectory = Path.GetFullPath(call.GetRequiredValue(_dataDirectory));
+        var settings = new ControllerSettings
+        {
+            DataDirectory = dataDirectory,
+            Listen = call.GetRequiredValue(_listen),
+            Url = call.GetValue(_url),
+            LockedMaster = call.GetRequiredValue(_locked) is { Length: > 0 } file ? file : null,
+            Version = typeof(ControllerCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion,
+        };
+        await using Control.Controller controller = await Control.Controller.StartAsync(settings, TimeProvider.System, log);
+        Tell(controller, dataDirectory);
+        Log.ControllerReady(log, controller.Url);
+        await ended.Task;
+        Log.EndsBySignal(log);
+
+        void End(PosixSignalContext context)
+        {
+            context.Cancel = true; // the signal's own effect, which would leave no time to end in order
+            ended.TrySetResult();
+        }
+    }
+
+    private static void Tell(Control.Controller controller, string dataDirectory)
+    {
+        Console.Out.WriteLine($"network    {controller.NetworkId} ({(controller.IsLocked ? "locked" : "managed")})");
+        Console.Out.WriteLine($"address    {controller.Url.GetLeftPart(UriPartial.Authority)}");
+        Console.Out.WriteLine($"join line  {controller.JoinLineForm}");
+        Console.Out.WriteLine("           'kedge token create' prints one with a token; 'kedge up' reads it from a file, standard input or KEDGE_JOIN.");
+        if (controller.NewAdministratorToken is not { } token)
+            return;
+        string file = Control.Controller.AdministratorTokenFileOf(dataDirectory);
+        Console.Out.WriteLine($"administrator token in {file}");
+        if (!Console.IsOutputRedirected)
+            Console.Out.WriteLine($"           {token}");
+    }
+}

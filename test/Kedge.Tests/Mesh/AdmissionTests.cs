@@ -1,0 +1,384 @@
+using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Mesh;
+using Kedge.Protocol.WireGuard;
+using Kedge.Tests.Certificates;
+
+namespace Kedge.Tests.Mesh;
+
+public sealed class AdmissionTests : IDisposable
+{
+    private static readonly DateTimeOffset Now = TestNetwork.Start.AddDays(1);
+    private static readonly Guid A = new("a0000000-0000-0000-0000-000000000000"), B = new("b0000000-0000-0000-0000-000000000000");
+
+    private readonly TestNetwork _network = new();
+    private readonly VerifiedCertificates _certificates = new();
+    private readonly Dictionary<Guid, MapPeer> _map = [];
+    private readonly PublicKey _ownKey;
+    private readonly Admission _admission;
+
+    public AdmissionTests()
+    {
+        _ownKey = _network.NextWireGuardKey();
+        _admission = NewAdmission();
+        _admission.Believe(_network.Trust(), Now);
+    }
+
+    public void Dispose() => _network.Dispose();
+
+    [Fact]
+    public void A_certified_node_is_admitted_for_exactly_its_key_and_prefixes()
+    {
+        NodeCertificate certificate = Certify(2, "10.7.0.0/24");
+
+        Put(A, certificate);
+
+        AdmittedPeer peer = Assert.Single(_admission.Admitted).Value;
+        Assert.Equal(certificate.WireGuardKey, peer.Certificate.WireGuardKey);
+        Assert.Equal(["10.7.0.0/24", "10.200.0.2/32", "fd00:200::2/128"], peer.Certificate.Prefixes.Select(prefix => prefix.ToString()));
+        Assert.Equal([A], _admission.TakeChanges());
+        Assert.Empty(_admission.TakeChanges());
+    }
+
+    [Fact]
+    public void Nobody_is_admitted_before_it_is_known_whom_to_believe()
+    {
+        Admission admission = NewAdmission();
+        _map[A] = new MapPeer(A, Certify(2).Der, default);
+        admission.Update(_map, [A], Now);
+        Assert.Empty(admission.Admitted);
+
+        admission.Believe(_network.Trust(), Now);
+
+        Assert.Equal([A], admission.Admitted.Keys);
+        Assert.Empty(admission.Refused);
+    }
+
+    [Fact]
+    public void What_is_not_certified_by_ones_own_network_and_for_ones_own_zone_is_refused()
+    {
+        using var other = new TestNetwork();
+        Put(A, other.Certify(Subject(2)));
+        Refused(A, "another network");
+
+        Put(A, _network.Certify(Subject(2) with { ZoneId = Guid.NewGuid() }));
+        Refused(A, "another zone");
+
+        byte[] forged = Certify(2).Der.ToArray();
+        forged[^1] ^= 1;
+        Put(A, forged);
+        Assert.Empty(_admission.Admitted);
+
+        Put(A, [1, 2, 3]);
+        Refused(A, "not the DER form");
+    }
+
+    [Fact]
+    public void A_refused_record_is_forgotten_with_its_node()
+    {
+        Put(A, [1, 2, 3]);
+        Remove(A);
+        Assert.Empty(_admission.Refused);
+    }
+
+    [Fact]
+    public void An_expired_node_is_not_admitted_and_one_that_is_known_stays()
+    {
+        NodeCertificate certificate = Certify(2);
+        DateTimeOffset later = certificate.NotAfter.AddDays(1);
+
+        Put(A, certificate, later);
+        Refused(A, "no longer valid");
+
+        Put(A, certificate);
+        Put(A, certificate, later);
+        Put(B, Certify(3), later);
+        _admission.Believe(_network.Trust(), later);
+
+        Assert.Equal([A], _admission.Admitted.Keys);
+    }
+
+    [Fact]
+    public void A_node_that_was_known_before_a_restart_stays_though_it_has_expired_since()
+    {
+        NodeCertificate certificate = Certify(2);
+        _admission.Know(certificate.Fingerprint);
+
+        Put(A, certificate, certificate.NotAfter.AddDays(30));
+
+        Assert.Equal([A], _admission.Admitted.Keys);
+    }
+
+    [Fact]
+    public void A_known_node_may_come_with_another_expired_certificate_but_not_with_more_in_it()
+    {
+        PublicKey key = _network.NextWireGuardKey();
+        Put(A, _network.Certify(Subject(2, "10.7.0.0/24") with { WireGuardKey = key }));
+        DateTimeOffset later = Now.AddDays(100);
+
+        Put(A, _network.Certify(Subject(2) with { WireGuardKey = key }), later);
+        Assert.Empty(_admission.Refused);
+        Assert.Equal(2, _admission.Admitted[A].Certificate.Prefixes.Count);
+
+        Put(A, _network.Certify(Subject(2, "10.8.0.0/24") with { WireGuardKey = key }), later);
+        Assert.Contains("no longer valid", _admission.Refused[A], StringComparison.Ordinal);
+        Assert.Equal(2, _admission.Admitted[A].Certificate.Prefixes.Count); // as it was
+
+        using var strangersKey = TestNetwork.NewKey();
+        Put(A, _network.Certify(Subject(2) with { WireGuardKey = key, IdentityKey = P256PublicKey.Of(strangersKey) }), later);
+        Assert.Contains(A, _admission.Refused);
+    }
+
+    [Fact]
+    public void A_node_whose_time_has_not_come_is_admitted_when_it_has()
+    {
+        NodeCertificate certificate = _network.Certify(Subject(2), from: Now.AddHours(1), to: Now.AddDays(7));
+        Put(A, certificate);
+        Refused(A, "not valid yet");
+
+        _admission.RetryRefused(Now.AddHours(2));
+
+        Assert.Equal([A], _admission.Admitted.Keys);
+    }
+
+    [Fact]
+    public void A_revoked_node_goes_and_does_not_come_back()
+    {
+        NodeCertificate certificate = Certify(2);
+        Put(A, certificate);
+        Put(B, Certify(3));
+        _admission.TakeChanges();
+
+        RevocationList list = Revoke(certificate);
+        _admission.Believe(_network.Trust(list), Now);
+
+        Assert.Equal([B], _admission.Admitted.Keys);
+        Assert.Equal([A], _admission.TakeChanges());
+        Assert.Contains("revoked", _admission.Refused[A], StringComparison.Ordinal);
+        Put(A, certificate);
+        Assert.Equal([B], _admission.Admitted.Keys);
+    }
+
+    [Fact]
+    public void A_revoked_node_is_not_admitted_because_it_was_known_before_a_restart()
+    {
+        NodeCertificate certificate = Certify(2);
+        _admission.Know(certificate.Fingerprint);
+        _admission.Believe(_network.Trust(Revoke(certificate)), Now);
+
+        Put(A, certificate);
+
+        Refused(A, "revoked");
+    }
+
+    [Fact]
+    public void Nobody_has_this_nodes_own_key()
+    {
+        Put(A, _network.Certify(Subject(2) with { WireGuardKey = _ownKey }));
+        Refused(A, "own WireGuard key");
+    }
+
+    [Fact]
+    public void Nobody_has_the_key_of_another()
+    {
+        PublicKey key = _network.NextWireGuardKey();
+        Put(A, _network.Certify(Subject(2) with { WireGuardKey = key, Name = "first" }));
+
+        Put(B, _network.Certify(Subject(3) with { WireGuardKey = key }));
+
+        Assert.Equal([A], _admission.Admitted.Keys);
+        Assert.Contains("the WireGuard key of first", _admission.Refused[B], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("10.200.0.1/32")] // this node's address
+    [InlineData("10.9.0.0/16")] // around its child prefix
+    [InlineData("10.9.9.128/25")] // inside it
+    [InlineData("192.0.2.0/24")] // around the controller
+    [InlineData("192.0.2.7/32")] // the controller
+    [InlineData("0.0.0.0/0")]
+    [InlineData("::/0")]
+    [InlineData("127.0.0.0/8")]
+    [InlineData("169.254.0.0/17")]
+    [InlineData("224.0.0.0/4")]
+    [InlineData("0.0.0.0/1")] // half the world, with loopback in it
+    [InlineData("fe80::/64")]
+    [InlineData("ff02::/16")]
+    public void What_no_peer_may_have_is_refused_whoever_has_certified_it(string prefix)
+    {
+        Put(A, Certify(2, prefix));
+
+        Assert.Empty(_admission.Admitted);
+        Assert.Contains("It claims", _admission.Refused[A], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("10.7.0.0/24", "10.7.0.0/24")]
+    [InlineData("10.7.0.0/24", "10.7.0.0/16")]
+    [InlineData("10.7.0.0/16", "10.7.200.0/24")]
+    [InlineData("fd07::/64", "fd07::/48")]
+    [InlineData("10.7.0.0/24", "10.200.0.2/32")]
+    public void The_first_one_keeps_a_prefix_that_two_claim(string first, string second)
+    {
+        Put(A, _network.Certify(Subject(2, first) with { Name = "first" }));
+
+        Put(B, Certify(3, second));
+
+        Assert.Equal([A], _admission.Admitted.Keys);
+        Assert.Contains("which first has or touches", _admission.Refused[B], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Who_was_known_before_a_restart_counts_as_first()
+    {
+        NodeCertificate known = Certify(2, "10.7.0.0/24");
+        _admission.Know(known.Fingerprint);
+        _map[B] = new MapPeer(B, known.Der, default);
+        _map[A] = new MapPeer(A, Certify(3, "10.7.0.0/16").Der, default);
+
+        _admission.Update(_map, [A, B], Now);
+
+        Assert.Equal([B], _admission.Admitted.Keys);
+    }
+
+    [Fact]
+    public void A_prefix_that_becomes_free_goes_to_who_was_refused_for_it()
+    {
+        Put(A, Certify(2, "10.7.0.0/24"));
+        Put(B, Certify(3, "10.7.0.0/16"));
+        _admission.TakeChanges();
+
+        Remove(A);
+
+        Assert.Equal([B], _admission.Admitted.Keys);
+        Assert.Empty(_admission.Refused);
+        Assert.Equal(new HashSet<Guid> { A, B }, _admission.TakeChanges());
+    }
+
+    [Fact]
+    public void A_prefix_may_move_from_one_node_to_another_in_one_commit()
+    {
+        // In either order of the identifiers.
+        foreach ((Guid from, Guid to) in ((Guid, Guid)[])[(A, B), (B, A)])
+        {
+            PublicKey fromKey = _network.NextWireGuardKey(), toKey = _network.NextWireGuardKey();
+            Put(from, _network.Certify(Subject(2, "10.7.0.0/24") with { WireGuardKey = fromKey }));
+            Put(to, _network.Certify(Subject(3) with { WireGuardKey = toKey }));
+
+            _map[from] = new MapPeer(from, _network.Certify(Subject(2) with { WireGuardKey = fromKey }).Der, default);
+            _map[to] = new MapPeer(to, _network.Certify(Subject(3, "10.7.0.0/24") with { WireGuardKey = toKey }).Der, default);
+            _admission.Update(_map, [A, B], Now);
+
+            Assert.Empty(_admission.Refused);
+            Assert.Equal(3, _admission.Admitted[to].Certificate.Prefixes.Count);
+            Remove(A);
+            Remove(B);
+        }
+    }
+
+    [Fact]
+    public void A_record_that_is_refused_leaves_what_was_admitted_before()
+    {
+        NodeCertificate good = Certify(2);
+        Put(A, good);
+        _admission.TakeChanges();
+
+        Put(A, [1, 2, 3]);
+
+        Assert.Equal(good.Fingerprint, _admission.Admitted[A].Certificate.Fingerprint);
+        Assert.Contains(A, _admission.Refused);
+        Assert.Empty(_admission.TakeChanges());
+    }
+
+    [Fact]
+    public void A_node_may_come_with_another_key()
+    {
+        Put(A, Certify(2));
+        NodeCertificate renewed = Certify(2);
+
+        Put(A, renewed);
+        Assert.Equal(renewed.WireGuardKey, _admission.Admitted[A].Certificate.WireGuardKey);
+
+        // And the old one is free again.
+        Put(B, _network.Certify(Subject(3)));
+        Assert.Equal(2, _admission.Admitted.Count);
+    }
+
+    [Fact]
+    public void What_is_admitted_never_overlaps_whatever_comes_and_goes()
+    {
+        const int Seed = 20260301;
+        var random = new Random(Seed);
+        Guid[] ids = [.. Enumerable.Range(1, 12).Select(n => new Guid(n, 0, 0, new byte[8]))];
+        NodeCertificate[] certificates =
+            [.. Enumerable.Range(0, 60).Select(n => Certify(random.Next(2, 8), $"10.{random.Next(4)}.{random.Next(2) * 128}.0/{random.Next(9, 26)}"))];
+        for (int step = 0; step < 2000; step++)
+        {
+            Guid id = ids[random.Next(ids.Length)];
+            if (random.Next(4) == 0)
+                Remove(id);
+            else
+                Put(id, certificates[random.Next(certificates.Length)]);
+
+            AdmittedPeer[] admitted = [.. _admission.Admitted.Values];
+            (Guid Id, IpPrefix Prefix)[] prefixes = [.. admitted.SelectMany(peer => peer.Certificate.Prefixes.Select(prefix => (peer.Id, prefix)))];
+            bool overlaps = prefixes.Any(one => prefixes.Any(other => one.Id != other.Id && ReservedPrefixes.Overlap(one.Prefix, other.Prefix)));
+            Assert.False(overlaps, $"seed {Seed}, step {step}");
+            Assert.Equal(admitted.Length, admitted.Select(peer => peer.Certificate.WireGuardKey).Distinct().Count());
+            Assert.All(_map.Keys, known => Assert.True(_admission.Admitted.ContainsKey(known) || _admission.Refused.ContainsKey(known)));
+        }
+    }
+
+    [Fact]
+    public void The_same_trust_is_the_same_object_and_another_one_is_not()
+    {
+        byte[][] authorities = [_network.Issuer.Certificate.Der.ToArray(), _network.Master.Certificate.Der.ToArray()];
+        byte[] list = Revoke(Certify(2)).Der.ToArray();
+
+        NetworkTrust trust = _certificates.TrustOf(_network.Id, new(authorities, []));
+
+        Assert.Same(trust, _certificates.TrustOf(_network.Id, new([.. authorities.Select(der => der.ToArray())], [])));
+        Assert.NotSame(trust, _certificates.TrustOf(_network.Id, new(authorities, [list])));
+        Assert.NotSame(trust, _certificates.TrustOf(Kedge.Protocol.Sha256Digest.Of([1]), new(authorities, [])));
+    }
+
+    private Admission NewAdmission() => new(
+        new AdmissionContext
+        {
+            Zone = TestNetwork.Zone,
+            WireGuardKey = _ownKey,
+            Prefixes = [IpPrefix.Parse("10.200.0.1/32"), IpPrefix.Parse("fd00:200::1/128"), IpPrefix.Parse("10.9.9.0/24")],
+            Underlay = [IpAddress.Parse("192.0.2.7")],
+        },
+        _certificates);
+
+    private NodeSubject Subject(int host, params string[] childPrefixes) => _network.Subject(childPrefixes) with
+    {
+        Name = $"node-{host}",
+        Addresses = [IpAddress.Parse($"10.200.0.{host}"), IpAddress.Parse($"fd00:200::{host}")],
+    };
+
+    private NodeCertificate Certify(int host, params string[] childPrefixes) => _network.Certify(Subject(host, childPrefixes));
+
+    private RevocationList Revoke(NodeCertificate certificate) => _network.Issuer.SignRevocationList(1, Now, [new RevokedCertificate(certificate.Serial, Now)]);
+
+    private void Put(Guid id, NodeCertificate certificate, DateTimeOffset? now = null) => Put(id, certificate.Der.ToArray(), now);
+
+    private void Put(Guid id, byte[] der, DateTimeOffset? now = null)
+    {
+        _map[id] = new MapPeer(id, der, default);
+        _admission.Update(_map, [id], now ?? Now);
+    }
+
+    private void Remove(Guid id)
+    {
+        _map.Remove(id);
+        _admission.Update(_map, [id], Now);
+    }
+
+    private void Refused(Guid id, string why)
+    {
+        Assert.DoesNotContain(id, _admission.Admitted);
+        Assert.Contains(why, _admission.Refused[id], StringComparison.Ordinal);
+    }
+}
