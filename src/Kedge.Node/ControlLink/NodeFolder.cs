@@ -41,6 +41,9 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     /// <summary>The cached map.</summary>
     public string Map => In("map.json");
 
+    /// <summary>The certificates that had been admitted as peers' when the map was kept.</summary>
+    public string Known => In("known.json");
+
     /// <summary>What the node process needs in order to start by itself.</summary>
     public string Node => In("node.json");
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Linux.Netlink;
+using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
@@ -41,11 +42,12 @@ public sealed class Dataplane : IDisposable
         (_device, _socket, _link, _log) = (device, socket, link, log);
         _waiter = new Waiter(link);
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
-        _control = new DeviceControl(_wireGuard, socket, timestamps, log);
+        var stun = new StunClient(RandomNumberGenerator.Fill);
+        _control = new DeviceControl(_wireGuard, stun, socket, timestamps, log);
         var queue = new HandshakeQueue();
-        _handshakes = new HandshakeLoop(_wireGuard, socket, queue, _waiter);
+        _handshakes = new HandshakeLoop(_wireGuard, stun, socket, queue, _waiter);
         _outbound = new OutboundPath(_wireGuard, device, socket);
-        _inbound = new InboundPath(_wireGuard, device, socket, queue, _waiter.Wake);
+        _inbound = new InboundPath(_wireGuard, device, socket, queue, stun, _waiter.Wake);
         _threads =
         [
             new Thread(() => Guard(RunOutbound)) { Name = "outbound", IsBackground = true },

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
@@ -11,7 +12,8 @@ namespace Kedge.Node.Dataplane;
 /// <summary>
 /// What an administrator does to a device: configure it, look at it, take it up and down. Owned by the handshake thread.
 /// </summary>
-public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket socket, TimestampFile timestamps, ILogger log)
+public sealed class DeviceControl(
+    WireGuardDevice wireGuard, StunClient stun, IDatagramSocket socket, TimestampFile timestamps, ILogger log)
 {
     private ushort _listenPort;
     private uint _mark;
@@ -32,6 +34,7 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
         {
             Log.PortUnavailable(log, _listenPort, exception.Message);
         }
+        stun.Restart(BootClock.Now);
         foreach (PeerTunnel peer in wireGuard.Peers)
             if (peer.PersistentKeepalive > TimeSpan.Zero)
                 peer.RequestKeepalive();
@@ -49,11 +52,14 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
     }
 
     /// <summary>Changes the configuration.</summary>
-    /// <exception cref="UapiException">The port cannot be had; nothing has been changed.</exception>
+    /// <exception cref="UapiException">The port cannot be had, or there are too many STUN servers; nothing has been changed.</exception>
     public void Apply(DeviceChange change)
     {
+        RefuseTooManyStunServers(change);
         if (change.ListenPort is not null || change.Fwmark is not null)
             Listen(change.ListenPort ?? _listenPort, change.Fwmark ?? _mark, moves: change.ListenPort is not null);
+        if (change.ReplaceStunServers || change.StunServers.Count > 0)
+            stun.Use(BootClock.Now, change.ReplaceStunServers ? change.StunServers : stun.Servers.Concat(change.StunServers));
         if (change.PrivateKey is { } privateKey)
             UsePrivateKey(privateKey);
         if (change.ReplacePeers)
@@ -82,6 +88,9 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
             if (reason != DropReason.None)
                 status.Drops.Add(new NamedCount(reason.ToString(), wireGuard.Drops[reason]));
         status.Gauges.Add(new NamedCount("CookieReplies", wireGuard.CookieReplies));
+        foreach (StunResult result in stun.Results)
+            status.StunResults.Add(result);
+        status.NatMapping = stun.Mapping;
         return status;
     }
 
@@ -101,14 +110,26 @@ public sealed class DeviceControl(WireGuardDevice wireGuard, IDatagramSocket soc
         return status;
     }
 
+    private void RefuseTooManyStunServers(DeviceChange change)
+    {
+        IEnumerable<Endpoint> kept = change.ReplaceStunServers ? [] : stun.Servers;
+        if (kept.Concat(change.StunServers).Distinct().Count() > StunClient.MaximumServers)
+            throw new UapiException(UapiError.Invalid, $"There are more than {StunClient.MaximumServers} STUN servers.");
+    }
+
     private void Listen(ushort port, uint mark, bool moves)
     {
         try
         {
             if (wireGuard.IsUp && moves)
+            {
                 socket.Open(port, mark);
+                stun.Restart(BootClock.Now);
+            }
             else if (wireGuard.IsUp)
+            {
                 socket.SetMark(mark);
+            }
         }
         catch (LinuxException exception)
         {

@@ -5,7 +5,7 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// Handshake messages on their way from the receiving thread to the handshake thread: a ring of fixed size, for one writer and one reader.
+/// Handshake messages and STUN servers' answers on their way from the receiving thread to the handshake thread: a ring of fixed size, for one writer and one reader.
 /// When it is full, messages are lost; that is what a flood costs, and all that it costs.
 /// </summary>
 public sealed class HandshakeQueue
@@ -13,7 +13,10 @@ public sealed class HandshakeQueue
     /// <summary>How many messages fit.</summary>
     public const int Capacity = 4096;
 
-    private const int SlotSize = HandshakeInitiation.Size;
+    /// <summary>Bytes of the longest message that fits: the longest handshake message, or a STUN server's answer with much to say.</summary>
+    public const int MaximumLength = HandshakeInitiation.Size;
+
+    private const int SlotSize = MaximumLength;
 
     private readonly byte[] _messages = new byte[Capacity * SlotSize];
     private readonly Slot[] _slots = new Slot[Capacity];
@@ -24,7 +27,7 @@ public sealed class HandshakeQueue
     public int Count => Volatile.Read(ref _written) - Volatile.Read(ref _read);
 
     /// <summary>Copies a message in. The receiving thread.</summary>
-    /// <param name="datagram">A datagram with a handshake message of at most 148 bytes.</param>
+    /// <param name="datagram">A datagram of at most <see cref="MaximumLength"/> bytes.</param>
     /// <param name="wasEmpty">Whether the reader may be asleep, and is to be woken.</param>
     /// <returns>False when the queue is full.</returns>
     public bool TryAdd(PacketBuffer datagram, out bool wasEmpty)
@@ -43,7 +46,7 @@ public sealed class HandshakeQueue
     }
 
     /// <summary>Takes the oldest message out. The handshake thread.</summary>
-    /// <param name="message">Where the message goes: at least 148 bytes.</param>
+    /// <param name="message">Where the message goes: at least <see cref="MaximumLength"/> bytes.</param>
     /// <param name="length">Its length in bytes.</param>
     /// <param name="remote">Where it came from.</param>
     /// <param name="local">Where it arrived.</param>

@@ -1,6 +1,7 @@
 using Kedge.Crypto;
 using Kedge.Linux;
 using Kedge.Protocol;
+using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Node.Dataplane;
@@ -19,6 +20,7 @@ public sealed class InboundPath
     private readonly IPacketDevice _device;
     private readonly IDatagramSocket _socket;
     private readonly HandshakeQueue _handshakes;
+    private readonly StunClient _stun;
     private readonly Action _wakeHandshakes;
     private readonly PacketBuffer[] _buffers = PacketBuffer.Allocate(BatchSize);
     private readonly PacketBuffer[] _run = new PacketBuffer[BatchSize];
@@ -32,10 +34,16 @@ public sealed class InboundPath
     /// <param name="device">Where packets go.</param>
     /// <param name="socket">Where datagrams come from.</param>
     /// <param name="handshakes">Where handshake messages go.</param>
+    /// <param name="stun">Whose answers go to the handshake thread too.</param>
     /// <param name="wakeHandshakes">Wakes the thread that reads <paramref name="handshakes"/>.</param>
     public InboundPath(
-        WireGuardDevice wireGuard, IPacketDevice device, IDatagramSocket socket, HandshakeQueue handshakes, Action wakeHandshakes) =>
-        (_wireGuard, _device, _socket, _handshakes, _wakeHandshakes) = (wireGuard, device, socket, handshakes, wakeHandshakes);
+        WireGuardDevice wireGuard,
+        IPacketDevice device,
+        IDatagramSocket socket,
+        HandshakeQueue handshakes,
+        StunClient stun,
+        Action wakeHandshakes) =>
+        (_wireGuard, _device, _socket, _handshakes, _stun, _wakeHandshakes) = (wireGuard, device, socket, handshakes, stun, wakeHandshakes);
 
     /// <summary>Carries one batch, without blocking.</summary>
     /// <returns>How many datagrams were received; 0 when there were none.</returns>
@@ -79,13 +87,19 @@ public sealed class InboundPath
                 return null;
 
             case DatagramKind.HandshakeInitiation or DatagramKind.HandshakeResponse or DatagramKind.CookieReply:
-                if (!_handshakes.TryAdd(buffer, out bool wasEmpty))
-                    _wireGuard.Drops.Add(DropReason.HandshakeQueueFull);
-                if (wasEmpty)
-                    _wakeHandshakes();
+                HandOver(buffer);
                 return null;
 
-            case DatagramKind.Stun or DatagramKind.Rosenpass:
+            // Only from servers that we ask: strangers must not fill the queue with these.
+            case DatagramKind.Stun when _stun.IsServer(buffer.Source) && buffer.Length <= HandshakeQueue.MaximumLength:
+                HandOver(buffer);
+                return null;
+
+            case DatagramKind.Stun:
+                _wireGuard.Drops.Add(DropReason.UnexpectedStun);
+                return null;
+
+            case DatagramKind.Rosenpass:
                 _wireGuard.Drops.Add(DropReason.NotEnabled);
                 return null;
 
@@ -93,6 +107,14 @@ public sealed class InboundPath
                 _wireGuard.Drops.Add(DropReason.UnknownDatagram);
                 return null;
         }
+    }
+
+    private void HandOver(PacketBuffer buffer)
+    {
+        if (!_handshakes.TryAdd(buffer, out bool wasEmpty))
+            _wireGuard.Drops.Add(DropReason.HandshakeQueueFull);
+        if (wasEmpty)
+            _wakeHandshakes();
     }
 
     /// <summary>Opens the run of datagrams that have been collected for one session, in place.</summary>

@@ -86,6 +86,9 @@ public sealed class StunClient
     /// <summary>Whether an endpoint is one of the servers, so that a datagram from there may be meant for us. Any thread.</summary>
     public bool IsServer(Endpoint endpoint) => Array.IndexOf(_servers, endpoint) >= 0;
 
+    /// <summary>Whether there can be a server at an endpoint.</summary>
+    public static bool CanAsk(Endpoint server) => server.Port != 0 && StunAddress.IsUnicast(server.Address);
+
     /// <summary>
     /// Asks these servers from now on and no others. Those that are asked already go on as they are; the new ones are asked at once.
     /// </summary>
@@ -96,7 +99,7 @@ public sealed class StunClient
         if (wanted.Length > MaximumServers)
             throw new ArgumentException($"{wanted.Length} STUN servers are too many: at most {MaximumServers} are asked.", nameof(servers));
         foreach (Endpoint server in wanted)
-            if (server.Port == 0 || !StunAddress.IsUnicast(server.Address))
+            if (!CanAsk(server))
                 throw new ArgumentException($"No STUN server can be at {server}.", nameof(servers));
         Inquiry[] inquiries =
             [.. from server in wanted select _inquiries.Find(known => known.Server == server) ?? new Inquiry(server) { Deadline = now }];

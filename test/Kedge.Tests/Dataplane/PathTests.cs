@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 using Kedge.Crypto;
 using Kedge.Linux;
 using Kedge.Node.Dataplane;
+using Kedge.Protocol;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Tests.Dataplane;
@@ -46,6 +48,38 @@ public sealed class PathTests : IDisposable
             allocated += CarryBatch();
         Assert.Equal(0, allocated);
         Assert.Equal(0, _a.Drops() + _b.Drops());
+    }
+
+    [Fact]
+    public void The_data_socket_asks_STUN_servers_and_hears_their_answers()
+    {
+        // b's socket stands for a server: what a asks goes to it.
+        _a.Stun.Use(BootClock.Now, [_b.Socket.Address]);
+        _a.Handshakes.RunOnce();
+        PacketBuffer datagram = _scratch[0];
+        Assert.Equal(1, _b.Socket.Receive(_scratch.AsSpan(0, 1)));
+        byte[] response = new byte[StunServer.MaximumResponse];
+        int length = new StunServer().Answer(BootClock.Now, datagram.Packet, datagram.Source, response);
+
+        SendDatagram(_b, _a, response.AsSpan(0, length));
+        _a.Inbound.RunBatch();
+        _a.Handshakes.RunOnce();
+        Assert.Equal([new StunResult(_b.Socket.Address, _a.Socket.Address)], _a.Stun.Results);
+        Assert.Equal(0, _a.Drops());
+
+        _a.Stun.Use(BootClock.Now, []);
+        SendDatagram(_b, _a, response.AsSpan(0, length));
+        _a.Inbound.RunBatch();
+        Assert.Equal(1, _a.WireGuard.Drops[DropReason.UnexpectedStun]);
+    }
+
+    [Fact]
+    public void A_device_that_is_down_asks_no_STUN_server()
+    {
+        _a.WireGuard.IsUp = false;
+        _a.Stun.Use(BootClock.Now, [_b.Socket.Address]);
+        Assert.Equal(Instant.Never, _a.Handshakes.RunOnce());
+        Assert.Equal(0, _b.Socket.Pending);
     }
 
     [Fact]
@@ -149,6 +183,16 @@ public sealed class PathTests : IDisposable
         while (moved || _a.Socket.Pending + _b.Socket.Pending > 0);
     }
 
+    private void SendDatagram(End from, End to, ReadOnlySpan<byte> bytes)
+    {
+        PacketBuffer datagram = _scratch[0];
+        datagram.Reset();
+        datagram.Length = bytes.Length;
+        bytes.CopyTo(datagram.Packet);
+        (datagram.Destination, datagram.Source) = (to.Socket.Address, default);
+        Assert.Equal(1, from.Socket.Send(_scratch.AsSpan(0, 1)));
+    }
+
     /// <summary>One node without its threads.</summary>
     private sealed class End : IDisposable
     {
@@ -165,15 +209,16 @@ public sealed class PathTests : IDisposable
             RandomNumberGenerator.Fill(key);
             WireGuard.SetIdentity(new LocalIdentity(key), new TimestampSource(default, _ => { }));
             var queue = new HandshakeQueue();
-            Handshakes = new HandshakeLoop(WireGuard, Socket, queue, _waiter);
+            Handshakes = new HandshakeLoop(WireGuard, Stun, Socket, queue, _waiter);
             Outbound = new OutboundPath(WireGuard, Device, Socket);
-            Inbound = new InboundPath(WireGuard, Device, Socket, queue, _waiter.Wake);
+            Inbound = new InboundPath(WireGuard, Device, Socket, queue, Stun, _waiter.Wake);
         }
 
         public IpAddress Address { get; }
         public MemoryPacketDevice Device { get; } = new();
         public MemoryDatagramSocket Socket { get; }
         public WireGuardDevice WireGuard { get; }
+        public StunClient Stun { get; } = new(RandomNumberGenerator.Fill);
         public HandshakeLoop Handshakes { get; }
         public OutboundPath Outbound { get; }
         public InboundPath Inbound { get; }

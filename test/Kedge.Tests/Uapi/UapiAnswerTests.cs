@@ -1,5 +1,6 @@
 using System.Text;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 
@@ -79,6 +80,7 @@ public sealed class UapiAnswerTests
         Assert.Contains($"own_public_key={OtherPeerHex}", lines);
         Assert.Contains("mtu=1420", lines);
         Assert.Contains("drop=NoRoute 12", lines);
+        Assert.Contains("stun_server=192.0.2.9:3478\nreflexive_endpoint=203.0.113.9:51820\nstun_server=[2001:db8::9]:3478\nnat_mapping=endpoint-dependent\n", text, StringComparison.Ordinal);
         Assert.Contains("gauge=PacketThreads 2", lines);
         Assert.Contains("has_preshared_key=true", lines);
     }
@@ -121,12 +123,16 @@ public sealed class UapiAnswerTests
             Mtu = int.MaxValue,
         };
         status.Drops.Add(new NamedCount(new string('x', 100), long.MaxValue));
+        var longest = new Endpoint(IpAddress.Parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"), 65535, uint.MaxValue);
+        status.NatMapping = NatMapping.EndpointIndependent;
+        for (int i = 0; i < StunClient.MaximumServers; i++)
+            status.StunResults.Add(new StunResult(longest, longest));
         for (int i = 0; i < 50; i++)
         {
             var peer = new PeerStatus(PublicKey.FromBytes(Convert.FromHexString(PeerHex)))
             {
                 PresharedKey = Convert.FromHexString(PskHex),
-                Endpoint = new Endpoint(IpAddress.Parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"), 65535, uint.MaxValue),
+                Endpoint = longest,
                 LastHandshake = DateTimeOffset.MaxValue,
                 SentBytes = ulong.MaxValue,
                 ReceivedBytes = ulong.MaxValue,
@@ -170,6 +176,9 @@ public sealed class UapiAnswerTests
         };
         status.Drops.Add(new NamedCount("NoRoute", 12));
         status.Gauges.Add(new NamedCount("PacketThreads", 2));
+        status.StunResults.Add(new StunResult(Endpoint.Parse("192.0.2.9:3478"), Endpoint.Parse("203.0.113.9:51820")));
+        status.StunResults.Add(new StunResult(Endpoint.Parse("[2001:db8::9]:3478"), default));
+        status.NatMapping = NatMapping.EndpointDependent;
         var peer = new PeerStatus(PublicKey.FromBytes(Convert.FromHexString(PeerHex)))
         {
             PresharedKey = Convert.FromHexString(PskHex),

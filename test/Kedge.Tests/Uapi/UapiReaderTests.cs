@@ -49,6 +49,29 @@ public sealed class UapiReaderTests
     }
 
     [Fact]
+    public void Kedges_own_keys_are_read()
+    {
+        using DeviceChange change = ReadSet(
+            "set=1\nstun_server=192.0.2.9:1\nreplace_stun_servers=true\nstun_server=192.0.2.1:3478\nstun_server=[2001:db8::1]:3478\n\n");
+
+        Assert.True(change.ReplaceStunServers);
+        Assert.Equal([Endpoint.Parse("192.0.2.1:3478"), Endpoint.Parse("[2001:db8::1]:3478")], change.StunServers);
+    }
+
+    [Theory]
+    [InlineData("stun_server=192.0.2.1")]
+    [InlineData("stun_server=192.0.2.1:0")]
+    [InlineData("stun_server=224.0.0.1:3478")]
+    [InlineData("stun_server=stun.example.net:3478")]
+    [InlineData("replace_stun_servers=yes")]
+    public void A_value_that_one_of_Kedges_own_keys_cannot_have_is_refused(string line)
+    {
+        using var reader = new UapiReader(_ => 0);
+        Assert.Equal(UapiEvent.Error, reader.Read(Encoding.ASCII.GetBytes($"set=1\n{line}\n\n"), out _));
+        Assert.Contains(line, reader.Error!.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_is_not_mentioned_is_not_changed()
     {
         using DeviceChange change = ReadSet($"set=1\npublic_key={SomeKey}\n\n");

@@ -12,7 +12,8 @@ public class UapiRequestTests
     [Fact]
     public void A_request_is_written_as_the_cross_platform_document_has_it()
     {
-        using var change = new DeviceChange { PrivateKey = [.. Enumerable.Repeat((byte)0xe8, 32)], ListenPort = 12912, Fwmark = 7, ReplacePeers = true };
+        using var change = new DeviceChange { PrivateKey = [.. Enumerable.Repeat((byte)0xe8, 32)], ListenPort = 12912, Fwmark = 7, ReplacePeers = true, ReplaceStunServers = true };
+        change.StunServers.Add(Endpoint.Parse("192.0.2.7:3478"));
         change.Peers.Add(new PeerChange(Key)
         {
             PresharedKey = [.. Enumerable.Repeat((byte)0x18, 32)],
@@ -34,6 +35,8 @@ public class UapiRequestTests
             private_key={string.Concat(Enumerable.Repeat("e8", 32))}
             listen_port=12912
             fwmark=7
+            replace_stun_servers=true
+            stun_server=192.0.2.7:3478
             replace_peers=true
             public_key={key}
             update_only=true

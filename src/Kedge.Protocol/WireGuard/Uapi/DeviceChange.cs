@@ -21,6 +21,12 @@ public sealed class DeviceChange : IDisposable
     /// <summary>Whether all peers go before <see cref="Peers"/> are added.</summary>
     public bool ReplacePeers { get; set; }
 
+    /// <summary>Whether the STUN servers go before <see cref="StunServers"/> are added. Kedge's own.</summary>
+    public bool ReplaceStunServers { get; set; }
+
+    /// <summary>STUN servers to be asked from now on, besides those that are asked already. Kedge's own.</summary>
+    public IList<Endpoint> StunServers { get; } = [];
+
     /// <summary>Changes of peers, in order. The same key may occur more than once.</summary>
     public IList<PeerChange> Peers { get; } = [];
 

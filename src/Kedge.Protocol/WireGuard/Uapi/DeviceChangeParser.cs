@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Stun;
 
 namespace Kedge.Protocol.WireGuard.Uapi;
 
@@ -86,6 +87,13 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
         }
         if (key.SequenceEqual("replace_peers"u8))
             return (_change.ReplacePeers = IsTrue(value)) ? null : OnlyTrue;
+        if (key.SequenceEqual("stun_server"u8))
+            return ReadStunServer(value);
+        if (key.SequenceEqual("replace_stun_servers"u8))
+        {
+            _change.StunServers.Clear(); // what stood before this line is replaced as well
+            return (_change.ReplaceStunServers = IsTrue(value)) ? null : OnlyTrue;
+        }
         return Unknown;
     }
 
@@ -152,6 +160,16 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
         if (!Endpoint.TryParse(text, out Endpoint endpoint) || (scope != 0 && !endpoint.Address.IsIPv6))
             return Expected;
         peer.Endpoint = endpoint with { ScopeId = scope };
+        return null;
+    }
+
+    private string? ReadStunServer(ReadOnlySpan<byte> value)
+    {
+        if (!Endpoint.TryParse(Encoding.ASCII.GetString(value), out Endpoint server) || !StunClient.CanAsk(server))
+            return "expected a server such as 192.0.2.1:3478 or [2001:db8::1]:3478";
+        if (_change.StunServers.Count == StunClient.MaximumServers)
+            return $"expected at most {StunClient.MaximumServers} servers";
+        _change.StunServers.Add(server);
         return null;
     }
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Stun;
 
 namespace Kedge.Protocol.WireGuard.Uapi;
 
@@ -31,6 +32,12 @@ public sealed class DeviceStatus : IDisposable
 
     /// <summary>Other figures, such as threads and buffers. Shown to <c>kedge_get</c> only.</summary>
     public IList<NamedCount> Gauges { get; } = [];
+
+    /// <summary>The STUN servers and what they have answered. Shown to <c>kedge_get</c> only.</summary>
+    public IList<StunResult> StunResults { get; } = [];
+
+    /// <summary>How NATs on the way map the port, as far as the STUN servers' answers tell. Shown to <c>kedge_get</c> only.</summary>
+    public NatMapping NatMapping { get; set; }
 
     /// <summary>Zeroes the secret keys.</summary>
     public void Dispose()

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Stun;
 
 namespace Kedge.Protocol.WireGuard.Uapi;
 
@@ -17,6 +18,7 @@ public sealed class UapiAnswer : IDisposable
     private const int PeerBound = 640;
     private const int AllowedIpBound = 64;
     private const int CountBound = 32; // and the name
+    private const int StunBound = 160;
 
     private static readonly byte[] NoKey = new byte[PublicKey.Size];
 
@@ -55,7 +57,9 @@ public sealed class UapiAnswer : IDisposable
 
     /// <summary>
     /// Answers <c>kedge_get=1</c>: the keys of <c>get=1</c> without secrets, and <c>own_public_key</c>, <c>mtu</c>, <c>drop=REASON
-    /// COUNT</c>, <c>gauge=NAME VALUE</c>, and for a peer <c>has_preshared_key</c>.
+    /// COUNT</c>, <c>gauge=NAME VALUE</c>, for each STUN server <c>stun_server</c> and, where it has answered, <c>reflexive_endpoint</c>,
+    /// then <c>nat_mapping</c> (<c>endpoint-independent</c> or <c>endpoint-dependent</c>) where that is known; and for a peer
+    /// <c>has_preshared_key</c>.
     /// </summary>
     public static UapiAnswer KedgeGet(DeviceStatus status)
     {
@@ -69,6 +73,14 @@ public sealed class UapiAnswer : IDisposable
             answer.WriteCount("drop="u8, drop);
         foreach (NamedCount gauge in status.Gauges)
             answer.WriteCount("gauge="u8, gauge);
+        foreach (StunResult result in status.StunResults)
+        {
+            answer.WriteText("stun_server="u8, result.Server);
+            if (!result.Reflexive.IsNone)
+                answer.WriteText("reflexive_endpoint="u8, result.Reflexive);
+        }
+        if (status.NatMapping != NatMapping.Unknown)
+            answer.Write(status.NatMapping == NatMapping.EndpointIndependent ? "nat_mapping=endpoint-independent\n"u8 : "nat_mapping=endpoint-dependent\n"u8);
         foreach (PeerStatus peer in status.Peers)
         {
             answer.WritePeerKey(peer);
@@ -90,6 +102,7 @@ public sealed class UapiAnswer : IDisposable
     private static int Bound(DeviceStatus status) =>
         DeviceBound
         + status.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound)
+        + status.StunResults.Count * StunBound
         + status.Drops.Concat(status.Gauges).Sum(count => CountBound + count.Name.Length);
 
     private void WriteDevice(DeviceStatus status)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Stun;
 
 namespace Kedge.Protocol.WireGuard.Uapi;
 
@@ -79,6 +80,17 @@ public static class UapiAnswerReader
             case "gauge":
                 status.Gauges.Add(ReadCount(value));
                 break;
+            case "stun_server":
+                status.StunResults.Add(new StunResult(ReadEndpoint(value), default));
+                break;
+            case "reflexive_endpoint" when status.StunResults.Count > 0:
+                status.StunResults[^1] = status.StunResults[^1] with { Reflexive = ReadEndpoint(value) };
+                break;
+            case "nat_mapping":
+                status.NatMapping = value.SequenceEqual("endpoint-independent"u8) ? NatMapping.EndpointIndependent
+                    : value.SequenceEqual("endpoint-dependent"u8) ? NatMapping.EndpointDependent
+                    : NatMapping.Unknown;
+                break;
         }
     }
 
@@ -94,7 +106,7 @@ public static class UapiAnswerReader
                 peer.HasPresharedKey = value.SequenceEqual("true"u8);
                 break;
             case "endpoint":
-                peer.Endpoint = Endpoint.Parse(Encoding.ASCII.GetString(value));
+                peer.Endpoint = ReadEndpoint(value);
                 break;
             case "last_handshake_time_sec":
                 long seconds = long.Parse(value, CultureInfo.InvariantCulture);
@@ -123,6 +135,8 @@ public static class UapiAnswerReader
         byte[] key = Convert.FromHexString(value);
         return key.Length == PublicKey.Size ? key : throw new FormatException($"A key has {PublicKey.Size} bytes, not {key.Length}.");
     }
+
+    private static Endpoint ReadEndpoint(ReadOnlySpan<byte> value) => Endpoint.Parse(Encoding.ASCII.GetString(value));
 
     private static PublicKey ReadPublicKey(ReadOnlySpan<byte> value) => PublicKey.FromBytes(ReadKey(value));
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.WireGuard.Uapi;
 
@@ -13,6 +14,7 @@ public sealed class UapiRequest : IDisposable
     private const int DeviceBound = 256;
     private const int PeerBound = 448;
     private const int AllowedIpBound = 64;
+    private const int StunServerBound = 96;
 
     private readonly byte[] _buffer;
     private int _length;
@@ -26,7 +28,9 @@ public sealed class UapiRequest : IDisposable
     public static UapiRequest Set(DeviceChange change)
     {
         var request = new UapiRequest(
-            DeviceBound + change.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound));
+            DeviceBound
+            + change.StunServers.Count * StunServerBound
+            + change.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound));
         request.Write("set=1");
         if (change.PrivateKey is { } privateKey)
             request.WriteHex("private_key=", privateKey);
@@ -34,6 +38,10 @@ public sealed class UapiRequest : IDisposable
             request.Write($"listen_port={port}");
         if (change.Fwmark is { } mark)
             request.Write($"fwmark={mark}");
+        if (change.ReplaceStunServers)
+            request.Write("replace_stun_servers=true");
+        foreach (Endpoint server in change.StunServers)
+            request.Write($"stun_server={server}");
         if (change.ReplacePeers)
             request.Write("replace_peers=true");
         foreach (PeerChange peer in change.Peers)

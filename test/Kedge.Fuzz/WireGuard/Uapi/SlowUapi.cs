@@ -64,6 +64,7 @@ internal static partial class SlowUapi
     {
         List<Dictionary<string, string>> sections = [[]];
         List<List<string>> allowed = [[]];
+        List<string> stunServers = [];
         change = "";
         foreach (string line in lines)
         {
@@ -79,21 +80,30 @@ internal static partial class SlowUapi
                 return Invalid;
             if (key == "allowed_ip")
                 allowed[^1].Add(meaning);
+            else if (key == "stun_server")
+                stunServers.Add(meaning);
             else
                 sections[^1][key] = meaning;
             if (key == "replace_allowed_ips")
                 allowed[^1].Clear();
+            if (key == "replace_stun_servers")
+                stunServers.Clear();
+            if (stunServers.Count > 8)
+                return Invalid;
         }
         var text = new StringBuilder("Set\n");
         string[] order =
         [
-            "private_key", "listen_port", "fwmark", "replace_peers",
+            "private_key", "listen_port", "fwmark", "replace_peers", "replace_stun_servers",
             "public_key", "remove", "update_only", "preshared_key", "endpoint", "persistent_keepalive_interval", "replace_allowed_ips",
         ];
         foreach ((Dictionary<string, string> section, List<string> prefixes) in sections.Zip(allowed))
         {
             foreach (string key in order)
                 Line(text, key, section.GetValueOrDefault(key));
+            foreach (string server in stunServers)
+                Line(text, "stun_server", server);
+            stunServers.Clear(); // they are the device's, which is the first section
             foreach (string prefix in prefixes)
                 Line(text, "allowed_ip", prefix);
         }
@@ -108,7 +118,8 @@ internal static partial class SlowUapi
         (false, "private_key") => Key(value),
         (false, "listen_port") => Number(value, 65535),
         (false, "fwmark") => Number(value, uint.MaxValue),
-        (false, "replace_peers") => True(value),
+        (false, "replace_peers" or "replace_stun_servers") => True(value),
+        (false, "stun_server") => StunServer(value),
         (true, "preshared_key") => Key(value),
         (true, "persistent_keepalive_interval") => Number(value, 65535),
         (true, "protocol_version") => value == "1" ? value : null,
@@ -135,6 +146,14 @@ internal static partial class SlowUapi
             ? sign + new IpPrefix(IpAddress.FromBytes(address), (int)length)
             : null;
     }
+
+    // A port that is not 0, and an address that is not multicast and not of the network 0.
+    private static string? StunServer(string value) =>
+        SlowText.IsEndpoint(value) && Endpoint.Parse(value) is { Port: not 0 } server
+            && server.Address.ToIPAddress().GetAddressBytes() is var bytes
+            && (bytes.Length == 4 ? bytes[0] is not 0 and < 224 : bytes[0] != 255 && bytes.Any(part => part != 0))
+            ? server.ToString()
+            : null;
 
     private static string? EndpointOf(string value)
     {

@@ -25,6 +25,7 @@ public sealed class UapiAnswerTarget : Target
             $"own_public_key={SomeKey}\n", "listen_port=51820\n", "fwmark=0\n", "endpoint=[fe80::1%7]:1\n", "has_preshared_key=true\n", "mtu=1420\n", "drop=NoRoute 5\n",
             "gauge=Buffers 9223372036854775807\n", "last_handshake_time_sec=1700000000\n", "last_handshake_time_nsec=999999999\n", "last_handshake_time_sec=253402300799\n",
             "last_handshake_time_nsec=9223372036854775807\n", "tx_bytes=18446744073709551615\n", "rx_bytes=1\n", "persistent_keepalive_interval=25\n", "allowed_ip=fd00::/64\n",
+            "stun_server=192.0.2.1:3478\n", "reflexive_endpoint=[2001:db8::9]:51820\n", "nat_mapping=endpoint-dependent\n",
             "-", " ", "9223372036854775807", "-9223372036854775808",
         }.Select(Encoding.UTF8.GetBytes),
     ];

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Fuzz.WireGuard.Uapi;
@@ -15,7 +16,7 @@ public sealed class UapiRequestTarget : Target
     private static readonly string[] Plain =
     [
         "listen_port", "fwmark", "replace_peers", "remove", "update_only", "replace_allowed_ips", "protocol_version", "endpoint",
-        "persistent_keepalive_interval", "allowed_ip",
+        "persistent_keepalive_interval", "allowed_ip", "stun_server", "replace_stun_servers",
     ];
 
     public override string Name => "uapi-request";
@@ -31,6 +32,7 @@ public sealed class UapiRequestTarget : Target
             "\n", "\n\n", "=", "get=1\n\n", "set=1\n", "kedge_get=1\n\n", $"public_key={SomeKey}\n", $"private_key={SomeKey}\n", $"preshared_key={SomeKey}\n",
             "listen_port=51820\n", "fwmark=0\n", "replace_peers=true\n", "remove=true\n", "update_only=true\n", "replace_allowed_ips=true\n", "protocol_version=1\n",
             "endpoint=192.0.2.1:51820\n", "endpoint=[fe80::1%eth0]:1\n", "endpoint=[fe80::1%7]:1\n", "persistent_keepalive_interval=25\n", "allowed_ip=10.0.0.0/8\n",
+            "stun_server=192.0.2.1:3478\n", "stun_server=[2001:db8::1]:3478\n", "replace_stun_servers=true\n",
             "allowed_ip=-fd00::/64\n", "allowed_ip=", "endpoint=", "%", "]", "-", "65535", "65536", "4294967295", "4294967296", "00", "%0]", "%eth0]", "\0", "\r", "\u007f",
         }.Select(Encoding.UTF8.GetBytes),
     ];
@@ -99,6 +101,9 @@ public sealed class UapiRequestTarget : Target
         SlowUapi.Line(text, "listen_port", change.ListenPort?.ToString(CultureInfo.InvariantCulture));
         SlowUapi.Line(text, "fwmark", change.Fwmark?.ToString(CultureInfo.InvariantCulture));
         SlowUapi.Line(text, "replace_peers", change.ReplacePeers ? "true" : null);
+        SlowUapi.Line(text, "replace_stun_servers", change.ReplaceStunServers ? "true" : null);
+        foreach (Endpoint server in change.StunServers)
+            SlowUapi.Line(text, "stun_server", server.ToString());
         foreach (PeerChange peer in change.Peers)
         {
             SlowUapi.Line(text, "public_key", Hex(peer.PublicKey.ToArray()));

@@ -1,0 +1,45 @@
+using System.Security.Cryptography;
+using System.Text;
+using Kedge.Linux.Files;
+using Kedge.Protocol;
+using Kedge.Protocol.Certificates;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>A node's certificate and those above it: <c>certificate.pem</c>, the node's first.</summary>
+/// <param name="Node">The node's certificate.</param>
+/// <param name="Authorities">Certificates of the network's authorities, DER.</param>
+public sealed record CertificateFile(NodeCertificate Node, IReadOnlyList<byte[]> Authorities)
+{
+    private const string Label = "CERTIFICATE";
+
+    /// <summary>Reads the file; null where it does not exist.</summary>
+    /// <exception cref="UserError">It cannot be understood.</exception>
+    /// <exception cref="Linux.LinuxException">It cannot be read.</exception>
+    public static CertificateFile? Read(string path)
+    {
+        if (NodeFolder.Read(path) is not { } contents)
+            return null;
+        List<byte[]> certificates = [];
+        ReadOnlySpan<char> rest = Encoding.ASCII.GetString(contents);
+        while (PemEncoding.TryFind(rest, out PemFields fields))
+        {
+            if (rest[fields.Label].SequenceEqual(Label))
+                certificates.Add(Convert.FromBase64String(rest[fields.Base64Data].ToString()));
+            rest = rest[fields.Location.End..];
+        }
+        return certificates.Count > 0 && NodeCertificate.TryParse(certificates[0], out NodeCertificate? node, out _)
+            ? new CertificateFile(node, certificates[1..])
+            : throw new UserError($"{path} does not begin with a node's certificate. Restore it, or remove it and run 'kedge up' again.");
+    }
+
+    /// <summary>Writes the file.</summary>
+    /// <exception cref="Linux.LinuxException">It could not be written.</exception>
+    public void Write(string path)
+    {
+        var pem = new StringBuilder();
+        foreach (ReadOnlyMemory<byte> der in Authorities.Select(authority => (ReadOnlyMemory<byte>)authority).Prepend(Node.Der))
+            pem.Append(PemEncoding.Write(Label, der.Span)).Append('\n');
+        PrivateFile.Write(path, Encoding.ASCII.GetBytes(pem.ToString()));
+    }
+}

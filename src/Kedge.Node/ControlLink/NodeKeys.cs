@@ -1,0 +1,149 @@
+using System.Security.Cryptography;
+using System.Text;
+using Kedge.Crypto;
+using Kedge.Linux;
+using Kedge.Linux.Files;
+using Kedge.Protocol;
+using Kedge.Protocol.Certificates;
+using Kedge.Protocol.WireGuard;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>
+/// The two keys of a node: its identity at the controller and its identity in the tunnels. They are made here, kept in files of their own
+/// (0600), and never leave the machine. Whoever opened them disposes them, which zeroes them.
+/// </summary>
+public sealed class NodeKeys : IDisposable
+{
+    private const int KeyTextLength = 44; // 32 bytes in base64
+
+    private readonly byte[] _wireGuardKey;
+
+    private NodeKeys(ECDsa identity, byte[] wireGuardKey)
+    {
+        Identity = identity;
+        _wireGuardKey = wireGuardKey;
+        Span<byte> publicKey = stackalloc byte[PublicKey.Size];
+        X25519.PublicKey(wireGuardKey, publicKey);
+        WireGuardPublicKey = PublicKey.FromBytes(publicKey);
+        IdentityPublicKey = P256PublicKey.Of(identity);
+    }
+
+    /// <summary>The identity key, ECDSA P-256.</summary>
+    public ECDsa Identity { get; }
+
+    /// <summary>Its public half.</summary>
+    public P256PublicKey IdentityPublicKey { get; }
+
+    /// <summary>The WireGuard private key, 32 bytes.</summary>
+    public ReadOnlySpan<byte> WireGuardKey => _wireGuardKey;
+
+    /// <summary>Its public half.</summary>
+    public PublicKey WireGuardPublicKey { get; }
+
+    /// <summary>Reads a node's keys, and makes those that do not exist yet.</summary>
+    /// <param name="folder">The node's folder, which exists.</param>
+    /// <param name="wireGuardKeyFile">The file with the WireGuard key where it is not the node's own; it must exist.</param>
+    /// <exception cref="UserError">A file cannot be read or written, or has no key.</exception>
+    public static NodeKeys Open(NodeFolder folder, string? wireGuardKeyFile)
+    {
+        try
+        {
+            ECDsa identity = ReadIdentity(folder.IdentityKey) ?? CreateIdentity(folder.IdentityKey);
+            try
+            {
+                string path = wireGuardKeyFile ?? folder.WireGuardKey;
+                byte[]? key = ReadWireGuardKey(path);
+                if (key is null && wireGuardKeyFile is not null)
+                    throw new UserError($"The private key file {wireGuardKeyFile} does not exist. Make it with 'wg genkey', or leave out --private-key-file.");
+                return new NodeKeys(identity, key ?? CreateWireGuardKey(path));
+            }
+            catch
+            {
+                identity.Dispose();
+                throw;
+            }
+        }
+        catch (LinuxException e)
+        {
+            throw new UserError($"The node's keys cannot be read or written: {e.Message}.", e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(_wireGuardKey);
+        Identity.Dispose();
+    }
+
+    private static ECDsa? ReadIdentity(string path)
+    {
+        if (NodeFolder.Read(path) is not { } pem)
+            return null;
+        char[] text = new char[pem.Length];
+        try
+        {
+            Encoding.ASCII.GetChars(pem, text);
+            var key = ECDsa.Create();
+            key.ImportFromPem(text);
+            return key;
+        }
+        catch (Exception e) when (e is CryptographicException or ArgumentException)
+        {
+            throw new UserError($"{path} is not an ECDSA P-256 key in PEM. Restore it; without it the node has to join again, under another name.", e);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(pem);
+            Array.Clear(text);
+        }
+    }
+
+    private static ECDsa CreateIdentity(string path)
+    {
+        var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        byte[] der = key.ExportPkcs8PrivateKey();
+        char[] pem = PemEncoding.Write("PRIVATE KEY", der);
+        byte[] contents = Encoding.ASCII.GetBytes(pem);
+        PrivateFile.Write(path, contents);
+        CryptographicOperations.ZeroMemory(der);
+        CryptographicOperations.ZeroMemory(contents);
+        Array.Clear(pem);
+        return key;
+    }
+
+    private static byte[]? ReadWireGuardKey(string path)
+    {
+        if (NodeFolder.Read(path) is not { } contents)
+            return null;
+        byte[] key = GC.AllocateUninitializedArray<byte>(PublicKey.Size, pinned: true);
+        try
+        {
+            ReadOnlySpan<byte> text = contents.AsSpan().Trim(" \t\r\n"u8);
+            return text.Length == KeyTextLength
+                && System.Buffers.Text.Base64.DecodeFromUtf8(text, key, out _, out int written) == System.Buffers.OperationStatus.Done
+                && written == PublicKey.Size
+                    ? key
+                    : throw new UserError($"{path} is not a WireGuard private key: 32 bytes in base64 on one line, as 'wg genkey' prints them.");
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(contents);
+        }
+    }
+
+    private static byte[] CreateWireGuardKey(string path)
+    {
+        byte[] key = GC.AllocateUninitializedArray<byte>(PublicKey.Size, pinned: true);
+        RandomNumberGenerator.Fill(key);
+        key[0] &= 248; // RFC 7748 section 5, as wg does it
+        key[31] = (byte)((key[31] & 127) | 64);
+        Span<byte> text = stackalloc byte[KeyTextLength + 1];
+        System.Buffers.Text.Base64.EncodeToUtf8(key, text, out _, out _);
+        text[^1] = (byte)'\n';
+        PrivateFile.Write(path, text);
+        CryptographicOperations.ZeroMemory(text);
+        return key;
+    }
+}

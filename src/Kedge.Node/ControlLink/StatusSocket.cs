@@ -1,0 +1,84 @@
+using System.Net.Sockets;
+using System.Text.Json;
+using Kedge.Linux.LocalSockets;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>
+/// Where a control link tells its state: whoever connects gets it as JSON and the end of the stream. Only root and the user that the link
+/// runs as can connect. Whoever made it disposes it.
+/// </summary>
+public sealed class StatusSocket : IAsyncDisposable
+{
+    private const int Backlog = 16;
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
+
+    private readonly string _path;
+    private readonly Socket _listener;
+    private readonly Func<LinkStatus> _status;
+    private readonly CancellationTokenSource _ending = new();
+    private readonly Task _serving;
+
+    /// <summary>Listens, in place of whoever listened there before: the caller has the lock.</summary>
+    /// <param name="path">The socket's path.</param>
+    /// <param name="status">Called by any thread for each connection.</param>
+    /// <exception cref="Linux.LinuxException">The path cannot be made.</exception>
+    public StatusSocket(string path, Func<LinkStatus> status)
+    {
+        _path = path;
+        _status = status;
+        File.Delete(path);
+        _listener = PrivateSocket.Listen(path, Backlog);
+        _serving = Task.Run(ServeAsync);
+    }
+
+    /// <summary>Asks a control link for its state; null where none runs, or it does not answer.</summary>
+    public static LinkStatus? Ask(string path)
+    {
+        try
+        {
+            using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+            {
+                ReceiveTimeout = (int)Timeout.TotalMilliseconds,
+            };
+            socket.Connect(new UnixDomainSocketEndPoint(path));
+            using var stream = new NetworkStream(socket);
+            return JsonSerializer.Deserialize(stream, LinkStatusJson.Default.LinkStatus);
+        }
+        catch (Exception e) when (e is SocketException or IOException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _ending.CancelAsync();
+        File.Delete(_path);
+        _listener.Dispose();
+        await _serving;
+        _ending.Dispose();
+    }
+
+    private async Task ServeAsync()
+    {
+        while (!_ending.IsCancellationRequested)
+        {
+            try
+            {
+                using Socket client = await _listener.AcceptAsync(_ending.Token);
+                client.SendTimeout = (int)Timeout.TotalMilliseconds;
+                byte[] answer = JsonSerializer.SerializeToUtf8Bytes(_status(), LinkStatusJson.Default.LinkStatus);
+                using var slow = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
+                slow.CancelAfter(Timeout); // one at a time: who does not read is let go
+                for (int sent = 0; sent < answer.Length;)
+                    sent += await client.SendAsync(answer.AsMemory(sent), SocketFlags.None, slow.Token);
+            }
+            catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+            {
+                // The client is gone, or we are.
+            }
+        }
+    }
+}

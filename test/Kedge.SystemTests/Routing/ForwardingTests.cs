@@ -1,0 +1,92 @@
+using Kedge.Demo;
+using Kedge.Node.Routing;
+
+namespace Kedge.SystemTests.Routing;
+
+/// <summary>A machine between an overlay's interface and a network behind it, and a firewall that is not ours. The commands are tried.</summary>
+public sealed class ForwardingTests : IDisposable
+{
+    private readonly Topology _net = Topology.Create();
+    private readonly Host _host;
+    private readonly string _name;
+
+    public ForwardingTests()
+    {
+        _host = _net.AddHost("host");
+        _name = _net.NewInterfaceName();
+        _host.Ip("tuntap", "add", "mode", "tun", "name", _name);
+        _host.SetSetting("net.ipv4.ip_forward", "1");
+        _host.SetSetting("net.ipv6.conf.all.forwarding", "1");
+    }
+
+    public void Dispose() => _net.Dispose();
+
+    [Fact]
+    public void A_machine_that_forwards_and_has_no_firewall_is_fine() => Assert.Empty(Check());
+
+    [Fact]
+    public void Forwarding_that_is_off_is_found_for_each_family()
+    {
+        _host.SetSetting("net.ipv4.ip_forward", "0");
+        Assert.Contains("IPv4", Assert.Single(Check()).Problem, StringComparison.Ordinal);
+        _host.SetSetting("net.ipv6.conf.all.forwarding", "0");
+        Assert.Equal(2, Check().Count);
+        Assert.Single(Forwarding.Check(_name, ipv4: false, ipv6: true, _host.Namespace));
+
+        RunTheCommands();
+        Assert.Empty(Check());
+    }
+
+    [Fact]
+    public void Dockers_firewall_is_opened_where_Docker_leaves_room_for_it()
+    {
+        Nft(
+            "add table ip filter",
+            "add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }",
+            "add chain ip filter DOCKER-USER",
+            "add chain ip filter DOCKER-FORWARD",
+            "add rule ip filter FORWARD counter jump DOCKER-USER",
+            "add rule ip filter FORWARD counter jump DOCKER-FORWARD",
+            "add rule ip filter DOCKER-FORWARD ct state established,related counter accept",
+            "add rule ip filter DOCKER-FORWARD iifname docker0 counter accept",
+            "add rule ip filter DOCKER-USER counter return");
+
+        ForwardingFinding finding = Assert.Single(Check());
+        Assert.Contains("'ip filter FORWARD'", finding.Problem, StringComparison.Ordinal);
+        Assert.Contains("DOCKER-USER", finding.Command, StringComparison.Ordinal);
+
+        RunTheCommands();
+        Assert.Empty(Check());
+    }
+
+    [Fact]
+    public void Every_chain_that_drops_is_found_and_opened()
+    {
+        Nft(
+            "add table inet guard",
+            "add chain inet guard forward { type filter hook forward priority 5; policy accept; }",
+            "add rule inet guard forward ct state established accept",
+            "add rule inet guard forward reject with icmpx admin-prohibited",
+            "add table ip6 more",
+            "add chain ip6 more f { type filter hook forward priority 0; policy drop; }");
+
+        Assert.Equal(2, Check().Count);
+        Assert.Single(Forwarding.Check(_name, ipv4: true, ipv6: false, _host.Namespace));
+        RunTheCommands();
+        Assert.Empty(Check());
+    }
+
+    private IReadOnlyList<ForwardingFinding> Check() => Forwarding.Check(_name, ipv4: true, ipv6: true, _host.Namespace);
+
+    private void RunTheCommands()
+    {
+        foreach (ForwardingFinding finding in Check())
+        {
+            using RunningProcess shell = RunningProcess.Start(new Command("sh", "-c", finding.Command));
+            CommandResult result = shell.WaitForExit(TimeSpan.FromSeconds(30));
+            Assert.True(result.Succeeded, $"{finding.Command}: {result.Error}");
+        }
+    }
+
+    private void Nft(params string[] lines) => _host.Run(new Command("nft", "-f", "-") { Input = string.Join('\n', lines) + "\n" });
+}
