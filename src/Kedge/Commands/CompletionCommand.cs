@@ -9,7 +9,8 @@ namespace Kedge.Commands;
 internal sealed class CompletionCommand : Command
 {
     // Suggestions are data, which a controller may have a say in: they are compared and listed, never expanded. Options come only behind a
-    // '-', and of --help only that spelling. Where nothing fits, the shell offers files.
+    // '-', and of --help only that spelling. Where nothing fits, the shell offers files. The library that suggests does not understand
+    // --option=value.
     private const string Bash =
         """
         # Completion of kedge for bash: eval "$(kedge completion bash)"
@@ -17,6 +18,7 @@ internal sealed class CompletionCommand : Command
             local word=${COMP_WORDS[COMP_CWORD]} one
             local line="kedge${COMP_LINE#"${COMP_WORDS[0]}"}" point=$((COMP_POINT - ${#COMP_WORDS[0]} + 5))
             COMPREPLY=()
+            line=${line//=/ }
             while IFS= read -r one; do
                 case $one in
                     /* | -h | '-?') ;;
@@ -37,6 +39,8 @@ internal sealed class CompletionCommand : Command
             local line="kedge ${(j: :)words[2,CURRENT-1]}"
             (( CURRENT > 2 )) && line+=" "
             line+=$PREFIX
+            line=${line//=/ }
+            compset -P '--*='
             local -a found
             found=(${(f)"$("${words[1]}" "[suggest:${#line}]" "$line" 2>/dev/null)"})
             found=(${found:#(/*|-h|-\?)})

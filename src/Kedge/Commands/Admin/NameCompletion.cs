@@ -9,7 +9,7 @@ namespace Kedge.Commands.Admin;
 /// </summary>
 internal static class NameCompletion
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     /// <summary>The names of zones.</summary>
     public static IEnumerable<string> Zones(CompletionContext context) =>
