@@ -11,6 +11,7 @@ using System.Text.Json.Serialization;
 using Kedge.Control.Endpoints;
 using Kedge.Control.Identity;
 using Kedge.Control.Pki;
+using Kedge.Control.Push;
 using Kedge.Control.Store;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
@@ -40,6 +41,8 @@ public sealed class Controller : IAsyncDisposable
     private readonly ServerCertificate _server;
     private readonly Metrics _metrics;
     private readonly Maintenance _maintenance;
+    private readonly MapPush _push;
+    private readonly HandshakeLimiter _handshakes;
     private readonly WebApplication _app;
     private readonly CancellationTokenSource _ending = new();
     private Task _maintaining = Task.CompletedTask;
@@ -59,6 +62,13 @@ public sealed class Controller : IAsyncDisposable
         var enrolments = new Enrolments(_store, certification, challenges, presence, reached, _server.Pin);
         var registry = new Registry(_store, certification, presence, reached);
         _maintenance = new Maintenance(_store, certification, registry, presence, clock, log);
+        var endpoints = new EndpointBoard(clock);
+        endpoints.Restore(_store.Read(ReportedEndpoints.List));
+        var sources = new PushSources(_store, endpoints, DescribeTrust, DescribeSettings, new PushCounters(_metrics.Meter), clock);
+        _push = new MapPush(sources, known => _store.WriteAsync(change => ReportedEndpoints.Save(change, known)), log);
+        reached.PeersOf = endpoints.InZone;
+        reached.Reported = _push.Report;
+        _handshakes = new HandshakeLimiter(clock);
         Count(_metrics.Meter, presence);
 
         _app = BuildHost(settings, log);
@@ -75,12 +85,14 @@ public sealed class Controller : IAsyncDisposable
         RouteGroupBuilder api = _app.MapGroup("/api/v1");
         api.MapEnrolments(enrolments, challenges);
         api.MapOwnNode(enrolments, registry);
+        api.MapPush(_push, new Acknowledgements(), presence, log);
         api.MapZones(_store, registry);
         api.MapNodes(registry, new WireGuardConfiguration(_store, reached));
         api.MapTokens(_store, JoinLineOf);
         api.MapLeases(_store);
         api.MapAudit(_store);
         api.MapNetwork(() => Describe(settings.Version), registry);
+        api.MapInterfaceDescription();
         _app.MapHealth(_store, _metrics);
         Url = settings.Url ?? new Uri("https://localhost");
     }
@@ -120,6 +132,7 @@ public sealed class Controller : IAsyncDisposable
             });
             if (controller.NewAdministratorToken is { } token)
                 data.WriteAdministratorToken(token);
+            controller._push.Start();
             await controller.ListenAsync(settings, log);
             return controller;
         }
@@ -132,6 +145,9 @@ public sealed class Controller : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>The description of the interface, OpenAPI 3.1 in JSON.</summary>
+    public Task<string> DescribeInterfaceAsync() => InterfaceDescription.WriteAsync(_app.Services);
 
     /// <summary>The line by which a node joins, without a token.</summary>
     public string JoinLineForm => JoinLine(null).ToString();
@@ -153,6 +169,7 @@ public sealed class Controller : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _ending.CancelAsync();
+        await _push.DisposeAsync();
         await _app.StopAsync();
         await _app.DisposeAsync();
         await _maintaining;
@@ -206,6 +223,7 @@ public sealed class Controller : IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { EnvironmentName = Environments.Production });
         builder.Logging.AddProvider(new OneLog(log)).SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddRouting();
+        builder.Services.AddInterfaceDescription();
         builder.Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         builder.Services.ConfigureHttpJsonOptions(options =>
         {
@@ -231,7 +249,13 @@ public sealed class Controller : IAsyncDisposable
             options.Limits.Http2.InitialConnectionWindowSize = 128 << 10;
             options.Limits.Http2.InitialStreamWindowSize = 128 << 10;
             foreach (IPEndPoint address in settings.Listen)
-                options.Listen(address, listen => listen.UseHttps(Handshake()));
+            {
+                options.Listen(address, listen =>
+                {
+                    _handshakes.GuardHandshakes(listen);
+                    listen.UseHttps(Handshake());
+                });
+            }
         });
         return builder.Build();
     }
@@ -258,6 +282,11 @@ public sealed class Controller : IAsyncDisposable
             },
         }),
     };
+
+    private TrustResource DescribeTrust() => new(
+        [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(Certification.RevocationLists)]);
+
+    private SettingsResource DescribeSettings() => new([]);
 
     private NetworkDescription Describe(string version) => new()
     {

@@ -16,4 +16,19 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Listening on {Address}")]
     public static partial void Listening(ILogger log, string address);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The changes of the store cannot be read: {Reason}. Nodes keep what they have.")]
+    public static partial void ChangesUnreadable(ILogger log, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Zone {Zone} cannot be read: {Reason}. Its nodes keep what they have.")]
+    public static partial void MapUnreadable(ILogger log, Guid zone, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Node {Node} is left out of its zone's map: {Reason}")]
+    public static partial void RecordLeftOut(ILogger log, Guid node, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Node {Node} cannot use {Resource}: {Reason}")]
+    public static partial void RecordRefused(ILogger log, Guid node, string resource, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Where nodes are reached cannot be kept: {Reason}")]
+    public static partial void EndpointsUnwritten(ILogger log, string reason);
 }

@@ -13,12 +13,12 @@ internal static class Values
     private const int LongestShown = 100;
 
     /// <summary>A DNS label (RFC 1123 section 2.1): what zones, nodes and tags are called.</summary>
-    public static void CheckLabel(Faults faults, string field, string value)
+    public static void CheckLabel(Faults faults, string field, string? value)
     {
-        bool valid = value.Length is >= 1 and <= 63
+        bool valid = value?.Length is >= 1 and <= 63
             && value.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-')
             && value[0] != '-' && value[^1] != '-';
-        if (!valid)
+        if (value is null || !valid)
             faults.Add(field, $"{Show(value)} is no name: 1 to 63 of a-z, 0-9 and '-', with no '-' at either end.");
         else if (Guid.TryParse(value, out _))
             faults.Add(field, $"{Show(value)} looks like an identifier: choose another name.");
@@ -52,8 +52,8 @@ internal static class Values
             faults.Add(field, $"There are {values.Count} prefixes, but {most} is the most.");
         for (int i = 0; i < Math.Min(values.Count, most); i++)
         {
-            string value = values[i];
-            if (!value.Contains('/') || !IpPrefix.TryParse(value, out IpPrefix prefix))
+            string? value = values[i]; // a list in JSON may have null in it, whatever its type says
+            if (value is null || !value.Contains('/') || !IpPrefix.TryParse(value, out IpPrefix prefix))
                 faults.Add($"{field}[{i}]", $"{Show(value)} is no prefix such as 10.1.0.0/16 or fd00:1::/64.");
             else if (prefix.Address != IpAddress.Parse(value.AsSpan(0, value.IndexOf('/'))))
                 faults.Add($"{field}[{i}]", $"{Show(value)} has bits behind its prefix; {prefix} would be right.");
@@ -95,7 +95,7 @@ internal static class Values
     }
 
     /// <summary>A WireGuard public key.</summary>
-    public static PublicKey ReadWireGuardKey(Faults faults, string field, string value)
+    public static PublicKey ReadWireGuardKey(Faults faults, string field, string? value)
     {
         if (!PublicKey.TryParse(value, out PublicKey key) || key.IsZero)
             faults.Add(field, $"{Show(value)} is no WireGuard public key: 32 bytes in base64, 44 characters, as 'wg pubkey' prints them.");
@@ -103,10 +103,10 @@ internal static class Values
     }
 
     /// <summary>Bytes in base64; empty where they are not.</summary>
-    public static byte[] ReadBytes(Faults faults, string field, string value, int least, int most)
+    public static byte[] ReadBytes(Faults faults, string field, string? value, int least, int most)
     {
         var bytes = new byte[most + 3];
-        if (value.Length <= most * 2 && Convert.TryFromBase64String(value, bytes, out int length) && length >= least && length <= most
+        if (value?.Length <= most * 2 && Convert.TryFromBase64String(value, bytes, out int length) && length >= least && length <= most
             && Convert.ToBase64String(bytes, 0, length) == value)
             return bytes[..length];
         string size = least == most ? $"{least} bytes" : $"{least} to {most} bytes";
@@ -134,8 +134,10 @@ internal static class Values
     }
 
     /// <summary>A value as a sentence can hold it: in quotes, not endless, nothing that moves a terminal's cursor.</summary>
-    public static string Show(string value)
+    public static string Show(string? value)
     {
+        if (value is null)
+            return "null";
         var shown = new StringBuilder("'");
         foreach (Rune rune in value.EnumerateRunes().Take(LongestShown))
             shown.Append(Rune.IsControl(rune) || rune == Rune.ReplacementChar ? "?" : rune.ToString());

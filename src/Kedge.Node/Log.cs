@@ -14,6 +14,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Information, Message = "Interface {Name} is gone: {Reason}")]
     public static partial void InterfaceGone(ILogger log, string name, string reason);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The device's state cannot be kept on disk: {Reason}. It is tried again; until then, a restart begins with what was kept before")]
+    public static partial void StateNotKept(ILogger log, string reason);
+
     [LoggerMessage(Level = LogLevel.Debug, Message = "Carried out a configuration request")]
     public static partial void Configured(ILogger log);
 

@@ -16,4 +16,19 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Ready: nodes join at {Url}")]
     public static partial void ControllerReady(ILogger log, Uri url);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Path} is passed over: {Reason}")]
+    public static partial void StateDamaged(ILogger log, string path, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The device starts without its private key: {Reason}")]
+    public static partial void KeyUnknown(ILogger log, string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Goes on with {Count} peers that were kept on disk")]
+    public static partial void Restored(ILogger log, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Sentence}")]
+    public static partial void Joining(ILogger log, string sentence);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Interface} is as its map has it")]
+    public static partial void LinkReady(ILogger log, string @interface);
 }

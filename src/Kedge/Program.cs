@@ -1,7 +1,9 @@
 using System.CommandLine;
 using Kedge.Commands;
 using Kedge.Commands.Admin;
+using Kedge.Commands.Ca;
 using Kedge.Commands.Controller;
+using Kedge.Commands.Node;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
 
@@ -16,6 +18,10 @@ try
     {
         new WgCommand(inBackground: calledAsDaemon),
         new ControllerCommand(),
+        new UpCommand(),
+        new DownCommand(),
+        new PingCommand(),
+        new LinkCommand(),
         new StatusCommand(),
         new LoginCommand(),
         new LogoutCommand(),
@@ -24,6 +30,7 @@ try
         new TokenCommand(),
         new LeaseCommand(),
         new AuditCommand(),
+        new CaCommand(),
         new DemoCommand(),
         new VersionCommand(),
         new CompletionCommand(),

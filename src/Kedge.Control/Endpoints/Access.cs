@@ -103,5 +103,7 @@ internal static class Authorization
         });
     }
 
-    private sealed record Rule(Access Access);
+    /// <summary>What a route says about it.</summary>
+    /// <param name="Access">Who may call it.</param>
+    internal sealed record Rule(Access Access);
 }

@@ -90,7 +90,8 @@ internal sealed record EnrolmentForm
         }
     }
 
-    private static void CheckEndpoints(Faults faults, string field, IReadOnlyList<NodeEndpoint> endpoints)
+    /// <summary>Checks where a node says that it is reached.</summary>
+    public static void CheckEndpoints(Faults faults, string field, IReadOnlyList<NodeEndpoint> endpoints)
     {
         if (endpoints.Count > MostEndpoints)
             faults.Add(field, $"There are {endpoints.Count} endpoints, but {MostEndpoints} is the most.");

@@ -62,6 +62,10 @@ internal static class Migrations
             sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, source TEXT, action TEXT NOT NULL,
             subject TEXT NOT NULL, zone BLOB, detail TEXT NOT NULL) STRICT;
         """,
+        """
+        -- Where nodes were last reached, JSON: of interest only until they say it again.
+        CREATE TABLE endpoint (node BLOB PRIMARY KEY, endpoints TEXT NOT NULL) STRICT;
+        """,
     ];
 
     /// <summary>Brings a store to the present form.</summary>

@@ -45,6 +45,8 @@ internal static unsafe partial class Libc
     internal const nuint SIOCSIFMTU = 0x8922;
     internal const nuint SIOCSIFTXQLEN = 0x8943;
     internal const nuint TUNSETIFF = 0x400454CA;
+    internal const nuint TUNSETPERSIST = 0x400454CB;
+    internal const nuint TUNSETOFFLOAD = 0x400454D0;
     internal const nuint TUNGETIFF = 0x800454D2;
 
     internal const short IFF_TUN = 0x0001;

@@ -5,7 +5,7 @@ namespace Kedge.Linux.Tun;
 
 /// <summary>
 /// A TUN interface: what the kernel routes to it is read here, what is written here comes out of it. It exists as long as this object does,
-/// unless it was made persistent by someone else. The descriptor stays usable when the interface is moved to another network namespace.
+/// unless it is persistent. The descriptor stays usable when the interface is moved to another network namespace.
 /// </summary>
 public sealed unsafe class TunDevice : IPacketDevice
 {
@@ -53,9 +53,12 @@ public sealed unsafe class TunDevice : IPacketDevice
     /// </summary>
     /// <param name="name">1 to 15 bytes; with <c>%d</c> the kernel puts in the first free number, see <see cref="Name"/>.</param>
     /// <param name="mtu">Bytes of the longest packet.</param>
+    /// <param name="isPersistent">
+    /// Whether the interface stays, with its addresses and routes, when this object and the process end; else it is left as it is.
+    /// </param>
     /// <exception cref="ArgumentException">No interface can have this name.</exception>
     /// <exception cref="LinuxException">The kernel refused; EBUSY where another process holds the interface.</exception>
-    public static TunDevice Create(string name, int mtu = DefaultMtu)
+    public static TunDevice Create(string name, int mtu = DefaultMtu, bool isPersistent = false)
     {
         if (InterfaceName.Error(name) is { } error)
             throw new ArgumentException(error, nameof(name));
@@ -72,6 +75,10 @@ public sealed unsafe class TunDevice : IPacketDevice
                     : new LinuxException(errno, "create TUN interface", name);
             }
             string realName = InterfaceName.FromRequest(request);
+            // Whoever held it before may have had offloads on; without the header that goes with them, they would be garbage to us.
+            _ = Descriptor.Check(Libc.ioctl(descriptor.Number, Libc.TUNSETOFFLOAD, null), "set offloads of", realName);
+            if (isPersistent)
+                _ = Descriptor.Check(Libc.ioctl(descriptor.Number, Libc.TUNSETPERSIST, (void*)1), "make persistent", realName);
             InterfaceName.Set(Libc.SIOCSIFMTU, "set MTU of", realName, mtu);
             InterfaceName.Set(Libc.SIOCSIFTXQLEN, "set txqueuelen of", realName, QueueLength);
             DisableLinkLocalAddress(realName);

@@ -91,6 +91,16 @@ public sealed record Membership
     /// <summary>The networks behind the node that were granted to it.</summary>
     public IReadOnlyList<string> ChildPrefixes { get; init; } = [];
 
+    /// <summary>The controller, as a client knows it.</summary>
+    /// <exception cref="UserError">What was kept makes no sense.</exception>
+    [JsonIgnore]
+    public ControllerAddress ControllerAddress =>
+        Uri.TryCreate(Controller, UriKind.Absolute, out Uri? url)
+        && Sha256Digest.TryParse(Network, out Sha256Digest network)
+        && Sha256Digest.TryParse(Pin, out Sha256Digest pin)
+            ? new ControllerAddress(url, network, pin)
+            : throw new UserError($"The controller '{Controller}' that was kept, or its network or pin, makes no sense. Join again with 'kedge up --join-file FILE'.");
+
     /// <summary>Reads an interface's membership; null where it has joined nothing.</summary>
     /// <exception cref="UserError">The file cannot be read.</exception>
     public static Membership? Read(NodeFolder folder)

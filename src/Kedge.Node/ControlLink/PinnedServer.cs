@@ -9,7 +9,8 @@ namespace Kedge.Node.ControlLink;
 /// any thread.
 /// </summary>
 /// <param name="pin">The SHA-256 of the authority's SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7), as join lines have it.</param>
-public sealed class PinnedServer(Sha256Digest pin)
+/// <param name="clock">What time it is.</param>
+public sealed class PinnedServer(Sha256Digest pin, TimeProvider clock)
 {
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1"; // id-kp-serverAuth, RFC 5280 section 4.2.1.12
 
@@ -20,6 +21,7 @@ public sealed class PinnedServer(Sha256Digest pin)
     public SocketsHttpHandler CreateHandler() => new()
     {
         AllowAutoRedirect = false,
+        UseCookies = false,
         SslOptions = new SslClientAuthenticationOptions
         {
             // The chain that the platform builds is not used; this keeps it from asking anybody on the way.
@@ -30,7 +32,7 @@ public sealed class PinnedServer(Sha256Digest pin)
                 DisableCertificateDownloads = true,
             },
             RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
-                Verify(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, errors, DateTime.Now),
+                Verify(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, errors, clock.GetLocalNow().DateTime),
         },
     };
 

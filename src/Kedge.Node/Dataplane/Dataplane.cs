@@ -59,6 +59,14 @@ public sealed class Dataplane : IDisposable
     /// <summary>Ends when the interface is deleted, or fails with what ended a thread.</summary>
     public Task Ended => _ended.Task;
 
+    /// <summary>
+    /// Makes the device what it was before, and has it speak at once to the peers that were in use, so that traffic goes on. To be called
+    /// before <see cref="Start"/>, if at all.
+    /// </summary>
+    /// <param name="change">What was kept; stays the caller's.</param>
+    /// <param name="active">The peers that were in use.</param>
+    public void Restore(DeviceChange change, IEnumerable<PublicKey> active) => _control.Restore(change, active);
+
     /// <summary>Starts the threads.</summary>
     public void Start()
     {

@@ -69,6 +69,17 @@ public sealed class DeviceControl(
             Apply(peer);
     }
 
+    /// <summary>
+    /// Applies what was kept by a process before this one, and asks for handshakes with the peers that were in use then. They begin as soon
+    /// as the interface is up.
+    /// </summary>
+    public void Restore(DeviceChange change, IEnumerable<PublicKey> active)
+    {
+        Apply(change);
+        foreach (PublicKey key in active)
+            wireGuard.FindPeer(key)?.RequestHandshake();
+    }
+
     /// <summary>The configuration and what has happened since. The caller disposes it, because it holds keys.</summary>
     public DeviceStatus Status()
     {

@@ -1,5 +1,6 @@
 using System.Formats.Asn1;
 using System.Security.Cryptography;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.Certificates;
 
@@ -70,19 +71,15 @@ public sealed class CertificateAuthority
     /// <exception cref="ArgumentException">The subject or the dates cannot be, and why.</exception>
     public NodeCertificate CertifyNode(NodeSubject subject, SerialNumber serial, DateTimeOffset notBefore, DateTimeOffset notAfter)
     {
-        if (!CommonName.IsLabel(subject.Name))
-            throw new ArgumentException($"'{subject.Name}' is not a DNS label: 1 to 63 letters, digits and inner hyphens.", nameof(subject));
-        var addresses = subject.Addresses.Order(Comparer<Ip.IpAddress>.Create((a, b) => a.CompareTo(b))).ToList();
-        if (!NodeProfile.IsOneOfEachFamily(addresses))
-            throw new ArgumentException("A node has one address, or one IPv4 and one IPv6 address.", nameof(subject));
-        var blocks = AddressBlocks.Of([.. addresses.Select(address => new Ip.IpPrefix(address, address.Size * 8)), .. subject.ChildPrefixes]);
+        if (subject.Check() is { } fault)
+            throw new ArgumentException(fault, nameof(subject));
+        var blocks = AddressBlocks.Of([.. subject.Addresses.Select(address => new IpPrefix(address, address.Size * 8)), .. subject.ChildPrefixes]);
         if (!Certificate.AddressBlocks.Contains(blocks))
             throw new ArgumentException($"The authority may not certify all of {blocks}.", nameof(subject));
-        string[] tags = [.. subject.Tags.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        var binding = new NodeBinding(Certificate.NetworkId, subject.ZoneId, subject.WireGuardKey, subject.RosenpassKeyHash, tags);
+        var binding = new NodeBinding(Certificate.NetworkId, subject.ZoneId, subject.WireGuardKey, subject.RosenpassKeyHash, subject.SortedTags);
         byte[] der = CertificateFields.Sign(
             Certificate.Subject, _key, serial, notBefore, notAfter, CommonName.Encode(subject.Name), NodeProfile.SubjectPublicKeyInfo(subject),
-            extensions => NodeProfile.Write(extensions, subject with { Addresses = addresses }, blocks, binding, Certificate.KeyIdentifier));
+            extensions => NodeProfile.Write(extensions, subject, blocks, binding, Certificate.KeyIdentifier));
         return NodeCertificate.TryParse(der, out NodeCertificate? certificate, out CertificateRefusal refusal)
             ? certificate
             : throw Unreadable(refusal);

@@ -55,11 +55,19 @@ internal static class CommonName
     public static bool IsName(string text) =>
         text.Length is > 0 and <= MaximumLength && text[0] != ' ' && text[^1] != ' ' && text.EnumerateRunes().All(IsPrintable);
 
-    /// <summary>Whether <paramref name="text"/> is a DNS label (RFC 1123 section 2.1): 1 to 63 letters, digits and inner hyphens.</summary>
+    /// <summary>Whether <paramref name="text"/> is a DNS label (RFC 1123 section 2.1) in lower case: 1 to 63 of a-z, 0-9 and inner hyphens.</summary>
     public static bool IsLabel(string text) =>
         text.Length is > 0 and <= 63
         && text[0] != '-' && text[^1] != '-'
-        && text.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
+        && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
+
+    /// <summary>A text from a stranger as it can be put into a message: short, and without what cannot be shown.</summary>
+    public static string Show(string text)
+    {
+        const int Longest = 100;
+        string shown = text.Length <= Longest ? text : text[..Longest];
+        return string.Concat(shown.EnumerateRunes().Select(rune => IsPrintable(rune) ? rune : Rune.ReplacementChar));
+    }
 
     private static bool IsPrintable(Rune rune) => rune == new Rune(' ') || Rune.GetUnicodeCategory(rune) is not
         (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse

@@ -98,7 +98,7 @@ internal static class NodeProfile
         {
             using AsnWriter.Scope names = writer.PushSequence();
             Span<byte> bytes = stackalloc byte[16];
-            foreach (IpAddress address in subject.Addresses.Order(Comparer<IpAddress>.Create((a, b) => a.CompareTo(b))))
+            foreach (IpAddress address in subject.SortedAddresses)
                 writer.WriteOctetString(bytes[..address.CopyTo(bytes)], IpAddressTag);
         });
         extensions.WriteAddressBlocks(blocks);

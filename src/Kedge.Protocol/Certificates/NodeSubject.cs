@@ -6,13 +6,10 @@ namespace Kedge.Protocol.Certificates;
 /// <summary>What an authority certifies about a node.</summary>
 public sealed record NodeSubject
 {
-    /// <summary>The longest tag in characters.</summary>
-    public const int MaximumTagLength = 64;
-
     /// <summary>How many tags a node can have.</summary>
     public const int MaximumTags = 32;
 
-    /// <summary>The node's name: a DNS label (RFC 1123 section 2.1).</summary>
+    /// <summary>The node's name: a DNS label (RFC 1123 section 2.1) in lower case.</summary>
     public required string Name { get; init; }
 
     /// <summary>The zone's identifier.</summary>
@@ -35,4 +32,25 @@ public sealed record NodeSubject
 
     /// <summary>The networks behind the node.</summary>
     public IReadOnlyList<IpPrefix> ChildPrefixes { get; init; } = [];
+
+    /// <summary>Whether all of this can be certified, apart from what the authority may not certify.</summary>
+    /// <returns>What cannot, in a sentence that names the value; null when all can.</returns>
+    public string? Check()
+    {
+        if (!CommonName.IsLabel(Name))
+            return $"'{CommonName.Show(Name)}' is not a name for a node: it must have 1 to 63 of a-z, 0-9 and inner hyphens.";
+        if (!NodeProfile.IsOneOfEachFamily(SortedAddresses))
+            return $"A node has one address, or one IPv4 and one IPv6 address, not these: '{string.Join(", ", Addresses)}'.";
+        if (Tags.FirstOrDefault(tag => !CommonName.IsName(tag)) is { } wrong)
+            return $"'{CommonName.Show(wrong)}' is not a tag: it must have 1 to {CommonName.MaximumLength} printable characters.";
+        if (SortedTags.Count > MaximumTags)
+            return $"A node has at most {MaximumTags} tags, not {SortedTags.Count}.";
+        return null;
+    }
+
+    /// <summary>The addresses in the order of a certificate.</summary>
+    internal IReadOnlyList<IpAddress> SortedAddresses => [.. Addresses.Order(Comparer<IpAddress>.Create((a, b) => a.CompareTo(b)))];
+
+    /// <summary>The tags in the order of a certificate, each once.</summary>
+    internal IReadOnlyList<string> SortedTags => [.. Tags.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
 }

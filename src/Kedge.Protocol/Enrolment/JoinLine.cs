@@ -100,6 +100,9 @@ public sealed record JoinLine
         host = "";
         port = DefaultPort;
         error = null;
+        // What is behind these belongs to the parameters, whatever it does here: it might be the token, which no message repeats.
+        int shown = authority.IndexOfAny('&', '=');
+        string shownAuthority = (shown < 0 ? authority : authority[..shown]).ToString();
         bool inBrackets = authority.StartsWith("[", StringComparison.Ordinal);
         int end = inBrackets ? authority.IndexOf(']') + 1 : authority.IndexOf(':');
         if (end <= 0 && !inBrackets)
@@ -108,7 +111,7 @@ public sealed record JoinLine
         ReadOnlySpan<char> number = authority[end..];
         if (inBrackets ? !TryReadIPv6(name, out host) : !TryReadHost(name, out host))
         {
-            error = $"'{authority}' does not begin with a host: a DNS name, an IPv4 address, or an IPv6 address in brackets.";
+            error = $"'{shownAuthority}' does not begin with a host: a DNS name, an IPv4 address, or an IPv6 address in brackets.";
             return false;
         }
         if (number.IsEmpty)
@@ -117,7 +120,7 @@ public sealed record JoinLine
             && int.TryParse(number[1..], NumberStyles.None, CultureInfo.InvariantCulture, out port)
             && port is > 0 and <= 65535;
         if (!valid)
-            error = $"'{authority}' does not end in a port: a colon and a number from 1 to 65535.";
+            error = $"'{shownAuthority}' does not end in a port: a colon and a number from 1 to 65535.";
         return valid;
     }
 

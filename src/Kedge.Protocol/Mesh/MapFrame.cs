@@ -8,7 +8,7 @@ public enum MapFrameType
     /// <summary>A type of a later version: to be ignored.</summary>
     Unknown,
 
-    /// <summary>The first of every stream: whose revisions and whose sequence of endpoints follow.</summary>
+    /// <summary>The first of every stream: whose revisions and whose sequence follow.</summary>
     Open,
 
     /// <summary>A snapshot begins: what is not put before the next commit is gone.</summary>
@@ -58,8 +58,8 @@ public readonly ref struct MapFrame
     /// <summary>The revision of <see cref="MapFrameType.Commit"/> and <see cref="MapFrameType.Bookmark"/>.</summary>
     public long Revision { get; private init; }
 
-    /// <summary>The number in the sequence of endpoints, beside <see cref="Revision"/>.</summary>
-    public long Endpoints { get; private init; }
+    /// <summary>The number in the epoch's sequence, beside <see cref="Revision"/>.</summary>
+    public long Sequence { get; private init; }
 
     /// <summary>How many nodes the zone has at <see cref="Revision"/>, the one that reads included: what finds out a map that is wrong.</summary>
     public long Count { get; private init; }
@@ -120,8 +120,8 @@ public readonly ref struct MapFrame
             return frame with { Epoch = Next(ref reader).GetGuid() };
         if (reader.ValueTextEquals("revision"u8))
             return frame with { Revision = Next(ref reader).GetInt64() };
-        if (reader.ValueTextEquals("endpoints"u8))
-            return frame with { Endpoints = Next(ref reader).GetInt64() };
+        if (reader.ValueTextEquals("sequence"u8))
+            return frame with { Sequence = Next(ref reader).GetInt64() };
         if (reader.ValueTextEquals("count"u8))
             return frame with { Count = Next(ref reader).GetInt64() };
         if (reader.ValueTextEquals("time"u8))
@@ -163,7 +163,7 @@ public readonly ref struct MapFrame
         MapFrameType.Open when Store == Guid.Empty || Epoch == Guid.Empty => "A stream that opens names its store and its epoch.",
         MapFrameType.Put or MapFrameType.Remove when Resource.Length == 0 => "It names no resource.",
         MapFrameType.Put when Value.IsEmpty => "It has no value.",
-        MapFrameType.Commit or MapFrameType.Bookmark when Revision <= 0 || Endpoints < 0 || Count < 0 => "It says no revision.",
+        MapFrameType.Commit or MapFrameType.Bookmark when Revision <= 0 || Sequence < 0 || Count < 0 => "It says no revision.",
         _ => null,
     };
 }

@@ -40,24 +40,24 @@ public static class MapFrameWriter
 
     /// <summary>Everything since the last commit holds.</summary>
     /// <param name="revision">The revision, above 0.</param>
-    /// <param name="endpoints">The number in the sequence of endpoints.</param>
+    /// <param name="sequence">The number in the epoch's sequence.</param>
     /// <param name="count">How many nodes the zone has.</param>
-    public static byte[] Commit(long revision, long endpoints, int count) => Write("commit", json =>
+    public static byte[] Commit(long revision, long sequence, int count) => Write("commit", json =>
     {
         json.WriteNumber("revision"u8, revision);
-        json.WriteNumber("endpoints"u8, endpoints);
+        json.WriteNumber("sequence"u8, sequence);
         json.WriteNumber("count"u8, count);
     });
 
     /// <summary>Nothing has happened, and the stream is alive.</summary>
     /// <param name="revision">The revision, above 0.</param>
-    /// <param name="endpoints">The number in the sequence of endpoints.</param>
+    /// <param name="sequence">The number in the epoch's sequence.</param>
     /// <param name="count">How many nodes the zone has.</param>
     /// <param name="time">The controller's clock.</param>
-    public static byte[] Bookmark(long revision, long endpoints, int count, DateTimeOffset time) => Write("bookmark", json =>
+    public static byte[] Bookmark(long revision, long sequence, int count, DateTimeOffset time) => Write("bookmark", json =>
     {
         json.WriteNumber("revision"u8, revision);
-        json.WriteNumber("endpoints"u8, endpoints);
+        json.WriteNumber("sequence"u8, sequence);
         json.WriteNumber("count"u8, count);
         json.WriteString("time"u8, time);
     });

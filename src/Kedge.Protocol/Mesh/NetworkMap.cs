@@ -142,7 +142,7 @@ public sealed class NetworkMap
             destination.Write(Frame(peer));
         foreach ((Guid id, PeerEndpoint[] endpoints) in _endpoints)
             destination.Write(MapFrameWriter.Put(id, MapValue.Write(endpoints)));
-        destination.Write(MapFrameWriter.Commit(_position.Revision, _position.Endpoints, _peers.Count + (Self is null ? 0 : 1)));
+        destination.Write(MapFrameWriter.Commit(_position.Revision, _position.Sequence, _peers.Count + (Self is null ? 0 : 1)));
     }
 
     private static byte[] Frame(MapPeer peer) => MapFrameWriter.Put(peer.Id, MapValue.Write(peer));
@@ -206,7 +206,7 @@ public sealed class NetworkMap
         foreach ((string resource, object? value) in _staged.Where(entry => entry.Value is PeerEndpoint[]))
             ApplyEndpoints(resource, (PeerEndpoint[])value!);
         Forget();
-        _position = new MapPosition(open.Store, frame.Revision, open.Epoch, frame.Endpoints);
+        _position = new MapPosition(open.Store, frame.Revision, open.Epoch, frame.Sequence);
         _diverged = false;
         if (Count() != frame.Count)
             Diverge();
@@ -218,7 +218,7 @@ public sealed class NetworkMap
         if (_open is not { } open || !Follows(open.Store, frame.Revision) || Count() != frame.Count)
             return Diverge();
         ControllerTime = frame.Time;
-        _position = new MapPosition(open.Store, frame.Revision, open.Epoch, frame.Endpoints);
+        _position = new MapPosition(open.Store, frame.Revision, open.Epoch, frame.Sequence);
         return MapOutcome.Alive;
     }
 

@@ -71,6 +71,9 @@ public sealed class ZonePeers(Admission admission, TimeSpan sessionLifetime)
             Choose(peer.Id, byKey.GetValueOrDefault(peer.Certificate.WireGuardKey), now, wallClock))));
     }
 
+    /// <summary>Where a peer may be reached, best first.</summary>
+    public IReadOnlyList<Endpoint> CandidatesOf(Guid id) => _endpoints.TryGetValue(id, out PeerEndpoints? endpoints) ? endpoints.Candidates : [];
+
     /// <summary>What an interface leads to besides the zone's own prefixes: the networks behind the peers.</summary>
     /// <param name="zone">The zone's prefixes.</param>
     public IReadOnlyList<IpPrefix> ChildPrefixes(IReadOnlyCollection<IpPrefix> zone) =>

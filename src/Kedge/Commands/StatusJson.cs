@@ -11,28 +11,38 @@ namespace Kedge.Commands;
 public static class StatusJson
 {
     /// <summary>Puts a device's state in one JSON object and a line feed, without secrets. What is not there is null.</summary>
-    public static string Format(string name, DeviceStatus status)
+    public static string Format(string name, DeviceStatus status) => Write(json => Write(json, name, status));
+
+    /// <summary>Writes one JSON document and a line feed, as all commands about devices do.</summary>
+    internal static string Write(Action<Utf8JsonWriter> document)
     {
         // Base64 is full of '+', which the default encoder would escape for the sake of HTML.
         var options = new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer, options))
         {
-            json.WriteStartObject();
-            json.WriteString("interface", name);
-            json.WriteString("publicKey", status.PublicKey?.ToString());
-            json.WriteNumber("listenPort", status.ListenPort);
-            json.WriteNumber("fwmark", status.Fwmark);
-            json.WriteNumber("mtu", status.Mtu);
-            json.WriteStartArray("peers");
-            foreach (PeerStatus peer in status.Peers)
-                Write(json, peer);
-            json.WriteEndArray();
-            Write(json, "drops", status.Drops);
-            Write(json, "figures", status.Gauges);
-            json.WriteEndObject();
+            document(json);
         }
         return Encoding.UTF8.GetString(buffer.WrittenSpan) + "\n";
+    }
+
+    /// <summary>Writes a device's state as an object, with what else there is to say about it.</summary>
+    internal static void Write(Utf8JsonWriter json, string name, DeviceStatus status, Action? more = null)
+    {
+        json.WriteStartObject();
+        json.WriteString("interface", name);
+        json.WriteString("publicKey", status.PublicKey?.ToString());
+        json.WriteNumber("listenPort", status.ListenPort);
+        json.WriteNumber("fwmark", status.Fwmark);
+        json.WriteNumber("mtu", status.Mtu);
+        json.WriteStartArray("peers");
+        foreach (PeerStatus peer in status.Peers)
+            Write(json, peer);
+        json.WriteEndArray();
+        Write(json, "drops", status.Drops);
+        Write(json, "figures", status.Gauges);
+        more?.Invoke();
+        json.WriteEndObject();
     }
 
     private static void Write(Utf8JsonWriter json, PeerStatus peer)

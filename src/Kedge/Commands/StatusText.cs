@@ -23,6 +23,13 @@ public static class StatusText
             AppendTable(text, "", status.Peers.Select(peer => PeerRow(peer, now)).Prepend(
                 ["PEER", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT", "KEEPALIVE", "PSK", "ALLOWED IPS"]));
         }
+        return text.Append(FormatCounts(status)).ToString();
+    }
+
+    /// <summary>What a device has dropped and why, and its figures; nothing where all are zero.</summary>
+    internal static string FormatCounts(DeviceStatus status)
+    {
+        var text = new StringBuilder();
         AppendCounts(text, "dropped", status.Drops);
         AppendCounts(text, "figures", status.Gauges);
         return text.ToString();
@@ -61,7 +68,7 @@ public static class StatusText
         AppendTable(text, "  ", rows);
     }
 
-    private static void AppendTable(StringBuilder text, string indentation, IEnumerable<string[]> rows)
+    internal static void AppendTable(StringBuilder text, string indentation, IEnumerable<string[]> rows)
     {
         string[][] cells = [.. rows];
         int[] widths = [.. Enumerable.Range(0, cells[0].Length).Select(column => cells.Max(row => row[column].Length))];
@@ -74,7 +81,7 @@ public static class StatusText
         }
     }
 
-    private static string Age(TimeSpan age) => age switch
+    internal static string Age(TimeSpan age) => age switch
     {
         { Ticks: < 0 } => "in the future: check the clock",
         { TotalSeconds: < 120 } => $"{Number((long)age.TotalSeconds)} s ago",
@@ -83,7 +90,7 @@ public static class StatusText
         _ => $"{Number((long)age.TotalDays)} days ago",
     };
 
-    private static string Bytes(ulong count)
+    internal static string Bytes(ulong count)
     {
         double value = count;
         int unit = 0;

@@ -9,8 +9,21 @@ namespace Kedge.Commands;
 /// <param name="InterfaceName">The interface to make.</param>
 /// <param name="Mtu">Its MTU in bytes.</param>
 /// <param name="RuntimeDirectory">Where its configuration socket is.</param>
-/// <param name="StateDirectory">Where it keeps what must outlive it: the last timestamps used.</param>
-internal sealed record WgSettings(string InterfaceName, int Mtu, string RuntimeDirectory, string StateDirectory);
+/// <param name="StateDirectory">Where it keeps what must outlive it: the last timestamps used, and the state that it restores.</param>
+internal sealed record WgSettings(string InterfaceName, int Mtu, string RuntimeDirectory, string StateDirectory)
+{
+    /// <summary>Whether the interface stays when the process ends, and is adopted by the next one.</summary>
+    public bool IsPersistent { get; init; }
+
+    /// <summary>Whether the process begins as the one before it ended, and keeps its state for the next one.</summary>
+    public bool Restores { get; init; }
+
+    /// <summary>The network namespace that the interface is in; null for the process's own, where the UDP port always is.</summary>
+    public string? NetworkNamespace { get; init; }
+
+    /// <summary>The file with the private key; null where <c>wg</c> is to set it.</summary>
+    public string? PrivateKeyFile { get; init; }
+}
 
 /// <summary>
 /// <c>kedge wg INTERFACE</c>: a WireGuard device, as a drop-in for wireguard-go. In the foreground, unless the program was called by the
@@ -33,6 +46,28 @@ internal sealed class WgCommand : Command
 
     private readonly Option<int> _mtu = Setting.Number(
         "--mtu", "KEDGE_MTU", 68, 65535, TunDevice.DefaultMtu, "Bytes of the longest packet; 'ip link set' changes it later.");
+
+    private readonly Option<bool> _persistent = new("--persistent")
+    {
+        Description = "Leave the interface, its addresses and routes when the process ends; adopt the interface of this name if there is one.",
+    };
+
+    private readonly Option<bool> _restore = new("--restore")
+    {
+        Description = "Begin with the peers that the process before this one had, and keep them on disk for the next one.",
+    };
+
+    private readonly Option<string> _namespace = new("--netns")
+    {
+        Description = "Put the interface into a network namespace of 'ip netns'; the UDP port stays outside.",
+        HelpName = "NAME",
+    };
+
+    private readonly Option<string> _privateKeyFile = new("--private-key-file")
+    {
+        Description = "A file with the private key, as 'wg genkey' prints it; else 'wg' sets the key.",
+        HelpName = "FILE",
+    };
 
     private readonly Option<string> _runtimeDirectory = RuntimeDirectory.Option();
 
@@ -58,7 +93,8 @@ internal sealed class WgCommand : Command
                 result.AddError($"'{name}' cannot be an interface's name here: the kernel takes '%' for a pattern.");
         });
         Arguments.Add(_interface);
-        Option[] options = [_foreground, _mtu, _runtimeDirectory, _stateDirectory, _logLevel, _logFile];
+        Option[] options =
+            [_foreground, _mtu, _persistent, _restore, _namespace, _privateKeyFile, _runtimeDirectory, _stateDirectory, _logLevel, _logFile];
         foreach (Option option in options)
             Options.Add(option);
         SetAction(call =>
@@ -82,7 +118,13 @@ internal sealed class WgCommand : Command
             name,
             call.GetValue(_mtu),
             Path.GetFullPath(call.GetRequiredValue(_runtimeDirectory)),
-            Path.GetFullPath(call.GetRequiredValue(_stateDirectory)));
+            Path.GetFullPath(call.GetRequiredValue(_stateDirectory)))
+        {
+            IsPersistent = call.GetValue(_persistent),
+            Restores = call.GetValue(_restore),
+            NetworkNamespace = call.GetValue(_namespace),
+            PrivateKeyFile = call.GetValue(_privateKeyFile) is { } path ? Path.GetFullPath(path) : null,
+        };
         string logFile = call.GetRequiredValue(_logFile);
         ILogger log = new LineLog(
             name, LineLog.ParseLevel(call.GetRequiredValue(_logLevel)), logFile.Length == 0 ? null : Path.GetFullPath(logFile));

@@ -1,8 +1,7 @@
 using System.Runtime.InteropServices;
-using Kedge.Linux;
-using Kedge.Linux.Netlink;
 using Kedge.Linux.Tun;
 using Kedge.Linux.Udp;
+using Kedge.Node.ControlLink;
 using Kedge.Node.Dataplane;
 using Kedge.Node.Uapi;
 using Kedge.Protocol;
@@ -16,7 +15,8 @@ namespace Kedge.Commands;
 internal static class WgDevice
 {
     /// <summary>
-    /// Makes the device and runs it until SIGTERM or SIGINT, the deletion of its interface, or that of its socket. Leaves nothing behind.
+    /// Makes the device and runs it until SIGTERM or SIGINT, the deletion of its interface, or that of its socket. Leaves nothing behind, but
+    /// a persistent interface where that was asked for.
     /// </summary>
     /// <param name="settings">What to make.</param>
     /// <param name="log">Where it tells what happens.</param>
@@ -30,12 +30,15 @@ internal static class WgDevice
 
         // The socket comes first, because it is the claim to the name; who connects now waits for the server.
         using UapiSocket socket = UapiSocket.Listen(settings.RuntimeDirectory, settings.InterfaceName);
-        using TunDevice tun = CreateTun(settings);
-        using var link = new LinkMonitor(InterfaceName.ToIndex(tun.Name));
+        using TunInterface tun = TunInterface.Open(
+            settings.InterfaceName, settings.Mtu, settings.IsPersistent, settings.NetworkNamespace);
         using var port = new UdpPort();
-        using var dataplane = new Dataplane(tun, port, link, new TimestampFile(settings.StateDirectory), Timing.Default, log);
+        using var dataplane = new Dataplane(tun.Device, port, tun.Link, new TimestampFile(settings.StateDirectory), Timing.Default, log);
+        NodeStateFile? file = settings.Restores ? new(new NodeFolder(settings.StateDirectory, settings.InterfaceName).Node) : null;
+        string? keyFile = Restore(dataplane, settings, file, log);
         dataplane.Start();
-        await using var server = new UapiServer(socket, () => Status(dataplane, tun, port), dataplane.Apply, log);
+        await using StateRecorder? recorder = file is null ? null : new(file, dataplane.Status, keyFile, log);
+        await using var server = new UapiServer(socket, () => Status(dataplane, tun.Device, port), Apply, log);
 
         ready();
         Log.Ready(log, socket.Path);
@@ -47,6 +50,12 @@ internal static class WgDevice
             Log.EndsWithoutSocket(log, socket.Path);
         else
             await ended; // throws what ended the data plane, if it was not the interface's deletion
+
+        void Apply(DeviceChange change)
+        {
+            dataplane.Apply(change);
+            recorder?.Applied(change);
+        }
     }
 
     /// <summary>What the data plane tells, and what the kernel lost on either side of it.</summary>
@@ -77,23 +86,28 @@ internal static class WgDevice
             signalled.TrySetResult();
         });
 
-    private static TunDevice CreateTun(WgSettings settings)
+    /// <summary>Makes the device what it was, as far as that was kept, and gives it its key.</summary>
+    /// <returns>The file with the key; null where nobody has named one.</returns>
+    private static string? Restore(Dataplane dataplane, WgSettings settings, NodeStateFile? file, ILogger log)
     {
+        NodeState state = file?.Read((path, reason) => Log.StateDamaged(log, path, reason)) ?? new NodeState();
+        string? keyFile = settings.PrivateKeyFile ?? state.PrivateKeyFile;
+        using DeviceChange change = state.ToChange();
         try
         {
-            return TunDevice.Create(settings.InterfaceName, settings.Mtu);
+            if (keyFile is not null)
+                change.PrivateKey = PrivateKeyFile.Read(keyFile);
         }
-        catch (LinuxException e) when (e.Errno is Errno.EPERM or Errno.EACCES)
+        catch (UserError e) when (settings.PrivateKeyFile is null)
         {
-            throw new UserError($"{e.Message}. An interface can be made by root only, or with the capability CAP_NET_ADMIN.", e);
+            Log.KeyUnknown(log, e.Message);
         }
-        catch (LinuxException e) when (e.Errno is Errno.ENOENT or Errno.ENODEV or Errno.ENXIO)
-        {
-            throw new UserError($"{e.Message}. Load the module with 'modprobe tun'; a container needs the device /dev/net/tun.", e);
-        }
-        catch (LinuxException e)
-        {
-            throw new UserError($"{e.Message}. Choose another name, or delete what has it: ip link delete {settings.InterfaceName}", e);
-        }
+        if (keyFile is null && state.Peers.Count > 0)
+            Log.KeyUnknown(log, "nobody has named its file. Name it with --private-key-file, or set it with 'wg set'.");
+        dataplane.Restore(change, state.ActivePeers(DateTimeOffset.UtcNow));
+        state.Clear();
+        if (state.Peers.Count > 0)
+            Log.Restored(log, state.Peers.Count);
+        return keyFile;
     }
 }

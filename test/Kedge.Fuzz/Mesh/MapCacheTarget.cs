@@ -25,7 +25,7 @@ public sealed class MapCacheTarget : Target
             """{"type":"open","store":"00000000-0000-0000-0000-000000000001","epoch":"00000000-0000-0000-0000-000000000002","time":"2026-01-02T03:04:05+00:00"}""" + "\n",
             """{"type":"snapshot"}""" + "\n",
             """{"type":"put","resource":"peer/00000000-0000-0000-0000-000000000003","value":{"certificate":"AAAA"}}""" + "\n",
-            """{"type":"commit","revision":2,"endpoints":1,"count":1}""" + "\n",
+            """{"type":"commit","revision":2,"sequence":1,"count":1}""" + "\n",
             "null", "\n", "\"network\":null",
         }.Select(Encoding.UTF8.GetBytes),
     ];

@@ -125,7 +125,7 @@ public sealed class NodeRefusalTests : IDisposable
     [Fact]
     public void A_subject_that_is_not_one_label_is_a_bad_name()
     {
-        foreach (string name in (string[])["", "two words", "-x", "x-", "a.b", "a_b", "bücke", "nul\0", "bell\a", new string('x', 64)])
+        foreach (string name in (string[])["", "two words", "Buoy-7", "-x", "x-", "a.b", "a_b", "bücke", "nul\0", "bell\a", new string('x', 64)])
         {
             _forge.Subject = Der.Name(0x0C, name);
             Refused(CertificateRefusal.BadName);

@@ -28,7 +28,7 @@ internal sealed class ControllerConnection : IDisposable
     {
         _address = login.Url.GetLeftPart(UriPartial.Authority);
         _timeout = timeout;
-        _http = new HttpClient(new PinnedServer(login.Pin).CreateHandler())
+        _http = new HttpClient(new PinnedServer(login.Pin, TimeProvider.System).CreateHandler())
         {
             BaseAddress = new Uri(login.Url, "/api/v1/"),
             Timeout = timeout,

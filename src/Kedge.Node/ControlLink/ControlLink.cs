@@ -1,0 +1,264 @@
+using System.Net;
+using System.Net.Sockets;
+using Kedge.Linux.Processes;
+using Kedge.Protocol;
+using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Mesh;
+using Kedge.Protocol.Stun;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>
+/// The control link of one joined zone, as a process: it follows the map of the controller, and keeps the node process, the routes and the disk
+/// at what the map says. It starts from what is on disk, and whatever goes away later (the controller, the node process, the disk) it goes on
+/// with the rest. Killed at any moment it loses no packet, because none passes through it.
+/// </summary>
+public sealed class ControlLink : IDisposable
+{
+    private static readonly TimeSpan TickInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan TellInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ResolveInterval = TimeSpan.FromMinutes(5);
+
+    private readonly RunFolder _run;
+    private readonly NodeKeys _keys;
+    private readonly LinkedZone _zone;
+    private readonly ControllerAddress _controller;
+    private readonly RenewalSchedule _renewal;
+    private readonly Problems _problems;
+    private readonly ILogger _log;
+    private volatile ControllerConnection _connection;
+
+    /// <summary>Puts the parts together; nothing happens before <see cref="RunAsync"/>.</summary>
+    /// <param name="folder">The node's folder: it has joined.</param>
+    /// <param name="run">The interface's runtime folder, which exists.</param>
+    /// <param name="runtimeDirectory">Where the node process's socket is.</param>
+    /// <param name="log">Where is told what happens.</param>
+    /// <exception cref="UserError">The interface has not joined, or what is on disk cannot be used.</exception>
+    public ControlLink(NodeFolder folder, RunFolder run, string runtimeDirectory, ILogger log)
+    {
+        Membership membership = Membership.Read(folder) ?? throw NotJoined(folder, "has not joined a network");
+        CertificateFile certificate = CertificateFile.Read(folder.Certificate) ?? throw NotJoined(folder, "has no certificate yet");
+        (_run, _log) = (run, log);
+        _problems = new Problems(log);
+        _keys = NodeKeys.Open(folder, membership.Settings.PrivateKeyFile);
+        _controller = membership.ControllerAddress;
+        var process = new NodeProcess(runtimeDirectory, folder.InterfaceName, _problems);
+        _zone = new LinkedZone(folder, membership, certificate, _keys, process, new VerifiedCertificates(), _problems, log);
+        _renewal = new RenewalSchedule(Random.Shared);
+        _renewal.Plan(certificate.Node, DateTimeOffset.UtcNow);
+        _connection = new ControllerConnection(_controller.Url.ToString(), Connected: false, Since: null, LastError: null);
+    }
+
+    /// <summary>Runs until it is cancelled.</summary>
+    /// <param name="ready">Called once the node process and the routes are as the map on disk has them.</param>
+    /// <param name="ending">Ends it.</param>
+    /// <exception cref="UserError">Another control link has the interface.</exception>
+    public async Task RunAsync(Action ready, CancellationToken ending)
+    {
+        using ProcessLock claim = ProcessLock.TryTake(_run.LinkLock)
+            ?? throw new UserError($"Another control link runs for this interface, process {ProcessLock.Holder(_run.LinkLock)?.Id}. 'kedge down' ends it.");
+        await using var status = new StatusSocket(_run.StatusSocket, () => _zone.Status(_connection, _renewal.DueAt));
+        await Task.WhenAll(
+            Forever(() => TickAsync(ready, ending), ending),
+            Forever(() => ResolveAsync(ending), ending),
+            Forever(() => FollowAsync(ending), ending));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _zone.Dispose();
+        _keys.Dispose();
+    }
+
+    private static UserError NotJoined(NodeFolder folder, string what) =>
+        new($"{folder.InterfaceName} {what}: there is nothing to run it with in {folder.Path}. Join with 'kedge up --interface {folder.InterfaceName} --join-file FILE'.");
+
+    // A defect in one part must not end the others, nor itself for good: it is told, and tried again.
+    private async Task Forever(Func<Task> run, CancellationToken ending)
+    {
+        while (!ending.IsCancellationRequested)
+        {
+            try
+            {
+                await run();
+            }
+            catch (OperationCanceledException) when (ending.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception)
+            {
+                Log.LinkFailed(_log, exception);
+                await Task.Delay(TimeSpan.FromSeconds(5), ending).ContinueWith(_ => { }, TaskScheduler.Default);
+            }
+        }
+    }
+
+    private async Task TickAsync(Action ready, CancellationToken ending)
+    {
+        bool wasReady = false;
+        while (true)
+        {
+            _zone.Tick();
+            if (!wasReady && _zone.IsReady)
+            {
+                wasReady = true;
+                ready();
+            }
+            // Until it is ready somebody waits for it.
+            await Task.Delay(wasReady ? TickInterval : TickInterval / 10, ending);
+        }
+    }
+
+    /// <summary>Finds the addresses of the controller and of the STUN servers. What cannot be found keeps the addresses that it had.</summary>
+    private async Task ResolveAsync(CancellationToken ending)
+    {
+        Dictionary<string, IPAddress[]> known = [];
+        while (true)
+        {
+            IReadOnlyList<string> names = _zone.StunServerNames;
+            List<Endpoint> servers = [];
+            IpAddress[] controller = await FindAsync(_controller.Url.IdnHost);
+            foreach (string name in names)
+            {
+                if (TrySplit(name, out string host, out ushort port))
+                    servers.AddRange((await FindAsync(host)).Select(address => new Endpoint(address, port)));
+            }
+            _zone.UseUnderlay(controller, [.. servers.Where(StunClient.CanAsk).Distinct().Take(StunClient.MaximumServers)]);
+            // Again when the map names others, and from time to time.
+            for (TimeSpan waited = default; waited < ResolveInterval && _zone.StunServerNames.SequenceEqual(names); waited += TickInterval)
+                await Task.Delay(TickInterval, ending);
+        }
+
+        async Task<IpAddress[]> FindAsync(string host)
+        {
+            try
+            {
+                known[host] = await Dns.GetHostAddressesAsync(host.Trim('[', ']'), ending);
+            }
+            catch (SocketException)
+            {
+                // The names' server may be away just now.
+            }
+            return [.. known.GetValueOrDefault(host, []).Select(address => IpAddress.FromBytes(address.GetAddressBytes()))];
+        }
+    }
+
+    private static bool TrySplit(string server, out string host, out ushort port)
+    {
+        int colon = server.LastIndexOf(':');
+        host = colon < 0 ? server : server[..colon];
+        port = 0;
+        return colon > 0 && ushort.TryParse(server[(colon + 1)..], out port) && port != 0;
+    }
+
+    /// <summary>Keeps the map stream open.</summary>
+    private async Task FollowAsync(CancellationToken ending)
+    {
+        var backoff = new Backoff(Random.Shared);
+        while (true)
+        {
+            TimeSpan? spread = null;
+            string reason = "It has ended the connection.";
+            try
+            {
+                using var client = new ControllerClient(_controller, _zone.Certificate.Node.Der, _keys.Identity, TimeProvider.System);
+                spread = await FollowAsync(client, backoff, ending);
+            }
+            catch (ControllerException exception)
+            {
+                reason = exception.Message;
+            }
+            TimeSpan wait = spread is { } bound ? backoff.Next(bound) : backoff.Next();
+            _connection = new(_controller.Url.ToString(), Connected: false, DateTimeOffset.UtcNow, reason);
+            Log.Disconnected(_log, _controller.Url.ToString(), reason, Math.Round(wait.TotalSeconds, 1));
+            await Task.Delay(wait, ending);
+        }
+    }
+
+    /// <summary>Follows the stream to its end.</summary>
+    /// <returns>The time within which the controller wants nodes back; null where it has not said.</returns>
+    private async Task<TimeSpan?> FollowAsync(ControllerClient client, Backoff backoff, CancellationToken ending)
+    {
+        using CancellationTokenSource session = CancellationTokenSource.CreateLinkedTokenSource(ending);
+        Task? telling = null;
+        try
+        {
+            await foreach (ReadOnlyMemory<byte> line in client.WatchAsync(_zone.Position, session.Token))
+            {
+                if (telling is null)
+                {
+                    backoff.Succeeded();
+                    _connection = new(_controller.Url.ToString(), Connected: true, DateTimeOffset.UtcNow, LastError: null);
+                    Log.Connected(_log, _controller.Url.ToString());
+                    telling = Forever(() => TellAsync(client, session.Token), session.Token);
+                }
+                MapOutcome outcome = _zone.Apply(line.Span);
+                if (outcome == MapOutcome.Ending)
+                    return _zone.ReconnectWithin;
+                if (outcome == MapOutcome.Diverged)
+                    return TimeSpan.FromSeconds(1);
+            }
+            return null;
+        }
+        finally
+        {
+            await session.CancelAsync();
+            if (telling is not null)
+                await telling;
+        }
+    }
+
+    /// <summary>Tells the controller what it should know, and asks for a new certificate when it is time, while the stream is open.</summary>
+    private async Task TellAsync(ControllerClient client, CancellationToken session)
+    {
+        EndpointReport? reported = null;
+        MapAcknowledgement? acknowledged = null;
+        while (true)
+        {
+            EndpointReport report = _zone.Report();
+            if (reported is null || !report.Endpoints.SequenceEqual(reported.Endpoints))
+                reported = await TryTell("endpoints", () => client.ReportEndpointsAsync(report, session)) ? report : reported;
+            if (_zone.AcknowledgementAfter(acknowledged) is { } acknowledgement)
+                acknowledged = await TryTell("acknowledgement", () => client.AcknowledgeAsync(acknowledgement, session)) ? acknowledgement : acknowledged;
+            if (_renewal.IsDue(DateTimeOffset.UtcNow))
+                await RenewAsync(client, session);
+            await Task.Delay(TellInterval, session);
+        }
+    }
+
+    private async Task RenewAsync(ControllerClient client, CancellationToken session)
+    {
+        NodeCertificate before = _zone.Certificate.Node;
+        bool renewed = await TryTell("renewal", async () =>
+        {
+            EnrolmentResult result = await client.RenewAsync(session);
+            if (result.Certificate is { } text)
+                _zone.TryRenew(Convert.FromBase64String(text), [.. result.Authorities.Select(Convert.FromBase64String)]);
+        });
+        NodeCertificate now = _zone.Certificate.Node;
+        if (renewed && now.Fingerprint != before.Fingerprint)
+            _renewal.Plan(now, DateTimeOffset.UtcNow);
+        else
+            _renewal.Retry(DateTimeOffset.UtcNow);
+    }
+
+    private async Task<bool> TryTell(string what, Func<Task> tell)
+    {
+        try
+        {
+            await tell();
+            _problems.Set(what, null);
+            return true;
+        }
+        catch (Exception e) when (e is ControllerException or FormatException)
+        {
+            _problems.Set(what, $"The controller did not take this node's {what}: {e.Message}");
+            return false;
+        }
+    }
+}

@@ -1,0 +1,222 @@
+using System.Security.Cryptography;
+using Kedge.Linux;
+using Kedge.Protocol;
+using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Enrolment;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>
+/// How a node becomes part of a network: it makes its keys, asks, waits where somebody has to agree, checks what it is given, and keeps it.
+/// Whatever is interrupted is gone on with by the next attempt.
+/// </summary>
+/// <param name="folder">The node's folder, which exists.</param>
+/// <param name="say">Told what is waited for, as sentences.</param>
+/// <param name="clock">What time it is.</param>
+public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider clock)
+{
+    private const int Attempts = 5;
+    private static readonly TimeSpan AttemptInterval = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan FirstInquiry = TimeSpan.FromSeconds(1), LongestInquiry = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// Joins, or asks for something else than before, or does nothing where the node has joined with these settings already.
+    /// </summary>
+    /// <param name="line">The join line; null for a node that has joined.</param>
+    /// <param name="settings">What is asked for.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <exception cref="UserError">It cannot be; the message says why and what to do.</exception>
+    public async Task<Membership> JoinAsync(JoinLine? line, NodeSettings settings, CancellationToken cancellation)
+    {
+        Membership? before = Membership.Read(folder);
+        if (before is null && line is null)
+        {
+            throw new UserError(
+                $"{folder.InterfaceName} has not joined a network yet. Give the join line with --join-file FILE, by standard input (--join-file -) or in KEDGE_JOIN.");
+        }
+        if (before is not null && line is not null)
+            RefuseOther(before, line);
+        ControllerAddress controller = line is null ? before!.ControllerAddress : ControllerAddress.Of(line);
+        using NodeKeys keys = NodeKeys.Open(folder, settings.PrivateKeyFile);
+        bool asksForTheSame = before is not null && AsksForTheSame(before.Settings, settings) && HasSameKey(before, keys);
+        if (asksForTheSame && before!.Status == Membership.Active && File.Exists(folder.Certificate))
+            return Keep(before with { Settings = settings, Controller = controller.Url.ToString() });
+
+        CertificateFile? certificate = before is null ? null : CertificateFile.Read(folder.Certificate);
+        using var client = new ControllerClient(controller, certificate?.Node.Der, certificate is null ? null : keys.Identity, clock);
+        EnrolmentResult result = asksForTheSame
+            ? await AskAsync(() => client.InquireAsync(keys.Identity, cancellation), cancellation)
+            : await AskAsync(() => EnrolAsync(client, keys, line?.Token, settings, cancellation), cancellation);
+        Membership membership = Keep(ToMembership(controller, settings, result));
+        (membership, result) = await WaitUntilActiveAsync(client, keys, membership, result, cancellation);
+        Use(result, membership, keys);
+        return Keep(membership with { Status = Membership.Active });
+    }
+
+    /// <summary>A name for the node where nobody has given one: the machine's, as a DNS label (RFC 1123 section 2.1).</summary>
+    public static string DefaultName(string machine)
+    {
+        string label = machine.Split('.')[0].ToLowerInvariant();
+        string cleaned = string.Concat(label.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')).Trim('-');
+        return cleaned.Length == 0 ? "node" : cleaned[..Math.Min(cleaned.Length, 63)].TrimEnd('-');
+    }
+
+    private static void RefuseOther(Membership before, JoinLine line)
+    {
+        if (before.Network != line.Network.ToString())
+        {
+            throw new UserError(
+                $"This interface is part of another network already, of {before.Controller}. "
+                + "Leave that one first with 'kedge down --leave', or join with another --interface.");
+        }
+    }
+
+    // A certificate is for one key: with another one the node has to be certified anew.
+    private bool HasSameKey(Membership before, NodeKeys keys) =>
+        before.Status == Membership.Pending || CertificateFile.Read(folder.Certificate)?.Node.WireGuardKey == keys.WireGuardPublicKey;
+
+    private static bool AsksForTheSame(NodeSettings before, NodeSettings now) =>
+        before.Name == now.Name
+        && before.Zone == now.Zone
+        && before.Ephemeral == now.Ephemeral
+        && before.RequestedAddresses.SequenceEqual(now.RequestedAddresses)
+        && before.ChildPrefixes.SequenceEqual(now.ChildPrefixes);
+
+    private static async Task<EnrolmentResult> EnrolAsync(
+        ControllerClient client, NodeKeys keys, string? token, NodeSettings settings, CancellationToken cancellation)
+    {
+        var request = new EnrolmentRequest
+        {
+            Name = settings.Name ?? DefaultName(Environment.MachineName),
+            Zone = settings.Zone,
+            IdentityKey = keys.IdentityPublicKey.ToString(),
+            WireGuardKey = keys.WireGuardPublicKey.ToString(),
+            RequestedAddresses = settings.RequestedAddresses,
+            ChildPrefixes = settings.ChildPrefixes,
+            Ephemeral = settings.Ephemeral,
+        };
+        byte[] wireGuardKey = keys.WireGuardKey.ToArray();
+        try
+        {
+            return await client.EnrolAsync(request, token, keys.Identity, wireGuardKey, cancellation);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(wireGuardKey);
+        }
+    }
+
+    /// <summary>Asks a few times, because an answer may be lost, and to ask again does no harm.</summary>
+    private async Task<EnrolmentResult> AskAsync(Func<Task<EnrolmentResult>> ask, CancellationToken cancellation)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await ask();
+            }
+            catch (ControllerException exception) when (exception.IsRefusal || attempt == Attempts)
+            {
+                throw exception.ToUserError();
+            }
+            catch (ControllerException exception)
+            {
+                if (attempt == 1)
+                    say($"{exception.Message} Trying again.");
+                await Task.Delay(AttemptInterval, clock, cancellation);
+            }
+        }
+    }
+
+    private async Task<(Membership, EnrolmentResult)> WaitUntilActiveAsync(
+        ControllerClient client, NodeKeys keys, Membership membership, EnrolmentResult result, CancellationToken cancellation)
+    {
+        string? said = null;
+        TimeSpan interval = FirstInquiry;
+        while (result.Status != Membership.Active || result.Certificate is null)
+        {
+            string reason = result.Reason ?? "it has to be certified";
+            if (reason != said)
+                say($"Node '{membership.Name}' of zone '{result.ZoneName}' is registered and waits: {reason}");
+            said = reason;
+            await Task.Delay(interval, clock, cancellation);
+            interval = TimeSpan.FromTicks(Math.Min(interval.Ticks * 2, LongestInquiry.Ticks));
+            try
+            {
+                result = await client.InquireAsync(keys.Identity, cancellation);
+                membership = Keep(ToMembership(membership.ControllerAddress, membership.Settings, result));
+            }
+            catch (ControllerException exception) when (!exception.IsRefusal)
+            {
+                if (said != exception.Message)
+                    say($"{exception.Message} Trying again.");
+                said = exception.Message;
+            }
+            catch (ControllerException exception)
+            {
+                throw exception.ToUserError();
+            }
+        }
+        return (membership, result);
+    }
+
+    private Membership ToMembership(ControllerAddress controller, NodeSettings settings, EnrolmentResult result) => new()
+    {
+        Controller = controller.Url.ToString(),
+        Network = controller.Network.ToString(),
+        Pin = controller.Pin.ToString(),
+        Settings = settings,
+        Status = Membership.Pending,
+        Name = settings.Name ?? DefaultName(Environment.MachineName),
+        NodeId = result.NodeId,
+        ZoneId = result.ZoneId,
+        ZoneName = result.ZoneName,
+        ZonePrefixes = result.ZonePrefixes,
+        Addresses = result.Addresses,
+        ChildPrefixes = result.ChildPrefixes,
+    };
+
+    /// <summary>Checks the certificate that was given, as every other node will, and keeps it.</summary>
+    private void Use(EnrolmentResult result, Membership membership, NodeKeys keys)
+    {
+        NodeCertificate? certificate = null;
+        byte[][] authorities = [];
+        CertificateRefusal? refusal;
+        try
+        {
+            authorities = [.. result.Authorities.Select(Convert.FromBase64String)];
+            refusal = NodeCertificate.TryParse(Convert.FromBase64String(result.Certificate!), out certificate, out CertificateRefusal unreadable)
+                ? certificate.CheckKeys(keys.IdentityPublicKey, keys.WireGuardPublicKey)
+                    ?? NetworkTrust.Create(Sha256Digest.Parse(membership.Network), authorities, []).Verify(certificate, membership.ZoneId, clock.GetUtcNow())
+                : unreadable;
+        }
+        catch (FormatException)
+        {
+            refusal = CertificateRefusal.Malformed;
+        }
+        if (refusal is { } reason)
+            throw new UserError($"The controller has sent a certificate that no node of the network would accept. {reason.Sentence()}");
+        try
+        {
+            new CertificateFile(certificate!, authorities).Write(folder.Certificate);
+        }
+        catch (LinuxException e)
+        {
+            throw new UserError($"The certificate cannot be kept: {e.Message}.", e);
+        }
+    }
+
+    private Membership Keep(Membership membership)
+    {
+        try
+        {
+            membership.Write(folder);
+            return membership;
+        }
+        catch (LinuxException e)
+        {
+            throw new UserError($"{folder.Membership} cannot be written: {e.Message}.", e);
+        }
+    }
+}

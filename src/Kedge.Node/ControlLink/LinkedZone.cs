@@ -1,0 +1,526 @@
+using Kedge.Linux;
+using Kedge.Linux.Namespaces;
+using Kedge.Node.Routing;
+using Kedge.Protocol;
+using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Mesh;
+using Kedge.Protocol.WireGuard;
+using Kedge.Protocol.WireGuard.Uapi;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>
+/// A zone that this node is in: its map, who of it is installed, what is on disk, and what the node process and the kernel are given. It
+/// reconciles: whatever they have, they are given what is missing and lose what is too much. Nothing here needs the controller, and nothing here
+/// ends for good: what fails is a problem that is told, and is tried again. Any thread; one at a time is inside.
+/// </summary>
+public sealed class LinkedZone : IDisposable
+{
+    /// <summary>How long changes of the map are collected before they are written; removals are written at once.</summary>
+    private static readonly TimeSpan SaveDelay = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan SaveRetry = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan RoutingInterval = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(60);
+
+    private readonly Lock _lock = new();
+    private readonly NodeFolder _folder;
+    private readonly MapFile _mapFile;
+    private readonly NodeKeys _keys;
+    private readonly NodeProcess _process;
+    private readonly VerifiedCertificates _certificates;
+    private readonly ILogger _log;
+    private readonly NetworkMap _map;
+
+    private Membership _membership;
+    private CertificateFile _certificate;
+    private IReadOnlyCollection<IpAddress> _underlay = [];
+    private IReadOnlyCollection<Endpoint> _stunServers = [];
+    private ZonePeers _peers;
+    private NetworkTrust _trust;
+    private Dictionary<string, string> _toldRefusals = [];
+    private ushort _lastPort;
+    private NatState _nat;
+
+    private bool _isDirty;
+    private Instant _saveAt = Instant.Never;
+    private Instant _routeAt;
+    private Instant _retryAt;
+    private MapPosition _saved;
+    private bool _isReady;
+
+    /// <summary>Starts from what is on disk.</summary>
+    /// <param name="folder">The node's folder.</param>
+    /// <param name="membership">What it has joined, active.</param>
+    /// <param name="certificate">Its certificate.</param>
+    /// <param name="keys">Its keys; stay the caller's.</param>
+    /// <param name="process">Its node process.</param>
+    /// <param name="certificates">What has been checked already.</param>
+    /// <param name="problems">Where is told what does not work.</param>
+    /// <param name="log">Where is told what happens.</param>
+    public LinkedZone(
+        NodeFolder folder, Membership membership, CertificateFile certificate, NodeKeys keys, NodeProcess process,
+        VerifiedCertificates certificates, Problems problems, ILogger log)
+    {
+        (_folder, _membership, _certificate, _keys, _process, _certificates, _log) =
+            (folder, membership, certificate, keys, process, certificates, log);
+        Problems = problems;
+        Sha256Digest network = Sha256Digest.Parse(membership.Network);
+        _mapFile = new MapFile(folder, network, membership.NodeId);
+        _map = _mapFile.Read((path, reason) => Log.FileNotUsed(_log, path, reason)) ?? new NetworkMap(membership.NodeId);
+        _trust = certificates.TrustOf(network, _map.Trust ?? new TrustResource(certificate.Authorities, []));
+        _peers = NewPeers(_mapFile.ReadKnown((path, reason) => Log.FileNotUsed(_log, path, reason)), new Vantage());
+        _peers.TakeAll(_map, DateTimeOffset.UtcNow);
+        _saved = _map.Position;
+        if (!_map.IsEmpty)
+            Log.MapRestored(_log, _peers.Admission.Admitted.Count, _map.Position.Revision);
+    }
+
+    /// <summary>What does not work at present.</summary>
+    public Problems Problems { get; }
+
+    /// <summary>The node's certificate.</summary>
+    public CertificateFile Certificate
+    {
+        get
+        {
+            lock (_lock)
+                return _certificate;
+        }
+    }
+
+    /// <summary>What was joined.</summary>
+    public Membership Membership
+    {
+        get
+        {
+            lock (_lock)
+                return _membership;
+        }
+    }
+
+    /// <summary>What to ask the controller to go on from.</summary>
+    public MapPosition Position
+    {
+        get
+        {
+            lock (_lock)
+                return _map.Position;
+        }
+    }
+
+    /// <summary>The STUN servers that the map names, as <c>HOST:PORT</c>.</summary>
+    public IReadOnlyList<string> StunServerNames
+    {
+        get
+        {
+            lock (_lock)
+                return _membership.Settings.InternalNetwork ? [] : _map.Settings?.StunServers ?? [];
+        }
+    }
+
+    /// <summary>The time within which the controller wants nodes back, after <see cref="MapOutcome.Ending"/>.</summary>
+    public TimeSpan ReconnectWithin
+    {
+        get
+        {
+            lock (_lock)
+                return _map.ReconnectWithin;
+        }
+    }
+
+    /// <summary>Whether the node process and the kernel have had everything at least once.</summary>
+    public bool IsReady
+    {
+        get
+        {
+            lock (_lock)
+                return _isReady;
+        }
+    }
+
+    /// <summary>Takes a line of the map stream.</summary>
+    public MapOutcome Apply(ReadOnlySpan<byte> line)
+    {
+        lock (_lock)
+        {
+            MapOutcome outcome = _map.Apply(line);
+            if (outcome == MapOutcome.Committed)
+                TakeCommit();
+            return outcome;
+        }
+    }
+
+    /// <summary>Addresses by which the network below the overlay is reached: no peer may have them. And STUN servers, resolved.</summary>
+    public void UseUnderlay(IReadOnlyCollection<IpAddress> controller, IReadOnlyCollection<Endpoint> stunServers)
+    {
+        lock (_lock)
+        {
+            _stunServers = stunServers;
+            if (_underlay.ToHashSet().SetEquals(controller))
+                return;
+            _underlay = controller;
+            Rebuild();
+        }
+    }
+
+    /// <summary>
+    /// Brings the node process and the kernel to what they should be, writes what is due, and judges again what was refused. To be called
+    /// every second or so, and after a change.
+    /// </summary>
+    public void Tick()
+    {
+        lock (_lock)
+        {
+            Instant now = BootClock.Now;
+            if (now >= _retryAt)
+            {
+                _retryAt = now + RetryInterval;
+                _peers.Admission.RetryRefused(DateTimeOffset.UtcNow);
+                if (_peers.Admission.TakeChanges().Count > 0)
+                    Changed(isRemoval: false);
+            }
+            Reconcile(now);
+            if (now >= _saveAt)
+                Save(now);
+        }
+    }
+
+    /// <summary>
+    /// The acknowledgement of what is applied and on the disk; null where that is not more than was acknowledged before.
+    /// </summary>
+    /// <param name="acknowledged">What was acknowledged last.</param>
+    public MapAcknowledgement? AcknowledgementAfter(MapAcknowledgement? acknowledged)
+    {
+        lock (_lock)
+        {
+            RefusedResource[] refused = [.. Refusals().Take(MaximumRefusals).Select(refusal => new RefusedResource(refusal.Resource, refusal.Reason))];
+            bool isNew = acknowledged is null
+                || acknowledged.Store != _saved.Store
+                || acknowledged.Revision != _saved.Revision
+                || !acknowledged.Refused.SequenceEqual(refused);
+            return isNew && _saved.Revision > 0 ? new MapAcknowledgement(_saved.Store, _saved.Revision, refused) : null;
+        }
+    }
+
+    /// <summary>Where the others are told to reach this node.</summary>
+    public EndpointReport Report()
+    {
+        lock (_lock)
+            return new EndpointReport([.. _peers.Vantage.Own.Take(EndpointReport.MaximumEndpoints).Select(ToText)]);
+    }
+
+    /// <summary>
+    /// Takes a certificate that the controller has issued anew, if it is this node's and good: its prefixes are the node's from then on.
+    /// </summary>
+    /// <returns>Whether it is used.</returns>
+    public bool TryRenew(ReadOnlySpan<byte> der, IReadOnlyList<byte[]> authorities)
+    {
+        lock (_lock)
+        {
+            if (!NodeCertificate.TryParse(der, out NodeCertificate? certificate, out CertificateRefusal unreadable))
+                return Refuse(unreadable);
+            if (certificate.Fingerprint == _certificate.Node.Fingerprint)
+                return true;
+            NetworkTrust trust = authorities.Count == 0 ? _trust : _certificates.TrustOf(_trust.NetworkId, new TrustResource(authorities, []));
+            CertificateRefusal? refusal = certificate.CheckKeys(_keys.IdentityPublicKey, _keys.WireGuardPublicKey)
+                ?? trust.Verify(certificate, _membership.ZoneId, DateTimeOffset.UtcNow);
+            if (refusal is { } reason)
+                return Refuse(reason);
+            Use(new CertificateFile(certificate, authorities.Count == 0 ? _certificate.Authorities : authorities));
+            Log.CertificateRenewed(_log, certificate.NotAfter);
+            return true;
+        }
+
+        bool Refuse(CertificateRefusal reason)
+        {
+            Log.CertificateNotUsed(_log, reason.Sentence());
+            return false;
+        }
+    }
+
+    /// <summary>Writes what is not written yet.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+            if (_saveAt != Instant.Never)
+                Save(BootClock.Now);
+    }
+
+    private const int MaximumRefusals = 100;
+
+    private static NodeEndpoint ToText(PeerEndpoint endpoint) => new(
+        endpoint.Address.ToString(),
+        endpoint.Kind switch
+        {
+            PeerEndpointKind.Fixed => "fixed",
+            PeerEndpointKind.Reflexive => "reflexive",
+            _ => "local",
+        });
+
+    private ZonePeers NewPeers(IEnumerable<Sha256Digest> known, Vantage vantage)
+    {
+        var admission = new Admission(
+            new AdmissionContext
+            {
+                Zone = _membership.ZoneId,
+                WireGuardKey = _keys.WireGuardPublicKey,
+                Prefixes = _certificate.Node.Prefixes,
+                Underlay = _underlay,
+            },
+            _certificates);
+        foreach (Sha256Digest fingerprint in known)
+            admission.Know(fingerprint);
+        admission.Believe(_trust, DateTimeOffset.UtcNow);
+        var peers = new ZonePeers(admission, Timing.Default.RejectAfterTime);
+        peers.MoveTo(vantage, _map);
+        return peers;
+    }
+
+    // What the node itself is has changed, so everybody is judged anew; who was admitted is still known.
+    private void Rebuild()
+    {
+        Sha256Digest[] known = [.. _peers.Admission.Admitted.Values.Select(peer => peer.Certificate.Fingerprint)];
+        _peers = NewPeers(known, _peers.Vantage);
+        _peers.TakeAll(_map, DateTimeOffset.UtcNow);
+        Changed(isRemoval: true);
+    }
+
+    private void TakeCommit()
+    {
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        MapDifference difference = _map.Difference;
+        int before = _peers.Admission.Admitted.Count;
+        if (difference.Network && _map.Trust is { } trust)
+        {
+            _trust = _certificates.TrustOf(_trust.NetworkId, trust);
+            _peers.Believe(_trust, _map, now);
+        }
+        if (difference.Self && _map.Self is { } self)
+            TryRenewFromMap(self);
+        _peers.Take(_map, now);
+        bool isRemoval = difference.Peers.Any(id => !_map.Peers.ContainsKey(id)) || _peers.Admission.Admitted.Count < before;
+        TellRefusals();
+        Log.MapApplied(_log, _map.Position.Revision, _peers.Admission.Admitted.Count, _peers.Admission.Refused.Count);
+        Changed(isRemoval);
+        Reconcile(BootClock.Now);
+        if (isRemoval)
+            Save(BootClock.Now);
+    }
+
+    private void TryRenewFromMap(MapPeer self)
+    {
+        if (NodeCertificate.TryParse(self.Certificate.Span, out NodeCertificate? certificate, out _)
+            && certificate.NotBefore >= _certificate.Node.NotBefore)
+        {
+            TryRenew(self.Certificate.Span, []);
+        }
+    }
+
+    private void Use(CertificateFile certificate)
+    {
+        bool samePrefixes = certificate.Node.AddressBlocks.Equals(_certificate.Node.AddressBlocks);
+        _certificate = certificate;
+        _membership = _membership with
+        {
+            Name = certificate.Node.Name,
+            Addresses = [.. certificate.Node.Addresses.Select(address => address.ToString())],
+            ChildPrefixes = [.. ChildPrefixesOf(certificate.Node).Select(prefix => prefix.ToString())],
+        };
+        try
+        {
+            certificate.Write(_folder.Certificate);
+            _membership.Write(_folder);
+            Problems.Set("certificate", null);
+        }
+        catch (LinuxException exception)
+        {
+            Problems.Set("certificate", $"The new certificate could not be kept: {exception.Message}.");
+        }
+        if (!samePrefixes)
+            Rebuild();
+    }
+
+    private static IEnumerable<IpPrefix> ChildPrefixesOf(NodeCertificate certificate) =>
+        certificate.Prefixes.Where(prefix => !(prefix.Length == prefix.Address.Size * 8 && certificate.Addresses.Contains(prefix.Address)));
+
+    private void Changed(bool isRemoval)
+    {
+        _isDirty = true;
+        Instant at = BootClock.Now + (isRemoval ? TimeSpan.Zero : SaveDelay);
+        _saveAt = Instant.Earlier(_saveAt, at);
+        _routeAt = default;
+    }
+
+    private void Reconcile(Instant now)
+    {
+        if (_process.TryGetStatus() is not { } status)
+            return;
+        using (status)
+        {
+            if (!_process.TryConfigure(status, _keys, (ushort)_membership.Settings.ListenPort))
+                return;
+            _process.UseStunServers(status, _stunServers);
+            Look(status);
+            bool done = true;
+            using (DeviceChange? change = _peers.Reconcile(status.Peers, now, DateTimeOffset.UtcNow))
+                if (change is not null)
+                    done = _process.TryApply(change, "peers");
+            if (now >= _routeAt || _isDirty)
+                done &= TryRoute(now);
+            _isDirty &= !done;
+            _isReady |= done;
+        }
+    }
+
+    /// <summary>Finds out where this node stands: what it tells the others, and which of their endpoints come first.</summary>
+    private void Look(DeviceStatus status)
+    {
+        ushort port = status.ListenPort;
+        if (port == 0)
+            return;
+        List<PeerEndpoint> own = [];
+        NodeSettings settings = _membership.Settings;
+        foreach (string text in settings.LocalEndpointAddresses)
+        {
+            if (Endpoint.TryParse(text, out Endpoint endpoint))
+                own.Add(new PeerEndpoint(endpoint, PeerEndpointKind.Fixed));
+            else if (IpAddress.TryParse(text, out IpAddress address))
+                own.Add(new PeerEndpoint(new Endpoint(address, port), PeerEndpointKind.Fixed));
+        }
+        if (settings.LocalEndpointAddresses.Count == 0)
+            own.AddRange(status.StunResults
+                .Where(result => !result.Reflexive.IsNone)
+                .Select(result => new PeerEndpoint(result.Reflexive, PeerEndpointKind.Reflexive)));
+        own.AddRange(LocalAddresses.Find().Select(address => new PeerEndpoint(new Endpoint(address, port), PeerEndpointKind.Local)));
+        own = [.. own.Distinct()];
+        _nat = new NatState(status.NatMapping.ToString(), port);
+        if (own.SequenceEqual(_peers.Vantage.Own) && port == _lastPort)
+            return;
+        _lastPort = port;
+        _peers.MoveTo(
+            new Vantage
+            {
+                Own = own,
+                InternalNetwork = settings.InternalNetwork,
+                Overlay = [.. ZonePrefixes(), .. _certificate.Node.Prefixes],
+            },
+            _map);
+        Log.Reachable(_log, own.Count == 0 ? "no known address" : string.Join(", ", own.Select(at => $"{at.Address} ({ToText(at).Kind})")));
+    }
+
+    private bool TryRoute(Instant now)
+    {
+        _routeAt = now + RoutingInterval;
+        try
+        {
+            NetworkNamespace? inside = _membership.Settings.NetworkNamespace is { } name ? NetworkNamespace.Open(name) : null;
+            IReadOnlyList<IpPrefix> zone = ZonePrefixes();
+            IReadOnlyList<IpPrefix> children = _peers.ChildPrefixes(zone);
+            using Router router = Router.Open(inside);
+            router.Apply(new InterfaceRouting
+            {
+                Interface = _folder.InterfaceName,
+                Mtu = _membership.Settings.Mtu,
+                Addresses = _certificate.Node.Addresses,
+                Prefixes = [.. zone, .. children],
+            });
+            Problems.Set("routes", null);
+            RoutingConflict? conflict = RoutingConflict.Find([.. zone, .. children], _folder.InterfaceName, inside);
+            Problems.Set("conflict", conflict?.ToError(_membership.ZoneName).Message);
+            return true;
+        }
+        catch (LinuxException exception)
+        {
+            Problems.Set("routes", $"Addresses and routes of {_folder.InterfaceName} could not be set: {exception.Message}.");
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// The zone's prefixes as far as they may be routed: those that this node's own certified addresses are in, and no larger than a
+    /// private network is. The map says them, and a map is not proof enough to draw the machine's traffic into a tunnel.
+    /// </summary>
+    private IReadOnlyList<IpPrefix> ZonePrefixes() =>
+    [
+        .. from text in _map.Zone?.Prefixes ?? _membership.ZonePrefixes
+           let prefix = IpPrefix.TryParse(text, out IpPrefix parsed) ? parsed : default
+           where ReservedPrefixes.IsUsableOverlay(prefix) && prefix.Length >= (prefix.Address.IsIPv4 ? 8 : 32)
+           where _certificate.Node.Addresses.Any(prefix.Contains) && !_underlay.Any(prefix.Contains)
+           select prefix,
+    ];
+
+    private void Save(Instant now)
+    {
+        try
+        {
+            _mapFile.Write(_map, _peers.Admission.Admitted.Values, DateTimeOffset.UtcNow);
+            _saved = _map.Position;
+            _saveAt = Instant.Never;
+            Problems.Set("map", null);
+        }
+        catch (LinuxException exception)
+        {
+            _saveAt = now + SaveRetry;
+            Problems.Set("map", $"The map could not be kept: {exception.Message}. Everything goes on; after a restart an older one is used.");
+        }
+    }
+
+    private IEnumerable<LinkRefusal> Refusals() =>
+        _map.Refused.Select(refused => new LinkRefusal(refused.Resource, refused.Reason))
+            .Concat(_peers.Admission.Refused.Select(refused => new LinkRefusal(MapResource.Peer(refused.Key), refused.Value)))
+            .OrderBy(refusal => refusal.Resource, StringComparer.Ordinal);
+
+    private void TellRefusals()
+    {
+        Dictionary<string, string> refusals = Refusals().Take(MaximumRefusals).DistinctBy(refusal => refusal.Resource)
+            .ToDictionary(refusal => refusal.Resource, refusal => refusal.Reason);
+        foreach ((string resource, string reason) in refusals)
+            if (_toldRefusals.GetValueOrDefault(resource) != reason)
+                Log.PeerRefused(_log, resource, reason);
+        _toldRefusals = refusals;
+    }
+
+    /// <summary>All that there is to tell about the zone.</summary>
+    public LinkStatus Status(ControllerConnection controller, DateTimeOffset? renewsAt)
+    {
+        lock (_lock)
+        {
+            return new LinkStatus
+            {
+                Interface = _folder.InterfaceName,
+                Name = _membership.Name,
+                NodeId = _membership.NodeId,
+                Network = _membership.Network,
+                Zone = _map.Zone?.Name ?? _membership.ZoneName,
+                ZonePrefixes = _map.Zone?.Prefixes ?? _membership.ZonePrefixes,
+                Addresses = [.. _certificate.Node.Addresses.Select(address => address.ToString())],
+                ChildPrefixes = [.. ChildPrefixesOf(_certificate.Node).Select(prefix => prefix.ToString())],
+                NetworkNamespace = _membership.Settings.NetworkNamespace,
+                Controller = controller,
+                Revision = _map.Position.Revision,
+                CertificateExpiresAt = _certificate.Node.NotAfter,
+                CertificateRenewsAt = renewsAt,
+                Endpoints = [.. _peers.Vantage.Own.Select(at => $"{at.Address} ({ToText(at).Kind})")],
+                BehindNat = _peers.Vantage.IsBehindNat,
+                NatMapping = _nat.Mapping,
+                Peers = [.. _peers.Admission.Admitted.Values.OrderBy(peer => peer.Certificate.Name, StringComparer.Ordinal).Select(ToStatus)],
+                Refused = [.. Refusals()],
+                Problems = Problems.Current,
+            };
+        }
+    }
+
+    private LinkPeer ToStatus(AdmittedPeer peer) => new(
+        peer.Id,
+        peer.Certificate.Name,
+        peer.Certificate.WireGuardKey.ToString(),
+        [.. peer.Certificate.Addresses.Select(address => address.ToString())],
+        [.. peer.Certificate.Prefixes.Select(prefix => prefix.ToString())],
+        [.. _peers.CandidatesOf(peer.Id).Select(candidate => candidate.ToString())]);
+
+    private readonly record struct NatState(string? Mapping, ushort Port);
+}

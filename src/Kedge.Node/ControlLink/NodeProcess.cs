@@ -1,0 +1,83 @@
+using Kedge.Node.Routing;
+using Kedge.Node.Uapi;
+using Kedge.Protocol;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.WireGuard;
+using Kedge.Protocol.WireGuard.Uapi;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>
+/// The node process as the control link sees it: over its configuration socket, and gone at any moment. One thread at a time.
+/// </summary>
+/// <param name="runtimeDirectory">Where its socket is.</param>
+/// <param name="interfaceName">Its interface.</param>
+/// <param name="problems">Where is told that it does not answer.</param>
+public sealed class NodeProcess(string runtimeDirectory, string interfaceName, Problems problems)
+{
+    private const string Subject = "node process";
+
+    /// <summary>Its state; null where it does not answer now. The caller disposes it.</summary>
+    public DeviceStatus? TryGetStatus()
+    {
+        try
+        {
+            DeviceStatus status = UapiClient.GetStatus(runtimeDirectory, interfaceName);
+            problems.Set(Subject, null);
+            return status;
+        }
+        catch (Exception e) when (e is UserError or UapiException)
+        {
+            problems.Set(Subject, $"The node process of {interfaceName} does not answer: {e.Message}");
+            return null;
+        }
+    }
+
+    /// <summary>Changes it.</summary>
+    /// <returns>Whether it is changed; what it refuses is a problem, told.</returns>
+    public bool TryApply(DeviceChange change, string what)
+    {
+        try
+        {
+            UapiClient.Apply(runtimeDirectory, interfaceName, change);
+            problems.Set(what, null);
+            return true;
+        }
+        catch (Exception e) when (e is UserError or UapiException)
+        {
+            problems.Set(what, $"The {what} of {interfaceName} could not be changed: {e.Message}");
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// Gives the device its key, its port and the mark that its datagrams bear, where it has others. A device that has just started has none.
+    /// </summary>
+    /// <param name="status">What the device has.</param>
+    /// <param name="keys">The node's keys.</param>
+    /// <param name="listenPort">The port; 0 leaves the device's own.</param>
+    /// <returns>Whether it has them now.</returns>
+    public bool TryConfigure(DeviceStatus status, NodeKeys keys, ushort listenPort)
+    {
+        using var change = new DeviceChange();
+        if (status.PublicKey != keys.WireGuardPublicKey)
+            change.PrivateKey = keys.WireGuardKey.ToArray();
+        if (listenPort != 0 && status.ListenPort != listenPort)
+            change.ListenPort = listenPort;
+        if ((status.Fwmark & Router.MarkMask) != Router.Mark)
+            change.Fwmark = Router.Mark;
+        bool isRight = change.PrivateKey is null && change.ListenPort is null && change.Fwmark is null;
+        return isRight || TryApply(change, "configuration");
+    }
+
+    /// <summary>Has the device ask these STUN servers, and no others.</summary>
+    public void UseStunServers(DeviceStatus status, IReadOnlyCollection<Endpoint> servers)
+    {
+        if (status.StunResults.Select(result => result.Server).ToHashSet().SetEquals(servers))
+            return;
+        using var change = new DeviceChange { ReplaceStunServers = true };
+        foreach (Endpoint server in servers)
+            change.StunServers.Add(server);
+        TryApply(change, "STUN servers");
+    }
+}

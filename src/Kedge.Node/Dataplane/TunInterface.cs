@@ -1,0 +1,102 @@
+using Kedge.Linux;
+using Kedge.Linux.Namespaces;
+using Kedge.Linux.Netlink;
+using Kedge.Linux.Tun;
+using Kedge.Protocol;
+
+namespace Kedge.Node.Dataplane;
+
+/// <summary>
+/// A device's interface, made or adopted, and the eye on its state, both in one network namespace. Whoever opened it disposes it.
+/// </summary>
+public sealed class TunInterface : IDisposable
+{
+    private TunInterface(TunDevice device, LinkMonitor link) => (Device, Link) = (device, link);
+
+    /// <summary>The interface.</summary>
+    public TunDevice Device { get; }
+
+    /// <summary>Its state.</summary>
+    public LinkMonitor Link { get; }
+
+    /// <summary>Makes an interface, or adopts the persistent one of its name, with the addresses and routes that it has.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="mtu">Bytes of its longest packet.</param>
+    /// <param name="isPersistent">Whether it is to stay when this process ends.</param>
+    /// <param name="namespaceName">The network namespace that it is to be in, by its name; null for this process's.</param>
+    /// <exception cref="UserError">It cannot be had.</exception>
+    public static TunInterface Open(string name, int mtu, bool isPersistent, string? namespaceName)
+    {
+        if (namespaceName is null)
+            return OpenHere(name, mtu, isPersistent, $"ip link delete {name}");
+        NetworkNamespace inside = FindNamespace(namespaceName);
+        return inside.Run(() => OpenHere(name, mtu, isPersistent, $"ip -n {namespaceName} link delete {name}"));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Link.Dispose();
+        Device.Dispose();
+    }
+
+    /// <summary>The network namespace of a name.</summary>
+    /// <exception cref="UserError">There is none.</exception>
+    public static NetworkNamespace FindNamespace(string name)
+    {
+        try
+        {
+            return NetworkNamespace.Open(name);
+        }
+        catch (Exception e) when (e is LinuxException or ArgumentException)
+        {
+            throw new UserError($"There is no network namespace '{name}'. Make it first: ip netns add {name}", e);
+        }
+    }
+
+    private static TunInterface OpenHere(string name, int mtu, bool isPersistent, string commandToDelete)
+    {
+        TunDevice device = Attach(name, mtu, isPersistent, commandToDelete);
+        try
+        {
+            return new TunInterface(device, new LinkMonitor(InterfaceName.ToIndex(device.Name)));
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
+    }
+
+    private static TunDevice Attach(string name, int mtu, bool isPersistent, string commandToDelete)
+    {
+        try
+        {
+            using (RouteSocket kernel = RouteSocket.Open())
+                if (kernel.FindLink(name) is { } existing && WhyNotOurs(existing) is { } reason)
+                    throw new UserError($"{name} {reason}. Choose another name, or delete what has it: {commandToDelete}");
+            return TunDevice.Create(name, mtu, isPersistent);
+        }
+        catch (LinuxException e) when (e.Errno is Errno.EPERM or Errno.EACCES)
+        {
+            throw new UserError($"{e.Message}. An interface can be made by root only, or with the capability CAP_NET_ADMIN.", e);
+        }
+        catch (LinuxException e) when (e.Errno is Errno.ENOENT or Errno.ENODEV or Errno.ENXIO)
+        {
+            throw new UserError($"{e.Message}. Load the module with 'modprobe tun'; a container needs the device /dev/net/tun.", e);
+        }
+        catch (LinuxException e)
+        {
+            throw new UserError($"{e.Message}. Choose another name, or delete what has it: {commandToDelete}", e);
+        }
+    }
+
+    /// <summary>Why an interface of our name cannot be adopted; null where it can, or where only trying tells.</summary>
+    private static string? WhyNotOurs(NetworkLink existing) => existing.Tun switch
+    {
+        null => $"is an interface already, and no TUN: it is of the kind '{(existing.Kind.Length == 0 ? "hardware" : existing.Kind)}'",
+        { IsTun: false } => "is a TAP, which carries Ethernet frames: a TUN is needed",
+        { IsMultiQueue: true } => "is a TUN with several queues: one with a single queue is needed",
+        _ => null,
+    };
+}

@@ -1,0 +1,101 @@
+using System.CommandLine;
+using Kedge.Protocol.Certificates;
+
+namespace Kedge.Commands.Ca;
+
+/// <summary><c>kedge ca</c>: the master key of a locked network, on a machine that need not be on any network.</summary>
+internal sealed class CaCommand : Command
+{
+    public CaCommand()
+        : base("ca", "Keep a locked network's master key, and certify its nodes. Needs no controller and no network.")
+    {
+        Subcommands.Add(new CaInitCommand());
+        Subcommands.Add(new CaSignCommand());
+        Subcommands.Add(new CaShowCommand());
+        Subcommands.Add(new CaRevokeCommand());
+    }
+
+    /// <summary>The folder of the master.</summary>
+    public static Option<string> Folder() => new("--ca")
+    {
+        Description = "The folder with the master key, as 'kedge ca init' made it.",
+        HelpName = "DIRECTORY",
+        Required = true,
+    };
+}
+
+/// <summary><c>kedge ca init DIRECTORY</c>: a new master key, and with it a new network.</summary>
+internal sealed class CaInitCommand : Command
+{
+    private readonly Argument<string> _folder = new("DIRECTORY") { Description = "Where key and certificate go. Made if need be; nothing in it is replaced." };
+
+    private readonly Option<string> _name = new("--name")
+    {
+        Description = "The master's name, for people: it says nothing about who may do what.",
+        HelpName = "NAME",
+        DefaultValueFactory = _ => "Kedge master",
+    };
+
+    public CaInitCommand()
+        : base("init", "Make a new master key and its certificate. Keep a copy of the folder where no machine can reach it: without the key nobody can join.")
+    {
+        Arguments.Add(_folder);
+        Options.Add(_name);
+        SetAction(Run);
+    }
+
+    private int Run(ParseResult call)
+    {
+        var folder = AuthorityFolder.Create(call.GetRequiredValue(_folder), call.GetRequiredValue(_name), DateTimeOffset.UtcNow);
+        TextWriter output = call.InvocationConfiguration.Output;
+        output.WriteLine($"network  {folder.Master.NetworkId}");
+        output.WriteLine($"key      {Path.Combine(folder.Path, "master.key")}");
+        output.WriteLine($"master   {folder.CertificateFile}");
+        call.InvocationConfiguration.Error.WriteLine(
+            $"The key stays here. The controller needs the certificate alone: kedge controller --locked {Path.GetFileName(folder.CertificateFile)}");
+        return 0;
+    }
+}
+
+/// <summary><c>kedge ca revoke --ca DIRECTORY CERTIFICATE…</c>: adds certificates to the master's revocation list.</summary>
+internal sealed class CaRevokeCommand : Command
+{
+    private readonly Option<string> _folder = CaCommand.Folder();
+
+    private readonly Argument<string[]> _certificates = new("CERTIFICATE")
+    {
+        Description = "Files with certificates of the master: of nodes, which are in DIRECTORY/issued, or of issuers.",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
+    public CaRevokeCommand()
+        : base("revoke", "Revoke certificates for good: a new revocation list is written to DIRECTORY/revoked.pem. 'kedge node revoke' hands it to the controller.")
+    {
+        Options.Add(_folder);
+        Arguments.Add(_certificates);
+        SetAction(Run);
+    }
+
+    private int Run(ParseResult call)
+    {
+        var folder = AuthorityFolder.Open(call.GetRequiredValue(_folder));
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        List<RevokedCertificate> entries = [.. folder.Revoked?.Entries ?? []];
+        HashSet<SerialNumber> known = [.. entries.Select(entry => entry.Serial)];
+        foreach (string file in call.GetRequiredValue(_certificates))
+        {
+            foreach (PemItem item in PemFile.Read(file))
+            {
+                (SerialNumber serial, string name) = Revocation.Check(folder, file, item);
+                string done = known.Add(serial) ? "revoked" : "was revoked before";
+                call.InvocationConfiguration.Error.WriteLine($"{name} ({serial}): {done}");
+                if (known.Count > entries.Count)
+                    entries.Add(new(serial, now));
+            }
+        }
+        if (entries.Count > (folder.Revoked?.Entries.Count ?? 0))
+            folder.Replace(folder.Unlock(master => master.SignRevocationList((folder.Revoked?.Number ?? 0) + 1, now, entries)));
+        call.InvocationConfiguration.Output.WriteLine($"{folder.ListFile}: number {folder.Revoked!.Number}, {entries.Count} revoked");
+        return 0;
+    }
+}

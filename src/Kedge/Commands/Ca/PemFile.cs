@@ -1,0 +1,118 @@
+using System.Security.Cryptography;
+using System.Text;
+using Kedge.Linux;
+using Kedge.Linux.Files;
+using Kedge.Protocol;
+
+namespace Kedge.Commands.Ca;
+
+/// <summary>One part of a file in PEM.</summary>
+/// <param name="Label">What it is, such as CERTIFICATE.</param>
+/// <param name="Der">Its contents.</param>
+internal sealed record PemItem(string Label, byte[] Der);
+
+/// <summary>Keys, certificates and revocation lists in files: PEM (RFC 7468), readable by their owner only.</summary>
+internal static class PemFile
+{
+    private const string KeyLabel = "PRIVATE KEY"; // PKCS #8, RFC 5958
+    private const UnixFileMode Others = ~(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+
+    /// <summary>All parts of a file; a file that is not text is one certificate in DER.</summary>
+    /// <exception cref="UserError">It cannot be read, or there is none in it.</exception>
+    public static IReadOnlyList<PemItem> Read(string path)
+    {
+        byte[] contents = ReadAll(path);
+        if (contents is [0x30, ..])
+            return [new("CERTIFICATE", contents)];
+        List<PemItem> items = [];
+        string text = Encoding.ASCII.GetString(contents);
+        ReadOnlySpan<char> rest = text;
+        while (PemEncoding.TryFind(rest, out PemFields fields))
+        {
+            items.Add(new(rest[fields.Label].ToString(), Convert.FromBase64String(rest[fields.Base64Data].ToString())));
+            rest = rest[fields.Location.End..];
+        }
+        return items.Count > 0 ? items : throw new UserError($"{path} has nothing in PEM: a part begins with a line like -----BEGIN CERTIFICATE-----.");
+    }
+
+    /// <summary>Writes one part, or replaces the file that is there.</summary>
+    /// <exception cref="UserError">It cannot be written; the old file is still there.</exception>
+    public static void Write(string path, string label, ReadOnlySpan<byte> der) =>
+        WriteAll(path, Encoding.ASCII.GetBytes(PemEncoding.WriteString(label, der) + "\n"));
+
+    /// <summary>Writes a private key.</summary>
+    /// <exception cref="UserError">It cannot be written.</exception>
+    public static void WriteKey(string path, ECDsa key)
+    {
+        byte[] der = key.ExportPkcs8PrivateKey();
+        char[] text = new char[PemEncoding.GetEncodedSize(KeyLabel.Length, der.Length) + 1];
+        byte[] bytes = new byte[text.Length];
+        try
+        {
+            PemEncoding.TryWrite(KeyLabel, der, text, out _);
+            text[^1] = '\n';
+            Encoding.ASCII.GetBytes(text, bytes);
+            WriteAll(path, bytes);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(der);
+            CryptographicOperations.ZeroMemory(bytes);
+            Array.Clear(text);
+        }
+    }
+
+    /// <summary>Reads a private key; the caller disposes it.</summary>
+    /// <exception cref="UserError">It cannot be read, is no ECDSA key, or others than its owner can read it.</exception>
+    public static ECDsa ReadKey(string path)
+    {
+        byte[] contents = ReadAll(path);
+        char[] text = new char[contents.Length];
+        ECDsa? key = null;
+        try
+        {
+            if ((File.GetUnixFileMode(path) & Others) != 0)
+                throw new UserError($"Others than its owner can read {path}, which is a private key: chmod 600 {path}");
+            Encoding.ASCII.GetChars(contents, text);
+            ECDsa read = key = ECDsa.Create();
+            read.ImportFromPem(text);
+            key = null;
+            return read;
+        }
+        catch (Exception e) when (e is ArgumentException or CryptographicException)
+        {
+            // Without the cause, whose message might repeat a piece of the file.
+            throw new UserError($"{path} has no ECDSA key in PEM. Restore it from a backup.");
+        }
+        finally
+        {
+            key?.Dispose();
+            CryptographicOperations.ZeroMemory(contents);
+            Array.Clear(text);
+        }
+    }
+
+    private static byte[] ReadAll(string path)
+    {
+        try
+        {
+            return PrivateFile.TryRead(path, out byte[]? contents) ? contents : throw new UserError($"There is no file {path}.");
+        }
+        catch (LinuxException e)
+        {
+            throw new UserError($"{path} cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static void WriteAll(string path, ReadOnlySpan<byte> contents)
+    {
+        try
+        {
+            PrivateFile.Write(path, contents);
+        }
+        catch (LinuxException e)
+        {
+            throw new UserError($"{path} cannot be written: {e.Message}", e);
+        }
+    }
+}

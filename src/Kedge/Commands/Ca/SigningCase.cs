@@ -1,0 +1,146 @@
+using Kedge.Commands.Admin;
+using Kedge.Protocol;
+using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Enrolment;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Mesh;
+using Kedge.Protocol.WireGuard;
+
+namespace Kedge.Commands.Ca;
+
+/// <summary>
+/// A controller's request for a node, as the holder of the master key sees it. The controller is not believed: everything is checked that
+/// can be checked here, and the rest is shown.
+/// </summary>
+/// <param name="Request">What the controller asks for.</param>
+/// <param name="Subject">What would be certified; null where it is refused.</param>
+/// <param name="Refusal">Why it is refused, in a sentence; null where it can be signed.</param>
+internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject, string? Refusal)
+{
+    /// <summary>Judges a request.</summary>
+    /// <param name="request">The request, with whatever a hostile controller put in it.</param>
+    /// <param name="folder">The master, and what it has signed before.</param>
+    /// <param name="allowUnsigned">Whether the identity key's signature may be missing.</param>
+    /// <param name="now">The time.</param>
+    public static SigningCase Judge(SigningRequest request, AuthorityFolder folder, bool allowUnsigned, DateTimeOffset now)
+    {
+        string? refusal = request.NetworkId == folder.Master.NetworkId.ToString()
+            ? Read(request, out NodeSubject? subject)
+            : Wrong("network", request.NetworkId, $"the network of this master is {folder.Master.NetworkId}", out subject);
+        refusal ??= subject!.Check() ?? CheckSignature(request, subject, folder.Master.NetworkId, allowUnsigned) ?? CheckOverlap(subject, folder, now);
+        return new SigningCase(request, refusal is null ? subject : null, refusal);
+    }
+
+    /// <summary>What the person who signs should see, one row a property.</summary>
+    /// <param name="notAfter">How long the certificate would be valid.</param>
+    public IEnumerable<(string Name, string Value)> Describe(DateTimeOffset notAfter)
+    {
+        yield return ("node", $"{Request.Name} ({(Request.Renewal ? "is certified already" : "new")})");
+        yield return ("zone", $"{Request.ZoneName} ({Request.ZoneId})");
+        if (Subject is not { } subject)
+        {
+            yield return ("REFUSED", Refusal!);
+            yield break;
+        }
+        yield return ("identity key", subject.IdentityKey is { } key ? key.Hash.ToString() : "none: a stock WireGuard peer");
+        yield return ("WireGuard key", subject.WireGuardKey.ToString());
+        if (subject.RosenpassKeyHash is { } hash)
+            yield return ("Rosenpass", hash.ToString());
+        yield return ("keys belong together", this switch
+        {
+            { Subject.IdentityKey: null } => "the controller says so; nobody has proved to have the WireGuard key",
+            { Request.KeysSignature: null } => "the controller says so; the identity key has not signed",
+            _ => "signed by the identity key",
+        });
+        yield return ("addresses", string.Join(", ", subject.Addresses));
+        yield return ("networks behind it", subject.ChildPrefixes.Count > 0 ? string.Join(", ", subject.ChildPrefixes) : "none");
+        yield return ("tags", subject.Tags.Count > 0 ? string.Join(", ", subject.Tags) : "none");
+        yield return ("valid until", $"{notAfter:u}");
+    }
+
+    private static string? Read(SigningRequest request, out NodeSubject? subject)
+    {
+        subject = null;
+        if (((IReadOnlyList<string?>)[.. request.Tags, .. request.Addresses, .. request.ChildPrefixes]).Contains(null))
+            return "One of its lists has a place with nothing in it.";
+        if (!Inputs.IsLabel(request.ZoneName))
+            return Wrong("zone's name", request.ZoneName, "it must have 1 to 63 of a-z, 0-9 and inner hyphens", out subject);
+        P256PublicKey? identity = null;
+        if (request.IdentityKey is { } text && !(Bytes(text) is { } der && P256PublicKey.TryParse(der, out identity)))
+            return Wrong("identity key", text, "it must be an ECDSA P-256 key, DER in base64", out subject);
+        if (!PublicKey.TryParse(request.WireGuardKey, out PublicKey wireGuardKey))
+            return Wrong("WireGuard key", request.WireGuardKey, "it must be 32 bytes in base64", out subject);
+        byte[]? rosenpass = request.RosenpassKeyHash is { } hash ? Bytes(hash) : null;
+        if (request.RosenpassKeyHash is not null && rosenpass?.Length != Sha256Digest.Size)
+            return Wrong("Rosenpass hash", request.RosenpassKeyHash, "it must be 32 bytes in base64", out subject);
+        List<IpAddress> addresses = [];
+        foreach (string address in request.Addresses)
+        {
+            if (!IpAddress.TryParse(address, out IpAddress read) || !ReservedPrefixes.IsUsableOverlay(new(read, read.Size * 8)))
+                return Wrong("address", address, "it must be an address that a node can have", out subject);
+            addresses.Add(read);
+        }
+        List<IpPrefix> prefixes = [];
+        foreach (string prefix in request.ChildPrefixes)
+        {
+            if (!IpPrefix.TryParse(prefix, out IpPrefix read) || !ReservedPrefixes.IsUsableOverlay(read))
+                return Wrong("prefix", prefix, "it must be a prefix that a node can have behind it: no default route and no reserved block", out subject);
+            prefixes.Add(read);
+        }
+        subject = new NodeSubject
+        {
+            Name = request.Name,
+            ZoneId = request.ZoneId,
+            IdentityKey = identity,
+            WireGuardKey = wireGuardKey,
+            RosenpassKeyHash = rosenpass is null ? null : Sha256Digest.FromBytes(rosenpass),
+            Tags = request.Tags,
+            Addresses = addresses,
+            ChildPrefixes = prefixes,
+        };
+        return null;
+    }
+
+    private static string? CheckSignature(SigningRequest request, NodeSubject subject, Sha256Digest network, bool allowUnsigned)
+    {
+        if (subject.IdentityKey is null)
+            return null;
+        if (request.KeysSignature is null)
+            return allowUnsigned ? null : "The node's identity key has not signed its other keys. --allow-unsigned takes the controller's word for them.";
+        var keys = EnrolmentTranscript.OfKeys(network.ToArray(), request.IdentityKey!, request.WireGuardKey, request.RosenpassKeyHash);
+        return keys.IsSignedBy(subject.IdentityKey, request.KeysSignature)
+            ? null
+            : "The signature of the node's keys is not its identity key's: the controller, or somebody before it, has exchanged a key.";
+    }
+
+    // A controller that could have one address certified for two nodes could lead one's traffic to the other.
+    private static string? CheckOverlap(NodeSubject subject, AuthorityFolder folder, DateTimeOffset now)
+    {
+        IpPrefix[] wanted = [.. subject.Addresses.Select(address => new IpPrefix(address, address.Size * 8)), .. subject.ChildPrefixes];
+        foreach (NodeCertificate other in folder.Issued)
+        {
+            bool isSameNode = other.WireGuardKey == subject.WireGuardKey || (other.IdentityKey is not null && other.IdentityKey.Equals(subject.IdentityKey));
+            if (other.ZoneId != subject.ZoneId || isSameNode || other.NotAfter < now || folder.Trust.VerifyIgnoringDates(other, other.ZoneId) is not null)
+                continue;
+            IpPrefix taken = other.Prefixes.FirstOrDefault(prefix => wanted.Any(one => ReservedPrefixes.Overlap(prefix, one)));
+            if (!taken.IsNone)
+                return $"{taken} is certified for {other.Name} until {other.NotAfter:u}. If that node is gone: kedge ca revoke --ca {folder.Path} {folder.FileOf(other)}";
+        }
+        return null;
+    }
+
+    private static string Wrong(string what, string value, string right, out NodeSubject? subject)
+    {
+        const int Longest = 100;
+        subject = null;
+        string shown = value.Length <= Longest ? value : value[..Longest] + "…";
+        return $"Its {what} is '{TextTable.Clean(shown)}', but {right}.";
+    }
+
+    private static byte[]? Bytes(string base64)
+    {
+        byte[] bytes = new byte[base64.Length];
+        return Convert.TryFromBase64String(base64, bytes, out int length) ? bytes[..length] : null;
+    }
+}

@@ -1,0 +1,201 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Kedge.Linux;
+using Kedge.Node.ControlLink;
+using Kedge.Node.Uapi;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Commands.Node;
+
+/// <summary>Where the files of joined interfaces are: options that the commands of a node share.</summary>
+internal sealed class NodePlaces
+{
+    private readonly Option<string> _stateDirectory = Setting.Text(
+        "--state-dir", "DIRECTORY", "KEDGE_STATE_DIR", NodeFolder.DefaultStateDirectory, "Where keys, certificate and map are kept.");
+
+    private readonly Option<string> _runDirectory = Setting.Text(
+        "--run-dir", "DIRECTORY", "KEDGE_RUN_DIR", RunFolder.DefaultRunDirectory, "Where locks, sockets and logs of running processes are.");
+
+    private readonly Option<string> _runtimeDirectory = RuntimeDirectory.Option();
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        command.Options.Add(_stateDirectory);
+        command.Options.Add(_runDirectory);
+        command.Options.Add(_runtimeDirectory);
+    }
+
+    /// <summary>The places of one interface, as a call names them.</summary>
+    public NodePlace Of(ParseResult call, string interfaceName) => new(
+        interfaceName,
+        new NodeFolder(StateDirectory(call), interfaceName),
+        new RunFolder(RunDirectory(call), interfaceName),
+        StateDirectory(call),
+        RunDirectory(call),
+        Path.GetFullPath(call.GetRequiredValue(_runtimeDirectory)));
+
+    /// <summary>The folder of all interfaces.</summary>
+    public string StateDirectory(ParseResult call) => Path.GetFullPath(call.GetRequiredValue(_stateDirectory));
+
+    private string RunDirectory(ParseResult call) => Path.GetFullPath(call.GetRequiredValue(_runDirectory));
+}
+
+/// <summary>Where everything of one joined interface is.</summary>
+/// <param name="Interface">The interface.</param>
+/// <param name="Folder">Its state.</param>
+/// <param name="Run">What it has while it runs.</param>
+/// <param name="StateDirectory">The folder of all states.</param>
+/// <param name="RunDirectory">The folder of all that runs.</param>
+/// <param name="RuntimeDirectory">Where its node process's socket is.</param>
+internal sealed record NodePlace(
+    string Interface, NodeFolder Folder, RunFolder Run, string StateDirectory, string RunDirectory, string RuntimeDirectory)
+{
+    /// <summary>The node process's socket.</summary>
+    public string Socket => Path.Combine(RuntimeDirectory, Interface + ".sock");
+}
+
+/// <summary>The options that name an interface.</summary>
+internal static class InterfaceOption
+{
+    /// <summary>The interface where none is named.</summary>
+    public const string Default = "kedge0";
+
+    /// <summary>A new option for one command.</summary>
+    public static Option<string> Create()
+    {
+        Option<string> option = Setting.Text("--interface", "NAME", "KEDGE_INTERFACE", Default, "The interface of the zone.");
+        option.Validators.Add(result => Check(result, result.GetValueOrDefault<string>()));
+        return option;
+    }
+
+    /// <summary>Refuses what cannot be an interface's name.</summary>
+    public static void Check(SymbolResult result, string name)
+    {
+        if (InterfaceName.Error(name) is { } error)
+            result.AddError(error);
+        else if (name.Contains('%', StringComparison.Ordinal))
+            result.AddError($"'{name}' cannot be an interface's name here: the kernel takes '%' for a pattern.");
+    }
+}
+
+/// <summary>
+/// What <c>kedge up</c> is asked for, as options with a variable each. What is not asked for stays as it was asked for before; lists are
+/// separated by commas, and an empty one takes away what was asked for before.
+/// </summary>
+internal sealed class NodeOptions
+{
+    private const int LeastMtu = 576; // RFC 791: what every host takes
+
+    private readonly Option<string?> _name = Text("--name", "NAME", "KEDGE_NAME", "The node's name in its zone: letters, digits and hyphens. Default: the machine's.");
+    private readonly Option<string?> _zone = Text("--zone", "ZONE", "KEDGE_ZONE", "The zone to join, by name or identifier. Default: the join line's.");
+
+    private readonly Option<string?> _requestIp = List(
+        "--request-ip", "ADDRESS", "KEDGE_REQUEST_IP", "The address to have in the zone, one a family.",
+        text => IpAddress.TryParse(text, out _), "an address such as 10.200.0.7 or fd00::7");
+
+    private readonly Option<string?> _childPrefix = List(
+        "--child-prefix", "PREFIX", "KEDGE_CHILD_PREFIX", "Networks behind this node that the others are to reach.",
+        text => text.Contains('/', StringComparison.Ordinal) && IpPrefix.TryParse(text, out _), "a prefix such as 10.7.0.0/24 or fd07::/64");
+
+    private readonly Option<int?> _listenPort = Number("--listen-port", "KEDGE_LISTEN_PORT", 0, 65535, "The UDP port; 0 for any, which is then kept.");
+
+    private readonly Option<int?> _mtu = Number(
+        "--mtu", "KEDGE_MTU", LeastMtu, 65535, $"Bytes of the longest packet. Default: {NodeSettings.DefaultMtu}.");
+
+    private readonly Option<string?> _namespace = Text(
+        "--netns", "NAME", "KEDGE_NETNS", "Put the interface into this network namespace of 'ip netns'; the UDP port stays outside.");
+
+    private readonly Option<bool?> _ephemeral = Flag("--ephemeral", "KEDGE_EPHEMERAL", "Have the controller forget this node some time after it was last seen.");
+
+    private readonly Option<string?> _privateKeyFile = Text(
+        "--private-key-file", "FILE", "KEDGE_PRIVATE_KEY_FILE", "The WireGuard private key, as 'wg genkey' prints it. Default: one that is made.");
+
+    private readonly Option<string?> _localEndpointIp = List(
+        "--local-endpoint-ip", "ADDRESS", "KEDGE_LOCAL_ENDPOINT_IP", "Where the others are to reach this node, with or without a port, in place of what STUN sees.",
+        text => IpAddress.TryParse(text, out _) || Endpoint.TryParse(text, out _), "an address such as 192.0.2.1, or 192.0.2.1:51820");
+
+    private readonly Option<bool?> _internalNetwork = Flag(
+        "--internal-network", "KEDGE_INTERNAL_NETWORK", "All nodes are in one network: use local addresses, and ask no STUN server.");
+
+    private Option[] All =>
+    [
+        _name, _zone, _requestIp, _childPrefix, _listenPort, _mtu, _namespace, _ephemeral, _privateKeyFile, _localEndpointIp, _internalNetwork,
+    ];
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        foreach (Option option in All)
+            command.Options.Add(option);
+    }
+
+    /// <summary>What a call asks for, on top of what was asked for before.</summary>
+    public NodeSettings Apply(ParseResult call, NodeSettings before) => before with
+    {
+        Name = Given(call, _name, before.Name),
+        Zone = Given(call, _zone, before.Zone),
+        RequestedAddresses = Items(call, _requestIp) ?? before.RequestedAddresses,
+        ChildPrefixes = Items(call, _childPrefix)?.Select(text => IpPrefix.Parse(text).ToString()).ToArray() ?? before.ChildPrefixes,
+        ListenPort = call.GetValue(_listenPort) ?? before.ListenPort,
+        Mtu = call.GetValue(_mtu) ?? before.Mtu,
+        NetworkNamespace = Given(call, _namespace, before.NetworkNamespace),
+        Ephemeral = call.GetValue(_ephemeral) ?? before.Ephemeral,
+        PrivateKeyFile = Given(call, _privateKeyFile, before.PrivateKeyFile) is { } path ? Path.GetFullPath(path) : null,
+        LocalEndpointAddresses = Items(call, _localEndpointIp) ?? before.LocalEndpointAddresses,
+        InternalNetwork = call.GetValue(_internalNetwork) ?? before.InternalNetwork,
+    };
+
+    private static string? Given(ParseResult call, Option<string?> option, string? before) => call.GetValue(option) switch
+    {
+        null => before,
+        "" => null,
+        var text => text,
+    };
+
+    private static string[]? Items(ParseResult call, Option<string?> option) =>
+        call.GetValue(option)?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+    private static Option<string?> Text(string name, string valueName, string variable, string description) => new(name)
+    {
+        Description = $"{description} [env: {variable}]",
+        HelpName = valueName,
+        DefaultValueFactory = _ => Environment.GetEnvironmentVariable(variable),
+    };
+
+    private static Option<string?> List(string name, string valueName, string variable, string description, Func<string, bool> isItem, string expected)
+    {
+        Option<string?> option = Text(name, $"{valueName}[,…]", variable, description);
+        option.Validators.Add(result =>
+        {
+            string text = result.GetValueOrDefault<string?>() ?? "";
+            foreach (string item in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+                if (!isItem(item))
+                    result.AddError($"{(result.Implicit ? variable : name)} is '{item}', but must be {expected}.");
+        });
+        return option;
+    }
+
+    private static Option<int?> Number(string name, string variable, int minimum, int maximum, string description) => new(name)
+    {
+        Description = $"{description} [env: {variable}]",
+        HelpName = "N",
+        CustomParser = result => Read(result, result.Tokens[0].Value, name, minimum, maximum),
+        DefaultValueFactory = result => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? Read(result, text, variable, minimum, maximum) : null,
+    };
+
+    private static int? Read(ArgumentResult result, string text, string source, int minimum, int maximum)
+    {
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= minimum && number <= maximum)
+            return number;
+        result.AddError($"{source} is '{text}', but must be a number from {minimum} to {maximum}.");
+        return null;
+    }
+
+    private static Option<bool?> Flag(string name, string variable, string description) => new(name)
+    {
+        Description = $"{description} '{name} false' takes it back. [env: {variable}=true]",
+        DefaultValueFactory = _ => bool.TryParse(Environment.GetEnvironmentVariable(variable), out bool value) ? value : null,
+    };
+}

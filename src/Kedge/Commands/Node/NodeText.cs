@@ -1,0 +1,92 @@
+using System.Globalization;
+using System.Text;
+using Kedge.Node.ControlLink;
+using Kedge.Protocol.WireGuard.Uapi;
+
+namespace Kedge.Commands.Node;
+
+/// <summary>A joined interface as a person reads it.</summary>
+internal static class NodeText
+{
+    /// <summary>Puts it in lines and tables, without secrets.</summary>
+    public static string Format(NodeView view, DateTimeOffset now)
+    {
+        var text = new StringBuilder();
+        StatusText.AppendTable(text, "", Rows(view, now));
+        IReadOnlyList<LinkPeer> peers = view.Peers;
+        if (peers.Count > 0)
+        {
+            text.Append('\n');
+            StatusText.AppendTable(text, "", peers.Select(peer => PeerRow(view, peer, now)).Prepend(
+                ["PEER", "ADDRESS", "PATH", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT", "NETWORKS"]));
+        }
+        AppendList(text, "refused", view.Link?.Refused.Select(refusal => $"{refusal.Resource}: {refusal.Reason}") ?? []);
+        AppendList(text, "problems", view.Problems());
+        return text.ToString();
+    }
+
+    /// <summary>How a peer is reached: <c>direct</c> while a session with it is alive, else why not.</summary>
+    public static string PathOf(PeerStatus? seen, DateTimeOffset now) => seen switch
+    {
+        null => "not installed",
+        { LastHandshake: { } last } when now - last < NodeView.SessionLifetime => "direct",
+        { Endpoint.IsNone: true } => "unknown",
+        _ => "idle",
+    };
+
+    private static IEnumerable<string[]> Rows(NodeView view, DateTimeOffset now)
+    {
+        Membership membership = view.Membership;
+        yield return ["interface", membership.Settings.NetworkNamespace is { } name ? $"{view.Place.Interface} in namespace {name}" : view.Place.Interface];
+        yield return ["node", $"{membership.Name} ({membership.Status})"];
+        yield return ["zone", $"{view.Link?.Zone ?? membership.ZoneName}: {string.Join(", ", view.Link?.ZonePrefixes ?? membership.ZonePrefixes)}"];
+        yield return ["addresses", membership.Addresses.Count == 0 ? "none yet" : string.Join(", ", membership.Addresses)];
+        if (membership.ChildPrefixes.Count > 0)
+            yield return ["networks behind it", string.Join(", ", membership.ChildPrefixes)];
+        yield return ["controller", Controller(view, now)];
+        if (view.Link is not { } link)
+            yield break;
+        yield return ["map", $"revision {Number(link.Revision)}, {Number(link.Peers.Count)} peers, {Number(link.Refused.Count)} refused"];
+        if (link.CertificateExpiresAt is { } end)
+            yield return ["certificate", $"until {end:u}{(link.CertificateRenewsAt is { } at ? $", renewed about {at:u}" : "")}"];
+        yield return ["reachable at", link.Endpoints.Count == 0 ? "no known endpoint" : string.Join(", ", link.Endpoints)];
+        yield return ["behind a NAT", link.BehindNat ? $"yes{(link.NatMapping == "EndpointDependent" ? ", one that maps every peer differently" : "")}" : "no"];
+    }
+
+    private static string Controller(NodeView view, DateTimeOffset now) => view.Link?.Controller switch
+    {
+        null => $"{view.Membership.Controller}: unknown, the control link does not run",
+        { Connected: true, Since: { } since } one => $"{one.Url}: connected since {StatusText.Age(now - since)}",
+        { LastError: { } error } one => $"{one.Url}: not connected. {error}",
+        var one => $"{one.Url}: connecting",
+    };
+
+    private static string[] PeerRow(NodeView view, LinkPeer peer, DateTimeOffset now)
+    {
+        PeerStatus? seen = view.DevicePeer(peer);
+        IEnumerable<string> networks = peer.Prefixes.Where(prefix => !peer.Addresses.Any(address => prefix.StartsWith($"{address}/", StringComparison.Ordinal)));
+        return
+        [
+            peer.Name,
+            string.Join(", ", peer.Addresses),
+            PathOf(seen, now),
+            seen is null || seen.Endpoint.IsNone ? "none" : seen.Endpoint.ToString(),
+            seen?.LastHandshake is { } last ? StatusText.Age(now - last) : "never",
+            StatusText.Bytes(seen?.ReceivedBytes ?? 0),
+            StatusText.Bytes(seen?.SentBytes ?? 0),
+            string.Join(", ", networks) is { Length: > 0 } list ? list : "none",
+        ];
+    }
+
+    private static void AppendList(StringBuilder text, string title, IEnumerable<string> lines)
+    {
+        string[] all = [.. lines];
+        if (all.Length == 0)
+            return;
+        text.Append('\n').Append(title).Append('\n');
+        foreach (string line in all)
+            text.Append("  ").Append(line).Append('\n');
+    }
+
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+}

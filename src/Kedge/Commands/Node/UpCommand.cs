@@ -1,0 +1,196 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Kedge.Linux;
+using Kedge.Linux.Namespaces;
+using Kedge.Linux.Processes;
+using Kedge.Node.ControlLink;
+using Kedge.Node.Dataplane;
+using Kedge.Node.Routing;
+using Kedge.Node.Supervision;
+using Kedge.Node.Uapi;
+using Kedge.Protocol;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Commands.Node;
+
+/// <summary>
+/// <c>kedge up</c>: joins a zone and keeps it up. It stays in front and supervises two processes, the node process and the control link, which
+/// outlive it: whatever runs already is adopted, and whatever ends is started again. <c>kedge down</c> ends them.
+/// </summary>
+internal sealed class UpCommand : Command
+{
+    private static readonly TimeSpan FollowInterval = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly Option<string> _interface = InterfaceOption.Create();
+    private readonly JoinSource _join = new();
+    private readonly NodeOptions _options = new();
+    private readonly NodePlaces _places = new();
+
+    private readonly Option<string> _logLevel = Setting.Choice(
+        "--log-level", "KEDGE_LOG_LEVEL", LineLog.Levels, LineLog.DefaultLevel(), "How much to tell on standard error.");
+
+    public UpCommand()
+        : base("up", "Join a zone, and keep it up.")
+    {
+        Options.Add(_interface);
+        _join.AddTo(this);
+        _options.AddTo(this);
+        _places.AddTo(this);
+        Options.Add(_logLevel);
+        SetAction((call, _) => RunAsync(call));
+    }
+
+    private async Task<int> RunAsync(ParseResult call)
+    {
+        ServiceNotification.KeepFromChildren();
+        NodePlace place = _places.Of(call, call.GetRequiredValue(_interface));
+        if (!Environment.IsPrivilegedProcess)
+            throw new UserError("'kedge up' makes a network interface and routes: run it as root.");
+        place.Folder.Create();
+        place.Run.Create();
+        using ProcessLock claim = Claim(place);
+
+        using var ending = new CancellationTokenSource();
+        using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, ending);
+        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, ending);
+        try
+        {
+            Membership? before = Membership.Read(place.Folder);
+            NodeSettings settings = _options.Apply(call, before?.Settings ?? new NodeSettings());
+            RefuseMove(before, settings, place);
+            NetworkNamespace? inside = settings.NetworkNamespace is { } name ? TunInterface.FindNamespace(name) : null;
+            var joining = new Joining(place.Folder, Say, TimeProvider.System);
+            Membership membership = await joining.JoinAsync(_join.Read(call), settings, ending.Token);
+            RefuseOverlap(membership, place, inside);
+            if (before is not null && !SameSettings(before.Settings, settings))
+                EndLink(place); // it reads its settings at its start
+            using var nodeLog = new LogFollower(place.Run.NodeLog, Console.OpenStandardError());
+            using var linkLog = new LogFollower(place.Run.LinkLog, Console.OpenStandardError());
+            nodeLog.SkipToEnd();
+            linkLog.SkipToEnd();
+            Start(place, membership.Settings, call.GetRequiredValue(_logLevel));
+            Tell(place, Membership.Read(place.Folder) ?? membership, inside);
+            while (!ending.IsCancellationRequested)
+            {
+                nodeLog.Poll();
+                linkLog.Poll();
+                await Task.Delay(FollowInterval, ending.Token);
+            }
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        {
+            // As asked.
+        }
+        ServiceNotification.Stopping();
+        Say($"{place.Interface} goes on without supervision, if it was up. 'kedge up --interface {place.Interface}' takes it over again, 'kedge down --interface {place.Interface}' ends it.");
+        return 0;
+    }
+
+    private static void Say(string sentence) => Console.Error.WriteLine($"kedge: {sentence}");
+
+    private static ProcessLock Claim(NodePlace place)
+    {
+        try
+        {
+            return ProcessLock.TryTake(place.Run.UpLock) ?? throw new UserError(
+                $"{place.Interface} is supervised already, by process {ProcessLock.Holder(place.Run.UpLock)?.Id}. "
+                + $"'kedge status {place.Interface}' shows it, 'kedge down --interface {place.Interface}' ends it.");
+        }
+        catch (LinuxException e)
+        {
+            throw new UserError($"{e.Message}. Choose another folder with --run-dir.", e);
+        }
+    }
+
+    // An interface cannot be taken from one namespace to another without those who use it noticing.
+    private static void RefuseMove(Membership? before, NodeSettings settings, NodePlace place)
+    {
+        bool runs = UapiClient.FindProcess(place.RuntimeDirectory, place.Interface) is not null;
+        if (before is not null && runs && before.Settings.NetworkNamespace != settings.NetworkNamespace)
+        {
+            throw new UserError(
+                $"{place.Interface} is {(before.Settings.NetworkNamespace is { } name ? $"in the network namespace {name}" : "in no namespace of its own")}. "
+                + $"To move it, end it first with 'kedge down --interface {place.Interface}'.");
+        }
+    }
+
+    private static void RefuseOverlap(Membership membership, NodePlace place, NetworkNamespace? inside)
+    {
+        IEnumerable<IpPrefix> prefixes = membership.ZonePrefixes
+            .Select(text => IpPrefix.TryParse(text, out IpPrefix prefix) ? prefix : default)
+            .Where(prefix => !prefix.IsNone);
+        if (RoutingConflict.Find(prefixes, place.Interface, inside) is { } conflict)
+            throw conflict.ToError(membership.ZoneName);
+    }
+
+    private static bool SameSettings(NodeSettings a, NodeSettings b) =>
+        a with { RequestedAddresses = [], ChildPrefixes = [], LocalEndpointAddresses = [] }
+            == b with { RequestedAddresses = [], ChildPrefixes = [], LocalEndpointAddresses = [] }
+        && a.RequestedAddresses.SequenceEqual(b.RequestedAddresses)
+        && a.ChildPrefixes.SequenceEqual(b.ChildPrefixes)
+        && a.LocalEndpointAddresses.SequenceEqual(b.LocalEndpointAddresses);
+
+    private static void EndLink(NodePlace place)
+    {
+        if (ProcessLock.Holder(place.Run.LinkLock) is not { } identity)
+            return;
+        using ProcessHandle? handle = ProcessHandle.Open(identity);
+        handle?.End(EndTimeout);
+    }
+
+    private static void Start(NodePlace place, NodeSettings settings, string logLevel)
+    {
+        string program = Environment.ProcessPath!;
+        var supervisor = new Supervisor(program, new LineLog(place.Interface, LineLog.ParseLevel(logLevel), path: null));
+        string[] shared = ["--runtime-dir", place.RuntimeDirectory, "--state-dir", place.StateDirectory, "--log-level", logLevel];
+        string[] inNamespace = settings.NetworkNamespace is { } name ? ["--netns", name] : [];
+        var node = new SupervisedProcess(
+            "node process",
+            [
+                "kedge", "wg", place.Interface, "--persistent", "--restore",
+                "--private-key-file", settings.PrivateKeyFile ?? place.Folder.WireGuardKey,
+                "--mtu", settings.Mtu.ToString(CultureInfo.InvariantCulture),
+                .. inNamespace, .. shared, "--log-file", place.Run.NodeLog,
+            ],
+            () => UapiClient.FindProcess(place.RuntimeDirectory, place.Interface));
+        var link = new SupervisedProcess(
+            "control link",
+            ["kedge", "link", place.Interface, .. shared, "--run-dir", place.RunDirectory, "--log-file", place.Run.LinkLog],
+            () => ProcessLock.Holder(place.Run.LinkLock));
+        try
+        {
+            supervisor.Keep(node);
+            supervisor.Keep(link);
+        }
+        catch
+        {
+            supervisor.EndStarted();
+            throw;
+        }
+    }
+
+    private static void Tell(NodePlace place, Membership membership, NetworkNamespace? inside)
+    {
+        string addresses = string.Join(", ", membership.Addresses);
+        string children = membership.ChildPrefixes.Count == 0 ? "" : $", and the networks {string.Join(", ", membership.ChildPrefixes)} behind it";
+        Say($"{place.Interface} is up: node '{membership.Name}' of zone '{membership.ZoneName}' has {addresses}{children}.");
+        ServiceNotification.Ready($"Node {membership.Name} of zone {membership.ZoneName}, {addresses}");
+        IpPrefix[] prefixes = [.. membership.ChildPrefixes.Select(text => IpPrefix.Parse(text))];
+        if (prefixes.Length == 0)
+            return;
+        foreach (ForwardingFinding finding in Forwarding.Check(
+            place.Interface, prefixes.Any(prefix => prefix.Address.IsIPv4), prefixes.Any(prefix => prefix.Address.IsIPv6), inside))
+        {
+            Say($"The networks behind this node cannot be reached by the others. {finding.Problem} Allow it with:\n    {finding.Command}");
+        }
+    }
+
+    private static PosixSignalRegistration OnSignal(PosixSignal signal, CancellationTokenSource ending) =>
+        PosixSignalRegistration.Create(signal, context =>
+        {
+            context.Cancel = true; // the signal's own effect: what is kept up is left alone on purpose
+            ending.Cancel();
+        });
+}

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using Kedge.Demo;
+using Kedge.Linux.Processes;
+using Kedge.Node.ControlLink;
+using Kedge.Node.Uapi;
+
+namespace Kedge.SystemTests.Mesh;
+
+/// <summary>A node on a machine of its own: <c>kedge up</c> with its folders.</summary>
+internal sealed class MeshNode(MeshNetwork mesh, Host host, string label)
+{
+    public const string Interface = "kedge0";
+
+    public Host Host { get; } = host;
+
+    public string Label { get; } = label;
+
+    public string StateDirectory { get; } = Path.Combine(mesh.Net.TempFolder, $"{label}-state");
+
+    public NodeFolder Folder => new(StateDirectory, Interface);
+
+    public RunFolder Run => new(RunDirectory, Interface);
+
+    /// <summary>The process in front.</summary>
+    public RunningProcess? Supervisor { get; private set; }
+
+    /// <summary>The addresses that the node has in its zone, IPv4 first.</summary>
+    public IReadOnlyList<string> Addresses => Membership.Read(Folder)!.Addresses;
+
+    /// <summary>Its IPv4 address.</summary>
+    public string Address => Addresses.First(address => !address.Contains(':', StringComparison.Ordinal));
+
+    /// <summary>The node process; null where none runs.</summary>
+    public ProcessIdentity? NodeProcess => UapiClient.FindProcess(RuntimeDirectory, Interface);
+
+    /// <summary>The control link; null where none runs.</summary>
+    public ProcessIdentity? ControlLink => ProcessLock.Holder(Run.LinkLock);
+
+    private string RunDirectory { get; } = Path.Combine(mesh.Net.TempFolder, $"{label}-run");
+
+    private string RuntimeDirectory { get; } = Path.Combine(mesh.Net.TempFolder, $"{label}-wg");
+
+    /// <summary>Runs <c>kedge up</c> and waits until it says that it is up.</summary>
+    public void Up(params string[] arguments)
+    {
+        Start(arguments);
+        Supervisor!.WaitForLine("is up: node", MeshNetwork.Patience);
+    }
+
+    /// <summary>Runs <c>kedge up</c>.</summary>
+    public RunningProcess Start(params string[] arguments) =>
+        Supervisor = Host.Start(Call(["up", "--name", Label, "--interface", Interface, .. arguments]));
+
+    /// <summary>Runs a command of the node to its end, whatever its exit code.</summary>
+    public CommandResult Try(params string[] arguments) => Host.TryRun(Call(arguments));
+
+    /// <summary>What <c>kedge status</c> tells.</summary>
+    public JsonElement Status() => JsonDocument.Parse(Host.Run(Call("status", Interface, "--json")).Output).RootElement;
+
+    /// <summary>What the control link tells; null where it does not answer.</summary>
+    public LinkStatus? LinkStatus() => StatusSocket.Ask(Run.StatusSocket);
+
+    /// <summary>Waits until this node and another reach each other's address.</summary>
+    public void AwaitReach(MeshNode other) => AwaitReach(other.Address);
+
+    /// <summary>Waits until an address answers.</summary>
+    public void AwaitReach(string address) => Wait.Until(
+        () => Ping.Run(Host, address, count: 1).AllReceived, MeshNetwork.Patience, $"an answer from {address} to {Label}");
+
+    /// <summary>Ends a process of this node at once.</summary>
+    public static void Kill(ProcessIdentity? process)
+    {
+        using ProcessHandle? handle = ProcessHandle.Open(process!.Value);
+        handle!.Signal(Kedge.Linux.Namespaces.ProcessSignal.Kill);
+        handle.WaitForExit(MeshNetwork.Patience);
+    }
+
+    /// <summary>A call of the program with this node's folders.</summary>
+    public Command Call(params string[] arguments) => new([Repository.Program, .. arguments])
+    {
+        Environment = new Dictionary<string, string>
+        {
+            ["KEDGE_STATE_DIR"] = StateDirectory,
+            ["KEDGE_RUN_DIR"] = RunDirectory,
+            ["KEDGE_RUNTIME_DIR"] = RuntimeDirectory,
+        },
+    };
+}

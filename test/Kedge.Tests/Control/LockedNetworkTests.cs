@@ -1,0 +1,173 @@
+using System.Security.Cryptography;
+using Kedge.Control;
+using Kedge.Control.Identity;
+using Kedge.Control.Store;
+using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.WireGuard;
+using static Kedge.Tests.Control.EnrolmentTests;
+
+namespace Kedge.Tests.Control;
+
+/// <summary>A network whose master key is not on the controller.</summary>
+public class LockedNetworkTests
+{
+    [Fact]
+    public async Task A_node_waits_until_the_master_has_signed_what_it_asked_for()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        var node = new Applicant("one");
+        EnrolmentResult pending = await node.EnrolAsync(network, await network.CreateTokenAsync(), request => request with { ChildPrefixes = ["10.5.0.0/16"] });
+        Assert.Equal("pending", pending.Status);
+        Assert.Contains("kedge ca sign", pending.Reason, StringComparison.Ordinal);
+        SigningRequest request = Assert.Single(network.Registry.SigningRequests());
+        Assert.True(request.Proven);
+        Assert.Equal(["10.5.0.0/16"], request.ChildPrefixes);
+        Assert.Empty(await network.ReadMapAsync(pending.ZoneId));
+
+        await ImportAsync(network, Sign(network, request));
+
+        EnrolmentResult active = node.Inquire(network);
+        Assert.Equal(("active", (string?)null), (active.Status, active.Reason));
+        Assert.Equal(pending.Addresses, active.Addresses);
+        Assert.Equal(active.NodeId, Assert.Single(await network.ReadMapAsync(active.ZoneId)).Id);
+        Assert.Empty(network.Registry.SigningRequests());
+    }
+
+    [Fact]
+    public async Task A_certificate_is_refused_that_differs_from_the_request_in_anything()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        var node = new Applicant("one");
+        await node.EnrolAsync(network, await network.CreateTokenAsync());
+        SigningRequest request = Assert.Single(network.Registry.SigningRequests());
+
+        await RefusedAsync(409, "name", () => ImportAsync(network, Sign(network, request, subject => subject with { Name = "two" })));
+        await RefusedAsync(409, "addresses", () => ImportAsync(network, Sign(network, request, subject => subject with { Addresses = [IpAddress.Parse("10.200.0.9")] })));
+        await RefusedAsync(409, "prefixes", () => ImportAsync(network, Sign(network, request, subject => subject with { ChildPrefixes = [IpPrefix.Parse("10.5.0.0/16")] })));
+        await RefusedAsync(409, "tags", () => ImportAsync(network, Sign(network, request, subject => subject with { Tags = ["boss"] })));
+        await RefusedAsync(409, "zone", () => ImportAsync(network, Sign(network, request, subject => subject with { ZoneId = Guid.NewGuid() })));
+        await RefusedAsync(409, "key", () => ImportAsync(network, Sign(network, request, subject => subject with { IdentityKey = P256PublicKey.Of(new Applicant("x").IdentityKey) })));
+        await RefusedAsync(409, "no node", () => ImportAsync(network, Sign(network, request, subject => subject with { WireGuardKey = new Applicant("x").WireGuardKey })));
+        Assert.Equal("pending", node.Inquire(network).Status);
+    }
+
+    [Fact]
+    public async Task A_certificate_of_another_master_is_refused()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        await using Network other = await Network.CreateLockedAsync();
+        await new Applicant("one").EnrolAsync(network, await network.CreateTokenAsync());
+
+        await RefusedAsync(409, "another network", () => ImportAsync(network, Sign(other, Assert.Single(network.Registry.SigningRequests()))));
+    }
+
+    [Fact]
+    public async Task An_active_node_that_changes_keeps_its_certificate_and_its_address_until_another_is_signed()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        var node = new Applicant("one");
+        EnrolmentResult first = await JoinAsync(network, node);
+
+        EnrolmentResult changed = await node.EnrolAsync(network, null, request => request with { RequestedAddresses = ["10.200.9.9"] });
+
+        Assert.Equal("active", changed.Status);
+        Assert.Equal(first.Certificate, changed.Certificate);
+        Assert.Contains("kedge ca sign", changed.Reason, StringComparison.Ordinal);
+        SigningRequest request = Assert.Single(network.Registry.SigningRequests());
+        Assert.Equal(["10.200.9.9", first.Addresses[1]], request.Addresses);
+        Assert.Equal("retiring", StatusOf(network, first.Addresses[0]));
+        await ImportAsync(network, Sign(network, request));
+        Assert.Equal("quarantined", StatusOf(network, first.Addresses[0]));
+        Assert.Equal(["10.200.9.9", first.Addresses[1]], Applicant.Read(node.Inquire(network)).Addresses.Select(address => address.ToString()));
+    }
+
+    [Fact]
+    public async Task A_stock_peer_waits_for_the_master_too()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        PublicKey key = new Applicant("x").WireGuardKey;
+
+        RegisteredNode node = await network.Registry.CreateAsync(new NodeCreation { Name = "phone", WireGuardKey = key.ToString() }, Network.Administrator);
+
+        Assert.Equal("pending", node.Status);
+        SigningRequest request = Assert.Single(network.Registry.SigningRequests());
+        Assert.False(request.Proven);
+        Assert.Null(request.IdentityKey);
+        await ImportAsync(network, Sign(network, request));
+        MapNode seen = Assert.Single(await network.ReadMapAsync(node.ZoneId));
+        Assert.Empty(seen.IdentityKeyHash);
+        Assert.Contains(network.ReadAudit(), entry => entry.Contains("without proof of possession", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_certificate_past_half_of_its_life_is_asked_for_anew_and_the_node_stays()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        var node = new Applicant("one");
+        EnrolmentResult first = await JoinAsync(network, node);
+        Assert.Empty(network.Registry.SigningRequests());
+        network.Clock.Advance(TimeSpan.FromDays(200));
+
+        EnrolmentResult asked = await network.Enrolments.RenewAsync(first.NodeId);
+
+        Assert.Equal(("active", first.Certificate), (asked.Status, asked.Certificate));
+        Assert.True(Assert.Single(network.Registry.SigningRequests()).Renewal);
+        await ImportAsync(network, Sign(network, network.Registry.SigningRequests()[0]));
+        Assert.NotEqual(first.Certificate, node.Inquire(network).Certificate);
+        Assert.Empty(network.Registry.SigningRequests());
+    }
+
+    [Fact]
+    public async Task A_revocation_list_removes_the_nodes_that_it_names_and_an_older_one_is_refused()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        EnrolmentResult gone = await JoinAsync(network, new Applicant("gone"));
+        EnrolmentResult stays = await JoinAsync(network, new Applicant("stays"));
+        DateTimeOffset now = network.Clock.GetUtcNow();
+        RevocationList list = network.Master!.SignRevocationList(2, now, [new RevokedCertificate(Applicant.Read(gone).Serial, now)]);
+        long revision = network.Store.Revision;
+
+        RevocationListImportResult result = await network.Registry.ImportRevocationListAsync(new(Convert.ToBase64String(list.Der.Span)), Network.Administrator);
+
+        Assert.Equal([gone.NodeId], result.Removed);
+        Assert.Equal(stays.NodeId, Assert.Single(await network.ReadMapAsync(stays.ZoneId)).Id);
+        Assert.Equal(
+            [(MapSubject.Trust, false), (MapSubject.Node, true)],
+            (await network.Store.ReadChangesAsync(revision, default))!.Select(change => (change.Subject, change.Removed)));
+        RevocationList older = network.Master.SignRevocationList(1, now, []);
+        await RefusedAsync(409, "count upwards", () => network.Registry.ImportRevocationListAsync(new(Convert.ToBase64String(older.Der.Span)), Network.Administrator));
+    }
+
+    internal static string Sign(Network network, SigningRequest request, Func<NodeSubject, NodeSubject>? with = null)
+    {
+        var subject = new NodeSubject
+        {
+            Name = request.Name,
+            ZoneId = request.ZoneId,
+            IdentityKey = request.IdentityKey is null ? null : P256PublicKey.TryParse(Convert.FromBase64String(request.IdentityKey), out P256PublicKey? key) ? key : null,
+            WireGuardKey = PublicKey.Parse(request.WireGuardKey),
+            Tags = request.Tags,
+            Addresses = [.. request.Addresses.Select(address => IpAddress.Parse(address))],
+            ChildPrefixes = [.. request.ChildPrefixes.Select(prefix => IpPrefix.Parse(prefix))],
+        };
+        DateTimeOffset now = network.Clock.GetUtcNow();
+        NodeCertificate certificate = network.Master!.CertifyNode(
+            with is null ? subject : with(subject), SerialNumber.Create(RandomNumberGenerator.Fill), now.AddHours(-1), now.AddDays(365));
+        return Convert.ToBase64String(certificate.Der.Span);
+    }
+
+    private static Task<CertificateImportResult> ImportAsync(Network network, params string[] certificates) =>
+        network.Registry.ImportCertificatesAsync(new CertificateImport(certificates), Network.Administrator);
+
+    private static async Task<EnrolmentResult> JoinAsync(Network network, Applicant node)
+    {
+        await node.EnrolAsync(network, await network.CreateTokenAsync());
+        await ImportAsync(network, Sign(network, network.Registry.SigningRequests().Single(request => request.Name == node.Name)));
+        return node.Inquire(network);
+    }
+
+    private static string StatusOf(Network network, string value) =>
+        network.Store.Read(reader => Leases.List(reader, null)).Single(lease => lease.Value == value).Status;
+}

@@ -1,0 +1,165 @@
+using Kedge.Control;
+using Kedge.Control.Store;
+using Kedge.Protocol;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Kedge.Tests.Control;
+
+/// <summary>The store, on a real file.</summary>
+public class StoreTests
+{
+    [Fact]
+    public async Task Revisions_have_no_gaps_whatever_is_refused_in_between()
+    {
+        await using Network network = await Network.CreateAsync();
+        long first = network.Store.Revision;
+
+        bool[] kept = await Task.WhenAll(Enumerable.Range(0, 200).Select(async i =>
+        {
+            try
+            {
+                await network.Store.WriteAsync(change =>
+                {
+                    change.Change(Guid.Empty, MapSubject.Zone, Guid.NewGuid());
+                    if (i % 3 == 0)
+                        throw Refusal.Conflict("not this one");
+                });
+                return true;
+            }
+            catch (Refusal)
+            {
+                return false;
+            }
+        }));
+
+        IReadOnlyList<MapChange> changes = (await network.Store.ReadChangesAsync(first, default))!;
+        Assert.Equal(kept.Count(one => one), changes.Count);
+        Assert.Equal(Enumerable.Range(1, changes.Count).Select(i => first + i), changes.Select(change => change.Revision));
+        Assert.Equal(changes[^1].Revision, network.Store.Revision);
+    }
+
+    [Fact]
+    public async Task A_revision_is_never_visible_before_those_below_it()
+    {
+        await using Network network = await Network.CreateAsync();
+        long seen = network.Store.Revision;
+        Task writing = Task.WhenAll(Enumerable.Range(0, 300).Select(_ =>
+            network.Store.WriteAsync(change => change.Change(Guid.Empty, MapSubject.Zone, Guid.NewGuid()))));
+
+        while (!writing.IsCompleted)
+        {
+            foreach (MapChange change in (await network.Store.ReadChangesAsync(seen, default))!)
+                Assert.Equal(++seen, change.Revision);
+        }
+        await writing;
+    }
+
+    [Fact]
+    public async Task What_a_change_reads_nobody_else_has_changed_when_it_writes()
+    {
+        await using Network network = await Network.CreateAsync();
+        await network.Store.WriteAsync(change => change.Execute($"CREATE TABLE counter (value INTEGER NOT NULL)"));
+        await network.Store.WriteAsync(change => change.Execute($"INSERT INTO counter (value) VALUES (0)"));
+
+        await Task.WhenAll(Enumerable.Range(0, 500).Select(_ => network.Store.WriteAsync(change =>
+        {
+            long value = change.Number($"SELECT value FROM counter");
+            change.Execute($"UPDATE counter SET value = {value + 1}");
+        })));
+
+        Assert.Equal(500, network.Store.Read(reader => reader.Number($"SELECT value FROM counter")));
+    }
+
+    [Fact]
+    public async Task Changes_that_are_no_longer_known_are_not_taken_for_none()
+    {
+        await using Network network = await Network.CreateAsync();
+        for (int i = 0; i < 10; i++)
+            await network.Store.WriteAsync(change => change.Change(Guid.Empty, MapSubject.Zone, Guid.NewGuid()));
+        long present = network.Store.Revision;
+        await network.Store.WriteAsync(change => change.Execute($"DELETE FROM change WHERE revision <= {present - 3}"));
+
+        Assert.Empty((await network.Store.ReadChangesAsync(present, default))!);
+        Assert.Equal(3, (await network.Store.ReadChangesAsync(present - 3, default))!.Count);
+        Assert.Null(await network.Store.ReadChangesAsync(present - 4, default));
+        Assert.Null(await network.Store.ReadChangesAsync(present + 1, default)); // of another store, or one that was restored
+        await network.Store.WriteAsync(change => change.Execute($"DELETE FROM change"));
+        Assert.Empty((await network.Store.ReadChangesAsync(present, default))!);
+        Assert.Null(await network.Store.ReadChangesAsync(present - 1, default));
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_a_change_learns_of_it()
+    {
+        await using Network network = await Network.CreateAsync();
+        long before = network.Store.Revision;
+        Task waiting = network.Store.WaitForChangeAsync(before, TestContext.Current.CancellationToken);
+        Assert.False(waiting.IsCompleted);
+
+        await network.Store.WriteAsync(change => change.Change(Guid.Empty, MapSubject.Zone, Guid.NewGuid()));
+
+        await waiting.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        await network.Store.WaitForChangeAsync(before, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task A_store_keeps_its_name_and_revision_and_a_copy_gets_another_name()
+    {
+        await using Network network = await Network.CreateAsync();
+        string copy = network.StoreFile + ".copy";
+        SqliteStore.CopyTo(network.StoreFile, copy);
+
+        Guid again, renamed;
+        await using (SqliteStore store = SqliteStore.Open(copy, network.Clock, NullLogger.Instance))
+        {
+            again = store.StoreId;
+            Assert.Equal(network.Store.Revision, store.Revision);
+        }
+        SqliteStore.Rename(copy, network.Clock);
+        await using (SqliteStore store = SqliteStore.Open(copy, network.Clock, NullLogger.Instance))
+            renamed = store.StoreId;
+
+        Assert.Equal(network.Store.StoreId, again);
+        Assert.NotEqual(network.Store.StoreId, renamed);
+    }
+
+    [Fact]
+    public async Task A_value_never_becomes_part_of_a_statement()
+    {
+        await using Network network = await Network.CreateAsync();
+        const string Hostile = "x'; DROP TABLE node; --";
+
+        Assert.Null(network.Store.Read(reader => Zones.TryFind(reader, Hostile)));
+        Assert.Throws<Refusal>(() => network.Store.Read(reader => Nodes.Find(reader, Hostile, null)));
+        Assert.Equal(0, network.Store.Read(reader => reader.Number($"SELECT COUNT(*) FROM node")));
+    }
+
+    [Fact]
+    public async Task A_store_of_a_newer_program_is_not_touched()
+    {
+        await using Network network = await Network.CreateAsync();
+        string copy = network.StoreFile + ".newer";
+        await network.Store.WriteAsync(change => change.Execute($"INSERT INTO migration (step, at) VALUES (99, 0)"));
+        SqliteStore.CopyTo(network.StoreFile, copy);
+
+        UserError error = Assert.Throws<UserError>(() => SqliteStore.Open(copy, network.Clock, NullLogger.Instance));
+        Assert.Contains("newer", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_that_is_no_store_is_refused_in_words()
+    {
+        string file = Path.GetTempFileName();
+        File.WriteAllText(file, new string('x', 5000));
+        try
+        {
+            UserError error = Assert.Throws<UserError>(() => SqliteStore.Open(file, TimeProvider.System, NullLogger.Instance));
+            Assert.Contains(file, error.Message, StringComparison.Ordinal);
+            Assert.Contains("restore", error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+}
