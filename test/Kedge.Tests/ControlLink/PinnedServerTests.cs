@@ -55,7 +55,7 @@ public sealed class PinnedServerTests : IDisposable
     [Fact]
     public void No_redirection_is_followed()
     {
-        using SocketsHttpHandler handler = new PinnedServer(_authority.Pin).CreateHandler();
+        using SocketsHttpHandler handler = new PinnedServer(_authority.Pin, TimeProvider.System).CreateHandler();
         Assert.False(handler.AllowAutoRedirect);
     }
 
@@ -70,7 +70,7 @@ public sealed class PinnedServerTests : IDisposable
     {
         using X509Certificate2 certificate = leaf;
         using var server = new TestServer(certificate, sent);
-        using var http = new HttpClient(new PinnedServer(pin ?? _authority.Pin).CreateHandler());
+        using var http = new HttpClient(new PinnedServer(pin ?? _authority.Pin, TimeProvider.System).CreateHandler());
         try
         {
             (await http.GetAsync(server.Url, TestContext.Current.CancellationToken)).Dispose();
