@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kedge.Commands.Admin;
 
 namespace Kedge.Commands;
 
@@ -54,7 +55,10 @@ internal sealed class CompletionCommand : Command
     private readonly Argument<string> _shell = new("SHELL") { Description = "bash or zsh." };
 
     public CompletionCommand()
-        : base("completion", "Print a script that completes commands and options in a shell.")
+        : base(
+            "completion",
+            "Print a script that completes commands, options and names in a shell. Zones and nodes are asked of the controller that one is "
+            + $"logged in to, which has {NameCompletion.DefaultPatience} seconds to answer. [env: {NameCompletion.PatienceVariable}]")
     {
         _shell.AcceptOnlyFromAmong("bash", "zsh");
         Arguments.Add(_shell);
