@@ -158,6 +158,12 @@ public sealed class Controller : IAsyncDisposable
     /// <summary>The file that has the first administrator's token.</summary>
     public static string AdministratorTokenFileOf(string dataDirectory) => DataDirectory.AdministratorTokenFileOf(dataDirectory);
 
+    /// <summary>The file that has the address which nodes are told, as long as a controller has ever run there.</summary>
+    public static string UrlFileOf(string dataDirectory) => DataDirectory.UrlFileOf(dataDirectory);
+
+    /// <summary>The file that has the server authority's certificate, PEM.</summary>
+    public static string ServerAuthorityFileOf(string dataDirectory) => ServerCertificate.AuthorityFileOf(DataDirectory.KeyFolderOf(dataDirectory));
+
     /// <summary>The line by which a node joins.</summary>
     /// <param name="token">Its token.</param>
     public string JoinLineOf(string token) => JoinLine(token).ToSecretText();
@@ -211,6 +217,7 @@ public sealed class Controller : IAsyncDisposable
         ICollection<string> addresses = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
         if (settings.Url is null)
             Url = new Uri(addresses.First());
+        _data.WriteUrl(Url);
         foreach (string address in addresses)
             Log.Listening(log, address);
         _maintaining = _maintenance.RunAsync(_ending.Token);
