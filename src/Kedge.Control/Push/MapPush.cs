@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
-using Kedge.Protocol.Mesh;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Control.Push;

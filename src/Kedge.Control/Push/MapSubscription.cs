@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Threading.Channels;
 using Kedge.Protocol.Mesh;
@@ -8,6 +9,7 @@ namespace Kedge.Control.Push;
 /// One node's map stream: a position, and a pipe to write to. Nothing is queued for it; when it can be written to, it is brought from
 /// where it is to where the zone is by then. A node that does not read keeps one slice of bytes waiting, and is cut off after a while.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "A cancellation source without a timer holds nothing that has to be disposed.")]
 internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityHash, bool compressed, PushSources sources)
 {
     /// <summary>How many streams of one node may be open: it comes back before the end of an old one is noticed.</summary>
