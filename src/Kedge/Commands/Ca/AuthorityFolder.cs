@@ -1,6 +1,4 @@
 using System.Security.Cryptography;
-using Kedge.Linux;
-using Kedge.Linux.Files;
 using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 
