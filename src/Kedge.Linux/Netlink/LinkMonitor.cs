@@ -9,16 +9,8 @@ namespace Kedge.Linux.Netlink;
 /// </summary>
 public sealed unsafe class LinkMonitor : IDisposable
 {
-    private const int NETLINK_ROUTE = 0;
     private const uint RTMGRP_LINK = 1;
-    private const ushort NLMSG_ERROR = 2;
-    private const ushort RTM_NEWLINK = 16;
-    private const ushort RTM_DELLINK = 17;
-    private const ushort RTM_GETLINK = 18;
-    private const ushort NLM_F_REQUEST = 1;
-    private const ushort IFLA_MTU = 4;
     private const ushort IFLA_NEW_IFINDEX = 49;
-    private const uint IFF_UP = 1;
 
     /// <summary>Bytes of a read; an interface's description takes 1 to 2 KB.</summary>
     private const int BufferLength = 32 * 1024;
@@ -38,7 +30,7 @@ public sealed unsafe class LinkMonitor : IDisposable
     {
         _index = (int)index;
         const int Type = Libc.SOCK_RAW | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC;
-        _socket = Descriptor.From(Libc.socket(Libc.AF_NETLINK, Type, NETLINK_ROUTE), "create", "netlink socket");
+        _socket = Descriptor.From(Libc.socket(Libc.AF_NETLINK, Type, Rtnetlink.NETLINK_ROUTE), "create", "netlink socket");
         try
         {
             Libc.SockaddrNl address = new() { Family = Libc.AF_NETLINK, Groups = RTMGRP_LINK };
@@ -65,9 +57,8 @@ public sealed unsafe class LinkMonitor : IDisposable
     {
         do
         {
-            while (_next < _end)
+            while (TryTake(out NetlinkMessage message))
             {
-                ReadOnlySpan<byte> message = NextMessage();
                 if (Interpret(message) is { } read && read != _last)
                 {
                     _last = state = read;
@@ -83,22 +74,16 @@ public sealed unsafe class LinkMonitor : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _socket.Dispose();
 
-    private static T Take<T>(ref ReadOnlySpan<byte> bytes, int alignedLength) where T : unmanaged
-    {
-        T value = MemoryMarshal.Read<T>(bytes);
-        bytes = bytes[Math.Min(alignedLength, bytes.Length)..];
-        return value;
-    }
-
-    private static int Align(int length) => (length + 3) & ~3; // NLMSG_ALIGN, RTA_ALIGN
-
     private void RequestState()
     {
-        (Libc.Nlmsghdr Header, Libc.Ifinfomsg Link) request = default;
-        request.Header = new() { Length = (uint)sizeof((Libc.Nlmsghdr, Libc.Ifinfomsg)), Type = RTM_GETLINK, Flags = NLM_F_REQUEST };
-        request.Link.Index = _index;
-        if (Libc.send(_socket.Number, &request, request.Header.Length, 0) < 0)
-            throw new LinuxException(Marshal.GetLastPInvokeError(), "ask for the state of", $"interface {_index}");
+        var request = new NetlinkRequest(Rtnetlink.RTM_GETLINK, 0, Rtnetlink.LinkHeaderSize);
+        MemoryMarshal.Write(request.Header, new Libc.Ifinfomsg { Index = _index });
+        ReadOnlySpan<byte> bytes = request.Finish(sequence: 0, isAcknowledged: false);
+        fixed (byte* start = bytes)
+        {
+            if (Libc.send(_socket.Number, start, (nuint)bytes.Length, 0) < 0)
+                throw new LinuxException(Marshal.GetLastPInvokeError(), "ask for the state of", $"interface {_index}");
+        }
     }
 
     /// <summary>Reads the next datagram of messages; false where there is none.</summary>
@@ -135,54 +120,45 @@ public sealed unsafe class LinkMonitor : IDisposable
         }
     }
 
-    private ReadOnlySpan<byte> NextMessage()
+    /// <summary>Takes the next message off the datagram that was read last; false at its end.</summary>
+    private bool TryTake(out NetlinkMessage message)
     {
         ReadOnlySpan<byte> rest = _buffer.AsSpan(_next, _end - _next);
-        if (rest.Length < sizeof(Libc.Nlmsghdr))
-        {
-            _next = _end;
-            return [];
-        }
-        int length = (int)Math.Clamp(MemoryMarshal.Read<Libc.Nlmsghdr>(rest).Length, (uint)sizeof(Libc.Nlmsghdr), (uint)rest.Length);
-        _next = Math.Min(_end, _next + Align(length));
-        return rest[..length];
+        bool taken = NetlinkMessage.TryTake(ref rest, out message);
+        _next = taken ? _end - rest.Length : _end;
+        return taken;
     }
 
-    private LinkState? Interpret(ReadOnlySpan<byte> message)
+    private LinkState? Interpret(NetlinkMessage message)
     {
-        if (message.Length < sizeof(Libc.Nlmsghdr) + sizeof(int))
-            return null;
-        Libc.Nlmsghdr header = Take<Libc.Nlmsghdr>(ref message, sizeof(Libc.Nlmsghdr));
         LinkState last = _last ?? default;
-        switch (header.Type)
+        switch (message.Type)
         {
-            case NLMSG_ERROR: // The answer to our question; a struct nlmsgerr starts with -errno.
-                return MemoryMarshal.Read<int>(message) == -Errno.ENODEV ? last with { Up = false, Deleted = true } : null;
-            case RTM_NEWLINK or RTM_DELLINK when message.Length >= sizeof(Libc.Ifinfomsg):
+            case Rtnetlink.NLMSG_ERROR: // The answer to our question; a struct nlmsgerr starts with -errno.
+                return message.Body.Length >= sizeof(int) && MemoryMarshal.Read<int>(message.Body) == -Errno.ENODEV
+                    ? last with { Up = false, Deleted = true }
+                    : null;
+            case Rtnetlink.RTM_NEWLINK or Rtnetlink.RTM_DELLINK when message.Body.Length >= Rtnetlink.LinkHeaderSize:
                 break;
             default:
                 return null;
         }
-        Libc.Ifinfomsg link = Take<Libc.Ifinfomsg>(ref message, sizeof(Libc.Ifinfomsg));
+        Libc.Ifinfomsg link = MemoryMarshal.Read<Libc.Ifinfomsg>(message.Body);
         // Bridges tell about their ports in messages of family AF_BRIDGE.
         if (link.Index != _index || link.Family != 0)
             return null;
         int mtu = last.Mtu;
         bool moved = false;
-        while (message.Length >= sizeof(Libc.Rtattr))
+        NetlinkAttributes attributes = message.Attributes(Rtnetlink.LinkHeaderSize);
+        while (attributes.MoveNext())
         {
-            Libc.Rtattr attribute = MemoryMarshal.Read<Libc.Rtattr>(message);
-            if (attribute.Length < sizeof(Libc.Rtattr) || attribute.Length > message.Length)
-                break;
-            ReadOnlySpan<byte> value = message[sizeof(Libc.Rtattr)..attribute.Length];
-            if (attribute.Type == IFLA_MTU && value.Length == sizeof(uint))
-                mtu = MemoryMarshal.Read<int>(value);
-            moved |= attribute.Type == IFLA_NEW_IFINDEX;
-            message = message[Math.Min(Align(attribute.Length), message.Length)..];
+            if (attributes.Type == Rtnetlink.IFLA_MTU)
+                mtu = (int)attributes.Number;
+            moved |= attributes.Type == IFLA_NEW_IFINDEX;
         }
-        return (header.Type, moved) switch
+        return (message.Type, moved) switch
         {
-            (RTM_NEWLINK, _) => new LinkState((link.Flags & IFF_UP) != 0, mtu),
+            (Rtnetlink.RTM_NEWLINK, _) => new LinkState((link.Flags & Rtnetlink.IFF_UP) != 0, mtu),
             (_, true) => last with { Moved = true },
             _ => last with { Up = false, Deleted = true },
         };

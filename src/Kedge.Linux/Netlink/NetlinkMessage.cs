@@ -30,7 +30,7 @@ internal readonly ref struct NetlinkMessage
     public static int Align(int length) => (length + 3) & ~3; // NLMSG_ALIGN, RTA_ALIGN
 
     /// <summary>Takes the first message off a datagram; false at its end.</summary>
-    public static bool TryTake(ref ReadOnlySpan<byte> datagram, out NetlinkMessage message)
+    public static bool TryTake(scoped ref ReadOnlySpan<byte> datagram, out NetlinkMessage message)
     {
         message = default;
         if (datagram.Length < HeaderSize)

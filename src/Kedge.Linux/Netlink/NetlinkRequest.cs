@@ -13,13 +13,12 @@ internal sealed class NetlinkRequest
 
     /// <summary>Begins a message with its family's own header, all zero.</summary>
     /// <param name="type">Such as <c>RTM_NEWROUTE</c>.</param>
-    /// <param name="flags">Such as <c>NLM_F_CREATE</c>. The answer always has an end: of a list its own, of all else an acknowledgement.</param>
+    /// <param name="flags">Such as <c>NLM_F_CREATE</c>. <c>NLM_F_REQUEST</c> goes without saying.</param>
     /// <param name="headerSize">Bytes of the family's header.</param>
     public NetlinkRequest(ushort type, ushort flags, int headerSize)
     {
         Type = type;
-        bool isDump = (flags & Rtnetlink.NLM_F_DUMP) == Rtnetlink.NLM_F_DUMP;
-        Flags = (ushort)(flags | Rtnetlink.NLM_F_REQUEST | (isDump ? 0 : Rtnetlink.NLM_F_ACK));
+        Flags = (ushort)(flags | Rtnetlink.NLM_F_REQUEST);
         _length = NetlinkMessage.HeaderSize + headerSize;
     }
 
@@ -33,9 +32,13 @@ internal sealed class NetlinkRequest
     public Span<byte> Header => _buffer.AsSpan(NetlinkMessage.HeaderSize);
 
     /// <summary>The message with its header, ready to be sent.</summary>
-    public ReadOnlySpan<byte> Finish(uint sequence)
+    /// <param name="sequence">What the answer bears.</param>
+    /// <param name="isAcknowledged">Whether the answer is to have an end; a list always has one of its own.</param>
+    public ReadOnlySpan<byte> Finish(uint sequence, bool isAcknowledged)
     {
-        var header = new Libc.Nlmsghdr { Length = (uint)_length, Type = Type, Flags = Flags, Sequence = sequence };
+        bool isList = (Flags & Rtnetlink.NLM_F_DUMP) == Rtnetlink.NLM_F_DUMP;
+        ushort flags = isAcknowledged && !isList ? (ushort)(Flags | Rtnetlink.NLM_F_ACK) : Flags;
+        var header = new Libc.Nlmsghdr { Length = (uint)_length, Type = Type, Flags = flags, Sequence = sequence };
         MemoryMarshal.Write(_buffer, header);
         return _buffer.AsSpan(0, _length);
     }

@@ -203,7 +203,7 @@ public sealed unsafe class RouteSocket : IDisposable
     private List<T> Exchange<T>(NetlinkRequest request, string operation, string target, Reader<T> read)
         where T : class
     {
-        ReadOnlySpan<byte> bytes = request.Finish(++_sequence);
+        ReadOnlySpan<byte> bytes = request.Finish(++_sequence, isAcknowledged: true);
         _interrupted = false;
         fixed (byte* start = bytes)
         {

@@ -105,9 +105,16 @@ public sealed class UapiSocket : IDisposable
         {
             probe.Connect(new UnixDomainSocketEndPoint(path));
         }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressNotAvailable)
+        {
+            return; // gone meanwhile: 'wg' removes what nobody listens on
+        }
         catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
         {
-            if ((File.GetAttributes(path) & FileAttributes.Directory) == 0 && new FileInfo(path).Length == 0)
+            var file = new FileInfo(path);
+            if (!file.Exists && !Directory.Exists(path))
+                return; // gone only now
+            if (file.Exists && IsEmpty(file))
                 return; // nobody listens any more
             throw new UserError($"{path} is no socket. Remove it if nothing needs it.", e);
         }
@@ -119,6 +126,18 @@ public sealed class UapiSocket : IDisposable
 
         UserError AlreadyRun(string by, Exception? cause) =>
             new($"{interfaceName} is already run by {by}, which listens on {path}. Stop it first, or choose another name.", cause);
+    }
+
+    private static bool IsEmpty(FileInfo file)
+    {
+        try
+        {
+            return file.Length == 0;
+        }
+        catch (FileNotFoundException)
+        {
+            return true;
+        }
     }
 
     private static string Describe(int processId)

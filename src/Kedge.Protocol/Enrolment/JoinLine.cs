@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.Enrolment;
@@ -141,16 +142,17 @@ public sealed record JoinLine
             host = address.ToString();
             return true;
         }
-        // What ends in a number is meant to be an IPv4 address, and is none.
         string lower = name.ToString().ToLowerInvariant();
         string[] labels = lower.Split('.');
-        if (lower.Length > 253 || !labels.All(IsLabel) || labels[^1].All(char.IsAsciiDigit))
+        if (lower.Length > 253 || !labels.All(CommonName.IsLabel) || IsNumber(labels[^1]))
             return false;
         host = lower;
         return true;
     }
 
-    private static bool IsLabel(string label) => Certificates.CommonName.IsLabel(label);
+    // Others read what ends in a number as an IPv4 address, also 10.1 and 0x7f000001; here it is none (RFC 3986 section 3.2.2).
+    private static bool IsNumber(string label) =>
+        label.All(char.IsAsciiDigit) || (label.StartsWith("0x", StringComparison.Ordinal) && label.Skip(2).All(char.IsAsciiHexDigit));
 
     private static bool TryReadParameters(
         ReadOnlySpan<char> query, string host, int port, [NotNullWhen(true)] out JoinLine? line, [NotNullWhen(false)] out string? error)

@@ -1,30 +1,38 @@
 using System.CommandLine;
 using Kedge.Demo;
+using Kedge.Demo.Mesh;
 using Kedge.Protocol;
 using Command = System.CommandLine.Command;
 
 namespace Kedge.Commands;
 
-/// <summary><c>kedge demo</c>: the real thing in network namespaces of this machine.</summary>
+/// <summary><c>kedge demo [mesh|wg]</c>: the real thing in network namespaces of this machine.</summary>
 internal sealed class DemoCommand : Command
 {
-    private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object a check." };
+    private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object a check.", Recursive = true };
 
     public DemoCommand()
-        : base("demo", "Show a tunnel between Kedge and wireguard-go, in network namespaces of this machine. Needs root.")
+        : base("demo", "Show a mesh of a controller and five nodes, in network namespaces of this machine. Needs root.")
     {
         Options.Add(_json);
-        SetAction(call => Run(call.GetValue(_json)));
+        var mesh = new Command("mesh", "A controller, five nodes and a stock WireGuard device in two zones; the default.");
+        var wg = new Command("wg", "A tunnel between Kedge and the distribution's wireguard-go.");
+        Subcommands.Add(mesh);
+        Subcommands.Add(wg);
+        SetAction(RunMesh);
+        mesh.SetAction(RunMesh);
+        wg.SetAction(call => Run(call, (program, report) => new WireGuardDemo(program, report).Run()));
     }
 
-    private static int Run(bool asJson)
+    private int RunMesh(ParseResult call) => Run(call, (program, report) => new MeshDemo(program, report).Run());
+
+    private int Run(ParseResult call, Func<string, DemoReport, bool> demo)
     {
         if (!Environment.IsPrivilegedProcess)
             throw new UserError("'kedge demo' makes network namespaces and TUN interfaces: run it as root.");
         try
         {
-            var demo = new WireGuardDemo(Environment.ProcessPath!, new DemoReport(Console.Out, asJson));
-            return demo.Run() ? 0 : 1;
+            return demo(Environment.ProcessPath!, new DemoReport(Console.Out, call.GetValue(_json))) ? 0 : 1;
         }
         catch (CommandException e)
         {

@@ -102,6 +102,8 @@ internal static class WgDevice
         {
             Log.KeyUnknown(log, e.Message);
         }
+        if (keyFile is null && state.Peers.Count > 0)
+            Log.KeyUnknown(log, "nobody has named its file. Name it with --private-key-file, or set it with 'wg set'.");
         dataplane.Restore(change, state.ActivePeers(DateTimeOffset.UtcNow));
         state.Clear();
         if (state.Peers.Count > 0)

@@ -27,8 +27,9 @@ public sealed class DemoReport(TextWriter output, bool asJson)
     /// </summary>
     /// <param name="name">What is checked, in a few words.</param>
     /// <param name="check">Returns what was seen, in plain words; throws where it was not what it should be.</param>
+    /// <param name="zone">The zone that it is about; null for none or several.</param>
     /// <returns>Whether it passed.</returns>
-    public bool Check(string name, Func<string> check)
+    public bool Check(string name, Func<string> check, string? zone = null)
     {
         ArgumentNullException.ThrowIfNull(check);
         bool ok = true;
@@ -44,19 +45,21 @@ public sealed class DemoReport(TextWriter output, bool asJson)
         }
         _ = ok ? Passed++ : Failed++;
         if (asJson)
-            output.WriteLine(ToJson(name, ok, detail));
+            output.WriteLine(ToJson(name, zone, ok, detail));
         else
             output.WriteLine($"  {(ok ? "ok    " : "FAILED")}  {name,-34}  {detail}");
         return ok;
     }
 
-    private static string ToJson(string name, bool ok, string detail)
+    private static string ToJson(string name, string? zone, bool ok, string detail)
     {
         using var stream = new MemoryStream();
         using (var json = new Utf8JsonWriter(stream))
         {
             json.WriteStartObject();
             json.WriteString("check", name);
+            if (zone is not null)
+                json.WriteString("zone", zone);
             json.WriteBoolean("ok", ok);
             json.WriteString("detail", detail);
             json.WriteEndObject();

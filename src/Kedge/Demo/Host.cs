@@ -102,6 +102,34 @@ public sealed class Host
         SetSetting("net.ipv6.conf.all.forwarding", "1");
     }
 
+    /// <summary>
+    /// Makes this host a home router: what leaves by an interface gets its address, ports are kept where they are free, and only answers
+    /// come in. IPv4.
+    /// </summary>
+    /// <param name="wan">The interface towards the network outside.</param>
+    /// <exception cref="CommandException">The kernel refused the rules.</exception>
+    public void Masquerade(string wan) => Run(new Command("nft", "-f", "-")
+    {
+        Input =
+            $$"""
+            table ip nat {
+                chain input {
+                    type filter hook input priority 0
+                    iifname "{{wan}}" ct state new drop
+                }
+                chain forward {
+                    type filter hook forward priority 0
+                    iifname "{{wan}}" ct state != { established, related } drop
+                }
+                chain postrouting {
+                    type nat hook postrouting priority srcnat
+                    oifname "{{wan}}" masquerade
+                }
+            }
+
+            """,
+    });
+
     /// <summary>Sets one of the kernel's settings of this host's network, named as sysctl(8) does.</summary>
     public void SetSetting(string name, string value) => Namespace.Run(() => WriteSetting(name, value));
 

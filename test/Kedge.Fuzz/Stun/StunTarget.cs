@@ -47,7 +47,7 @@ public sealed class StunTarget : Target
         bool read = StunMessage.TryParse(datagram, out StunMessage message);
         List<(int Type, byte[] Value)>? expected = SlowRead(datagram);
         Invariant.Equal(expected is not null, read, "both readers agree on what a message is");
-        trace.Note(1, read ? (int)message.Type : -1);
+        trace.Note(1, !read ? 0 : Enum.IsDefined(message.Type) ? (int)message.Type : -1);
         if (!read)
             return;
         int index = 0;
@@ -56,7 +56,7 @@ public sealed class StunTarget : Target
             Invariant.Holds(index < expected!.Count, "both readers find as many attributes");
             Invariant.Equal(expected[index].Type, (int)attribute.Type, "both readers find the same types");
             Invariant.Holds(attribute.Value.SequenceEqual(expected[index].Value), "both readers find the same values");
-            trace.Note(2, (int)attribute.Type);
+            trace.Note(2, Enum.IsDefined(attribute.Type) ? (int)attribute.Type : attribute.IsComprehensionRequired ? -1 : -2);
             index++;
         }
         Invariant.Equal(expected!.Count, index, "both readers find as many attributes");

@@ -217,6 +217,19 @@ public sealed class CaCommandTests : IDisposable
         Fails("is not the folder of a master key", "ca", "sign", "--ca", _workshop.PathOf("nowhere"), "--yes", "x.json");
     }
 
+    /// <summary>With a terminal (that of <c>script</c>) each one is asked for, and only yes is yes.</summary>
+    [Fact]
+    public void A_person_is_asked_for_each_one()
+    {
+        string requests = Save(Request("buoy-1", "10.200.0.1"), Request("buoy-2", "10.200.0.2"), Request("buoy-3", "10.200.0.3"));
+        string output = _workshop.PathOf("signed.json");
+        CommandResult result = Workshop.OnTerminal("\ny\nno\n", "ca", "sign", "--ca", _folder, "--out", output, requests);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("Certify buoy-3? [y/N]", result.Output, StringComparison.Ordinal);
+        Assert.Contains("1 of 3 certified.", result.Output, StringComparison.Ordinal);
+        Assert.Equal("buoy-2", Read(File.ReadAllText(output)).Name);
+    }
+
     [Fact]
     public void A_folder_shows_what_was_signed_and_what_is_revoked()
     {

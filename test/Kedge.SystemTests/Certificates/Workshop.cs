@@ -82,6 +82,14 @@ internal sealed class Workshop : IDisposable
         return result;
     }
 
+    /// <summary>Runs the program on a terminal of its own, and types <paramref name="input"/> there.</summary>
+    public static CommandResult OnTerminal(string input, params string[] arguments)
+    {
+        string line = string.Join(' ', ((string[])[Wg.KedgeProgram.FullPath, .. arguments]).Select(word => $"'{word}'"));
+        using var process = RunningProcess.Start(new Command("script", "-qec", line, "/dev/null") { Input = input });
+        return process.WaitForExit(Patience);
+    }
+
     public void Dispose()
     {
         MasterKey.Dispose();

@@ -41,6 +41,39 @@ public sealed class UapiSocketTests : IDisposable
     }
 
     [Fact]
+    public void What_a_dead_process_left_may_be_removed_by_somebody_else_at_any_moment()
+    {
+        // As any call of 'wg show' does that comes upon a socket without a listener.
+        Directory.CreateDirectory(Folder);
+        string path = Path.Combine(Folder, "wg0.sock");
+        using var go = new Barrier(2);
+        const int Rounds = 500;
+        var remover = new Thread(() =>
+        {
+            for (int i = 0; i < Rounds; i++)
+            {
+                go.SignalAndWait();
+                File.Delete(path);
+                go.SignalAndWait();
+            }
+        });
+        remover.Start();
+        for (int i = 0; i < Rounds; i++)
+        {
+            using (var dead = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+            {
+                dead.Bind(new UnixDomainSocketEndPoint(path));
+                File.Move(path, path + ".kept"); // or .NET would remove it with the socket
+            }
+            File.Move(path + ".kept", path);
+            go.SignalAndWait();
+            using (UapiSocket.Listen(Folder, "wg0"))
+                go.SignalAndWait();
+        }
+        remover.Join();
+    }
+
+    [Fact]
     public void The_folder_is_made_where_it_does_not_exist()
     {
         using UapiSocket socket = UapiSocket.Listen(Folder, "wg0");

@@ -63,6 +63,8 @@ public class JoinLineTests
     [InlineData("kedge:https://host/path?network=", "'host/path' does not begin with a host")]
     [InlineData("kedge:https://256.0.0.1?network=", "'256.0.0.1' does not begin with a host")]
     [InlineData("kedge:https://10.1?network=", "'10.1' does not begin with a host")]
+    [InlineData("kedge:https://0x7f000001?network=", "'0x7f000001' does not begin with a host")]
+    [InlineData("kedge:https://a.0x?network=", "'a.0x' does not begin with a host")]
     [InlineData("kedge:https://a..b?network=", "'a..b' does not begin with a host")]
     [InlineData("kedge:https://fd00::1?network=", "'fd00::1' does not end in a port")]
     [InlineData("kedge:https://[fd00::1?network=", "does not begin with a host")]
