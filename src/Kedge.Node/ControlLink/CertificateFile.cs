@@ -13,6 +13,17 @@ public sealed record CertificateFile(NodeCertificate Node, IReadOnlyList<byte[]>
 {
     private const string Label = "CERTIFICATE";
 
+    /// <summary>The node's own addresses.</summary>
+    public IReadOnlyList<string> Addresses => [.. Node.Addresses.Select(address => address.ToString())];
+
+    /// <summary>The networks behind the node: what it is certified for besides its addresses.</summary>
+    public IReadOnlyList<string> ChildPrefixes =>
+    [
+        .. from prefix in Node.Prefixes
+           where prefix.Length < prefix.Address.Size * 8 || !Node.Addresses.Contains(prefix.Address)
+           select prefix.ToString(),
+    ];
+
     /// <summary>Reads the file; null where it does not exist.</summary>
     /// <exception cref="UserError">It cannot be understood.</exception>
     /// <exception cref="Linux.LinuxException">It cannot be read.</exception>

@@ -12,8 +12,10 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Node.ControlLink;
 
 /// <summary>
-/// The control link of one joined zone, as a process: it follows the map of the controller, and keeps the node process, the routes and the disk
-/// at what the map says. It starts from what is on disk, and whatever goes away later (the controller, the node process, the disk) it goes on
+/// The control link of one joined zone, as a process: it follows the map of the controller, and keeps the node process, the routes and
+/// the disk
+/// at what the map says. It starts from what is on disk, and whatever goes away later (the controller, the node process, the disk) it
+/// goes on
 /// with the rest. Killed at any moment it loses no packet, because none passes through it.
 /// </summary>
 public sealed class ControlLink : IDisposable
@@ -114,7 +116,8 @@ public sealed class ControlLink : IDisposable
         }
     }
 
-    /// <summary>Finds the addresses of the controller and of the STUN servers. What cannot be found keeps the addresses that it had.</summary>
+    /// <summary>Finds the addresses of the controller and of the STUN servers. What cannot be found keeps the addresses that it
+    /// had.</summary>
     private async Task ResolveAsync(CancellationToken ending)
     {
         Dictionary<string, IPAddress[]> known = [];
@@ -214,7 +217,8 @@ public sealed class ControlLink : IDisposable
         }
     }
 
-    /// <summary>Tells the controller what it should know, and asks for a new certificate when it is time, while the stream is open.</summary>
+    /// <summary>Tells the controller what it should know, and asks for a new certificate when it is time, while the stream is
+    /// open.</summary>
     private async Task TellAsync(ControllerClient client, CancellationToken session)
     {
         EndpointReport? reported = null;

@@ -50,7 +50,8 @@ public sealed record LinkStatus
     /// <summary>Whether the node is behind a NAT, as far as STUN tells.</summary>
     public bool BehindNat { get; init; }
 
-    /// <summary>How NATs map the port, as far as STUN tells: <c>Unknown</c>, <c>EndpointIndependent</c> or <c>EndpointDependent</c>.</summary>
+    /// <summary>How NATs map the port, as far as STUN tells: <c>Unknown</c>, <c>EndpointIndependent</c> or
+    /// <c>EndpointDependent</c>.</summary>
     public string? NatMapping { get; init; }
 
     /// <summary>The peers that are installed.</summary>

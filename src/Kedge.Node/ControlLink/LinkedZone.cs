@@ -1,11 +1,11 @@
 using Kedge.Linux;
-using Kedge.Linux.Namespaces;
 using Kedge.Node.Routing;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
+using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
@@ -14,43 +14,39 @@ namespace Kedge.Node.ControlLink;
 
 /// <summary>
 /// A zone that this node is in: its map, who of it is installed, what is on disk, and what the node process and the kernel are given. It
-/// reconciles: whatever they have, they are given what is missing and lose what is too much. Nothing here needs the controller, and nothing here
+/// reconciles: whatever they have, they are given what is missing and lose what is too much. Nothing here needs the controller, and
+/// nothing here
 /// ends for good: what fails is a problem that is told, and is tried again. Any thread; one at a time is inside.
 /// </summary>
 public sealed class LinkedZone : IDisposable
 {
-    /// <summary>How long changes of the map are collected before they are written; removals are written at once.</summary>
-    private static readonly TimeSpan SaveDelay = TimeSpan.FromSeconds(5);
-
-    private static readonly TimeSpan SaveRetry = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RoutingInterval = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(60);
 
+    private const int MaximumRefusals = 100;
+
     private readonly Lock _lock = new();
     private readonly NodeFolder _folder;
-    private readonly MapFile _mapFile;
+    private readonly MapSaver _saver;
     private readonly NodeKeys _keys;
     private readonly NodeProcess _process;
     private readonly VerifiedCertificates _certificates;
     private readonly ILogger _log;
     private readonly NetworkMap _map;
 
-    private Membership _membership;
-    private CertificateFile _certificate;
+    private volatile Membership _membership;
+    private volatile CertificateFile _certificate;
     private IReadOnlyCollection<IpAddress> _underlay = [];
     private IReadOnlyCollection<Endpoint> _stunServers = [];
     private ZonePeers _peers;
     private NetworkTrust _trust;
     private Dictionary<string, string> _toldRefusals = [];
-    private ushort _lastPort;
-    private NatState _nat;
+    private NatMapping _natMapping;
 
     private bool _isDirty;
-    private Instant _saveAt = Instant.Never;
     private Instant _routeAt;
     private Instant _retryAt;
-    private MapPosition _saved;
-    private bool _isReady;
+    private volatile bool _isReady;
 
     /// <summary>Starts from what is on disk.</summary>
     /// <param name="folder">The node's folder.</param>
@@ -69,12 +65,12 @@ public sealed class LinkedZone : IDisposable
             (folder, membership, certificate, keys, process, certificates, log);
         Problems = problems;
         Sha256Digest network = Sha256Digest.Parse(membership.Network);
-        _mapFile = new MapFile(folder, network, membership.NodeId);
-        _map = _mapFile.Read((path, reason) => Log.FileNotUsed(_log, path, reason)) ?? new NetworkMap(membership.NodeId);
+        var file = new MapFile(folder, network, membership.NodeId);
+        _map = file.Read((path, reason) => Log.FileNotUsed(_log, path, reason)) ?? new NetworkMap(membership.NodeId);
         _trust = certificates.TrustOf(network, _map.Trust ?? new TrustResource(certificate.Authorities, []));
-        _peers = NewPeers(_mapFile.ReadKnown((path, reason) => Log.FileNotUsed(_log, path, reason)), new Vantage());
+        _peers = NewPeers(file.ReadKnown((path, reason) => Log.FileNotUsed(_log, path, reason)), new Vantage());
         _peers.TakeAll(_map, DateTimeOffset.UtcNow);
-        _saved = _map.Position;
+        _saver = new MapSaver(file, _map.Position, problems);
         if (!_map.IsEmpty)
             Log.MapRestored(_log, _peers.Admission.Admitted.Count, _map.Position.Revision);
     }
@@ -83,24 +79,10 @@ public sealed class LinkedZone : IDisposable
     public Problems Problems { get; }
 
     /// <summary>The node's certificate.</summary>
-    public CertificateFile Certificate
-    {
-        get
-        {
-            lock (_lock)
-                return _certificate;
-        }
-    }
+    public CertificateFile Certificate => _certificate;
 
     /// <summary>What was joined.</summary>
-    public Membership Membership
-    {
-        get
-        {
-            lock (_lock)
-                return _membership;
-        }
-    }
+    public Membership Membership => _membership;
 
     /// <summary>What to ask the controller to go on from.</summary>
     public MapPosition Position
@@ -133,14 +115,7 @@ public sealed class LinkedZone : IDisposable
     }
 
     /// <summary>Whether the node process and the kernel have had everything at least once.</summary>
-    public bool IsReady
-    {
-        get
-        {
-            lock (_lock)
-                return _isReady;
-        }
-    }
+    public bool IsReady => _isReady;
 
     /// <summary>Takes a line of the map stream.</summary>
     public MapOutcome Apply(ReadOnlySpan<byte> line)
@@ -184,8 +159,8 @@ public sealed class LinkedZone : IDisposable
                     Changed(isRemoval: false);
             }
             Reconcile(now);
-            if (now >= _saveAt)
-                Save(now);
+            if (_saver.IsDue(now))
+                _saver.Save(_map, _peers.Admission.Admitted.Values);
         }
     }
 
@@ -197,12 +172,12 @@ public sealed class LinkedZone : IDisposable
     {
         lock (_lock)
         {
-            RefusedResource[] refused = [.. Refusals().Take(MaximumRefusals).Select(refusal => new RefusedResource(refusal.Resource, refusal.Reason))];
+            RefusedResource[] refused = [.. ZoneReport.Refusals(_map, _peers.Admission).Take(MaximumRefusals).Select(refusal => new RefusedResource(refusal.Resource, refusal.Reason))];
             bool isNew = acknowledged is null
-                || acknowledged.Store != _saved.Store
-                || acknowledged.Revision != _saved.Revision
+                || acknowledged.Store != _saver.Saved.Store
+                || acknowledged.Revision != _saver.Saved.Revision
                 || !acknowledged.Refused.SequenceEqual(refused);
-            return isNew && _saved.Revision > 0 ? new MapAcknowledgement(_saved.Store, _saved.Revision, refused) : null;
+            return isNew && _saver.Saved.Revision > 0 ? new MapAcknowledgement(_saver.Saved.Store, _saver.Saved.Revision, refused) : null;
         }
     }
 
@@ -210,7 +185,7 @@ public sealed class LinkedZone : IDisposable
     public EndpointReport Report()
     {
         lock (_lock)
-            return new EndpointReport([.. _peers.Vantage.Own.Take(EndpointReport.MaximumEndpoints).Select(ToText)]);
+            return new EndpointReport([.. _peers.Vantage.Own.Take(EndpointReport.MaximumEndpoints).Select(OwnEndpoints.ToText)]);
     }
 
     /// <summary>
@@ -242,24 +217,28 @@ public sealed class LinkedZone : IDisposable
         }
     }
 
+    /// <summary>All that there is to tell about the zone.</summary>
+    public LinkStatus Status(ControllerConnection controller, DateTimeOffset? renewsAt)
+    {
+        lock (_lock)
+        {
+            return ZoneReport.Status(_folder.InterfaceName, _membership, _certificate, _map, _peers) with
+            {
+                Controller = controller,
+                CertificateRenewsAt = renewsAt,
+                NatMapping = _natMapping.ToString(),
+                Problems = Problems.Current,
+            };
+        }
+    }
+
     /// <summary>Writes what is not written yet.</summary>
     public void Dispose()
     {
         lock (_lock)
-            if (_saveAt != Instant.Never)
-                Save(BootClock.Now);
+            if (_saver.HasMore)
+                _saver.Save(_map, _peers.Admission.Admitted.Values);
     }
-
-    private const int MaximumRefusals = 100;
-
-    private static NodeEndpoint ToText(PeerEndpoint endpoint) => new(
-        endpoint.Address.ToString(),
-        endpoint.Kind switch
-        {
-            PeerEndpointKind.Fixed => "fixed",
-            PeerEndpointKind.Reflexive => "reflexive",
-            _ => "local",
-        });
 
     private ZonePeers NewPeers(IEnumerable<Sha256Digest> known, Vantage vantage)
     {
@@ -308,7 +287,7 @@ public sealed class LinkedZone : IDisposable
         Changed(isRemoval);
         Reconcile(BootClock.Now);
         if (isRemoval)
-            Save(BootClock.Now);
+            _saver.Save(_map, _peers.Admission.Admitted.Values);
     }
 
     private void TryRenewFromMap(MapPeer self)
@@ -327,8 +306,8 @@ public sealed class LinkedZone : IDisposable
         _membership = _membership with
         {
             Name = certificate.Node.Name,
-            Addresses = [.. certificate.Node.Addresses.Select(address => address.ToString())],
-            ChildPrefixes = [.. ChildPrefixesOf(certificate.Node).Select(prefix => prefix.ToString())],
+            Addresses = certificate.Addresses,
+            ChildPrefixes = certificate.ChildPrefixes,
         };
         try
         {
@@ -344,14 +323,10 @@ public sealed class LinkedZone : IDisposable
             Rebuild();
     }
 
-    private static IEnumerable<IpPrefix> ChildPrefixesOf(NodeCertificate certificate) =>
-        certificate.Prefixes.Where(prefix => !(prefix.Length == prefix.Address.Size * 8 && certificate.Addresses.Contains(prefix.Address)));
-
     private void Changed(bool isRemoval)
     {
         _isDirty = true;
-        Instant at = BootClock.Now + (isRemoval ? TimeSpan.Zero : SaveDelay);
-        _saveAt = Instant.Earlier(_saveAt, at);
+        _saver.Plan(isRemoval);
         _routeAt = default;
     }
 
@@ -365,10 +340,7 @@ public sealed class LinkedZone : IDisposable
                 return;
             _process.UseStunServers(status, _stunServers);
             Look(status);
-            bool done = true;
-            using (DeviceChange? change = _peers.Reconcile(status.Peers, now, DateTimeOffset.UtcNow))
-                if (change is not null)
-                    done = _process.TryApply(change, "peers");
+            bool done = TryReconcilePeers(status, now);
             if (now >= _routeAt || _isDirty)
                 done &= TryRoute(now);
             _isDirty &= !done;
@@ -376,31 +348,25 @@ public sealed class LinkedZone : IDisposable
         }
     }
 
+    // Without a map nothing is known, which is not the same as that there is nobody: the node process may have peers from its own state.
+    private bool TryReconcilePeers(DeviceStatus status, Instant now)
+    {
+        if (_map.IsEmpty)
+            return true;
+        using DeviceChange? change = _peers.Reconcile(status.Peers, now, DateTimeOffset.UtcNow);
+        return change is null || _process.TryApply(change, "peers");
+    }
+
     /// <summary>Finds out where this node stands: what it tells the others, and which of their endpoints come first.</summary>
     private void Look(DeviceStatus status)
     {
-        ushort port = status.ListenPort;
-        if (port == 0)
+        if (status.ListenPort == 0)
             return;
-        List<PeerEndpoint> own = [];
         NodeSettings settings = _membership.Settings;
-        foreach (string text in settings.LocalEndpointAddresses)
-        {
-            if (Endpoint.TryParse(text, out Endpoint endpoint))
-                own.Add(new PeerEndpoint(endpoint, PeerEndpointKind.Fixed));
-            else if (IpAddress.TryParse(text, out IpAddress address))
-                own.Add(new PeerEndpoint(new Endpoint(address, port), PeerEndpointKind.Fixed));
-        }
-        if (settings.LocalEndpointAddresses.Count == 0)
-            own.AddRange(status.StunResults
-                .Where(result => !result.Reflexive.IsNone)
-                .Select(result => new PeerEndpoint(result.Reflexive, PeerEndpointKind.Reflexive)));
-        own.AddRange(LocalAddresses.Find().Select(address => new PeerEndpoint(new Endpoint(address, port), PeerEndpointKind.Local)));
-        own = [.. own.Distinct()];
-        _nat = new NatState(status.NatMapping.ToString(), port);
-        if (own.SequenceEqual(_peers.Vantage.Own) && port == _lastPort)
+        IReadOnlyList<PeerEndpoint> own = OwnEndpoints.Find(status, settings, LocalAddresses.Find());
+        _natMapping = status.NatMapping;
+        if (own.SequenceEqual(_peers.Vantage.Own))
             return;
-        _lastPort = port;
         _peers.MoveTo(
             new Vantage
             {
@@ -409,118 +375,35 @@ public sealed class LinkedZone : IDisposable
                 Overlay = [.. ZonePrefixes(), .. _certificate.Node.Prefixes],
             },
             _map);
-        Log.Reachable(_log, own.Count == 0 ? "no known address" : string.Join(", ", own.Select(at => $"{at.Address} ({ToText(at).Kind})")));
+        Log.Reachable(_log, own.Count == 0 ? "no known address" : string.Join(", ", own.Select(OwnEndpoints.Describe)));
     }
 
     private bool TryRoute(Instant now)
     {
         _routeAt = now + RoutingInterval;
-        try
-        {
-            NetworkNamespace? inside = _membership.Settings.NetworkNamespace is { } name ? NetworkNamespace.Open(name) : null;
-            IReadOnlyList<IpPrefix> zone = ZonePrefixes();
-            IReadOnlyList<IpPrefix> children = _peers.ChildPrefixes(zone);
-            using Router router = Router.Open(inside);
-            router.Apply(new InterfaceRouting
+        IReadOnlyList<IpPrefix> zone = ZonePrefixes();
+        return ZoneRoutes.TryApply(
+            _membership,
+            new InterfaceRouting
             {
                 Interface = _folder.InterfaceName,
                 Mtu = _membership.Settings.Mtu,
                 Addresses = _certificate.Node.Addresses,
-                Prefixes = [.. zone, .. children],
-            });
-            Problems.Set("routes", null);
-            RoutingConflict? conflict = RoutingConflict.Find([.. zone, .. children], _folder.InterfaceName, inside);
-            Problems.Set("conflict", conflict?.ToError(_membership.ZoneName).Message);
-            return true;
-        }
-        catch (LinuxException exception)
-        {
-            Problems.Set("routes", $"Addresses and routes of {_folder.InterfaceName} could not be set: {exception.Message}.");
-            return false;
-        }
+                Prefixes = [.. zone, .. _peers.ChildPrefixes(zone)],
+            },
+            Problems);
     }
 
-    /// <summary>
-    /// The zone's prefixes as far as they may be routed: those that this node's own certified addresses are in, and no larger than a
-    /// private network is. The map says them, and a map is not proof enough to draw the machine's traffic into a tunnel.
-    /// </summary>
     private IReadOnlyList<IpPrefix> ZonePrefixes() =>
-    [
-        .. from text in _map.Zone?.Prefixes ?? _membership.ZonePrefixes
-           let prefix = IpPrefix.TryParse(text, out IpPrefix parsed) ? parsed : default
-           where ReservedPrefixes.IsUsableOverlay(prefix) && prefix.Length >= (prefix.Address.IsIPv4 ? 8 : 32)
-           where _certificate.Node.Addresses.Any(prefix.Contains) && !_underlay.Any(prefix.Contains)
-           select prefix,
-    ];
-
-    private void Save(Instant now)
-    {
-        try
-        {
-            _mapFile.Write(_map, _peers.Admission.Admitted.Values, DateTimeOffset.UtcNow);
-            _saved = _map.Position;
-            _saveAt = Instant.Never;
-            Problems.Set("map", null);
-        }
-        catch (LinuxException exception)
-        {
-            _saveAt = now + SaveRetry;
-            Problems.Set("map", $"The map could not be kept: {exception.Message}. Everything goes on; after a restart an older one is used.");
-        }
-    }
-
-    private IEnumerable<LinkRefusal> Refusals() =>
-        _map.Refused.Select(refused => new LinkRefusal(refused.Resource, refused.Reason))
-            .Concat(_peers.Admission.Refused.Select(refused => new LinkRefusal(MapResource.Peer(refused.Key), refused.Value)))
-            .OrderBy(refusal => refusal.Resource, StringComparer.Ordinal);
+        ZoneRoutes.Usable(_map.Zone?.Prefixes ?? _membership.ZonePrefixes, _certificate.Node.Addresses, _underlay);
 
     private void TellRefusals()
     {
-        Dictionary<string, string> refusals = Refusals().Take(MaximumRefusals).DistinctBy(refusal => refusal.Resource)
+        Dictionary<string, string> refusals = ZoneReport.Refusals(_map, _peers.Admission).Take(MaximumRefusals).DistinctBy(refusal => refusal.Resource)
             .ToDictionary(refusal => refusal.Resource, refusal => refusal.Reason);
         foreach ((string resource, string reason) in refusals)
             if (_toldRefusals.GetValueOrDefault(resource) != reason)
                 Log.PeerRefused(_log, resource, reason);
         _toldRefusals = refusals;
     }
-
-    /// <summary>All that there is to tell about the zone.</summary>
-    public LinkStatus Status(ControllerConnection controller, DateTimeOffset? renewsAt)
-    {
-        lock (_lock)
-        {
-            return new LinkStatus
-            {
-                Interface = _folder.InterfaceName,
-                Name = _membership.Name,
-                NodeId = _membership.NodeId,
-                Network = _membership.Network,
-                Zone = _map.Zone?.Name ?? _membership.ZoneName,
-                ZonePrefixes = _map.Zone?.Prefixes ?? _membership.ZonePrefixes,
-                Addresses = [.. _certificate.Node.Addresses.Select(address => address.ToString())],
-                ChildPrefixes = [.. ChildPrefixesOf(_certificate.Node).Select(prefix => prefix.ToString())],
-                NetworkNamespace = _membership.Settings.NetworkNamespace,
-                Controller = controller,
-                Revision = _map.Position.Revision,
-                CertificateExpiresAt = _certificate.Node.NotAfter,
-                CertificateRenewsAt = renewsAt,
-                Endpoints = [.. _peers.Vantage.Own.Select(at => $"{at.Address} ({ToText(at).Kind})")],
-                BehindNat = _peers.Vantage.IsBehindNat,
-                NatMapping = _nat.Mapping,
-                Peers = [.. _peers.Admission.Admitted.Values.OrderBy(peer => peer.Certificate.Name, StringComparer.Ordinal).Select(ToStatus)],
-                Refused = [.. Refusals()],
-                Problems = Problems.Current,
-            };
-        }
-    }
-
-    private LinkPeer ToStatus(AdmittedPeer peer) => new(
-        peer.Id,
-        peer.Certificate.Name,
-        peer.Certificate.WireGuardKey.ToString(),
-        [.. peer.Certificate.Addresses.Select(address => address.ToString())],
-        [.. peer.Certificate.Prefixes.Select(prefix => prefix.ToString())],
-        [.. _peers.CandidatesOf(peer.Id).Select(candidate => candidate.ToString())]);
-
-    private readonly record struct NatState(string? Mapping, ushort Port);
 }

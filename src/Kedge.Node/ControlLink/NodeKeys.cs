@@ -3,6 +3,7 @@ using System.Text;
 using Kedge.Crypto;
 using Kedge.Linux;
 using Kedge.Linux.Files;
+using Kedge.Node.Dataplane;
 using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.WireGuard;
@@ -53,10 +54,8 @@ public sealed class NodeKeys : IDisposable
             try
             {
                 string path = wireGuardKeyFile ?? folder.WireGuardKey;
-                byte[]? key = ReadWireGuardKey(path);
-                if (key is null && wireGuardKeyFile is not null)
-                    throw new UserError($"The private key file {wireGuardKeyFile} does not exist. Make it with 'wg genkey', or leave out --private-key-file.");
-                return new NodeKeys(identity, key ?? CreateWireGuardKey(path));
+                bool isNew = wireGuardKeyFile is null && !File.Exists(path);
+                return new NodeKeys(identity, isNew ? CreateWireGuardKey(path) : PrivateKeyFile.Read(path));
             }
             catch
             {
@@ -111,26 +110,6 @@ public sealed class NodeKeys : IDisposable
         CryptographicOperations.ZeroMemory(contents);
         Array.Clear(pem);
         return key;
-    }
-
-    private static byte[]? ReadWireGuardKey(string path)
-    {
-        if (NodeFolder.Read(path) is not { } contents)
-            return null;
-        byte[] key = GC.AllocateUninitializedArray<byte>(PublicKey.Size, pinned: true);
-        try
-        {
-            ReadOnlySpan<byte> text = contents.AsSpan().Trim(" \t\r\n"u8);
-            return text.Length == KeyTextLength
-                && System.Buffers.Text.Base64.DecodeFromUtf8(text, key, out _, out int written) == System.Buffers.OperationStatus.Done
-                && written == PublicKey.Size
-                    ? key
-                    : throw new UserError($"{path} is not a WireGuard private key: 32 bytes in base64 on one line, as 'wg genkey' prints them.");
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(contents);
-        }
     }
 
     private static byte[] CreateWireGuardKey(string path)

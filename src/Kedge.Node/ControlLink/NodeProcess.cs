@@ -50,7 +50,8 @@ public sealed class NodeProcess(string runtimeDirectory, string interfaceName, P
     }
 
     /// <summary>
-    /// Gives the device its key, its port and the mark that its datagrams bear, where it has others. A device that has just started has none.
+    /// Gives the device its key, its port and the mark that its datagrams bear, where it has others. A device that has just started has
+    /// none.
     /// </summary>
     /// <param name="status">What the device has.</param>
     /// <param name="keys">The node's keys.</param>

@@ -77,7 +77,8 @@ public sealed class StatusSocket : IAsyncDisposable
             }
             catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
             {
-                // The client is gone, or we are.
+                // The client is gone, or we are; or there is no descriptor for another connection just now.
+                await Task.Delay(100).WaitAsync(_ending.Token).ContinueWith(_ => { }, TaskScheduler.Default);
             }
         }
     }

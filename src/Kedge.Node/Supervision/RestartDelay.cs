@@ -1,6 +1,7 @@
 namespace Kedge.Node.Supervision;
 
-/// <summary>How long to wait before a process that has ended is started again: not at all, then longer and longer while it keeps ending.</summary>
+/// <summary>How long to wait before a process that has ended is started again: not at all, then longer and longer while it keeps
+/// ending.</summary>
 public sealed class RestartDelay
 {
     /// <summary>The longest wait.</summary>

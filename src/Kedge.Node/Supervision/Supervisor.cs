@@ -27,7 +27,8 @@ public sealed class Supervisor(string program, ILogger log)
     private readonly List<ProcessIdentity> _started = [];
 
     /// <summary>
-    /// Adopts the process that runs, or starts it and waits until it is at work; then watches it on a thread of its own, for as long as this
+    /// Adopts the process that runs, or starts it and waits until it is at work; then watches it on a thread of its own, for as long as
+    /// this
     /// process lives.
     /// </summary>
     /// <returns>Whether it was started; false where it ran already.</returns>

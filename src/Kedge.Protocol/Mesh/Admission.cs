@@ -29,7 +29,8 @@ public sealed record AdmittedPeer(Guid Id, NodeCertificate Certificate);
 
 /// <summary>
 /// Which nodes of a map may be installed as peers. The map comes from a controller that need not be believed: what counts is the
-/// certificate. A peer is admitted for the key and the prefixes that its certificate binds together, in one's own network and zone, unless it is
+/// certificate. A peer is admitted for the key and the prefixes that its certificate binds together, in one's own network and zone,
+/// unless it is
 /// revoked; nobody gets the key or an address that another admitted peer, or the node itself, has already.
 /// <para>
 /// The end of validity keeps a new peer out, and never one that is known: not after a restart either (<see cref="Know"/>). A record that is

@@ -45,7 +45,8 @@ public sealed class PeerEndpoints
     /// <summary>What may be tried, best first.</summary>
     public IReadOnlyList<Endpoint> Candidates => _candidates;
 
-    /// <summary>Says what may be tried, best first: <see cref="Vantage.Order"/> of what the peer tells. The same again changes nothing.</summary>
+    /// <summary>Says what may be tried, best first: <see cref="Vantage.Order"/> of what the peer tells. The same again changes
+    /// nothing.</summary>
     public void Offer(IReadOnlyList<Endpoint> candidates)
     {
         if (_candidates.SequenceEqual(candidates))

@@ -15,7 +15,8 @@ public static class ReservedPrefixes
         ]).Select(text => IpPrefix.Parse(text)),
     ];
 
-    /// <summary>Whether datagrams to a peer may go to this address: a unicast address that means the same machine everywhere in a network.</summary>
+    /// <summary>Whether datagrams to a peer may go to this address: a unicast address that means the same machine everywhere in a
+    /// network.</summary>
     public static bool IsUsableUnderlay(IpAddress address) => !address.IsNone && !Array.Exists(Reserved, prefix => prefix.Contains(address));
 
     /// <summary>

@@ -13,7 +13,8 @@ namespace Kedge.Protocol.Mesh;
 /// <param name="sessionLifetime">REJECT_AFTER_TIME of the device.</param>
 public sealed class ZonePeers(Admission admission, TimeSpan sessionLifetime)
 {
-    /// <summary>Seconds between keepalives behind a NAT: shorter than any NAT forgets (RFC 4787 section 4.3 allows two minutes, many take 30 s).</summary>
+    /// <summary>Seconds between keepalives behind a NAT: shorter than any NAT forgets (RFC 4787 section 4.3 allows two minutes, many take
+    /// 30 s).</summary>
     public const ushort KeepaliveBehindNat = 25;
 
     private readonly Dictionary<Guid, PeerEndpoints> _endpoints = [];

@@ -10,7 +10,8 @@ using Kedge.Node.ControlLink;
 namespace Kedge.Commands.Node;
 
 /// <summary>
-/// <c>kedge bugreport</c>: what somebody who looks for a fault wants to know about this machine's nodes, as one text. Keys, tokens and preshared
+/// <c>kedge bugreport</c>: what somebody who looks for a fault wants to know about this machine's nodes, as one text. Keys, tokens and
+/// preshared
 /// keys are in none of the sources that it is made of: it is put together from what is known to be public, not cleaned of what is not.
 /// </summary>
 internal sealed class BugreportCommand : Command

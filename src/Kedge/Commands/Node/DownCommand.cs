@@ -10,7 +10,8 @@ using Kedge.Protocol;
 namespace Kedge.Commands.Node;
 
 /// <summary>
-/// <c>kedge down</c>: ends the processes of an interface, and removes the interface, its routes and rules, whether or not anything runs. The
+/// <c>kedge down</c>: ends the processes of an interface, and removes the interface, its routes and rules, whether or not anything runs.
+/// The
 /// node stays a member of its zone, unless it is told to leave.
 /// </summary>
 internal sealed class DownCommand : Command

@@ -4,7 +4,8 @@ using Kedge.Protocol.Enrolment;
 
 namespace Kedge.Commands.Node;
 
-/// <summary>Where a join line comes from: a file, standard input or the environment. Never an argument, because it holds a secret.</summary>
+/// <summary>Where a join line comes from: a file, standard input or the environment. Never an argument, because it holds a
+/// secret.</summary>
 internal sealed class JoinSource
 {
     private const string Variable = "KEDGE_JOIN";

@@ -10,7 +10,8 @@ using Kedge.Protocol.Stun;
 namespace Kedge.Commands.Node;
 
 /// <summary>
-/// <c>kedge netcheck</c>: whether the network below lets this node be part of its zone, step by step, with what to do about what does not work.
+/// <c>kedge netcheck</c>: whether the network below lets this node be part of its zone, step by step, with what to do about what does not
+/// work.
 /// </summary>
 internal sealed class NetcheckCommand : Command
 {

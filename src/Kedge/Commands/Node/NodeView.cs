@@ -8,7 +8,8 @@ using Kedge.Protocol.WireGuard.Uapi;
 namespace Kedge.Commands.Node;
 
 /// <summary>
-/// All that is known about a joined interface now: what its control link tells, or, where that does not run, what is on disk; and what its node
+/// All that is known about a joined interface now: what its control link tells, or, where that does not run, what is on disk; and what
+/// its node
 /// process shows. Whoever read it disposes it.
 /// </summary>
 /// <param name="Place">Where its files are.</param>

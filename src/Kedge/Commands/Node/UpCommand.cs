@@ -15,7 +15,8 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Commands.Node;
 
 /// <summary>
-/// <c>kedge up</c>: joins a zone and keeps it up. It stays in front and supervises two processes, the node process and the control link, which
+/// <c>kedge up</c>: joins a zone and keeps it up. It stays in front and supervises two processes, the node process and the control link,
+/// which
 /// outlive it: whatever runs already is adopted, and whatever ends is started again. <c>kedge down</c> ends them.
 /// </summary>
 internal sealed class UpCommand : Command

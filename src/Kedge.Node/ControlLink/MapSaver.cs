@@ -1,0 +1,51 @@
+using Kedge.Linux;
+using Kedge.Protocol;
+using Kedge.Protocol.Mesh;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>
+/// When a map goes to the disk: some seconds after a change, at once after a removal, and again and again where the disk cannot be
+/// written. One
+/// thread at a time.
+/// </summary>
+/// <param name="file">The file.</param>
+/// <param name="saved">What is in it.</param>
+/// <param name="problems">Where is told that it could not be written.</param>
+public sealed class MapSaver(MapFile file, MapPosition saved, Problems problems)
+{
+    private static readonly TimeSpan Delay = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(10);
+
+    private Instant _at = Instant.Never;
+
+    /// <summary>How far the map on the disk is.</summary>
+    public MapPosition Saved { get; private set; } = saved;
+
+    /// <summary>Whether there is something that is not on the disk.</summary>
+    public bool HasMore => _at != Instant.Never;
+
+    /// <summary>The map has changed.</summary>
+    /// <param name="isRemoval">Whether something is gone, which must not come back by a restart.</param>
+    public void Plan(bool isRemoval) => _at = Instant.Earlier(_at, BootClock.Now + (isRemoval ? TimeSpan.Zero : Delay));
+
+    /// <summary>Whether it is time to write.</summary>
+    public bool IsDue(Instant now) => now >= _at;
+
+    /// <summary>Writes the map. A disk that cannot be written is a problem that is told, and everything goes on.</summary>
+    public void Save(NetworkMap map, IEnumerable<AdmittedPeer> admitted)
+    {
+        try
+        {
+            file.Write(map, admitted, DateTimeOffset.UtcNow);
+            Saved = map.Position;
+            _at = Instant.Never;
+            problems.Set("map", null);
+        }
+        catch (LinuxException exception)
+        {
+            _at = BootClock.Now + Retry;
+            problems.Set("map", $"The map could not be kept: {exception.Message}. Everything goes on; after a restart an older one is used.");
+        }
+    }
+}

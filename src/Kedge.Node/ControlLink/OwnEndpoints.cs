@@ -1,0 +1,51 @@
+using Kedge.Protocol.Api;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Mesh;
+using Kedge.Protocol.WireGuard.Uapi;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>Where a node tells the others that it can be reached.</summary>
+public static class OwnEndpoints
+{
+    /// <summary>
+    /// What a person has said comes first and in place of what STUN sees; then that; then the machine's own addresses with the device's
+    /// port.
+    /// </summary>
+    /// <param name="device">The node's device, which has a port.</param>
+    /// <param name="settings">What a person has said.</param>
+    /// <param name="addresses">The machine's own addresses that are worth telling.</param>
+    public static IReadOnlyList<PeerEndpoint> Find(DeviceStatus device, NodeSettings settings, IEnumerable<IpAddress> addresses)
+    {
+        List<PeerEndpoint> own = [];
+        foreach (string text in settings.LocalEndpointAddresses)
+        {
+            if (Endpoint.TryParse(text, out Endpoint endpoint))
+                own.Add(new PeerEndpoint(endpoint, PeerEndpointKind.Fixed));
+            else if (IpAddress.TryParse(text, out IpAddress address))
+                own.Add(new PeerEndpoint(new Endpoint(address, device.ListenPort), PeerEndpointKind.Fixed));
+        }
+        if (settings.LocalEndpointAddresses.Count == 0)
+        {
+            own.AddRange(
+                from result in device.StunResults
+                where !result.Reflexive.IsNone
+                select new PeerEndpoint(result.Reflexive, PeerEndpointKind.Reflexive));
+        }
+        own.AddRange(addresses.Select(address => new PeerEndpoint(new Endpoint(address, device.ListenPort), PeerEndpointKind.Local)));
+        return [.. own.Distinct()];
+    }
+
+    /// <summary>An endpoint as the controller is told of it.</summary>
+    public static NodeEndpoint ToText(PeerEndpoint endpoint) => new(
+        endpoint.Address.ToString(),
+        endpoint.Kind switch
+        {
+            PeerEndpointKind.Fixed => "fixed",
+            PeerEndpointKind.Reflexive => "reflexive",
+            _ => "local",
+        });
+
+    /// <summary>An endpoint as a person is told of it.</summary>
+    public static string Describe(PeerEndpoint endpoint) => $"{endpoint.Address} ({ToText(endpoint).Kind})";
+}

@@ -1,0 +1,48 @@
+using Kedge.Protocol.Mesh;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>Puts in words what a control link knows about its zone.</summary>
+internal static class ZoneReport
+{
+    /// <summary>Records that are not used, and why, in order of their names.</summary>
+    public static IEnumerable<LinkRefusal> Refusals(NetworkMap map, Admission admission) =>
+        map.Refused.Select(refused => new LinkRefusal(refused.Resource, refused.Reason))
+            .Concat(admission.Refused.Select(refused => new LinkRefusal(MapResource.Peer(refused.Key), refused.Value)))
+            .OrderBy(refusal => refusal.Resource, StringComparer.Ordinal);
+
+    /// <summary>The zone's state; what is not part of the zone is the caller's to add.</summary>
+    public static LinkStatus Status(
+        string interfaceName, Membership membership, CertificateFile certificate, NetworkMap map, ZonePeers peers) => new()
+        {
+            Interface = interfaceName,
+            Name = membership.Name,
+            NodeId = membership.NodeId,
+            Network = membership.Network,
+            Zone = map.Zone?.Name ?? membership.ZoneName,
+            ZonePrefixes = map.Zone?.Prefixes ?? membership.ZonePrefixes,
+            Addresses = certificate.Addresses,
+            ChildPrefixes = certificate.ChildPrefixes,
+            NetworkNamespace = membership.Settings.NetworkNamespace,
+            Controller = new ControllerConnection(membership.Controller, Connected: false, Since: null, LastError: null),
+            Revision = map.Position.Revision,
+            CertificateExpiresAt = certificate.Node.NotAfter,
+            Endpoints = [.. peers.Vantage.Own.Select(OwnEndpoints.Describe)],
+            BehindNat = peers.Vantage.IsBehindNat,
+            Peers =
+            [
+                .. from peer in peers.Admission.Admitted.Values
+                   orderby peer.Certificate.Name
+                   select ToStatus(peer, peers),
+            ],
+            Refused = [.. Refusals(map, peers.Admission)],
+        };
+
+    private static LinkPeer ToStatus(AdmittedPeer peer, ZonePeers peers) => new(
+        peer.Id,
+        peer.Certificate.Name,
+        peer.Certificate.WireGuardKey.ToString(),
+        [.. peer.Certificate.Addresses.Select(address => address.ToString())],
+        [.. peer.Certificate.Prefixes.Select(prefix => prefix.ToString())],
+        [.. peers.CandidatesOf(peer.Id).Select(candidate => candidate.ToString())]);
+}
