@@ -4,6 +4,7 @@ using System.Net;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Kedge.Control;
+using Kedge.Node.Supervision;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Stun;
 using Microsoft.Extensions.Logging;
@@ -126,7 +127,9 @@ internal sealed class ControllerCommand : Command
         await using Control.Controller controller = await Control.Controller.StartAsync(settings, TimeProvider.System, log);
         Tell(controller, dataDirectory);
         Log.ControllerReady(log, controller.Url);
+        ServiceNotification.Ready($"Serves {controller.Url}");
         await ended.Task;
+        ServiceNotification.Stopping();
         Log.EndsBySignal(log);
 
         void End(PosixSignalContext context)
