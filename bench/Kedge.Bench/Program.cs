@@ -1,10 +1,12 @@
 using Kedge.Bench;
+using Kedge.Bench.Fleet;
 
 // script/bench [NAME]: without a name, all of them, one after the other.
 Dictionary<string, Action> benches = new()
 {
     ["aead"] = AeadBench.Run,
     ["dataplane"] = DataplaneBench.Run,
+    ["control"] = ControlBench.Run,
 };
 
 string[] names = args.Length == 0 ? [.. benches.Keys] : args;

@@ -43,6 +43,7 @@ public sealed class Controller : IAsyncDisposable
     private readonly Maintenance _maintenance;
     private readonly MapPush _push;
     private readonly HandshakeLimiter _handshakes;
+    private readonly StunPort? _stun;
     private readonly WebApplication _app;
     private readonly CancellationTokenSource _ending = new();
     private Task _maintaining = Task.CompletedTask;
@@ -69,6 +70,8 @@ public sealed class Controller : IAsyncDisposable
         reached.PeersOf = endpoints.InZone;
         reached.Reported = _push.Report;
         _handshakes = new HandshakeLimiter(clock);
+        if (settings.StunPort != 0)
+            _stun = new StunPort([.. settings.Listen.Select(listen => listen.Address).Distinct()], settings.StunPort, clock, log);
         Count(_metrics.Meter, presence);
 
         _app = BuildHost(settings, log);
@@ -92,7 +95,7 @@ public sealed class Controller : IAsyncDisposable
         api.MapLeases(_store);
         api.MapAudit(_store);
         api.MapNetwork(() => Describe(settings.Version), registry);
-        api.MapInterfaceDescription();
+        api.MapInterfaceDescription(DescribeInterfaceAsync);
         _app.MapHealth(_store, _metrics);
         Url = settings.Url ?? new Uri("https://localhost");
     }
@@ -155,6 +158,12 @@ public sealed class Controller : IAsyncDisposable
     /// <summary>The file that has the first administrator's token.</summary>
     public static string AdministratorTokenFileOf(string dataDirectory) => DataDirectory.AdministratorTokenFileOf(dataDirectory);
 
+    /// <summary>The file that has the address which nodes are told, as long as a controller has ever run there.</summary>
+    public static string UrlFileOf(string dataDirectory) => DataDirectory.UrlFileOf(dataDirectory);
+
+    /// <summary>The file that has the server authority's certificate, PEM.</summary>
+    public static string ServerAuthorityFileOf(string dataDirectory) => ServerCertificate.AuthorityFileOf(DataDirectory.KeyFolderOf(dataDirectory));
+
     /// <summary>The line by which a node joins.</summary>
     /// <param name="token">Its token.</param>
     public string JoinLineOf(string token) => JoinLine(token).ToSecretText();
@@ -164,6 +173,8 @@ public sealed class Controller : IAsyncDisposable
     {
         await _ending.CancelAsync();
         await _push.DisposeAsync();
+        if (_stun is not null)
+            await _stun.DisposeAsync();
         await _app.StopAsync();
         await _app.DisposeAsync();
         await _maintaining;
@@ -194,6 +205,7 @@ public sealed class Controller : IAsyncDisposable
 
     private async Task ListenAsync(ControllerSettings settings, ILogger log)
     {
+        _stun?.Open();
         try
         {
             await _app.StartAsync();
@@ -205,6 +217,7 @@ public sealed class Controller : IAsyncDisposable
         ICollection<string> addresses = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
         if (settings.Url is null)
             Url = new Uri(addresses.First());
+        _data.WriteUrl(Url);
         foreach (string address in addresses)
             Log.Listening(log, address);
         _maintaining = _maintenance.RunAsync(_ending.Token);
@@ -279,7 +292,7 @@ public sealed class Controller : IAsyncDisposable
     private TrustResource DescribeTrust() => new(
         [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(Certification.RevocationLists)]);
 
-    private SettingsResource DescribeSettings() => new([]);
+    private SettingsResource DescribeSettings() => new(_stun is { IsOpen: true } ? [$"{Url.Host}:{_stun.Port}"] : []);
 
     private NetworkDescription Describe(string version) => new()
     {

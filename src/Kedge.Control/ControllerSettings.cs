@@ -1,4 +1,5 @@
 using System.Net;
+using Kedge.Protocol.Stun;
 
 namespace Kedge.Control;
 
@@ -13,6 +14,9 @@ public sealed record ControllerSettings
 
     /// <summary>Where it listens; port 0 for any free one.</summary>
     public required IReadOnlyList<IPEndPoint> Listen { get; init; }
+
+    /// <summary>The UDP port at which nodes ask where they are (STUN), at the same addresses; 0 for none.</summary>
+    public int StunPort { get; init; } = StunServer.DefaultPort;
 
     /// <summary>The address that nodes are told, such as <c>https://control.example:8443</c>; null for the first that it listens on.</summary>
     public Uri? Url { get; init; }

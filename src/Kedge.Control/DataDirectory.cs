@@ -18,7 +18,7 @@ internal sealed class DataDirectory : IDisposable
     public string StoreFile => StoreFileOf(Path);
 
     /// <summary>The folder of the keys and of the authorities' certificates.</summary>
-    public string KeyFolder => System.IO.Path.Combine(Path, "keys");
+    public string KeyFolder => KeyFolderOf(Path);
 
     /// <summary>The file with the first administrator's token.</summary>
     public string AdministratorTokenFile => AdministratorTokenFileOf(Path);
@@ -26,8 +26,14 @@ internal sealed class DataDirectory : IDisposable
     /// <inheritdoc cref="StoreFile"/>
     public static string StoreFileOf(string path) => System.IO.Path.Combine(path, "store.db");
 
+    /// <inheritdoc cref="KeyFolder"/>
+    public static string KeyFolderOf(string path) => System.IO.Path.Combine(path, "keys");
+
     /// <inheritdoc cref="AdministratorTokenFile"/>
     public static string AdministratorTokenFileOf(string path) => System.IO.Path.Combine(path, "administrator.token");
+
+    /// <summary>The file with the address that nodes are told: 'kedge login --data-dir' reads it.</summary>
+    public static string UrlFileOf(string path) => System.IO.Path.Combine(path, "url");
 
     /// <summary>Makes the folder where there is none, and claims it.</summary>
     /// <exception cref="UserError">It cannot be made, or another controller runs in it.</exception>
@@ -57,6 +63,10 @@ internal sealed class DataDirectory : IDisposable
     /// <summary>Writes the first administrator's token down.</summary>
     /// <exception cref="UserError">It cannot be written.</exception>
     public void WriteAdministratorToken(string token) => SecretFile.Write(AdministratorTokenFile, Encoding.ASCII.GetBytes(token + "\n"));
+
+    /// <summary>Notes the address that nodes are told.</summary>
+    /// <exception cref="UserError">It cannot be written.</exception>
+    public void WriteUrl(Uri url) => SecretFile.Write(UrlFileOf(Path), Encoding.ASCII.GetBytes(url.GetLeftPart(UriPartial.Authority) + "\n"));
 
     /// <inheritdoc/>
     public void Dispose() => _lock.Dispose();

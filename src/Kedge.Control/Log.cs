@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Control;
@@ -31,4 +32,7 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Where nodes are reached cannot be kept: {Reason}")]
     public static partial void EndpointsUnwritten(ILogger log, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "STUN cannot use {Address}, UDP port {Port}: {Reason}. Nodes behind a NAT learn their address elsewhere, or not at all.")]
+    public static partial void StunUnavailable(ILogger log, IPAddress address, int port, string reason);
 }

@@ -21,6 +21,8 @@ try
         new UpCommand(),
         new DownCommand(),
         new PingCommand(),
+        new NetcheckCommand(),
+        new BugreportCommand(),
         new LinkCommand(),
         new StatusCommand(),
         new LoginCommand(),

@@ -4,6 +4,7 @@ using Kedge.Control.Identity;
 using Kedge.Control.Store;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Primitives;
 
 namespace Kedge.Control.Endpoints;
@@ -49,7 +50,8 @@ internal static class Authorization
     /// <summary>Checks every request before its body is read.</summary>
     public static void UseAuthorization(this WebApplication app, SqliteStore store, Presence presence) => app.Use((context, next) =>
     {
-        if (context.GetEndpoint() is { } endpoint)
+        // What is no route is the framework's own answer to a method or a type that no route takes.
+        if (context.GetEndpoint() is RouteEndpoint endpoint)
         {
             Rule rule = endpoint.Metadata.GetMetadata<Rule>()
                 ?? throw new InvalidOperationException($"The route {endpoint.DisplayName} does not say who may call it.");

@@ -1,4 +1,3 @@
-using Kedge.Protocol.Api;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.OpenApi;
@@ -30,8 +29,8 @@ internal static class InterfaceDescription
         });
     });
 
-    public static void MapInterfaceDescription(this RouteGroupBuilder api) =>
-        api.MapGet("/openapi.json", async (HttpContext context) => TypedResults.Text(await WriteAsync(context.RequestServices), "application/json"))
+    public static void MapInterfaceDescription(this RouteGroupBuilder api, Func<Task<string>> write) =>
+        api.MapGet("/openapi.json", async () => TypedResults.Text(await write(), "application/json"))
             .For(Access.Administrator).ExcludeFromDescription();
 
     /// <summary>The text, with a line end behind it.</summary>

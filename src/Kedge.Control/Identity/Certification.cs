@@ -33,22 +33,24 @@ internal sealed class Certification(NetworkAuthority authority)
             return node;
         }
         Leases.ReleaseAllBut(store, node.Id, wanted, retire: false);
-        if (node.Status == StoredNode.Pending && Leases.Of(store, node.Id, "waiting").Count > 0)
+        NodeLeases leases = Leases.Of(store, node.Id);
+        if (node.Status == StoredNode.Pending && leases.Waiting.Count > 0)
         {
             Nodes.Save(store, node, revision: null);
             return node;
         }
-        bool isAsWanted = node.Status == StoredNode.Active && Differs(store, node, Parse(node.Certificate!)) is null && store.Now < RenewalOf(node);
+        bool isAsWanted = node.Status == StoredNode.Active && Differs(node, leases, Parse(node.Certificate!)) is null && store.Now < RenewalOf(node);
         if (isAsWanted)
         {
             Nodes.Save(store, node, revision: null);
             return node;
         }
-        return Install(store, node, authority.Certify(SubjectOf(store, node), store.Now));
+        return Install(store, node, authority.Certify(SubjectOf(node, leases), store.Now));
     }
 
     /// <summary>Gives an active node of a managed network a new certificate for what it is.</summary>
-    public StoredNode Renew(StoreTransaction store, StoredNode node) => Install(store, node, authority.Certify(SubjectOf(store, node), store.Now));
+    public StoredNode Renew(StoreTransaction store, StoredNode node) =>
+        Install(store, node, authority.Certify(SubjectOf(node, Leases.Of(store, node.Id)), store.Now));
 
     /// <summary>Takes a certificate that the master of a locked network signed.</summary>
     /// <returns>The node that it is for.</returns>
@@ -61,7 +63,7 @@ internal sealed class Certification(NetworkAuthority authority)
             ?? throw Refusal.Conflict(field, $"The certificate of {certificate.Name} is for a WireGuard key that no node here has: {certificate.WireGuardKey}.");
         if (authority.Trust(RevocationLists(store)).Verify(certificate, node.Zone, store.Now) is { } refusal)
             throw Refusal.Conflict(field, $"The certificate of {certificate.Name} cannot be used. {refusal.Sentence()}");
-        if (Differs(store, node, certificate) is { } difference)
+        if (Differs(node, Leases.Of(store, node.Id), certificate) is { } difference)
         {
             throw Refusal.Conflict(
                 field, $"The certificate of {certificate.Name} is not what its node asked for: {difference} differs. Sign its present request: kedge ca sign.");
@@ -77,36 +79,29 @@ internal sealed class Certification(NetworkAuthority authority)
     public static DateTimeOffset RenewalOf(StoredNode node) => node.CertificateFrom!.Value + ((node.CertificateTo!.Value - node.CertificateFrom.Value) / 2);
 
     /// <summary>What a node still waits for, in words; null for nothing.</summary>
-    public string? ReasonOf(StoreReader store, StoredNode node)
+    public string? ReasonOf(StoredNode node, NodeLeases leases)
     {
-        List<IpPrefix> waiting = Leases.Of(store, node.Id, "waiting");
-        if (waiting.Count > 0)
-            return $"{string.Join(", ", waiting)} needs an administrator's approval: kedge node approve {node.Name}";
+        if (leases.Waiting.Count > 0)
+            return $"{string.Join(", ", leases.Waiting)} needs an administrator's approval: kedge node approve {node.Name}";
         if (!authority.IsLocked)
             return null;
         if (node.Status == StoredNode.Pending)
             return "the network is locked: whoever has its master key certifies nodes, by kedge ca sign";
-        return Differs(store, node, Parse(node.Certificate!)) is { } difference ? $"{difference} waits for a new certificate: kedge ca sign" : null;
+        return Differs(node, leases, Parse(node.Certificate!)) is { } difference ? $"{difference} waits for a new certificate: kedge ca sign" : null;
     }
 
     /// <summary>What the certificate of a node should say.</summary>
-    public static NodeSubject SubjectOf(StoreReader store, StoredNode node)
+    public static NodeSubject SubjectOf(StoredNode node, NodeLeases leases) => new()
     {
-        List<IpPrefix> held = Leases.Of(store, node.Id, "held");
-        Guid zone = node.Zone;
-        IReadOnlyList<IpPrefix> own = Zones.Find(store, zone).Prefixes;
-        return new NodeSubject
-        {
-            Name = node.Name,
-            ZoneId = zone,
-            IdentityKey = node.IdentityKey is null ? null : P256PublicKey.TryParse(node.IdentityKey, out P256PublicKey? key) ? key : null,
-            WireGuardKey = node.WireGuardKey,
-            RosenpassKeyHash = node.RosenpassHash is null ? null : Sha256Digest.FromBytes(node.RosenpassHash),
-            Tags = node.Tags,
-            Addresses = [.. held.Where(prefix => own.Any(zonePrefix => zonePrefix.Contains(prefix.Address))).Select(prefix => prefix.Address)],
-            ChildPrefixes = [.. held.Where(prefix => !own.Any(zonePrefix => zonePrefix.Contains(prefix.Address)))],
-        };
-    }
+        Name = node.Name,
+        ZoneId = node.Zone,
+        IdentityKey = P256PublicKey.TryParse(node.IdentityKey, out P256PublicKey? key) ? key : null,
+        WireGuardKey = node.WireGuardKey,
+        RosenpassKeyHash = node.RosenpassHash is null ? null : Sha256Digest.FromBytes(node.RosenpassHash),
+        Tags = node.Tags,
+        Addresses = leases.Addresses,
+        ChildPrefixes = leases.ChildPrefixes,
+    };
 
     /// <summary>The revocation lists that were imported, DER.</summary>
     public static IReadOnlyList<byte[]> RevocationLists(StoreReader store) =>
@@ -119,9 +114,9 @@ internal sealed class Certification(NetworkAuthority authority)
             : throw new StoreException($"The store has a node's certificate that is none. {refusal.Sentence()}");
 
     /// <summary>In what a certificate is not what a node wants to be; null where it is.</summary>
-    private static string? Differs(StoreReader store, StoredNode node, NodeCertificate certificate)
+    private static string? Differs(StoredNode node, NodeLeases leases, NodeCertificate certificate)
     {
-        NodeSubject wanted = SubjectOf(store, node);
+        NodeSubject wanted = SubjectOf(node, leases);
         if (certificate.Name != wanted.Name)
             return $"the name {wanted.Name}";
         if (!Equals(certificate.IdentityKey, wanted.IdentityKey) || certificate.WireGuardKey != wanted.WireGuardKey || certificate.RosenpassKeyHash != wanted.RosenpassKeyHash)
@@ -129,8 +124,7 @@ internal sealed class Certification(NetworkAuthority authority)
         if (!certificate.Tags.ToHashSet().SetEquals(wanted.Tags))
             return "the set of tags";
         bool sameAddresses = certificate.Addresses.ToHashSet().SetEquals(wanted.Addresses);
-        IpPrefix[] prefixes = [.. wanted.Addresses.Select(address => new IpPrefix(address, address.Size * 8)), .. wanted.ChildPrefixes];
-        return sameAddresses && certificate.CheckPrefixes(prefixes) is null ? null : "the set of addresses and prefixes";
+        return sameAddresses && certificate.CheckPrefixes(leases.Held) is null ? null : "the set of addresses and prefixes";
     }
 
     private static StoredNode Install(StoreTransaction store, StoredNode node, NodeCertificate certificate)

@@ -184,7 +184,7 @@ internal sealed class Enrolments(
             faults.AddIf("childPrefixes", AddressRules.CheckChild(child, endpoints));
         faults.ThrowIfAny();
 
-        IpPrefix[] allowed = [.. node.AllowedPrefixes.Select(text => IpPrefix.Parse(text)), .. Leases.Of(change, node.Id, "held")];
+        IpPrefix[] allowed = [.. node.AllowedPrefixes.Select(text => IpPrefix.Parse(text)), .. Leases.Of(change, node.Id).ChildPrefixes];
         IReadOnlyList<IpAddress> taken = Leases.TakeAddresses(change, zone, node.Id, addresses);
         Leases.TakeChildPrefixes(
             change, zone, node.Id, children,
@@ -244,17 +244,17 @@ internal sealed class Enrolments(
     private EnrolmentResult ResultOf(StoreReader reader, StoredNode node)
     {
         StoredZone zone = Zones.Find(reader, node.Zone);
-        NodeSubject subject = Certification.SubjectOf(reader, node);
+        NodeLeases leases = Leases.Of(reader, node.Id);
         return new EnrolmentResult
         {
             NodeId = node.Id,
             Status = node.Status,
-            Reason = certification.ReasonOf(reader, node),
+            Reason = certification.ReasonOf(node, leases),
             ZoneId = zone.Id,
             ZoneName = zone.Name,
             ZonePrefixes = zone.PrefixTexts,
-            Addresses = [.. subject.Addresses.Select(address => address.ToString())],
-            ChildPrefixes = [.. subject.ChildPrefixes.Select(prefix => prefix.ToString())],
+            Addresses = [.. leases.Addresses.Select(address => address.ToString())],
+            ChildPrefixes = [.. leases.ChildPrefixes.Select(prefix => prefix.ToString())],
             Certificate = node.Certificate is null ? null : Convert.ToBase64String(node.Certificate),
             Authorities = Authority.CertificateTexts,
         };

@@ -78,10 +78,7 @@ internal sealed class Maintenance(
     {
         if (certification.Authority.IsLocked)
             return;
-        foreach (StoredNode node in Nodes.List(change, null))
-        {
-            if (node.Kind == StoredNode.WireGuard && node.Status == StoredNode.Active && change.Now >= Certification.RenewalOf(node))
-                _ = certification.Renew(change, node);
-        }
+        foreach (StoredNode node in Nodes.ListStockPeers(change).Where(node => change.Now >= Certification.RenewalOf(node)))
+            _ = certification.Renew(change, node);
     }
 }

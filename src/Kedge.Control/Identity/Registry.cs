@@ -18,7 +18,10 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
     public IReadOnlyList<RegisteredNode> List(string? zone, string? status) => store.Read(reader =>
     {
         Guid? id = zone is null ? null : Zones.Find(reader, zone).Id;
-        return Nodes.List(reader, id).Where(node => status is null || node.Status == status).Select(node => Describe(reader, node)).ToList();
+        Dictionary<Guid, string> zones = Zones.List(reader).ToDictionary(one => one.Id, one => one.Name);
+        IReadOnlyDictionary<Guid, NodeLeases> leases = Leases.OfAll(reader);
+        return Nodes.List(reader, id).Where(node => status is null || node.Status == status)
+            .Select(node => Describe(node, zones[node.Zone], leases.GetValueOrDefault(node.Id, NodeLeases.None))).ToList();
     });
 
     /// <summary>One node.</summary>
@@ -91,7 +94,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
                 Tags = wanted.Tags ?? before.Tags,
                 FixedEndpoint = wanted.FixedEndpoint is null ? before.FixedEndpoint : endpoint?.ToString(),
             };
-            node = certification.Settle(change, node, [.. Leases.Of(change, node.Id, "held"), .. Leases.Of(change, node.Id, "waiting")]);
+            node = certification.Settle(change, node, Leases.Of(change, node.Id).All);
             if (node.FixedEndpoint != before.FixedEndpoint && node.Status == StoredNode.Active)
                 Nodes.SaveAndTell(change, node);
             change.Audit(
@@ -106,12 +109,12 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
     public Task<RegisteredNode> ApproveAsync(string nameOrId, string? zone, Actor actor) => store.WriteAsync(change =>
     {
         StoredNode node = Find(change, nameOrId, zone);
-        List<IpPrefix> waiting = Leases.Of(change, node.Id, "waiting");
-        if (waiting.Count == 0)
-            throw Refusal.Conflict($"Node {node.Name} waits for no approval{(certification.ReasonOf(change, node) is { } reason ? $": {reason}" : "")}.");
+        NodeLeases leases = Leases.Of(change, node.Id);
+        if (leases.Waiting.Count == 0)
+            throw Refusal.Conflict($"Node {node.Name} waits for no approval{(certification.ReasonOf(node, leases) is { } reason ? $": {reason}" : "")}.");
         _ = Leases.Approve(change, node.Id);
-        node = certification.Settle(change, node, Leases.Of(change, node.Id, "held"));
-        change.Audit(actor, "node.approve", node.Id.ToString(), node.Zone, $"node {node.Name} with {string.Join(", ", waiting)} behind it");
+        node = certification.Settle(change, node, leases.All);
+        change.Audit(actor, "node.approve", node.Id.ToString(), node.Zone, $"node {node.Name} with {string.Join(", ", leases.Waiting)} behind it");
         return Describe(change, node);
     });
 
@@ -157,15 +160,17 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
     {
         if (!Authority.IsLocked)
             return [];
-        return Nodes.List(reader, null).Where(node => node.RenewalWanted || certification.ReasonOf(reader, node) is not null).Select(node =>
+        Dictionary<Guid, string> zones = Zones.List(reader).ToDictionary(one => one.Id, one => one.Name);
+        IReadOnlyDictionary<Guid, NodeLeases> all = Leases.OfAll(reader);
+        return Nodes.List(reader, null).Select(node => (Node: node, Leases: all.GetValueOrDefault(node.Id, NodeLeases.None)))
+            .Where(one => one.Node.RenewalWanted || certification.ReasonOf(one.Node, one.Leases) is not null).Select(one =>
         {
-            StoredZone zone = Zones.Find(reader, node.Zone);
-            NodeSubject subject = Certification.SubjectOf(reader, node);
+            (StoredNode node, NodeLeases leases) = one;
             return new SigningRequest
             {
                 NetworkId = Authority.NetworkId.ToString(),
-                ZoneId = zone.Id,
-                ZoneName = zone.Name,
+                ZoneId = node.Zone,
+                ZoneName = zones[node.Zone],
                 NodeId = node.Id,
                 Name = node.Name,
                 IdentityKey = node.IdentityKey is null ? null : Convert.ToBase64String(node.IdentityKey),
@@ -173,8 +178,8 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
                 RosenpassKeyHash = node.RosenpassHash is null ? null : Convert.ToBase64String(node.RosenpassHash),
                 KeysSignature = node.KeysSignature,
                 Tags = node.Tags,
-                Addresses = [.. subject.Addresses.Select(address => address.ToString())],
-                ChildPrefixes = [.. subject.ChildPrefixes.Select(prefix => prefix.ToString())],
+                Addresses = [.. leases.Addresses.Select(address => address.ToString())],
+                ChildPrefixes = [.. leases.ChildPrefixes.Select(prefix => prefix.ToString())],
                 Proven = node.Kind == StoredNode.Kedge,
                 Renewal = node.Status == StoredNode.Active,
             };
@@ -258,30 +263,29 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
         change.Audit(actor, action, node.Id.ToString(), node.Zone, $"node {node.Name}");
     }
 
-    private RegisteredNode Describe(StoreReader reader, StoredNode node)
+    private RegisteredNode Describe(StoreReader reader, StoredNode node) =>
+        Describe(node, Zones.Find(reader, node.Zone).Name, Leases.Of(reader, node.Id));
+
+    private RegisteredNode Describe(StoredNode node, string zone, NodeLeases leases) => new()
     {
-        NodeSubject subject = Certification.SubjectOf(reader, node);
-        return new RegisteredNode
-        {
-            Id = node.Id,
-            Name = node.Name,
-            ZoneId = node.Zone,
-            ZoneName = Zones.Find(reader, node.Zone).Name,
-            Kind = node.Kind,
-            Status = node.Status,
-            Reason = certification.ReasonOf(reader, node),
-            Addresses = [.. subject.Addresses.Select(address => address.ToString())],
-            ChildPrefixes = [.. subject.ChildPrefixes.Select(prefix => prefix.ToString())],
-            WaitingPrefixes = [.. Leases.Of(reader, node.Id, "waiting").Select(prefix => prefix.ToString())],
-            WireGuardKey = node.WireGuardKey.ToString(),
-            Tags = node.Tags,
-            Ephemeral = node.Ephemeral,
-            Online = presence.IsOnline(node.Id),
-            LastSeenAt = presence.LastSeenAt(node.Id) ?? node.SeenAt,
-            FixedEndpoint = node.FixedEndpoint,
-            Token = node.Token,
-            CertificateExpiresAt = node.CertificateTo,
-            CreatedAt = node.CreatedAt,
-        };
-    }
+        Id = node.Id,
+        Name = node.Name,
+        ZoneId = node.Zone,
+        ZoneName = zone,
+        Kind = node.Kind,
+        Status = node.Status,
+        Reason = certification.ReasonOf(node, leases),
+        Addresses = [.. leases.Addresses.Select(address => address.ToString())],
+        ChildPrefixes = [.. leases.ChildPrefixes.Select(prefix => prefix.ToString())],
+        WaitingPrefixes = [.. leases.Waiting.Select(prefix => prefix.ToString())],
+        WireGuardKey = node.WireGuardKey.ToString(),
+        Tags = node.Tags,
+        Ephemeral = node.Ephemeral,
+        Online = presence.IsOnline(node.Id),
+        LastSeenAt = presence.LastSeenAt(node.Id) ?? node.SeenAt,
+        FixedEndpoint = node.FixedEndpoint,
+        Token = node.Token,
+        CertificateExpiresAt = node.CertificateTo,
+        CreatedAt = node.CreatedAt,
+    };
 }

@@ -59,6 +59,9 @@ internal sealed class ServerCertificate : IDisposable
         }
     }
 
+    /// <summary>The file that has the authority's certificate, in the folder of the keys.</summary>
+    public static string AuthorityFileOf(string folder) => Path.Combine(folder, "server-ca.pem");
+
     /// <summary>Opens the server authority of a data folder, or makes it there.</summary>
     /// <param name="folder">The folder of the keys.</param>
     /// <param name="hosts">The names and addresses by which the controller is called.</param>
@@ -66,7 +69,7 @@ internal sealed class ServerCertificate : IDisposable
     /// <exception cref="UserError">A file cannot be read or written.</exception>
     public static ServerCertificate Open(string folder, IReadOnlyCollection<string> hosts, TimeProvider clock)
     {
-        string certificateFile = Path.Combine(folder, "server-ca.pem");
+        string certificateFile = AuthorityFileOf(folder);
         string keyFile = Path.Combine(folder, "server-ca.key");
         if (File.Exists(certificateFile))
         {

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
-using Kedge.Protocol.Mesh;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Control.Push;
@@ -89,6 +88,8 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
     /// <summary>Ends all streams, each with a word of when to come back, and keeps what is to be kept.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_isStopping)
+            return;
         _isStopping = true;
         ZoneFeed[] feeds = [.. Live()];
         MapSubscription[] streams = [.. feeds.SelectMany(feed => feed.Streams)];

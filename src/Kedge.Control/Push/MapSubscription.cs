@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Threading.Channels;
 using Kedge.Protocol.Mesh;
@@ -8,6 +9,7 @@ namespace Kedge.Control.Push;
 /// One node's map stream: a position, and a pipe to write to. Nothing is queued for it; when it can be written to, it is brought from
 /// where it is to where the zone is by then. A node that does not read keeps one slice of bytes waiting, and is cut off after a while.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "A cancellation source without a timer holds nothing that has to be disposed.")]
 internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityHash, bool compressed, PushSources sources)
 {
     /// <summary>How many streams of one node may be open: it comes back before the end of an old one is noticed.</summary>
@@ -25,6 +27,7 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
     private readonly Channel<bool> _wakes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly CancellationTokenSource _closing = new();
     private long? _position; // in the feed's sequence; null before the first map
+    private bool _isFirst = true; // it has not been up to date yet
     private long _bookmarkAt;
     private TimeSpan? _bye;
 
@@ -67,6 +70,7 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _closing.Token);
         CancellationToken end = ending.Token;
         Segment? first = await feed.ResumeAsync(from, end);
+        _isFirst = first is null;
         await WriteAsync(output, Single(MapFrameWriter.Open(sources.Map.StoreId, feed.Epoch, sources.Clock.GetUtcNow())), end);
         if (first is not null)
             await WriteAsync(output, first, end);
@@ -80,6 +84,10 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
             if (feed.Next(_position) is { } segment)
             {
                 await WriteAsync(output, segment, end);
+            }
+            else if (_isFirst)
+            {
+                _isFirst = false;
             }
             else if (sources.Clock.GetTimestamp() >= Interlocked.Read(ref _bookmarkAt))
             {
@@ -113,7 +121,7 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
 
     private async ValueTask WriteAsync(PipeWriter output, ReadOnlyMemory<byte> bytes, CancellationToken end)
     {
-        sources.Counters.Bytes.Add(bytes.Length);
+        sources.Counters.CountBytes(bytes.Length, _isFirst);
         for (int start = 0; start < bytes.Length; start += SliceSize)
         {
             ValueTask<FlushResult> flush = output.WriteAsync(bytes.Slice(start, Math.Min(SliceSize, bytes.Length - start)), end);

@@ -17,8 +17,15 @@ internal sealed record PushSources(
 /// <summary>What the push side counts.</summary>
 internal sealed class PushCounters(Meter meter)
 {
-    /// <summary>Bytes of map streams, before TLS.</summary>
-    public Counter<long> Bytes { get; } = meter.CreateCounter<long>("kedge.push.bytes", description: "Bytes of map streams, before TLS.");
+    private static readonly KeyValuePair<string, object?> First = new("kind", "first"), Later = new("kind", "later");
+
+    private readonly Counter<long> _bytes = meter.CreateCounter<long>(
+        "kedge.push.bytes", description: "Bytes of map streams, before TLS: those of nodes' first maps, and all later ones.");
+
+    /// <summary>Counts bytes that were sent, before TLS.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="isFirst">Whether they bring a node its first map.</param>
+    public void CountBytes(int count, bool isFirst) => _bytes.Add(count, isFirst ? First : Later);
 
     /// <summary>Whole maps that were sent.</summary>
     public Counter<long> Snapshots { get; } = meter.CreateCounter<long>("kedge.push.snapshots", description: "Whole maps that were sent.");

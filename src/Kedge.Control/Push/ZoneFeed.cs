@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Ip;
@@ -11,6 +12,7 @@ namespace Kedge.Control.Push;
 /// shared by all streams, each of which is nothing but a position. Changes are gathered for a tenth of a second; removals are not
 /// waited with. Any thread.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "A cancellation source without a timer holds nothing that has to be disposed.")]
 internal sealed class ZoneFeed
 {
     /// <summary>How long changes are gathered.</summary>

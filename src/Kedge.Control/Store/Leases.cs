@@ -106,10 +106,15 @@ internal static class Leases
     public static void ReleaseAll(StoreTransaction store, Guid node) => store.Execute(
         $"UPDATE lease SET status = 'quarantined', held_until = {store.Now + Quarantine} WHERE node = {node} AND status <> 'quarantined'");
 
-    /// <summary>A node's addresses (as prefixes of full length) and child prefixes in a state, <c>held</c> or <c>waiting</c>; IPv4 first.</summary>
-    public static List<IpPrefix> Of(StoreReader store, Guid node, string status) =>
-        store.List($"SELECT value FROM lease WHERE node = {node} AND status = {status}", row => IpPrefix.Parse(row.Text(0)))
-            .Order(Comparer<IpPrefix>.Create((a, b) => a.CompareTo(b))).ToList();
+    /// <summary>What a node has and waits for.</summary>
+    public static NodeLeases Of(StoreReader store, Guid node) =>
+        NodeLeases.From(store.List($"SELECT value, kind, status FROM lease WHERE node = {node}", row => (row.Text(0), row.Text(1), row.Text(2))));
+
+    /// <summary>What every node has and waits for.</summary>
+    public static IReadOnlyDictionary<Guid, NodeLeases> OfAll(StoreReader store) =>
+        store.List($"SELECT node, value, kind, status FROM lease", row => (Node: row.Guid(0), Lease: (row.Text(1), row.Text(2), row.Text(3))))
+            .GroupBy(one => one.Node, one => one.Lease)
+            .ToDictionary(group => group.Key, NodeLeases.From);
 
     /// <summary>All leases of a zone, or of all zones.</summary>
     public static IReadOnlyList<Lease> List(StoreReader store, Guid? zone) => store.List(

@@ -119,6 +119,10 @@ internal static class Nodes
         """,
         Read);
 
+    /// <summary>The active stock WireGuard peers of all zones.</summary>
+    public static List<StoredNode> ListStockPeers(StoreReader store) =>
+        store.List($"SELECT {Columns} FROM node WHERE kind = 'wireguard' AND status = 'active'", Read);
+
     /// <summary>Whether another member of the zone has a name.</summary>
     public static bool IsNameTaken(StoreReader store, Guid zone, string name, Guid except) => store.Number(
         $"SELECT COUNT(*) FROM node WHERE zone = {zone} AND name = {name} AND id <> {except} AND status IN ('pending', 'active')") > 0;

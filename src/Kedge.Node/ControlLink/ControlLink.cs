@@ -193,8 +193,9 @@ public sealed class ControlLink : IDisposable
                 if (telling is null)
                 {
                     backoff.Succeeded();
-                    _connection = new(_controller.Url.ToString(), Connected: true, DateTimeOffset.UtcNow, LastError: null);
-                    Log.Connected(_log, _controller.Url.ToString());
+                    string url = _controller.Url.ToString();
+                    _connection = new(url, Connected: true, DateTimeOffset.UtcNow, LastError: null);
+                    Log.Connected(_log, url);
                     telling = Forever(() => TellAsync(client, session.Token), session.Token);
                 }
                 MapOutcome outcome = _zone.Apply(line.Span);

@@ -7,7 +7,6 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Mesh;

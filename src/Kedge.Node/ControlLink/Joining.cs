@@ -161,7 +161,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         return (membership, result);
     }
 
-    private Membership ToMembership(ControllerAddress controller, NodeSettings settings, EnrolmentResult result) => new()
+    private static Membership ToMembership(ControllerAddress controller, NodeSettings settings, EnrolmentResult result) => new()
     {
         Controller = controller.Url.ToString(),
         Network = controller.Network.ToString(),

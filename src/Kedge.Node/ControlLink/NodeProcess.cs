@@ -2,7 +2,6 @@ using Kedge.Node.Routing;
 using Kedge.Node.Uapi;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
-using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Node.ControlLink;

@@ -41,17 +41,18 @@ internal readonly record struct AddressRange
         IsIPv4 == next.IsIPv4 ? _last < next._first && next._first - _last > 1 : IsIPv4;
 
     /// <summary>The fewest prefixes that make up the range, in order.</summary>
-    public IEnumerable<IpPrefix> ToPrefixes()
+    public IReadOnlyList<IpPrefix> ToPrefixes()
     {
+        List<IpPrefix> prefixes = [];
         for (UInt128 from = _first; ;)
         {
             // The largest block that begins here and does not reach beyond the end.
             int host = from == 0 ? 128 : (int)UInt128.TrailingZeroCount(from);
             while ((from | Ones(host)) > _last)
                 host--;
-            yield return new IpPrefix(Address(from), 128 - host);
+            prefixes.Add(new IpPrefix(Address(from), 128 - host));
             if ((from | Ones(host)) == _last)
-                yield break;
+                return prefixes;
             from = (from | Ones(host)) + 1;
         }
     }

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Numerics;
 using System.Security.Cryptography;
+using System.Threading;
 
 namespace Kedge.Protocol.Certificates;
 
@@ -21,6 +22,7 @@ public sealed class P256PublicKey : IEquatable<P256PublicKey>
     private static readonly BigInteger B = Hex("5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b");
 
     private readonly byte[] _subjectPublicKeyInfo;
+    private ECDsa? _verifier; // whoever uses it takes it out; the collector frees the one that is left
 
     private P256PublicKey(byte[] subjectPublicKeyInfo)
     {
@@ -77,14 +79,11 @@ public sealed class P256PublicKey : IEquatable<P256PublicKey>
     // The signature as its two numbers, r and s, each of 32 bytes.
     internal bool IsSignature(ReadOnlySpan<byte> hash, ReadOnlySpan<byte> numbers)
     {
-        // The library's key objects belong to one thread each, so one is made for every check: it costs a fraction of the check.
-        ReadOnlySpan<byte> point = _subjectPublicKeyInfo.AsSpan(Header.Length);
-        using ECDsa key = ECDsa.Create(new ECParameters
-        {
-            Curve = ECCurve.NamedCurves.nistP256,
-            Q = new ECPoint { X = point[..CoordinateSize].ToArray(), Y = point[CoordinateSize..].ToArray() },
-        });
-        return key.VerifyHash(hash, numbers, DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
+        // The library's key objects belong to one thread at a time, and making one costs more than using it: it checks the key anew.
+        ECDsa verifier = Interlocked.Exchange(ref _verifier, null) ?? CreateVerifier();
+        bool isValid = verifier.VerifyHash(hash, numbers, DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
+        Interlocked.Exchange(ref _verifier, verifier)?.Dispose();
+        return isValid;
     }
 
     /// <inheritdoc/>
@@ -105,6 +104,16 @@ public sealed class P256PublicKey : IEquatable<P256PublicKey>
         var x = new BigInteger(point[..CoordinateSize], isUnsigned: true, isBigEndian: true);
         var y = new BigInteger(point[CoordinateSize..], isUnsigned: true, isBigEndian: true);
         return x < P && y < P && (((x * x * x) - (3 * x) + B - (y * y)) % P).IsZero;
+    }
+
+    private ECDsa CreateVerifier()
+    {
+        ReadOnlySpan<byte> point = _subjectPublicKeyInfo.AsSpan(Header.Length);
+        return ECDsa.Create(new ECParameters
+        {
+            Curve = ECCurve.NamedCurves.nistP256,
+            Q = new ECPoint { X = point[..CoordinateSize].ToArray(), Y = point[CoordinateSize..].ToArray() },
+        });
     }
 
     private static BigInteger Hex(string digits) => BigInteger.Parse("0" + digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);

@@ -27,4 +27,20 @@ public class BannedSymbolsTests
 
         Assert.DoesNotContain(files, path => File.ReadAllText(path).Contains("RS0030", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public void One_file_may_say_which_library_SQLite_is_and_does_nothing_else_that_is_banned()
+    {
+        string[] lines = File.ReadAllLines(Repository.PathOf(".editorconfig"));
+        string[] exceptions = [.. lines.Index().Where(line => line.Item.Contains("RS0030", StringComparison.Ordinal)).Select(line => $"{lines[line.Index - 1]} {line.Item}")];
+        string code = File.ReadAllText(Repository.PathOf("src/Kedge.Control/Store/SqliteLibrary.cs"));
+
+        Assert.Equal(
+            ["# A banned API is a broken wall. dotnet_diagnostic.RS0030.severity = error", "[src/Kedge.Control/Store/SqliteLibrary.cs] dotnet_diagnostic.RS0030.severity = none"],
+            exceptions);
+        Assert.Equal(
+            ["NativeLibrary"],
+            BannedSymbols.Read("Native").Select(entry => entry.Symbol.Split('.')[^1].Split('(', '`')[0]).Distinct()
+                .Where(name => code.Contains(name, StringComparison.Ordinal) || code.Contains(name.Replace("Attribute", "("), StringComparison.Ordinal)));
+    }
 }

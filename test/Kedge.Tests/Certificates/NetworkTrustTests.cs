@@ -282,6 +282,22 @@ public sealed class NetworkTrustTests : IDisposable
     }
 
     [Fact]
+    public void Any_number_of_threads_may_verify_at_once()
+    {
+        NetworkTrust trust = _network.Trust();
+        NodeCertificate good = _network.Certify();
+        using ECDsa stranger = TestNetwork.NewKey();
+        Assert.True(NodeCertificate.TryParse(CertificateForge.Node(_network).Sign(stranger), out NodeCertificate? forged, out _));
+        Parallel.For(0, 2000, i =>
+        {
+            if (i % 2 == 0)
+                Assert.Null(trust.VerifyIgnoringDates(good, TestNetwork.Zone));
+            else
+                Assert.Equal(CertificateRefusal.BadSignature, trust.VerifyIgnoringDates(forged, TestNetwork.Zone));
+        });
+    }
+
+    [Fact]
     public void Every_refusal_has_its_sentence()
     {
         string[] sentences = [.. Enum.GetValues<CertificateRefusal>().Select(refusal => refusal.Sentence())];

@@ -95,7 +95,9 @@ internal sealed class ControllerConnection : IDisposable
         {
             try
             {
-                return await response.Content.ReadFromJsonAsync(type) ?? throw new JsonException();
+                T? answer = await response.Content.ReadFromJsonAsync(type);
+                // The serializer does not look for nulls inside of lists.
+                return answer is null || (answer is IEnumerable<object?> list && list.Contains(null)) ? throw new JsonException() : answer;
             }
             catch (JsonException e)
             {

@@ -54,8 +54,8 @@ internal sealed record Login(Uri Url, Sha256Digest Pin, string Token)
         }
         try
         {
-            StoredLogin stored = JsonSerializer.Deserialize(contents, LoginJson.Default.StoredLogin)!;
-            if (TryReadUrl(stored.Url, out Uri? url) && Sha256Digest.TryParse(stored.Pin, out Sha256Digest pin))
+            StoredLogin? stored = JsonSerializer.Deserialize(contents, LoginJson.Default.StoredLogin);
+            if (stored is not null && TryReadUrl(stored.Url, out Uri? url) && Sha256Digest.TryParse(stored.Pin, out Sha256Digest pin))
                 return new Login(url, pin, ReadToken(stored.Token, "The token in it"));
             throw new JsonException();
         }

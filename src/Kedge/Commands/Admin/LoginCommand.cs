@@ -9,12 +9,9 @@ namespace Kedge.Commands.Admin;
 /// <summary><c>kedge login URL --pin PIN</c>: keeps the address of a controller, how to know it again, and a token for it.</summary>
 internal sealed class LoginCommand : Command
 {
-    private const string LocalUrl = "https://localhost:8443";
-
     private readonly Argument<string?> _url = new("URL")
     {
-        Description = $"The controller's address: https://HOST[:PORT]. With --data-dir it may be left out: {LocalUrl}, or what the controller has "
-            + "noted there.",
+        Description = "The controller's address: https://HOST[:PORT]. With --data-dir it may be left out.",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
@@ -25,7 +22,7 @@ internal sealed class LoginCommand : Command
         "--token-file", "FILE", "The file with the administrator's token; without it the token is asked for, or read from standard input.");
 
     private readonly Option<string?> _dataDirectory = Inputs.Text(
-        "--data-dir", "DIRECTORY", "On the controller's own machine: take pin and token from its data.");
+        "--data-dir", "DIRECTORY", "On the controller's own machine: take pin, token and address from its data.");
 
     private readonly Option<string> _loginFile = LoginFile.Option();
 
@@ -82,16 +79,16 @@ internal sealed class LoginCommand : Command
 
     private static Login ReadDataDirectory(string folder, string? url)
     {
-        string authority = FileText.Read(Path.Combine(folder, "keys", "server-ca.pem"));
-        string token = Path.Combine(folder, "administrator.token");
-        string noted = Path.Combine(folder, "url");
-        url ??= File.Exists(noted) ? FileText.Read(noted).Trim() : LocalUrl;
+        url ??= FileText.Read(Control.Controller.UrlFileOf(folder)).Trim();
         if (!Login.TryReadUrl(url, out Uri? address))
-            throw new UserError($"{noted} has no controller's address in it. Name the address: kedge login URL --data-dir {folder}");
+            throw new UserError($"{folder} does not say where its controller listens. Name the address: kedge login URL --data-dir {folder}");
+        string authority = FileText.Read(Control.Controller.ServerAuthorityFileOf(folder));
+        string tokenFile = Control.Controller.AdministratorTokenFileOf(folder);
         try
         {
             using var certificate = X509Certificate2.CreateFromPem(authority);
-            return new Login(address, Sha256Digest.Of(certificate.PublicKey.ExportSubjectPublicKeyInfo()), Login.ReadToken(FileText.Read(token), token));
+            var pin = Sha256Digest.Of(certificate.PublicKey.ExportSubjectPublicKeyInfo());
+            return new Login(address, pin, Login.ReadToken(FileText.Read(tokenFile), tokenFile));
         }
         catch (CryptographicException e)
         {

@@ -9,7 +9,14 @@ namespace Kedge.Commands.Admin;
 /// </summary>
 internal static class NameCompletion
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    /// <summary>The environment variable that says how many seconds, 1 to 60, a controller has for its names.</summary>
+    public const string PatienceVariable = "KEDGE_COMPLETION_SECONDS";
+
+    /// <summary>The seconds where the variable says nothing.</summary>
+    public const int DefaultPatience = 2;
+
+    private static TimeSpan Patience => TimeSpan.FromSeconds(
+        int.TryParse(Environment.GetEnvironmentVariable(PatienceVariable), out int seconds) && seconds is >= 1 and <= 60 ? seconds : DefaultPatience);
 
     /// <summary>The names of zones.</summary>
     public static IEnumerable<string> Zones(CompletionContext context) =>

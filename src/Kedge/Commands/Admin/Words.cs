@@ -30,11 +30,14 @@ internal static class Words
     /// <inheritdoc cref="When(DateTimeOffset, DateTimeOffset)"/>
     public static string When(DateTimeOffset? at, DateTimeOffset now, string never) => at is { } time ? When(time, now) : never;
 
+    // Rounded, so that what was just made for an hour ends in 60 min, not in 59.
     private static string Span(TimeSpan span) => span switch
     {
-        { TotalSeconds: < 120 } => $"{Number((long)span.TotalSeconds)} s",
-        { TotalMinutes: < 120 } => $"{Number((long)span.TotalMinutes)} min",
-        { TotalHours: < 48 } => $"{Number((long)span.TotalHours)} h",
-        _ => $"{Number((long)span.TotalDays)} days",
+        { TotalSeconds: < 120 } => $"{Round(span.TotalSeconds)} s",
+        { TotalMinutes: < 120 } => $"{Round(span.TotalMinutes)} min",
+        { TotalHours: < 48 } => $"{Round(span.TotalHours)} h",
+        _ => $"{Round(span.TotalDays)} days",
     };
+
+    private static string Round(double value) => Number((long)Math.Round(value));
 }

@@ -1,7 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
-using Kedge.Linux;
-using Kedge.Linux.Files;
 using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 

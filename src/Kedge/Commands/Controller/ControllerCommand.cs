@@ -4,7 +4,9 @@ using System.Net;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Kedge.Control;
+using Kedge.Node.Supervision;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Stun;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Commands.Controller;
@@ -42,6 +44,13 @@ internal sealed class ControllerCommand : Command
         "--locked", "MASTER.pem", "KEDGE_CONTROLLER_LOCKED", "",
         "A locked network: the certificate of the master, whose key is elsewhere. Needed at the first start only.");
 
+    private readonly Option<int> _stunPort = new("--stun-port")
+    {
+        Description = "The UDP port at which nodes learn how they are seen from outside (STUN); 0 for none.",
+        HelpName = "PORT",
+        DefaultValueFactory = _ => StunServer.DefaultPort,
+    };
+
     private readonly Option<string> _logLevel = Setting.Choice(
         "--log-level", "KEDGE_LOG_LEVEL", LineLog.Levels, LineLog.DefaultLevel(), "How much to tell on standard error.");
 
@@ -49,13 +58,17 @@ internal sealed class ControllerCommand : Command
         : base("controller", "Run a network: its zones, addresses and nodes.")
     {
         _listen.AllowMultipleArgumentsPerToken = false;
-        Option[] options = [_listen, _url, _dataDirectory, _locked, _logLevel];
+        Option[] options = [_listen, _url, _stunPort, _dataDirectory, _locked, _logLevel];
         foreach (Option option in options)
             Options.Add(option);
         Validators.Add(result =>
         {
-            bool isAnywhere = result.GetValue(_listen)?.Any(one => one.Address.Equals(IPAddress.Any) || one.Address.Equals(IPAddress.IPv6Any)) ?? false;
-            if (isAnywhere && result.GetValue(_url) is null)
+            if (result.GetValue(_stunPort) is < 0 or > ushort.MaxValue)
+                result.AddError($"--stun-port is {result.GetValue(_stunPort)}, but must be a UDP port from 1 to {ushort.MaxValue}, or 0 for none.");
+            // By the words, because options that cannot be read have no value yet to ask for.
+            IEnumerable<string> listen = result.GetResult(_listen)?.Tokens.Select(token => token.Value) ?? [];
+            bool hasUrl = result.GetResult(_url) is { Tokens.Count: > 0 } || FromEnvironment(UrlVariable) is not null;
+            if (!hasUrl && listen.Concat(FromEnvironment(ListenVariable)?.Split(',') ?? []).Any(IsEverywhere))
                 result.AddError("A controller that listens on all addresses must be told which one nodes are to use: --url https://NAME:PORT");
         });
         Subcommands.Add(new AdminTokenCommand());
@@ -75,6 +88,9 @@ internal sealed class ControllerCommand : Command
 
     private static string? FromEnvironment(string variable) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
+
+    private static bool IsEverywhere(string text) =>
+        Endpoint.TryParse(text, out Endpoint endpoint) && endpoint.Address.ToString() is "0.0.0.0" or "::";
 
     private static IPEndPoint? ReadListen(ArgumentResult result, string text, string source)
     {
@@ -104,13 +120,16 @@ internal sealed class ControllerCommand : Command
             DataDirectory = dataDirectory,
             Listen = call.GetRequiredValue(_listen),
             Url = call.GetValue(_url),
+            StunPort = call.GetRequiredValue(_stunPort),
             LockedMaster = call.GetRequiredValue(_locked) is { Length: > 0 } file ? file : null,
             Version = typeof(ControllerCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion,
         };
         await using Control.Controller controller = await Control.Controller.StartAsync(settings, TimeProvider.System, log);
         Tell(controller, dataDirectory);
         Log.ControllerReady(log, controller.Url);
+        ServiceNotification.Ready($"Serves {controller.Url}");
         await ended.Task;
+        ServiceNotification.Stopping();
         Log.EndsBySignal(log);
 
         void End(PosixSignalContext context)

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Supervision;
-using Microsoft.Extensions.Logging;
 
 namespace Kedge.Commands.Node;
 

@@ -3,7 +3,6 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using Kedge.Linux;
 using Kedge.Node.ControlLink;
-using Kedge.Node.Uapi;
 using Kedge.Protocol.Ip;
 
 namespace Kedge.Commands.Node;

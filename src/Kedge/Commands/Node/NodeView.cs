@@ -1,4 +1,3 @@
-using Kedge.Linux;
 using Kedge.Linux.Processes;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Uapi;

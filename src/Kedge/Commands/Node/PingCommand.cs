@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using Kedge.Node.ControlLink;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 

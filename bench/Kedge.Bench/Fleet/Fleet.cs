@@ -1,0 +1,124 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Kedge.Node.ControlLink;
+
+namespace Kedge.Bench.Fleet;
+
+/// <summary>A node's place taken by another: one that left, and one that joined, each with the timestamp at which it asked to.</summary>
+internal sealed record Change(SimulatedNode Left, long LeftAt, SimulatedNode Joined, long JoinedAt);
+
+/// <summary>Simulated nodes that join, come and go.</summary>
+internal sealed class Fleet(ControllerAddress controller, string token)
+{
+    private readonly SharedMemory _shared = new();
+    private readonly ConcurrentQueue<SimulatedNode> _present = new();
+    private readonly ConcurrentBag<SimulatedNode> _all = [];
+    private readonly ConcurrentQueue<string> _failures = new();
+    private int _names;
+
+    /// <summary>How many nodes have joined since the beginning.</summary>
+    public int Joined => _all.Count;
+
+    /// <summary>What has happened.</summary>
+    public ConcurrentBag<Change> Changes { get; } = [];
+
+    /// <summary>What went wrong, a sentence each.</summary>
+    public IEnumerable<string> Failures => _failures
+        .Concat(_all.Where(node => node.Failure is not null).Select(node => $"A stream failed: {node.Failure}."))
+        .Concat(_all.Any(node => node.Snapshots != 1) ? [$"{_all.Count(node => node.Snapshots != 1)} nodes were not sent exactly one whole map."] : Array.Empty<string>())
+        .Distinct();
+
+    /// <summary>Lets nodes join, several at a time.</summary>
+    public async Task JoinAsync(int count, int atOnce)
+    {
+        int left = count;
+        await Task.WhenAll(Enumerable.Range(0, atOnce).Select(async _ =>
+        {
+            while (Interlocked.Decrement(ref left) >= 0)
+                await JoinAsync();
+        }));
+    }
+
+    /// <summary>Replaces the oldest nodes by new ones, at an even pace.</summary>
+    public async Task ChurnAsync(double changesPerSecond, TimeSpan duration)
+    {
+        var time = Stopwatch.StartNew();
+        List<Task> changes = [];
+        for (int i = 0; i < changesPerSecond * duration.TotalSeconds; i++)
+        {
+            TimeSpan wait = TimeSpan.FromSeconds(i / changesPerSecond) - time.Elapsed;
+            if (wait > TimeSpan.Zero)
+                await Task.Delay(wait);
+            changes.Add(ReplaceAsync());
+        }
+        await Task.WhenAll(changes);
+    }
+
+    /// <summary>Waits until everybody has heard of everything.</summary>
+    public async Task SettleAsync(TimeSpan patience)
+    {
+        var time = Stopwatch.StartNew();
+        while (time.Elapsed < patience && Changes.Any(change => TimesOf(change).Any(one => one == Timeout.InfiniteTimeSpan)))
+            await Task.Delay(200);
+        int unheard = Changes.Sum(change => TimesOf(change).Count(one => one == Timeout.InfiniteTimeSpan));
+        if (unheard > 0)
+            _failures.Enqueue($"{unheard} times a node did not hear of a change within {patience.TotalSeconds} s.");
+    }
+
+    /// <summary>
+    /// The time from a change to the last node knowing of it, once for who left and once for who joined; infinite where one has not heard.
+    /// Concerned are all who were there before, and stay for a while.
+    /// </summary>
+    public IEnumerable<TimeSpan> TimesOf(Change change) =>
+        [Last(change.LeftAt, node => node.Went.GetValueOrDefault(change.Left.Id)), Last(change.JoinedAt, node => node.Came.GetValueOrDefault(change.Joined.Id))];
+
+    /// <summary>Ends all nodes.</summary>
+    public async Task StopAsync()
+    {
+        await Task.WhenAll(_present.Select(node => node.StopAsync()));
+        foreach (SimulatedNode node in _all)
+            node.Dispose();
+    }
+
+    private TimeSpan Last(long since, Func<SimulatedNode, long> heardAt)
+    {
+        long last = since;
+        foreach (SimulatedNode node in _all)
+        {
+            if (node.ReadyAt == 0 || node.ReadyAt >= since || node.LeftAt < since + 5 * Stopwatch.Frequency)
+                continue;
+            long heard = heardAt(node);
+            if (heard == 0)
+                return Timeout.InfiniteTimeSpan;
+            last = Math.Max(last, heard);
+        }
+        return Stopwatch.GetElapsedTime(since, last);
+    }
+
+    private async Task ReplaceAsync()
+    {
+        if (!_present.TryDequeue(out SimulatedNode? leaving))
+            return;
+        try
+        {
+            long leftAt = Stopwatch.GetTimestamp();
+            await leaving.LeaveAsync();
+            long joinedAt = Stopwatch.GetTimestamp();
+            SimulatedNode joined = await JoinAsync();
+            Changes.Add(new Change(leaving, leftAt, joined, joinedAt));
+        }
+        catch (ControllerException e)
+        {
+            _failures.Enqueue(e.Message);
+        }
+    }
+
+    private async Task<SimulatedNode> JoinAsync()
+    {
+        var node = new SimulatedNode(controller, _shared);
+        await node.JoinAsync($"node-{Interlocked.Increment(ref _names)}", token);
+        _all.Add(node);
+        _present.Enqueue(node);
+        return node;
+    }
+}

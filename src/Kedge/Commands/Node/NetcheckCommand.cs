@@ -1,0 +1,163 @@
+using System.CommandLine;
+using System.Text;
+using Kedge.Linux.Namespaces;
+using Kedge.Node.ControlLink;
+using Kedge.Node.Routing;
+using Kedge.Protocol;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Stun;
+
+namespace Kedge.Commands.Node;
+
+/// <summary>
+/// <c>kedge netcheck</c>: whether the network below lets this node be part of its zone, step by step, with what to do about what does not work.
+/// </summary>
+internal sealed class NetcheckCommand : Command
+{
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
+
+    private readonly Option<string> _interface = InterfaceOption.Create();
+    private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object." };
+    private readonly NodePlaces _places = new();
+
+    public NetcheckCommand()
+        : base("netcheck", "Check what a node needs of the network: controller, UDP, NAT, routes, forwarding.")
+    {
+        Options.Add(_interface);
+        Options.Add(_json);
+        _places.AddTo(this);
+        SetAction((call, _) => RunAsync(call));
+    }
+
+    private async Task<int> RunAsync(ParseResult call)
+    {
+        NodePlace place = _places.Of(call, call.GetRequiredValue(_interface));
+        using NodeView view = NodeView.Read(place)
+            ?? throw new UserError($"{place.Interface} has not joined a zone. 'kedge status' shows the interfaces that have; name one with --interface.");
+        Check[] checks =
+        [
+            await CheckControllerAsync(view),
+            CheckProcesses(view),
+            .. CheckStun(view),
+            CheckLocal(view),
+            CheckConflict(view),
+            .. CheckForwarding(view),
+        ];
+        Console.Out.Write(call.GetValue(_json) ? ToJson(checks) : ToText(checks));
+        return checks.All(check => check.Ok) ? 0 : 1;
+    }
+
+    private static async Task<Check> CheckControllerAsync(NodeView view)
+    {
+        Membership membership = view.Membership;
+        try
+        {
+            using NodeKeys keys = NodeKeys.Open(view.Place.Folder, membership.Settings.PrivateKeyFile);
+            CertificateFile? certificate = CertificateFile.Read(view.Place.Folder.Certificate);
+            using var client = new ControllerClient(membership.ControllerAddress, certificate?.Node.Der, certificate is null ? null : keys.Identity, TimeProvider.System);
+            using var timeout = new CancellationTokenSource(Timeout);
+            await client.InquireAsync(keys.Identity, timeout.Token);
+            return new("controller", Ok: true, $"{membership.Controller} answers, and it is the pinned one.");
+        }
+        catch (ControllerException e)
+        {
+            return new("controller", Ok: false, e.Message);
+        }
+        catch (OperationCanceledException)
+        {
+            return new("controller", Ok: false, $"{membership.Controller} did not answer within {Timeout.TotalSeconds} s. A firewall may drop TCP to it.");
+        }
+    }
+
+    private static Check CheckProcesses(NodeView view) => (view.Device, view.Link) switch
+    {
+        (null, _) => new("processes", Ok: false, $"The node process does not run. Start it: kedge up --interface {view.Place.Interface}"),
+        (_, null) => new("processes", Ok: false, $"The control link does not run. Start it: kedge up --interface {view.Place.Interface}"),
+        _ => new("processes", Ok: true, "The node process and the control link run."),
+    };
+
+    private static IEnumerable<Check> CheckStun(NodeView view)
+    {
+        if (view.Device is not { } device)
+            yield break;
+        if (device.StunResults.Count == 0)
+        {
+            yield return new("STUN", Ok: true, view.Membership.Settings.InternalNetwork
+                ? "Not used in an internal network."
+                : "There is no STUN server: the others are told local addresses only.");
+        }
+        foreach (StunResult result in device.StunResults)
+        {
+            yield return result.Reflexive.IsNone
+                ? new("STUN", Ok: false, $"{result.Server} has not answered. A firewall may drop UDP to it, or to port {device.ListenPort} of this machine.")
+                : new("STUN", Ok: true, $"{result.Server} sees this node at {result.Reflexive}.");
+        }
+        if (device.NatMapping == NatMapping.EndpointDependent)
+        {
+            yield return new(
+                "NAT", Ok: false,
+                $"The NAT maps every peer differently, so others cannot find this node by what STUN sees. Forward UDP port {device.ListenPort} to this machine, and say so with --local-endpoint-ip.");
+        }
+    }
+
+    private static Check CheckLocal(NodeView view)
+    {
+        IReadOnlyList<IpAddress> addresses = LocalAddresses.Find();
+        return addresses.Count == 0
+            ? new("local addresses", Ok: false, "This machine has no address that others could reach.")
+            : new("local addresses", Ok: true, $"{string.Join(", ", addresses)}; UDP port {view.Device?.ListenPort ?? 0}.");
+    }
+
+    private static Check CheckConflict(NodeView view)
+    {
+        IEnumerable<IpPrefix> prefixes =
+            from text in view.Membership.ZonePrefixes.Concat(view.Peers.SelectMany(peer => peer.Prefixes))
+            let prefix = IpPrefix.TryParse(text, out IpPrefix parsed) ? parsed : default
+            where !prefix.IsNone
+            select prefix;
+        return RoutingConflict.Find(prefixes, view.Place.Interface, Inside(view)) is { } conflict
+            ? new("routes", Ok: false, conflict.ToError(view.Membership.ZoneName).Message)
+            : new("routes", Ok: true, "No network of this machine overlaps with the zone.");
+    }
+
+    private static IEnumerable<Check> CheckForwarding(NodeView view)
+    {
+        IpPrefix[] children = [.. view.Membership.ChildPrefixes.Select(text => IpPrefix.Parse(text))];
+        if (children.Length == 0)
+            return [];
+        IReadOnlyList<ForwardingFinding> findings = Forwarding.Check(
+            view.Place.Interface, children.Any(prefix => prefix.Address.IsIPv4), children.Any(prefix => prefix.Address.IsIPv6), Inside(view));
+        return findings.Count == 0
+            ? [new("forwarding", Ok: true, $"{string.Join(", ", children)} can be reached by the others.")]
+            : findings.Select(finding => new Check("forwarding", Ok: false, $"{finding.Problem} Allow it with: {finding.Command}"));
+    }
+
+    private static NetworkNamespace? Inside(NodeView view) =>
+        view.Membership.Settings.NetworkNamespace is { } name ? Kedge.Node.Dataplane.TunInterface.FindNamespace(name) : null;
+
+    private static string ToText(Check[] checks)
+    {
+        var text = new StringBuilder();
+        StatusText.AppendTable(text, "", checks.Select(check => (string[])[check.Ok ? "ok" : "FAILED", check.Name, check.Detail]));
+        return text.ToString();
+    }
+
+    private static string ToJson(Check[] checks) => StatusJson.Write(json =>
+    {
+        json.WriteStartObject();
+        json.WriteBoolean("ok", checks.All(check => check.Ok));
+        json.WriteStartArray("checks");
+        foreach (Check check in checks)
+        {
+            json.WriteStartObject();
+            json.WriteString("check", check.Name);
+            json.WriteBoolean("ok", check.Ok);
+            json.WriteString("detail", check.Detail);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    });
+
+    private sealed record Check(string Name, bool Ok, string Detail);
+}

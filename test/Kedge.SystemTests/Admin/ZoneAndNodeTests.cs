@@ -1,0 +1,213 @@
+using System.Text.Json;
+using Kedge.Demo;
+
+namespace Kedge.SystemTests.Admin;
+
+/// <summary>Zones, nodes and leases, as an administrator handles them with the program.</summary>
+public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<ControllerHost>
+{
+    [Fact]
+    public void A_zone_is_created_listed_shown_changed_and_deleted()
+    {
+        string name = ControllerHost.NewName("zone");
+
+        JsonElement zone = controller.Json("zone", "create", name, "--prefix", "10.7.0.0/16", "--prefix", "fd07::/64", "--description", "The lab");
+        controller.Run("zone", "change", name, "--description", "Our lab");
+
+        string id = zone.GetProperty("id").GetString()!;
+        JsonElement shown = controller.Json("zone", "show", id);
+        Assert.Equal(name, shown.GetProperty("name").GetString());
+        Assert.Equal("Our lab", shown.GetProperty("description").GetString());
+        Assert.Equal(["10.7.0.0/16", "fd07::/64"], shown.GetProperty("prefixes").EnumerateArray().Select(one => one.GetString()!));
+        Assert.Contains(controller.Json("zone", "list").EnumerateArray(), one => one.GetProperty("id").GetString() == id);
+        string row = controller.Run("zone", "list").Output.Split('\n').Single(line => line.StartsWith(name, StringComparison.Ordinal));
+        Assert.Matches($"^{name} +10.7.0.0/16, fd07::/64 +0 +Our lab$", row);
+
+        controller.Run("zone", "change", name, "--name", name + "-b");
+        controller.Run("zone", "delete", name + "-b", "--yes");
+
+        Assert.Contains($"no zone '{id}'", controller.Refusal(1, "zone", "show", id), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_prefixes_of_zones_may_be_the_same_but_their_names_may_not()
+    {
+        string name = controller.NewZone();
+        controller.NewZone();
+
+        Assert.Contains($"a zone '{name}' already", controller.Refusal(1, "zone", "create", name, "--prefix", "10.8.0.0/24"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void All_that_a_controller_finds_wrong_is_told_at_once()
+    {
+        string error = controller.Refusal(1, "zone", "create", ControllerHost.NewName("zone"), "--prefix", "10.7.1.0/16", "--prefix", "127.0.0.0/8");
+
+        Assert.Contains("10.7.0.0/16 would be right", error, StringComparison.Ordinal);
+        Assert.Contains("loopback", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_zone_with_nodes_is_deleted_only_by_force()
+    {
+        string zone = controller.NewZone();
+        string node = controller.NewNode(zone);
+
+        Assert.Contains(node, controller.Refusal(1, "zone", "delete", zone, "--yes"), StringComparison.Ordinal);
+        controller.Run("zone", "delete", zone, "--yes", "--force");
+
+        Assert.Contains($"no node '{node}'", controller.Refusal(1, "node", "show", node), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_a_terminal_nothing_is_deleted_unasked()
+    {
+        string zone = controller.NewZone();
+        string node = controller.NewNode(zone);
+
+        Assert.Contains("add --yes", controller.Refusal(2, "zone", "delete", zone, "--force"), StringComparison.Ordinal);
+        Assert.Contains("add --yes", controller.Refusal(2, "node", "remove", node), StringComparison.Ordinal);
+
+        controller.Run("node", "show", node);
+    }
+
+    [Theory]
+    [InlineData("n", 1, "Nothing was changed.")]
+    [InlineData("", 1, "Nothing was changed.")]
+    [InlineData("y", 0, "is removed.")]
+    public void On_a_terminal_it_asks(string answer, int exitCode, string said)
+    {
+        string node = controller.NewNode(controller.NewZone());
+        Command call = controller.Call("node", "remove", node);
+        string line = string.Join(' ', call.Line);
+
+        CommandResult result = controller.Host.TryRun(
+            call with { Line = ["script", "--quiet", "--return", "--command", line, "/dev/null"], Input = answer + "\n" });
+
+        Assert.Contains($"Remove node {node}", result.Output, StringComparison.Ordinal);
+        Assert.Contains(said, result.Output, StringComparison.Ordinal);
+        Assert.Equal(exitCode, result.ExitCode);
+    }
+
+    [Fact]
+    public void A_stock_peer_is_created_renamed_changed_and_removed()
+    {
+        string zone = controller.NewZone();
+        string key = WireGuardKeys.Generate().PublicKey;
+
+        JsonElement node = controller.Json(
+            "node", "create", "printer", "--zone", zone, "--public-key", key, "--address", "10.7.0.77", "--endpoint", "192.0.2.7:51820",
+            "--child-prefix", "192.168.9.0/24", "--tag", "office", "--tag", "paper");
+
+        Assert.Equal(key, node.GetProperty("wireGuardKey").GetString());
+        Assert.Equal("10.7.0.77", node.GetProperty("addresses")[0].GetString());
+        Assert.Equal("192.168.9.0/24", node.GetProperty("childPrefixes")[0].GetString());
+        Assert.Equal("192.0.2.7:51820", node.GetProperty("fixedEndpoint").GetString());
+        Assert.Equal(2, node.GetProperty("tags").GetArrayLength());
+        string id = node.GetProperty("id").GetString()!;
+
+        Assert.Equal("scanner", controller.Json("node", "rename", id, "scanner").GetProperty("name").GetString());
+        JsonElement changed = controller.Json("node", "change", "scanner", "--zone", zone, "--no-tags", "--no-endpoint");
+        Assert.Empty(changed.GetProperty("tags").EnumerateArray());
+        Assert.False(changed.TryGetProperty("fixedEndpoint", out _));
+        changed = controller.Json("node", "change", "scanner", "--zone", zone, "--tag", "attic", "--endpoint", "[2001:db8::7]:51820");
+        Assert.Equal("attic", changed.GetProperty("tags")[0].GetString());
+        Assert.Equal("[2001:db8::7]:51820", changed.GetProperty("fixedEndpoint").GetString());
+
+        Assert.Contains("scanner", controller.Run("node", "list", "--zone", zone).Output, StringComparison.Ordinal);
+        Assert.Single(controller.Json("node", "list", "--zone", zone).EnumerateArray());
+        controller.Run("node", "remove", "scanner", "--zone", zone, "--yes");
+        Assert.Equal("[]", controller.Run("node", "list", "--zone", zone, "--json").Output.Trim());
+    }
+
+    [Fact]
+    public void A_name_that_two_zones_have_needs_its_zone()
+    {
+        (string one, string other) = (controller.NewZone(), controller.NewZone());
+        string node = controller.NewNode(one);
+        controller.Run("node", "create", node, "--zone", other, "--public-key", WireGuardKeys.Generate().PublicKey);
+
+        Assert.Contains("Several zones", controller.Refusal(1, "node", "show", node), StringComparison.Ordinal);
+        Assert.Equal(other, controller.Json("node", "show", node, "--zone", other).GetProperty("zoneName").GetString());
+    }
+
+    [Fact]
+    public void Names_and_addresses_that_are_taken_are_refused_in_words()
+    {
+        string zone = controller.NewZone();
+        string node = controller.NewNode(zone, "--address", "10.7.0.9");
+        string[] create = ["node", "create", "--zone", zone, "--public-key", WireGuardKeys.Generate().PublicKey];
+
+        Assert.Contains(node, controller.Refusal(1, [.. create, node]), StringComparison.Ordinal);
+        Assert.Contains("10.7.0.9", controller.Refusal(1, [.. create, "another", "--address", "10.7.0.9"]), StringComparison.Ordinal);
+        Assert.Contains("0.0.0.0/0", controller.Refusal(1, [.. create, "another", "--child-prefix", "0.0.0.0/0"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_no_zone_is_called_is_refused_by_every_command_that_takes_one()
+    {
+        string[][] calls =
+        [
+            ["zone", "show", "nowhere"], ["zone", "delete", "nowhere", "--yes"], ["zone", "change", "nowhere", "--description", "x"],
+            ["node", "list", "--zone", "nowhere"], ["lease", "list", "--zone", "nowhere"], ["token", "create", "--zone", "nowhere"],
+            ["token", "list", "--zone", "nowhere"], ["lease", "free", "10.200.0.1", "--zone", "nowhere"],
+            ["node", "create", "n", "--zone", "nowhere", "--public-key", WireGuardKeys.Generate().PublicKey],
+        ];
+        Assert.All(calls, call => Assert.Contains("no zone 'nowhere'", controller.Refusal(1, call), StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_stock_peers_file_is_taken_by_wg()
+    {
+        string zone = controller.NewZone();
+        WireGuardKeys own = WireGuardKeys.Generate();
+        controller.Run("node", "create", "own", "--zone", zone, "--public-key", own.PublicKey, "--address", "10.7.0.1");
+        string key = WireGuardKeys.Generate().PublicKey;
+        controller.Run(
+            "node", "create", "other", "--zone", zone, "--public-key", key, "--address", "10.7.0.2", "--endpoint", "192.0.2.7:51820",
+            "--child-prefix", "192.168.9.0/24");
+
+        string file = controller.Run("node", "show", "own", "--zone", zone, "--wg-config").Output;
+
+        Assert.Contains("Address = 10.7.0.1/32", file, StringComparison.Ordinal);
+        string path = controller.Net.WriteSecret(
+            "own.conf", file.Replace("[Interface]", $"[Interface]\nPrivateKey = {own.PrivateKey}", StringComparison.Ordinal));
+        string stripped = controller.Host.Run("wg-quick", "strip", path).Output;
+        DeviceProcess device = DeviceProcess.StartWireGuardGo(controller.Host);
+        controller.Host.Run("wg", "setconf", device.Name, controller.Net.WriteSecret("stripped.conf", stripped));
+        Assert.Equal($"{key}\t10.7.0.2/32 192.168.9.0/24", controller.Host.Run("wg", "show", device.Name, "allowed-ips").Output.Trim());
+        Assert.Equal($"{key}\t192.0.2.7:51820", controller.Host.Run("wg", "show", device.Name, "endpoints").Output.Trim());
+    }
+
+    [Fact]
+    public void A_removed_nodes_addresses_are_seen_in_quarantine_and_can_be_freed()
+    {
+        string zone = controller.NewZone();
+        string node = controller.NewNode(zone, "--address", "10.7.0.9");
+        Assert.Equal("held", Lease(zone).GetProperty("status").GetString());
+
+        controller.Run("node", "remove", node, "--zone", zone, "--yes");
+
+        Assert.Equal("quarantined", Lease(zone).GetProperty("status").GetString());
+        Assert.Contains("quarantined, free in 24 h", controller.Run("lease", "list", "--zone", zone).Output, StringComparison.Ordinal);
+        controller.Run("lease", "free", "10.7.0.9", "--zone", zone);
+        Assert.Equal("There are no leases.\n", controller.Run("lease", "list", "--zone", zone).Output);
+    }
+
+    [Fact]
+    public void Nothing_waits_to_be_signed_in_a_managed_network() =>
+        Assert.Equal("No node waits for a certificate.\n", controller.Run("node", "requests").Output);
+
+    [Fact]
+    public void The_audit_log_says_who_did_what()
+    {
+        string zone = controller.NewZone();
+
+        JsonElement last = controller.Json("audit", "--limit", "1000").EnumerateArray().Last(entry => entry.GetProperty("action").GetString() == "zone.create");
+
+        Assert.Equal("administrator admin", last.GetProperty("actor").GetString());
+        Assert.Contains(zone, controller.Run("audit", "--limit", "1000").Output, StringComparison.Ordinal);
+    }
+
+    private JsonElement Lease(string zone) => Assert.Single(controller.Json("lease", "list", "--zone", zone).EnumerateArray());
+}

@@ -1,0 +1,148 @@
+using System.Net;
+using Kedge.Node.ControlLink;
+using Kedge.Protocol;
+using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Mesh;
+
+namespace Kedge.Tests.ControlLink;
+
+public class ControllerClientTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Nodes_join_and_learn_of_each_other_until_they_leave()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using Machine a = new(), b = new();
+        EnrolmentResult joinedA = await a.JoinAsync(controller, "a");
+        using ControllerClient client = a.Client(controller, joinedA);
+        var map = new NetworkMap(joinedA.NodeId);
+        await using IAsyncEnumerator<ReadOnlyMemory<byte>> stream = client.WatchAsync(map.Position, Cancellation).GetAsyncEnumerator(Cancellation);
+        await Follow(stream, map, () => map.Self is not null);
+
+        EnrolmentResult joinedB = await b.JoinAsync(controller, "b", new NodeEndpoint("192.0.2.2:51820", "local"));
+        await Follow(stream, map, () => map.Peers.ContainsKey(joinedB.NodeId) && map.EndpointsOf(joinedB.NodeId).Count == 1);
+        Assert.Equal(joinedB.Certificate, Convert.ToBase64String(map.Peers[joinedB.NodeId].Certificate.Span));
+        var trust = NetworkTrust.Create(controller.Address.Network, map.Trust!.Authorities, map.Trust.RevocationLists);
+        Assert.True(NodeCertificate.TryParse(map.Peers[joinedB.NodeId].Certificate.Span, out NodeCertificate? certificate, out _));
+        Assert.Null(trust.Verify(certificate, joinedA.ZoneId, DateTimeOffset.UtcNow));
+
+        using ControllerClient clientB = b.Client(controller, joinedB);
+        await clientB.ReportEndpointsAsync(new EndpointReport([new NodeEndpoint("198.51.100.2:2", "reflexive")]), Cancellation);
+        await Follow(stream, map, () => map.EndpointsOf(joinedB.NodeId) is [{ Address.Port: 2 }]);
+        await client.AcknowledgeAsync(new MapAcknowledgement(map.Position.Store, map.Position.Revision, [new("peer/x", "A test says so.")]), Cancellation);
+
+        await clientB.LeaveAsync(Cancellation);
+        await Follow(stream, map, () => map.Peers.Count == 0);
+    }
+
+    [Fact]
+    public async Task The_stream_of_a_removed_node_ends_and_it_is_refused_from_then_on()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using var machine = new Machine();
+        EnrolmentResult joined = await machine.JoinAsync(controller, "a");
+        using ControllerClient client = machine.Client(controller, joined);
+        var map = new NetworkMap(joined.NodeId);
+        await using IAsyncEnumerator<ReadOnlyMemory<byte>> stream = client.WatchAsync(map.Position, Cancellation).GetAsyncEnumerator(Cancellation);
+        await Follow(stream, map, () => map.Self is not null);
+
+        await controller.RemoveNodeAsync(joined.NodeId);
+        ControllerException cut = await Assert.ThrowsAsync<ControllerException>(() => Follow(stream, map, () => false));
+        Assert.False(cut.IsRefusal);
+        Assert.NotNull(map.Self);
+
+        ControllerException refused = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(Cancellation));
+        Assert.Equal(HttpStatusCode.Forbidden, refused.Status);
+        Assert.True(refused.IsRefusal);
+        Assert.Contains("was removed", refused.ToUserError().Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_controller_that_restarts_says_bye_and_its_nodes_go_on_where_they_were()
+    {
+        RunningController controller = await RunningController.StartAsync();
+        using Machine a = new(), b = new();
+        EnrolmentResult joined = await a.JoinAsync(controller, "a", new NodeEndpoint("192.0.2.1:1", "local"));
+        EnrolmentResult joinedB = await b.JoinAsync(controller, "b", new NodeEndpoint("192.0.2.2:2", "local"));
+        var map = new NetworkMap(joined.NodeId);
+        using (ControllerClient client = a.Client(controller, joined))
+        {
+            await using IAsyncEnumerator<ReadOnlyMemory<byte>> stream = client.WatchAsync(map.Position, Cancellation).GetAsyncEnumerator(Cancellation);
+            await Follow(stream, map, () => map.Peers.Count == 1);
+            Task<RunningController> restarting = controller.RestartAsync();
+            await Follow(stream, map, () => map.ReconnectWithin > TimeSpan.Zero);
+            Assert.False(await stream.MoveNextAsync());
+            controller = await restarting;
+        }
+        await using RunningController restarted = controller;
+        using ControllerClient again = a.Client(restarted, joined);
+        int snapshots = 0;
+        MapOutcome outcome = MapOutcome.Nothing;
+        await foreach (ReadOnlyMemory<byte> line in again.WatchAsync(map.Position, Cancellation))
+        {
+            snapshots += line.Span.IndexOf("\"snapshot\""u8) >= 0 ? 1 : 0;
+            outcome = map.Apply(line.Span);
+            if (outcome == MapOutcome.Committed)
+                break;
+        }
+        Assert.Equal(0, snapshots);
+        Assert.Equal([new PeerEndpoint(Protocol.Ip.Endpoint.Parse("192.0.2.2:2"), PeerEndpointKind.Local)], map.EndpointsOf(joinedB.NodeId));
+    }
+
+    [Fact]
+    public async Task What_the_controller_refuses_is_told_in_its_words()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using var machine = new Machine();
+        using var client = new ControllerClient(controller.Address, null, null, TimeProvider.System);
+
+        ControllerException wrongName = await Assert.ThrowsAsync<ControllerException>(
+            () => client.EnrolAsync(machine.Request("not a name"), "token.secret", machine.Identity, machine.WireGuardKey, Cancellation));
+        Assert.Contains("not a name", wrongName.Message, StringComparison.Ordinal);
+        ControllerException unknown = await Assert.ThrowsAsync<ControllerException>(() => client.InquireAsync(machine.Identity, Cancellation));
+        Assert.Equal(HttpStatusCode.NotFound, unknown.Status);
+        ControllerException stranger = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(Cancellation));
+        Assert.Equal(HttpStatusCode.Unauthorized, stranger.Status);
+    }
+
+    [Fact]
+    public async Task A_server_with_another_authority_is_not_talked_to()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using var machine = new Machine();
+        using var client = new ControllerClient(controller.Address with { Pin = Sha256Digest.Of([1]) }, null, null, TimeProvider.System);
+
+        ControllerException e = await Assert.ThrowsAsync<ControllerException>(() => client.InquireAsync(machine.Identity, Cancellation));
+
+        Assert.Null(e.Status);
+        Assert.False(e.IsRefusal);
+        Assert.Contains("pinned", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_controller_that_is_not_there_is_no_refusal()
+    {
+        var nowhere = new ControllerAddress(new Uri("https://127.0.0.1:1"), Sha256Digest.Of([1]), Sha256Digest.Of([1]));
+        using var machine = new Machine();
+        using var client = new ControllerClient(nowhere, null, null, TimeProvider.System);
+
+        ControllerException e = await Assert.ThrowsAsync<ControllerException>(() => client.InquireAsync(machine.Identity, Cancellation));
+
+        Assert.False(e.IsRefusal);
+        Assert.Contains("127.0.0.1:1", e.Message, StringComparison.Ordinal);
+    }
+
+    private static async Task Follow(IAsyncEnumerator<ReadOnlyMemory<byte>> stream, NetworkMap map, Func<bool> until)
+    {
+        while (!until())
+        {
+            Assert.True(await stream.MoveNextAsync().AsTask().WaitAsync(Patience, Cancellation), "The stream has ended.");
+            map.Apply(stream.Current.Span);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+using System.Diagnostics.Metrics;
+using Kedge.Control.Push;
+using Kedge.Protocol.Api;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Kedge.Tests.Push;
+
+/// <summary>The push side on a store in memory and a clock that the test moves.</summary>
+internal sealed class PushFixture : IAsyncDisposable
+{
+    private readonly Meter _meter = new("test");
+    private readonly List<Reader> _readers = [];
+
+    public PushFixture(MemoryMapSource? store = null)
+    {
+        Store = store ?? new MemoryMapSource();
+        Endpoints = new EndpointBoard(Clock);
+        var sources = new PushSources(
+            Store, Endpoints, () => new TrustResource([[1]], []), () => new SettingsResource(["stun.example:3478"]), new PushCounters(_meter), Clock);
+        Push = new MapPush(sources, known =>
+        {
+            Saved.AddRange(known);
+            return Task.CompletedTask;
+        }, NullLogger.Instance);
+        Push.Start();
+    }
+
+    public ManualClock Clock { get; } = new();
+
+    public MemoryMapSource Store { get; }
+
+    public EndpointBoard Endpoints { get; }
+
+    public MapPush Push { get; }
+
+    /// <summary>The endpoints that were written down.</summary>
+    public List<KnownEndpoints> Saved { get; } = [];
+
+    /// <summary>Connects a node that has nothing yet, or goes on with what an earlier reader has.</summary>
+    public async Task<Reader> ConnectAsync(int number, Reader? before = null, byte[]? identity = null, int pauseAt = 1 << 20)
+    {
+        var reader = new Reader(number, before, pauseAt);
+        MapPush.OpenStream open = (await Push.OpenAsync(
+            MemoryMapSource.ZoneId, reader.Id, identity ?? MemoryMapSource.Identity(number), compressed: false, TestContext.Current.CancellationToken))!;
+        reader.Start(open);
+        _readers.Add(reader);
+        return reader;
+    }
+
+    /// <summary>Lets a little time pass again and again, as it does, until something holds.</summary>
+    public async Task UntilAsync(Func<bool> condition, string what)
+    {
+        var patience = System.Diagnostics.Stopwatch.StartNew();
+        while (!condition())
+        {
+            Assert.True(patience.Elapsed < TimeSpan.FromSeconds(20), $"Waited in vain for {what}.");
+            Clock.Advance(TimeSpan.FromMilliseconds(50));
+            await Task.Yield();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (Reader reader in _readers)
+            await reader.DisposeAsync();
+        Task ending = Push.DisposeAsync().AsTask();
+        await UntilAsync(() => ending.IsCompleted, "the end");
+        await ending;
+        _meter.Dispose();
+    }
+}
