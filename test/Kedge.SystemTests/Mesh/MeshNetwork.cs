@@ -17,8 +17,12 @@ internal sealed class MeshNetwork : IDisposable
     private int _lastAddress = 1;
     private int _lastToken;
 
-    public MeshNetwork()
+    private readonly string[] _controllerArguments;
+
+    /// <param name="controllerArguments">What else the controller is told.</param>
+    public MeshNetwork(params string[] controllerArguments)
     {
+        _controllerArguments = controllerArguments;
         Net = Topology.Create();
         _switch = Net.AddSwitch("lan");
         ControllerHost = Net.AddHost("controller");
@@ -79,9 +83,10 @@ internal sealed class MeshNetwork : IDisposable
 
     private RunningProcess StartController()
     {
-        RunningProcess process = ControllerHost.Start(Call(
+        RunningProcess process = ControllerHost.Start(Call([
             "controller", "--listen", $"{ControllerAddress}:8443", "--listen", "127.0.0.1:8443",
-            "--url", $"https://{ControllerAddress}:8443", "--data-dir", DataDirectory));
+            "--url", $"https://{ControllerAddress}:8443", "--data-dir", DataDirectory,
+            .. _controllerArguments]));
         Wait.Until(
             () => process.HasExited || ControllerHost.TryRun("bash", "-c", $"exec 3<>/dev/tcp/{ControllerAddress}/8443").Succeeded,
             Patience,

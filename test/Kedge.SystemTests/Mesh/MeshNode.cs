@@ -65,7 +65,7 @@ internal sealed class MeshNode(MeshNetwork mesh, Host host, string label)
 
     /// <summary>Waits until an address answers.</summary>
     public void AwaitReach(string address) => Wait.Until(
-        () => Ping.Run(Host, address, count: 1).AllReceived, MeshNetwork.Patience, $"an answer from {address} to {Label}");
+        () => Host.TryRun("ping", "-n", "-c", "1", "-W", "1", address).Succeeded, MeshNetwork.Patience, $"an answer from {address} to {Label}");
 
     /// <summary>Ends a process of this node at once.</summary>
     public static void Kill(ProcessIdentity? process)

@@ -49,7 +49,7 @@ public sealed class MeshTests : IDisposable
 
         // The same address, and two machines: each namespace reaches its own.
         third.AwaitReach("10.200.0.5");
-        Wait.Until(() => Ping.Run(inside, "10.200.0.5", count: 1).AllReceived, MeshNetwork.Patience, "an answer inside");
+        Wait.Until(() => inside.TryRun("ping", "-c", "1", "-W", "1", "10.200.0.5").Succeeded, MeshNetwork.Patience, "an answer inside");
         ulong ReceivedBy(MeshNode node) => (ulong)node.Status().GetProperty("peers")[0].GetProperty("receivedBytes").GetInt64();
         (ulong atA, ulong atB) = (ReceivedBy(a), ReceivedBy(b));
         Ping.Run(inside, "10.200.0.5", count: 5, payloadBytes: 1000);
@@ -76,7 +76,7 @@ public sealed class MeshTests : IDisposable
 
         a.AwaitReach("10.7.0.2");
         b.AwaitReach("10.7.0.2");
-        Wait.Until(() => Ping.Run(container, a.Address, count: 1).AllReceived, MeshNetwork.Patience, "an answer to the container");
+        Wait.Until(() => container.TryRun("ping", "-c", "1", "-W", "1", a.Address).Succeeded, MeshNetwork.Patience, "an answer to the container");
     }
 
     [Fact]
