@@ -317,6 +317,8 @@ public sealed class Controller : IAsyncDisposable
         meter.CreateObservableGauge("kedge.store.revision", () => _store.Revision, description: "The last revision of the store.");
         meter.CreateObservableGauge("kedge.store.writable", () => _store.IsWritable ? 1L : 0L, description: "Whether the last change could be kept.");
         meter.CreateObservableGauge("process.resident.memory.bytes", () => Environment.WorkingSet, description: "Resident memory.");
+        meter.CreateObservableGauge("dotnet.gc.heap.bytes", () => GC.GetTotalMemory(false), description: "What is in the managed heap, garbage included.");
+        meter.CreateObservableGauge("dotnet.gc.committed.bytes", () => GC.GetGCMemoryInfo().TotalCommittedBytes, description: "Memory that the managed heap has taken.");
         meter.CreateObservableCounter(
             "process.cpu.seconds", () => Environment.CpuUsage.TotalTime.TotalSeconds, description: "Processor time that this process has used.");
     }

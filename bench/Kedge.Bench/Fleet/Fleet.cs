@@ -24,9 +24,8 @@ internal sealed class Fleet(ControllerAddress controller, string token)
 
     /// <summary>What went wrong, a sentence each.</summary>
     public IEnumerable<string> Failures => _failures
-        .Concat(_all.Where(node => node.Failure is not null).Select(node => $"A stream failed: {node.Failure}."))
-        .Concat(_all.Any(node => node.Snapshots != 1) ? [$"{_all.Count(node => node.Snapshots != 1)} nodes were not sent exactly one whole map."] : Array.Empty<string>())
-        .Distinct();
+        .Concat(_all.Where(node => node.Failure is not null).Select(node => $"{_all.Sum(one => one.Reconnections)} times a connection broke: {node.Failure}").Take(1))
+        .Concat(_all.Where(node => node.Snapshots != 1).Select(_ => $"{_all.Count(one => one.Snapshots != 1)} nodes were not sent exactly one whole map.").Take(1));
 
     /// <summary>Lets nodes join, several at a time.</summary>
     public async Task JoinAsync(int count, int atOnce)

@@ -60,7 +60,10 @@ internal sealed class SimulatedNode : IDisposable
     /// <summary>How many whole maps it was sent.</summary>
     public int Snapshots { get; private set; }
 
-    /// <summary>Why its stream ended, if it did; null as long as all is well.</summary>
+    /// <summary>How often its stream broke and was begun again.</summary>
+    public int Reconnections { get; private set; }
+
+    /// <summary>Why it broke last; null as long as all is well.</summary>
     public string? Failure { get; private set; }
 
     /// <summary>Joins, and returns when it has its first map.</summary>
@@ -68,8 +71,9 @@ internal sealed class SimulatedNode : IDisposable
     {
         EnrolmentResult joined = await EnrolAsync(name, token);
         Id = joined.NodeId;
-        _client = new ControllerClient(_controller, Convert.FromBase64String(joined.Certificate!), _identity, TimeProvider.System);
-        _watching = Task.Run(() => WatchAsync(joined.ZoneId));
+        byte[] certificate = Convert.FromBase64String(joined.Certificate!);
+        _client = new ControllerClient(_controller, certificate, _identity, TimeProvider.System);
+        _watching = Task.Run(() => WatchAsync(joined.ZoneId, certificate));
         await _ready.Task;
     }
 
@@ -109,39 +113,62 @@ internal sealed class SimulatedNode : IDisposable
             WireGuardKey = PublicKey.FromBytes(publicKey).ToString(),
             Endpoints = [new NodeEndpoint($"198.51.100.{publicKey[0]}:{1024 + publicKey[1] * 7}", "reflexive")],
         };
-        using var client = new ControllerClient(_controller, null, null, TimeProvider.System);
-        return await client.EnrolAsync(request, token, _identity, _wireGuardKey, CancellationToken.None);
+        while (true)
+        {
+            using var client = new ControllerClient(_controller, null, null, TimeProvider.System);
+            try
+            {
+                return await client.EnrolAsync(request, token, _identity, _wireGuardKey, CancellationToken.None);
+            }
+            catch (ControllerException e) when (!e.IsRefusal)
+            {
+                Failure = e.Message;
+                Reconnections++;
+            }
+        }
     }
 
-    private async Task WatchAsync(Guid zone)
+    // As the control link does: what breaks is begun again a little later, where it was.
+    private async Task WatchAsync(Guid zone, ReadOnlyMemory<byte> certificate)
     {
         var map = new NetworkMap(Id, _shared.Share);
-        try
+        var backoff = new Backoff(new Random(Id.GetHashCode()));
+        while (LeftAt == long.MaxValue)
         {
-            await foreach (ReadOnlyMemory<byte> line in _client!.WatchAsync(map.Position, _ending.Token))
+            try
             {
-                bool wasEmpty = map.IsEmpty;
-                if (line.Span.StartsWith("{\"type\":\"snapshot\""u8))
-                    Snapshots++;
-                switch (map.Apply(line.Span))
-                {
-                    case MapOutcome.Committed:
-                        Note(map, zone, wasEmpty);
-                        break;
-                    case MapOutcome.Diverged or MapOutcome.Refused:
-                        throw new InvalidOperationException("The map does not fit.");
-                }
+                await foreach (ReadOnlyMemory<byte> line in _client!.WatchAsync(map.Position, _ending.Token))
+                    Take(map, line.Span, zone);
+                Failure = "the controller ended it";
             }
-            Failure ??= "the controller ended the stream";
+            catch (Exception) when (LeftAt != long.MaxValue)
+            {
+                return;
+            }
+            catch (ControllerException e)
+            {
+                Failure = e.Message;
+            }
+            Reconnections++;
+            await Task.Delay(backoff.Next(), _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _client?.Dispose();
+            _client = new ControllerClient(_controller, certificate, _identity, TimeProvider.System);
         }
-        catch (Exception) when (LeftAt != long.MaxValue)
+    }
+
+    private void Take(NetworkMap map, ReadOnlySpan<byte> line, Guid zone)
+    {
+        bool wasEmpty = map.IsEmpty;
+        if (line.StartsWith("{\"type\":\"snapshot\""u8))
+            Snapshots++;
+        switch (map.Apply(line))
         {
-            // It has left.
-        }
-        catch (Exception e)
-        {
-            Failure = e.Message;
-            _ready.TrySetException(e);
+            case MapOutcome.Committed:
+                Note(map, zone, wasEmpty);
+                break;
+            case MapOutcome.Diverged or MapOutcome.Refused:
+                Failure = "the map does not fit";
+                break;
         }
     }
 

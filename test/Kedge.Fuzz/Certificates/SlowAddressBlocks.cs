@@ -6,9 +6,11 @@ namespace Kedge.Fuzz.Certificates;
 /// <summary>The canonical form of RFC 3779 section 2.2.3, written slowly: on texts of zeros and ones.</summary>
 internal static class SlowAddressBlocks
 {
+    private static readonly int[] AddressSizes = [4, 16];
+
     /// <summary>IPAddrBlocks of the addresses of some prefixes.</summary>
     public static byte[] Write(IReadOnlyList<IpPrefix> prefixes) =>
-        Tagged(0x30, [.. new[] { 4, 16 }.Select(size => Family(size, [.. prefixes.Where(prefix => prefix.Address.Size == size)]))]);
+        Tagged(0x30, [.. AddressSizes.Select(size => Family(size, [.. prefixes.Where(prefix => prefix.Address.Size == size)]))]);
 
     /// <summary>A value with its tag and length.</summary>
     public static byte[] Tagged(byte tag, params byte[][] contents)

@@ -39,10 +39,10 @@ public sealed class CaCommandTests : IDisposable
     {
         Assert.All(Directory.GetFiles(_folder), file => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file)));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(_folder));
-        _workshop.OpenSsl("verify", "-x509_strict", "-CAfile", MasterFile, MasterFile);
+        Workshop.OpenSsl("verify", "-x509_strict", "-CAfile", MasterFile, MasterFile);
         Assert.Equal(
-            _workshop.OpenSsl("x509", "-noout", "-pubkey", "-in", MasterFile), _workshop.OpenSsl("pkey", "-pubout", "-in", KeyFile));
-        Assert.Contains("CN = Harbour", _workshop.OpenSsl("x509", "-noout", "-subject", "-in", MasterFile), StringComparison.Ordinal);
+            Workshop.OpenSsl("x509", "-noout", "-pubkey", "-in", MasterFile), Workshop.OpenSsl("pkey", "-pubout", "-in", KeyFile));
+        Assert.Contains("CN = Harbour", Workshop.OpenSsl("x509", "-noout", "-subject", "-in", MasterFile), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -75,7 +75,7 @@ public sealed class CaCommandTests : IDisposable
         Assert.Contains(certificate.IdentityKey.Hash.ToString(), result.Error, StringComparison.Ordinal);
         string kept = Assert.Single(Directory.GetFiles(Path.Combine(_folder, "issued")));
         Assert.Equal(certificate.Der.ToArray(), Der(kept));
-        _workshop.OpenSsl("verify", "-x509_strict", "-CAfile", MasterFile, kept);
+        Workshop.OpenSsl("verify", "-x509_strict", "-CAfile", MasterFile, kept);
     }
 
     [Fact]
@@ -169,7 +169,7 @@ public sealed class CaCommandTests : IDisposable
         NetworkTrust trust = Trust(list);
         Assert.Equal(
             [CertificateRefusal.Revoked, CertificateRefusal.Revoked, null], nodes.Select(node => trust.Verify(node, Zone, DateTimeOffset.UtcNow)));
-        string text = _workshop.OpenSsl("crl", "-noout", "-text", "-in", ListFile, "-CAfile", MasterFile);
+        string text = Workshop.OpenSsl("crl", "-noout", "-text", "-in", ListFile, "-CAfile", MasterFile);
         Assert.Contains(nodes[1].Serial.ToString().ToUpperInvariant(), text, StringComparison.Ordinal);
 
         // What is revoked already makes no new list.
@@ -251,7 +251,7 @@ public sealed class CaCommandTests : IDisposable
     {
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         File.WriteAllText(_workshop.PathOf("server.key"), key.ExportPkcs8PrivateKeyPem());
-        _workshop.OpenSsl("req", "-x509", "-new", "-key", _workshop.PathOf("server.key"), "-subj", "/CN=Server authority", "-out", _workshop.PathOf("server.pem"));
+        Workshop.OpenSsl("req", "-x509", "-new", "-key", _workshop.PathOf("server.key"), "-subj", "/CN=Server authority", "-out", _workshop.PathOf("server.pem"));
         string text = Workshop.Kedge("ca", "show", _workshop.PathOf("server.pem")).Output;
         Assert.Matches($"pin\\s+{P256PublicKey.Of(key).Hash}", text);
         Fails("nothing in PEM", "ca", "show", _workshop.WriteText("junk.pem", "junk"));

@@ -20,20 +20,20 @@ public sealed class OpenSslTests : IDisposable
         string node = _workshop.Write("node.pem", _workshop.Certify(_workshop.Subject()).Der);
         foreach (string purpose in (string[])["sslclient", "sslserver"])
         {
-            _workshop.OpenSsl(
+            Workshop.OpenSsl(
                 "verify", "-x509_strict", "-purpose", purpose, "-CAfile", _workshop.PathOf("master.pem"), "-untrusted", _workshop.PathOf("issuer.pem"), node);
         }
         string ofMaster = _workshop.Write("locked.pem", _workshop.Certify(_workshop.Subject(), _workshop.Master).Der);
-        _workshop.OpenSsl("verify", "-x509_strict", "-CAfile", _workshop.PathOf("master.pem"), ofMaster);
+        Workshop.OpenSsl("verify", "-x509_strict", "-CAfile", _workshop.PathOf("master.pem"), ofMaster);
         string stock = _workshop.Write("stock.pem", _workshop.Certify(_workshop.Subject() with { IdentityKey = null }).Der);
-        _workshop.OpenSsl("verify", "-x509_strict", "-CAfile", _workshop.PathOf("master.pem"), "-untrusted", _workshop.PathOf("issuer.pem"), stock);
+        Workshop.OpenSsl("verify", "-x509_strict", "-CAfile", _workshop.PathOf("master.pem"), "-untrusted", _workshop.PathOf("issuer.pem"), stock);
     }
 
     [Fact]
     public void It_reads_everything_in_a_nodes_certificate()
     {
         NodeCertificate certificate = _workshop.Certify(_workshop.Subject() with { RosenpassKeyHash = Sha256Digest.Of("key"u8) });
-        string text = _workshop.OpenSsl("x509", "-noout", "-text", "-in", _workshop.Write("node.pem", certificate.Der));
+        string text = Workshop.OpenSsl("x509", "-noout", "-text", "-in", _workshop.Write("node.pem", certificate.Der));
 
         string[] expected =
         [
@@ -43,7 +43,7 @@ public sealed class OpenSslTests : IDisposable
             string.Join(':', Convert.FromHexString(_workshop.Issuer.Certificate.KeyIdentifier).Select(b => b.ToString("X2", CultureInfo.InvariantCulture))),
         ];
         Assert.All(expected, part => Assert.Contains(part, text, StringComparison.Ordinal));
-        string asn1 = _workshop.OpenSsl("asn1parse", "-in", _workshop.PathOf("node.pem"));
+        string asn1 = Workshop.OpenSsl("asn1parse", "-in", _workshop.PathOf("node.pem"));
         Assert.Contains(ObjectIdentifiers.KedgeNode, asn1, StringComparison.Ordinal);
     }
 
@@ -52,10 +52,10 @@ public sealed class OpenSslTests : IDisposable
     {
         NodeSubject subject = _workshop.Subject() with { IdentityKey = null };
         string file = _workshop.Write("stock.pem", _workshop.Certify(subject).Der);
-        string key = _workshop.OpenSsl("x509", "-noout", "-pubkey", "-in", file);
+        string key = Workshop.OpenSsl("x509", "-noout", "-pubkey", "-in", file);
         byte[] der = Convert.FromBase64String(string.Concat(key.Split('\n').Where(line => !line.StartsWith('-'))));
         Assert.Equal(subject.WireGuardKey.ToArray(), der[^32..]);
-        Assert.Contains("X25519", _workshop.OpenSsl("x509", "-noout", "-text", "-in", file), StringComparison.Ordinal);
+        Assert.Contains("X25519", Workshop.OpenSsl("x509", "-noout", "-text", "-in", file), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -66,19 +66,19 @@ public sealed class OpenSslTests : IDisposable
         RevocationList list = _workshop.Master.SignRevocationList(5, now, [new(revoked.Serial, now)]);
         string file = _workshop.Write("revoked.pem", list.Der, "X509 CRL");
 
-        string text = _workshop.OpenSsl("crl", "-noout", "-text", "-in", file, "-CAfile", _workshop.PathOf("master.pem"));
+        string text = Workshop.OpenSsl("crl", "-noout", "-text", "-in", file, "-CAfile", _workshop.PathOf("master.pem"));
         Assert.Contains($"Serial Number: {revoked.Serial.ToString().ToUpperInvariant()}", text, StringComparison.Ordinal);
         Assert.Contains("CN = Harbour master", text, StringComparison.Ordinal);
         Assert.Matches("CRL Number:\\s+5\\b", text);
 
         string[] check = ["verify", "-x509_strict", "-crl_check", "-CAfile", _workshop.PathOf("master.pem"), "-CRLfile", file];
-        _workshop.OpenSsl([.. check, _workshop.Write("other.pem", other.Der)]);
-        CommandResult refused = _workshop.TryOpenSsl([.. check, _workshop.Write("node.pem", revoked.Der)]);
+        Workshop.OpenSsl([.. check, _workshop.Write("other.pem", other.Der)]);
+        CommandResult refused = Workshop.TryOpenSsl([.. check, _workshop.Write("node.pem", revoked.Der)]);
         Assert.False(refused.Succeeded);
         Assert.Contains("certificate revoked", refused.Error, StringComparison.Ordinal);
 
         string empty = _workshop.Write("empty.pem", _workshop.Master.SignRevocationList(6, now, []).Der, "X509 CRL");
-        Assert.Contains("No Revoked Certificates", _workshop.OpenSsl("crl", "-noout", "-text", "-in", empty), StringComparison.Ordinal);
+        Assert.Contains("No Revoked Certificates", Workshop.OpenSsl("crl", "-noout", "-text", "-in", empty), StringComparison.Ordinal);
     }
 
     /// <summary>A whole network made by openssl, to the profile that our documentation gives.</summary>
@@ -87,8 +87,8 @@ public sealed class OpenSslTests : IDisposable
     {
         byte[] zone = RandomNumberGenerator.GetBytes(16), wireGuardKey = RandomNumberGenerator.GetBytes(32);
         foreach (string name in (string[])["m", "i", "n"])
-            _workshop.OpenSsl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", _workshop.PathOf($"{name}.key"));
-        _workshop.OpenSsl("pkey", "-in", _workshop.PathOf("m.key"), "-pubout", "-outform", "DER", "-out", _workshop.PathOf("m.pub"));
+            Workshop.OpenSsl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", _workshop.PathOf($"{name}.key"));
+        Workshop.OpenSsl("pkey", "-in", _workshop.PathOf("m.key"), "-pubout", "-outform", "DER", "-out", _workshop.PathOf("m.pub"));
         Sha256Digest network = Sha256Digest.Of(File.ReadAllBytes(_workshop.PathOf("m.pub")));
         string hex = Convert.ToHexString(network.ToArray());
         string config = _workshop.WriteText("openssl.cnf", $"""
@@ -125,11 +125,11 @@ public sealed class OpenSslTests : IDisposable
             second = UTF8:pier
             """);
         string P(string file) => _workshop.PathOf(file);
-        _workshop.OpenSsl("req", "-config", config, "-x509", "-new", "-key", P("m.key"), "-subj", "/CN=Their master", "-extensions", "master", "-days", "30", "-out", P("m.pem"));
+        Workshop.OpenSsl("req", "-config", config, "-x509", "-new", "-key", P("m.key"), "-subj", "/CN=Their master", "-extensions", "master", "-days", "30", "-out", P("m.pem"));
         foreach ((string name, string subject, string by, string section) in ((string, string, string, string)[])[("i", "Their issuer", "m", "issuer"), ("n", "buoy-7", "i", "node")])
         {
-            _workshop.OpenSsl("req", "-config", config, "-new", "-key", P($"{name}.key"), "-subj", $"/CN={subject}", "-out", P($"{name}.csr"));
-            _workshop.OpenSsl(
+            Workshop.OpenSsl("req", "-config", config, "-new", "-key", P($"{name}.key"), "-subj", $"/CN={subject}", "-out", P($"{name}.csr"));
+            Workshop.OpenSsl(
                 "x509", "-req", "-in", P($"{name}.csr"), "-CA", P($"{by}.pem"), "-CAkey", P($"{by}.key"), "-extfile", config, "-extensions", section,
                 "-set_serial", "0x0123456789ABCDEF", "-days", "7", "-out", P($"{name}.pem"));
         }
@@ -161,9 +161,9 @@ public sealed class OpenSslTests : IDisposable
         Assert.Empty(trust.Refused);
         string[] verify = ["verify", "-CAfile", _workshop.PathOf("master.pem"), "-untrusted", _workshop.Write("narrow.pem", narrow)];
 
-        _workshop.OpenSsl([.. verify, _workshop.Write("inside.pem", inside.Der)]);
+        Workshop.OpenSsl([.. verify, _workshop.Write("inside.pem", inside.Der)]);
         Assert.Null(trust.Verify(inside, inside.ZoneId, DateTimeOffset.UtcNow));
-        CommandResult refused = _workshop.TryOpenSsl([.. verify, _workshop.Write("outside.pem", outside.Der)]);
+        CommandResult refused = Workshop.TryOpenSsl([.. verify, _workshop.Write("outside.pem", outside.Der)]);
         Assert.Contains("RFC 3779 resource not subset of parent's resources", refused.Error, StringComparison.Ordinal);
         Assert.Equal(CertificateRefusal.GrownPrefix, trust.Verify(outside, outside.ZoneId, DateTimeOffset.UtcNow));
     }
@@ -212,8 +212,8 @@ public sealed class OpenSslTests : IDisposable
             authorityKeyIdentifier = keyid
             """);
         string[] ca = ["ca", "-config", config, "-cert", _workshop.PathOf("i.pem"), "-keyfile", _workshop.PathOf("i.key")];
-        _workshop.OpenSsl([.. ca, "-revoke", _workshop.PathOf("n.pem"), "-crl_reason", "keyCompromise"]);
-        _workshop.OpenSsl([.. ca, "-gencrl", "-out", _workshop.PathOf("crl.pem")]);
+        Workshop.OpenSsl([.. ca, "-revoke", _workshop.PathOf("n.pem"), "-crl_reason", "keyCompromise"]);
+        Workshop.OpenSsl([.. ca, "-gencrl", "-out", _workshop.PathOf("crl.pem")]);
 
         Assert.True(RevocationList.TryParse(Der("crl.pem"), out RevocationList? list, out CertificateRefusal refusal), refusal.Sentence());
         Assert.Equal(0x10, list.Number);

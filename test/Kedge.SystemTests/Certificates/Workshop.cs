@@ -62,14 +62,14 @@ internal sealed class Workshop : IDisposable
         (by ?? Issuer).CertifyNode(subject, NewSerial(), Start, DateTimeOffset.UtcNow.AddDays(7));
 
     /// <summary>Runs openssl in the folder; it must succeed.</summary>
-    public string OpenSsl(params string[] arguments)
+    public static string OpenSsl(params string[] arguments)
     {
         CommandResult result = TryOpenSsl(arguments);
         Assert.True(result.Succeeded, $"openssl {string.Join(' ', arguments)}\n{result.Error}{result.Output}");
         return result.Output;
     }
 
-    public CommandResult TryOpenSsl(params string[] arguments) => Run(["openssl", .. arguments]);
+    public static CommandResult TryOpenSsl(params string[] arguments) => Run(["openssl", .. arguments]);
 
     /// <summary>Runs the program, whatever comes of it.</summary>
     public static CommandResult TryKedge(params string[] arguments) => Run([Wg.KedgeProgram.FullPath, .. arguments]);

@@ -1,5 +1,4 @@
 using System.Net;
-using Kedge.Demo;
 using Kedge.Protocol.Api;
 
 namespace Kedge.SystemTests.Control;

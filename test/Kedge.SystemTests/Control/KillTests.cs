@@ -34,7 +34,7 @@ public class KillTests
 
         await using SqliteStore store = SqliteStore.Open(file, TimeProvider.System, NullLogger.Instance);
         HashSet<Guid> kept = [.. store.Read(reader => reader.List($"SELECT id FROM zone", row => row.Guid(0)))];
-        IReadOnlyList<MapChange> changes = (await store.ReadChangesAsync(0, default))!;
+        IReadOnlyList<MapChange> changes = (await store.ReadChangesAsync(0, TestContext.Current.CancellationToken))!;
         Assert.Empty(acknowledged.Except(kept));
         Assert.Equal(Enumerable.Range(1, changes.Count).Select(i => (long)i), changes.Select(change => change.Revision));
         Assert.Equal(changes.Count, store.Revision);

@@ -1,4 +1,3 @@
-using Kedge.Control;
 using Kedge.Control.Store;
 using Kedge.Protocol.Ip;
 using Microsoft.Extensions.Logging.Abstractions;

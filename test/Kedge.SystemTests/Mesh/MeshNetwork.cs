@@ -37,6 +37,9 @@ internal sealed class MeshNetwork : IDisposable
 
     public RunningProcess Controller { get; private set; }
 
+    /// <summary>The controller's database.</summary>
+    public string StoreFile => Path.Combine(DataDirectory, "store.db");
+
     private string DataDirectory => Path.Combine(Net.TempFolder, "controller");
 
     /// <summary>Adds a machine on the switch.</summary>

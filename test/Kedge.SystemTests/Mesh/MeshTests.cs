@@ -86,9 +86,10 @@ public sealed class MeshTests : IDisposable
         gateway.EnableForwarding();
         Switch inside = _mesh.Net.AddSwitch("inside");
         inside.Attach(gateway, ["172.16.5.1/24"]);
-        gateway.Run("nft", "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; add rule ip nat post ip saddr 172.16.5.0/24 oifname eth0 masquerade");
-        MeshNode[] nodes = [.. new[] { "alpha", "beta" }.Select((label, number) =>
+        gateway.Masquerade("eth0");
+        MeshNode[] nodes = [.. Enumerable.Range(0, 2).Select(number =>
         {
+            string label = $"inside{number}";
             Host host = _mesh.Net.AddHost(label);
             inside.Attach(host, [$"172.16.5.{number + 10}/24"]);
             host.AddRoute("default", "172.16.5.1");
@@ -103,7 +104,7 @@ public sealed class MeshTests : IDisposable
         outside.AwaitReach(nodes[0]);
 
         string endpoint = nodes[0].Status().GetProperty("node").GetProperty("peers").EnumerateArray()
-            .Single(peer => peer.GetProperty("name").GetString() == "beta").GetProperty("endpoint").GetString()!;
+            .Single(peer => peer.GetProperty("name").GetString() == "inside1").GetProperty("endpoint").GetString()!;
         Assert.StartsWith("172.16.5.11:", endpoint, StringComparison.Ordinal);
         Assert.All(nodes[0].Status().GetProperty("peers").EnumerateArray(), peer => Assert.Equal(25, peer.GetProperty("persistentKeepaliveSeconds").GetInt32()));
         Assert.All(outside.Status().GetProperty("peers").EnumerateArray(), peer => Assert.Equal(0, peer.GetProperty("persistentKeepaliveSeconds").GetInt32()));

@@ -52,9 +52,9 @@ public sealed class UapiSocketTests : IDisposable
         {
             for (int i = 0; i < Rounds; i++)
             {
-                go.SignalAndWait();
+                go.SignalAndWait(TestContext.Current.CancellationToken);
                 File.Delete(path);
-                go.SignalAndWait();
+                go.SignalAndWait(TestContext.Current.CancellationToken);
             }
         });
         remover.Start();
@@ -66,9 +66,9 @@ public sealed class UapiSocketTests : IDisposable
                 File.Move(path, path + ".kept"); // or .NET would remove it with the socket
             }
             File.Move(path + ".kept", path);
-            go.SignalAndWait();
+            go.SignalAndWait(TestContext.Current.CancellationToken);
             using (UapiSocket.Listen(Folder, "wg0"))
-                go.SignalAndWait();
+                go.SignalAndWait(TestContext.Current.CancellationToken);
         }
         remover.Join();
     }

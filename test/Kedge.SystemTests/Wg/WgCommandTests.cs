@@ -157,7 +157,6 @@ public sealed class WgCommandTests : IDisposable
     [InlineData("wg", "wg0", "--log-level", "loud")]
     [InlineData("wg", "wg0", "--no-such-option")]
     [InlineData("no-such-command")]
-    [InlineData("status")]
     public void A_wrong_call_shows_the_usage_and_exits_with_2(params string[] arguments)
     {
         CommandResult result = _host.TryRun(KedgeProgram.Call(_net, arguments));

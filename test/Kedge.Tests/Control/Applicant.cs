@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Kedge.Control.Identity;
 using Kedge.Crypto;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;

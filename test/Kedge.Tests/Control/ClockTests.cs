@@ -54,7 +54,7 @@ public class ClockTests
         await network.Maintenance.RunOnceAsync();
 
         Assert.Equal(6, network.Registry.List(null, "active").Count);
-        IReadOnlyList<AuditEntry> audit = network.Store.Read(reader => reader.List(
+        List<AuditEntry> audit = network.Store.Read(reader => reader.List(
             $"SELECT sequence, at, detail FROM audit ORDER BY sequence",
             row => new AuditEntry { Sequence = row.Number(0), At = row.Time(1), Actor = "", Action = "", Subject = "", Detail = row.Text(2) }));
         Assert.Equal(Enumerable.Range(1, audit.Count).Select(i => (long)i), audit.Select(entry => entry.Sequence));

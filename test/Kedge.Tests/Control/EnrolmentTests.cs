@@ -242,7 +242,7 @@ public class EnrolmentTests
 
         Assert.Equal(before.Addresses, after.Addresses);
         Assert.Equal(rotated.WireGuardKey, Applicant.Read(after).WireGuardKey);
-        MapChange change = Assert.Single((await network.Store.ReadChangesAsync(revision, default))!);
+        MapChange change = Assert.Single((await network.Store.ReadChangesAsync(revision, TestContext.Current.CancellationToken))!);
         Assert.Equal((MapSubject.Node, after.NodeId, false), (change.Subject, change.Id, change.Removed));
     }
 
@@ -256,7 +256,7 @@ public class EnrolmentTests
 
         await network.Registry.RemoveAsync("one", null, Network.Administrator);
 
-        MapChange change = Assert.Single((await network.Store.ReadChangesAsync(revision, default))!);
+        MapChange change = Assert.Single((await network.Store.ReadChangesAsync(revision, TestContext.Current.CancellationToken))!);
         Assert.True(change.Removed);
         Assert.Equal(joined.NodeId, change.Id);
         Assert.Empty(await network.ReadMapAsync(joined.ZoneId));

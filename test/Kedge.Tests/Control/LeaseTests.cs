@@ -1,5 +1,4 @@
 using Kedge.Control;
-using Kedge.Control.Identity;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Ip;

@@ -1,6 +1,4 @@
 using System.Security.Cryptography;
-using Kedge.Control;
-using Kedge.Control.Identity;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
@@ -135,7 +133,7 @@ public class LockedNetworkTests
         Assert.Equal(stays.NodeId, Assert.Single(await network.ReadMapAsync(stays.ZoneId)).Id);
         Assert.Equal(
             [(MapSubject.Trust, false), (MapSubject.Node, true)],
-            (await network.Store.ReadChangesAsync(revision, default))!.Select(change => (change.Subject, change.Removed)));
+            (await network.Store.ReadChangesAsync(revision, TestContext.Current.CancellationToken))!.Select(change => (change.Subject, change.Removed)));
         RevocationList older = network.Master.SignRevocationList(1, now, []);
         await RefusedAsync(409, "count upwards", () => network.Registry.ImportRevocationListAsync(new(Convert.ToBase64String(older.Der.Span)), Network.Administrator));
     }

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Kedge.Control;
 using Kedge.Control.Identity;
 using Kedge.Control.Pki;
 using Kedge.Control.Store;

@@ -32,7 +32,7 @@ public class StoreTests
             }
         }));
 
-        IReadOnlyList<MapChange> changes = (await network.Store.ReadChangesAsync(first, default))!;
+        IReadOnlyList<MapChange> changes = (await network.Store.ReadChangesAsync(first, TestContext.Current.CancellationToken))!;
         Assert.Equal(kept.Count(one => one), changes.Count);
         Assert.Equal(Enumerable.Range(1, changes.Count).Select(i => first + i), changes.Select(change => change.Revision));
         Assert.Equal(changes[^1].Revision, network.Store.Revision);
@@ -48,7 +48,7 @@ public class StoreTests
 
         while (!writing.IsCompleted)
         {
-            foreach (MapChange change in (await network.Store.ReadChangesAsync(seen, default))!)
+            foreach (MapChange change in (await network.Store.ReadChangesAsync(seen, TestContext.Current.CancellationToken))!)
                 Assert.Equal(++seen, change.Revision);
         }
         await writing;
@@ -79,13 +79,13 @@ public class StoreTests
         long present = network.Store.Revision;
         await network.Store.WriteAsync(change => change.Execute($"DELETE FROM change WHERE revision <= {present - 3}"));
 
-        Assert.Empty((await network.Store.ReadChangesAsync(present, default))!);
-        Assert.Equal(3, (await network.Store.ReadChangesAsync(present - 3, default))!.Count);
-        Assert.Null(await network.Store.ReadChangesAsync(present - 4, default));
-        Assert.Null(await network.Store.ReadChangesAsync(present + 1, default)); // of another store, or one that was restored
+        Assert.Empty((await network.Store.ReadChangesAsync(present, TestContext.Current.CancellationToken))!);
+        Assert.Equal(3, (await network.Store.ReadChangesAsync(present - 3, TestContext.Current.CancellationToken))!.Count);
+        Assert.Null(await network.Store.ReadChangesAsync(present - 4, TestContext.Current.CancellationToken));
+        Assert.Null(await network.Store.ReadChangesAsync(present + 1, TestContext.Current.CancellationToken)); // of another store, or one that was restored
         await network.Store.WriteAsync(change => change.Execute($"DELETE FROM change"));
-        Assert.Empty((await network.Store.ReadChangesAsync(present, default))!);
-        Assert.Null(await network.Store.ReadChangesAsync(present - 1, default));
+        Assert.Empty((await network.Store.ReadChangesAsync(present, TestContext.Current.CancellationToken))!);
+        Assert.Null(await network.Store.ReadChangesAsync(present - 1, TestContext.Current.CancellationToken));
     }
 
     [Fact]

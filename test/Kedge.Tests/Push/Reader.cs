@@ -43,6 +43,9 @@ internal sealed class Reader : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether what came was complete, and nothing but signs of life came after it.</summary>
+    public bool HasMap => Last is MapOutcome.Committed or MapOutcome.Alive;
+
     /// <summary>The lines that came, in order.</summary>
     public IReadOnlyList<string> Lines
     {
