@@ -12,7 +12,7 @@ internal static class ControlBench
 {
     private const int LargestChurned = 1000; // beyond that one machine measures its own simulation
     private const int JoiningAtOnce = 40;
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(60);
 
     public static void Run() => RunAsync().GetAwaiter().GetResult();
 
