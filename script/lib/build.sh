@@ -26,5 +26,5 @@ build() {
 sources_newer_than() {
     local file=$1
     shift
-    [[ -n $(find "$@" build Directory.* global.json .editorconfig \( -name bin -o -name obj \) -prune -o -newer "$file" -print -quit) ]]
+    [[ -n $(find "$@" build Directory.* global.json .editorconfig \( -name bin -o -name obj \) -prune -o -type f -newer "$file" -print -quit) ]]
 }

@@ -44,6 +44,7 @@ public sealed class LinkedZone : IDisposable
     private NatMapping _natMapping;
 
     private bool _isDirty;
+    private bool _hasCommitted; // the controller has told this process what there is
     private Instant _routeAt;
     private Instant _retryAt;
     private volatile bool _isReady;
@@ -281,9 +282,11 @@ public sealed class LinkedZone : IDisposable
         if (difference.Self && _map.Self is { } self)
             TryRenewFromMap(self);
         _peers.Take(_map, now);
+        _hasCommitted = true;
         bool isRemoval = difference.Peers.Any(id => !_map.Peers.ContainsKey(id)) || _peers.Admission.Admitted.Count < before;
         TellRefusals();
-        Log.MapApplied(_log, _map.Position.Revision, _peers.Admission.Admitted.Count, _peers.Admission.Refused.Count);
+        if (difference.Peers.Count > 0 || difference.Network)
+            Log.MapApplied(_log, _map.Position.Revision, _peers.Admission.Admitted.Count, _peers.Admission.Refused.Count);
         Changed(isRemoval);
         Reconcile(BootClock.Now);
         if (isRemoval)
@@ -354,7 +357,11 @@ public sealed class LinkedZone : IDisposable
         if (_map.IsEmpty)
             return true;
         using DeviceChange? change = _peers.Reconcile(status.Peers, now, DateTimeOffset.UtcNow);
-        return change is null || _process.TryApply(change, "peers");
+        // The map on disk may be a few seconds older than what the device was told; removals, though, were written at once.
+        if (!_hasCommitted && change is not null)
+            foreach (PeerChange removal in change.Peers.Where(peer => peer.Remove).ToArray())
+                change.Peers.Remove(removal);
+        return change is null || change.Peers.Count == 0 || _process.TryApply(change, "peers");
     }
 
     /// <summary>Finds out where this node stands: what it tells the others, and which of their endpoints come first.</summary>

@@ -46,7 +46,7 @@ internal static class NodeText
         yield return ["controller", Controller(view, now)];
         if (view.Link is not { } link)
             yield break;
-        yield return ["map", $"revision {Number(link.Revision)}, {Number(link.Peers.Count)} peers, {Number(link.Refused.Count)} refused"];
+        yield return ["map", $"revision {Number(link.Revision)}, peers: {Number(link.Peers.Count)}, refused: {Number(link.Refused.Count)}"];
         if (link.CertificateExpiresAt is { } end)
             yield return ["certificate", $"until {end:u}{(link.CertificateRenewsAt is { } at ? $", renewed about {at:u}" : "")}"];
         yield return ["reachable at", link.Endpoints.Count == 0 ? "no known endpoint" : string.Join(", ", link.Endpoints)];
