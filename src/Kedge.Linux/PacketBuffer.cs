@@ -1,26 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Offload;
 
 namespace Kedge.Linux;
-
-/// <summary>
-/// What a kernel may do, or has done, with a packet that stands for several (<c>VIRTIO_NET_HDR_GSO_*</c>, <c>UDP_SEGMENT</c>).
-/// </summary>
-public enum GsoType : byte
-{
-    /// <summary>One packet that stands for itself.</summary>
-    None = 0,
-
-    /// <summary>TCP over IPv4, cut at every <see cref="PacketBuffer.GsoSize"/> bytes of payload.</summary>
-    TcpV4 = 1,
-
-    /// <summary>TCP over IPv6, cut at every <see cref="PacketBuffer.GsoSize"/> bytes of payload.</summary>
-    TcpV6 = 4,
-
-    /// <summary>UDP, cut at every <see cref="PacketBuffer.GsoSize"/> bytes of payload.</summary>
-    Udp = 5,
-}
 
 /// <summary>
 /// One packet (or a run of equal-sized ones that the kernel cuts or has joined) and what belongs to it, in memory that never moves.
