@@ -88,7 +88,7 @@ public sealed class Controller : IAsyncDisposable
         RouteGroupBuilder api = _app.MapGroup("/api/v1");
         api.MapEnrolments(enrolments, challenges);
         api.MapOwnNode(enrolments, registry);
-        api.MapPush(_push, new Acknowledgements(), presence, log);
+        api.MapPush(_push, presence, log);
         api.MapZones(_store, registry);
         api.MapNodes(registry, new WireGuardConfiguration(_store, reached));
         api.MapTokens(_store, JoinLineOf);

@@ -14,7 +14,7 @@ internal sealed class Fleet(ControllerAddress controller, string token)
     private readonly ConcurrentQueue<SimulatedNode> _present = new();
     private readonly ConcurrentBag<SimulatedNode> _all = [];
     private readonly ConcurrentQueue<string> _failures = new();
-    private int _names;
+    private int _numbers;
 
     /// <summary>How many nodes have joined since the beginning.</summary>
     public int Joined => _all.Count;
@@ -53,23 +53,27 @@ internal sealed class Fleet(ControllerAddress controller, string token)
         await Task.WhenAll(changes);
     }
 
-    /// <summary>Waits until everybody has heard of everything.</summary>
+    /// <summary>Waits until everybody who is there has heard of everything.</summary>
     public async Task SettleAsync(TimeSpan patience)
     {
         var time = Stopwatch.StartNew();
-        while (time.Elapsed < patience && Changes.Any(change => TimesOf(change).Any(one => one == Timeout.InfiniteTimeSpan)))
+        while (Unheard() is > 0 and var unheard)
+        {
+            if (time.Elapsed >= patience)
+            {
+                _failures.Enqueue($"{unheard} times a node did not hear of a change within {patience.TotalSeconds} s.");
+                return;
+            }
             await Task.Delay(200);
-        int unheard = Changes.Sum(change => TimesOf(change).Count(one => one == Timeout.InfiniteTimeSpan));
-        if (unheard > 0)
-            _failures.Enqueue($"{unheard} times a node did not hear of a change within {patience.TotalSeconds} s.");
+        }
     }
 
     /// <summary>
-    /// The time from a change to the last node knowing of it, once for who left and once for who joined; infinite where one has not heard.
-    /// Concerned are all who were there before, and stay for a while.
+    /// The time from a change to the last node knowing of it, once for who left and once for who joined. Concerned are all who were there
+    /// before. One that left before it heard has waited until then, unless that was in the first seconds, when nothing is known of it.
     /// </summary>
     public IEnumerable<TimeSpan> TimesOf(Change change) =>
-        [Last(change.LeftAt, node => node.Went.GetValueOrDefault(change.Left.Id)), Last(change.JoinedAt, node => node.Came.GetValueOrDefault(change.Joined.Id))];
+        [Last(_shared.Went, change.Left, change.LeftAt), Last(_shared.Came, change.Joined, change.JoinedAt)];
 
     /// <summary>Ends all nodes.</summary>
     public async Task StopAsync()
@@ -79,20 +83,24 @@ internal sealed class Fleet(ControllerAddress controller, string token)
             node.Dispose();
     }
 
-    private TimeSpan Last(long since, Func<SimulatedNode, long> heardAt)
+    private TimeSpan Last(Hearsay hearsay, SimulatedNode subject, long since)
     {
         long last = since;
-        foreach (SimulatedNode node in _all)
+        foreach (SimulatedNode node in _all.Where(node => IsConcerned(node, since)))
         {
-            if (node.ReadyAt == 0 || node.ReadyAt >= since || node.LeftAt < since + 5 * Stopwatch.Frequency)
-                continue;
-            long heard = heardAt(node);
-            if (heard == 0)
-                return Timeout.InfiniteTimeSpan;
-            last = Math.Max(last, heard);
+            long heard = hearsay.At(subject.Id, node.Number);
+            if (heard != 0 || node.LeftAt >= since + 5 * Stopwatch.Frequency)
+                last = Math.Max(last, heard != 0 ? heard : Math.Min(node.LeftAt, Stopwatch.GetTimestamp()));
         }
         return Stopwatch.GetElapsedTime(since, last);
     }
+
+    private int Unheard() => Changes.Sum(change => Unheard(_shared.Went, change.Left, change.LeftAt) + Unheard(_shared.Came, change.Joined, change.JoinedAt));
+
+    private int Unheard(Hearsay hearsay, SimulatedNode subject, long since) => _all.Count(
+        node => node.LeftAt == long.MaxValue && IsConcerned(node, since) && hearsay.At(subject.Id, node.Number) == 0);
+
+    private static bool IsConcerned(SimulatedNode node, long since) => node.ReadyAt != 0 && node.ReadyAt < since;
 
     private async Task ReplaceAsync()
     {
@@ -114,8 +122,9 @@ internal sealed class Fleet(ControllerAddress controller, string token)
 
     private async Task<SimulatedNode> JoinAsync()
     {
-        var node = new SimulatedNode(controller, _shared);
-        await node.JoinAsync($"node-{Interlocked.Increment(ref _names)}", token);
+        int number = Interlocked.Increment(ref _numbers);
+        var node = new SimulatedNode(controller, _shared, number);
+        await node.JoinAsync($"node-{number}", token);
         _all.Add(node);
         _present.Enqueue(node);
         return node;

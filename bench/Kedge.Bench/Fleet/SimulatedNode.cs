@@ -12,13 +12,19 @@ namespace Kedge.Bench.Fleet;
 
 /// <summary>
 /// What all simulated nodes of this process share, because one machine would not have to do it a thousand times: the check of a
-/// certificate's signature, and its bytes in memory.
+/// certificate's signature, its bytes in memory, and the notes of who has heard what.
 /// </summary>
 internal sealed class SharedMemory
 {
     private readonly ConcurrentDictionary<Guid, MapPeer> _records = new();
 
     public VerifiedCertificates Certificates { get; } = new();
+
+    /// <summary>When each node heard first of the beginning of another, after its own first map.</summary>
+    public Hearsay Came { get; } = new();
+
+    /// <summary>When each node heard of the end of another.</summary>
+    public Hearsay Went { get; } = new();
 
     public MapPeer Share(MapPeer peer)
     {
@@ -34,6 +40,7 @@ internal sealed class SimulatedNode : IDisposable
 {
     private readonly ControllerAddress _controller;
     private readonly SharedMemory _shared;
+    private readonly int _number;
     private readonly ECDsa _identity = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private readonly byte[] _wireGuardKey = RandomNumberGenerator.GetBytes(32);
     private readonly CancellationTokenSource _ending = new();
@@ -41,7 +48,11 @@ internal sealed class SimulatedNode : IDisposable
     private ControllerClient? _client;
     private Task _watching = Task.CompletedTask;
 
-    public SimulatedNode(ControllerAddress controller, SharedMemory shared) => (_controller, _shared) = (controller, shared);
+    /// <param name="controller">The controller.</param>
+    /// <param name="shared">What it shares with the others.</param>
+    /// <param name="number">Its place in <see cref="Hearsay"/>, counted from 0.</param>
+    public SimulatedNode(ControllerAddress controller, SharedMemory shared, int number) =>
+        (_controller, _shared, _number) = (controller, shared, number);
 
     public Guid Id { get; private set; }
 
@@ -51,11 +62,8 @@ internal sealed class SimulatedNode : IDisposable
     /// <inheritdoc cref="ReadyAt"/>
     public long LeftAt { get; private set; } = long.MaxValue;
 
-    /// <summary>When it heard first of a node, and when of the end of one, after its first map.</summary>
-    public ConcurrentDictionary<Guid, long> Came { get; } = new();
-
-    /// <inheritdoc cref="Came"/>
-    public ConcurrentDictionary<Guid, long> Went { get; } = new();
+    /// <summary>Its place in <see cref="Hearsay"/>.</summary>
+    public int Number => _number;
 
     /// <summary>How many whole maps it was sent.</summary>
     public int Snapshots { get; private set; }
@@ -183,11 +191,11 @@ internal sealed class SimulatedNode : IDisposable
                 if (_shared.Certificates.Verify(peer.Certificate, trust, zone, out _) is { } refusal)
                     throw new InvalidOperationException(refusal.ToString());
                 if (!isFirst)
-                    Came.TryAdd(id, now);
+                    _shared.Came.Note(id, _number, now);
             }
             else
             {
-                Went.TryAdd(id, now);
+                _shared.Went.Note(id, _number, now);
             }
         }
         if (isFirst || (ReadyAt == 0 && map.Self is not null))

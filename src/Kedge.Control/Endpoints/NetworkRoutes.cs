@@ -17,7 +17,7 @@ internal static class NetworkRoutes
     {
         RouteGroupBuilder network = api.MapGroup("/network").WithTags("Network");
 
-        network.MapGet("", describe)
+        network.MapGet("", () => describe())
             .For(Access.Administrator).WithName("showNetwork").WithSummary("The network: how it is known, and who certifies its nodes.").Refuses(401);
 
         network.MapGet("/signing-requests", registry.SigningRequests)

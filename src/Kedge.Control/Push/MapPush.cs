@@ -28,6 +28,9 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
     private int _open;
     private volatile bool _isStopping;
 
+    /// <summary>Which map each node has.</summary>
+    public Acknowledgements Acknowledgements { get; } = new();
+
     /// <summary>How many streams are open.</summary>
     public int OpenStreams => _open;
 
@@ -156,7 +159,10 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
                         feed.Stage(revision, changes.Where(change => change.Zone == feed.Zone || change.Zone == Guid.Empty));
                 }
                 foreach (MapChange gone in changes?.Where(change => change is { Removed: true, Subject: MapSubject.Node }) ?? [])
+                {
                     sources.Endpoints.Forget(gone.Id);
+                    Acknowledgements.Forget(gone.Id);
+                }
                 _revision = revision;
             }
             catch (OperationCanceledException)

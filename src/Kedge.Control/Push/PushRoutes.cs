@@ -18,7 +18,7 @@ internal static class PushRoutes
     private const string StreamType = "application/x-ndjson";
     private const int MostRefused = 1000, LongestReason = 500;
 
-    public static void MapPush(this RouteGroupBuilder api, MapPush push, Acknowledgements acknowledgements, Presence presence, ILogger log)
+    public static void MapPush(this RouteGroupBuilder api, MapPush push, Presence presence, ILogger log)
     {
         RouteGroupBuilder node = api.MapGroup("/node").WithTags("Node");
 
@@ -41,7 +41,7 @@ internal static class PushRoutes
         node.MapPost("/acknowledgements", (MapAcknowledgement body, Caller caller) =>
             {
                 Check(body);
-                foreach (RefusedResource refused in acknowledgements.Take(caller.RequireNode().Id, body))
+                foreach (RefusedResource refused in push.Acknowledgements.Take(caller.RequireNode().Id, body))
                     Log.RecordRefused(log, caller.RequireNode().Id, refused.Resource, refused.Reason);
                 return TypedResults.NoContent();
             })

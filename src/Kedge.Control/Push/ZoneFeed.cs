@@ -9,13 +9,13 @@ namespace Kedge.Control.Push;
 
 /// <summary>
 /// What the nodes of one zone are told. It is kept in memory as frames and follows the store: a change is read once, told once, and
-/// shared by all streams, each of which is nothing but a position. Changes are gathered for a tenth of a second; removals are not
-/// waited with. Any thread.
+/// shared by all streams, each of which is nothing but a position. Changes are gathered for a tenth of a second; a removal is told at
+/// once, unless something was told less than a tenth of a second ago. Any thread.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "A cancellation source without a timer holds nothing that has to be disposed.")]
 internal sealed class ZoneFeed
 {
-    /// <summary>How long changes are gathered.</summary>
+    /// <summary>How long changes are gathered, and the shortest time between two that are told.</summary>
     public static readonly TimeSpan Coalescing = TimeSpan.FromMilliseconds(100);
 
     /// <summary>How long to wait after the store could not be read, and how often that may happen before the streams end.</summary>
@@ -41,6 +41,7 @@ internal sealed class ZoneFeed
     private Segment? _snapshot;
     private FeedHead _head;
     private bool _isPublishing;
+    private long _publishedAt; // timestamp
     private bool _isBroken;
 
     private ZoneFeed(Guid zone, PushSources sources, ILogger log) => (_zone, _sources, _log) = (zone, sources, log);
@@ -298,6 +299,11 @@ internal sealed class ZoneFeed
             pending = _pending;
         await pending.Any.WaitAsync(_ending.Token);
         await pending.Urgent.WaitAsync(Coalescing, _sources.Clock, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // Where nodes come and go all the time, each of many removals would be a write to every stream.
+        TimeSpan pause = Coalescing - _sources.Clock.GetElapsedTime(_publishedAt);
+        if (pause > TimeSpan.Zero)
+            await Task.Delay(pause, _sources.Clock, _ending.Token);
+        _publishedAt = _sources.Clock.GetTimestamp();
         _ending.Token.ThrowIfCancellationRequested();
         lock (_lock)
         {

@@ -10,6 +10,11 @@ internal static unsafe partial class Libc
     internal const short POSIX_SPAWN_SETSID = 0x80;
     internal const uint CLOSE_RANGE_CLOEXEC = 4;
     internal const int SIGPIPE = 13;
+    internal const int M_ARENA_MAX = -8;
+
+    /// <summary>Sets a parameter of the C library's heap; 1 where it was taken.</summary>
+    [LibraryImport("libc")]
+    internal static partial int mallopt(int parameter, int value);
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int posix_spawn(int* pid, string path, void* actions, void* attributes, byte** argv, byte** envp);

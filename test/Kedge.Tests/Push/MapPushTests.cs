@@ -61,6 +61,43 @@ public class MapPushTests
     }
 
     [Fact]
+    public async Task Removals_that_follow_each_other_closely_are_told_together()
+    {
+        await using var fixture = new PushFixture();
+        for (int i = 0; i < 10; i++)
+            fixture.Store.Put(i, $"{i}");
+        Reader reader = await fixture.ConnectAsync(0);
+        await fixture.UntilAsync(() => reader.Peers == "1 2 3 4 5 6 7 8 9", "the map");
+        int commits = reader.Count("commit");
+
+        fixture.Store.Remove(1);
+        await Eventually(() => reader.Peers == "2 3 4 5 6 7 8 9");
+        for (int i = 2; i < 9; i++)
+            fixture.Store.Remove(i);
+        fixture.Clock.Advance(ZoneFeed.Coalescing / 2);
+        await PushFixture.OthersAsync();
+        Assert.Equal("2 3 4 5 6 7 8 9", reader.Peers);
+
+        await fixture.UntilAsync(() => reader.Peers == "9", "the removals");
+        Assert.Equal(commits + 2, reader.Count("commit"));
+    }
+
+    [Fact]
+    public async Task What_a_node_has_said_of_its_map_is_forgotten_with_the_node()
+    {
+        await using var fixture = new PushFixture();
+        fixture.Store.Put(0, "zero");
+        fixture.Store.Put(1, "one");
+        Reader reader = await fixture.ConnectAsync(0);
+        await fixture.UntilAsync(() => reader.Peers == "one", "the map");
+        fixture.Push.Acknowledgements.Take(NodeId(1), new MapAcknowledgement(Guid.NewGuid(), 1, []));
+        Assert.NotNull(fixture.Push.Acknowledgements.Of(NodeId(1)));
+
+        fixture.Store.Remove(1);
+        await fixture.UntilAsync(() => fixture.Push.Acknowledgements.Of(NodeId(1)) is null, "its end");
+    }
+
+    [Fact]
     public async Task A_node_that_comes_back_is_told_what_it_missed()
     {
         await using var fixture = new PushFixture();

@@ -4,6 +4,7 @@ using System.Net;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Kedge.Control;
+using Kedge.Linux.Processes;
 using Kedge.Node.Supervision;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Stun;
@@ -16,6 +17,9 @@ internal sealed class ControllerCommand : Command
 {
     /// <summary>Where a controller keeps its data where nothing else is said.</summary>
     public const string DefaultDataDirectory = "/var/lib/kedge-controller";
+
+    /// <summary>Two are enough where TLS is little of the work, and keep a tenth of the memory of a thousand nodes that come and go.</summary>
+    private const int MostArenas = 2;
 
     private const string ListenVariable = "KEDGE_CONTROLLER_LISTEN";
     private const string UrlVariable = "KEDGE_CONTROLLER_URL";
@@ -110,6 +114,7 @@ internal sealed class ControllerCommand : Command
 
     private async Task RunAsync(ParseResult call)
     {
+        NativeHeap.LimitArenas(MostArenas);
         ILogger log = new LineLog("controller", LineLog.ParseLevel(call.GetRequiredValue(_logLevel)), path: null);
         var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
