@@ -114,7 +114,10 @@ internal sealed partial class SqliteStore : IAsyncDisposable
         RunOn(connection, "COMMIT");
     }
 
-    /// <summary>Looks at the store as it is now.</summary>
+    /// <summary>
+    /// Looks at the store as it is now. There may be as many readers as threads, so each caches little (KiB, as SQLite's negative numbers
+    /// mean): the kernel has the file in memory once for all.
+    /// </summary>
     /// <exception cref="StoreException">It cannot be read.</exception>
     public T Read<T>(Func<StoreReader, T> read)
     {
@@ -122,7 +125,7 @@ internal sealed partial class SqliteStore : IAsyncDisposable
         {
             using var connection = new SqliteConnection(_readers);
             connection.Open();
-            RunOn(connection, "PRAGMA query_only = ON; BEGIN");
+            RunOn(connection, "PRAGMA query_only = ON; PRAGMA cache_size = -256; BEGIN");
             try
             {
                 return read(new StoreReader(connection, _clock.GetUtcNow()));

@@ -48,7 +48,7 @@ public sealed class WireGuardDemo(string program, DemoReport report)
         report.Check("another PSK on one end", () =>
         {
             Join(kedge, other, presharedKey, WireGuardKeys.GeneratePresharedKey());
-            return Ping.Run(here, OtherAddress, count: 2).Received == 0
+            return Ping.Run(here, OtherAddress, count: 2, patience: Ping.Brief).Received == 0
                 ? "nothing gets through, as it should be"
                 : throw new DemoException("packets got through although the preshared keys differ");
         });
@@ -78,7 +78,7 @@ public sealed class WireGuardDemo(string program, DemoReport report)
     private static string Handshake(DeviceProcess kedge, Host here)
     {
         long start = Stopwatch.GetTimestamp();
-        Wait.Until(() => Ping.Run(here, OtherAddress, count: 1).AllReceived, HandshakeTimeout, "an answer through the tunnel");
+        Wait.Until(() => Ping.Run(here, OtherAddress, count: 1, patience: Ping.Brief).AllReceived, HandshakeTimeout, "an answer through the tunnel");
         TimeSpan taken = Stopwatch.GetElapsedTime(start);
         PeerStatus peer = kedge.Peers.Single();
         return peer.LatestHandshake is null

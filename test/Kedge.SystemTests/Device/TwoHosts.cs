@@ -87,7 +87,7 @@ public sealed class TwoHosts : IDisposable
 
     /// <summary>Waits until a ping is answered through the tunnel.</summary>
     public static void AwaitTunnel(Host from, string address) =>
-        Wait.Until(() => Ping.Run(from, address, count: 1).AllReceived, Patience, $"an answer from {address} to {from}");
+        Wait.Until(() => Ping.Run(from, address, count: 1, patience: Ping.Brief).AllReceived, Patience, $"an answer from {address} to {from}");
 
     /// <summary>Whether a host has an interface.</summary>
     public static bool HasInterface(Host host, string name) =>

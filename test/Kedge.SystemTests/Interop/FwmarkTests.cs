@@ -29,7 +29,7 @@ public sealed class FwmarkTests
 
                 """,
         });
-        Assert.Equal(0, Ping.Run(kedge, tunnel.Other.Address, count: 2).Received);
+        Assert.Equal(0, Ping.Run(kedge, tunnel.Other.Address, count: 2, patience: Ping.Brief).Received);
         Assert.Null(tunnel.Kedge.Peer.LatestHandshake);
 
         tunnel.Kedge.Device.Set("fwmark", Mark);
@@ -58,7 +58,7 @@ public sealed class FwmarkTests
         kedge.Ip("rule", "add", "fwmark", Mark, "lookup", "77");
         kedge.Ip("route", "delete", "192.0.2.0/24", "dev", tunnel.Cable.InterfaceOfA);
         kedge.Ip("route", "add", "default", "dev", tunnel.Kedge.Device.Name);
-        Assert.Equal(0, Ping.Run(kedge, tunnel.Other.Address, count: 2).Received);
+        Assert.Equal(0, Ping.Run(kedge, tunnel.Other.Address, count: 2, patience: Ping.Brief).Received);
 
         tunnel.Kedge.Device.Set("fwmark", Mark);
 

@@ -50,7 +50,7 @@ public abstract class PassiveKeepaliveTests(Implementation sender)
         to.Host.SetSetting("net.ipv4.icmp_echo_ignore_all", "1");
         using Capture cable = tunnel.CaptureCable();
 
-        Assert.Equal(0, Ping.Run(from.Host, to.Address, count: 1).Received);
+        Assert.Equal(0, Ping.Run(from.Host, to.Address, count: 1, patience: Ping.Brief).Received);
         cable.WaitUntil(packets => packets.Any(packet => packet.IsKeepalive && packet.IsFrom(to)), Timeouts.Retry, $"a keepalive of {to}");
         TimeSpan answered = cable.Packets.First(packet => packet.IsKeepalive && packet.IsFrom(to)).Time;
 

@@ -21,7 +21,7 @@ public sealed class MtuTests
         {
             from.Reaches(to.Address, mtu);
             from.Reaches(to.Address6, mtu);
-            Assert.Equal(0, Ping.Run(from.Host, to.Address, count: 1, payloadBytes: mtu - Headers + 1, mayFragment: false).Received);
+            Assert.Equal(0, Ping.Run(from.Host, to.Address, count: 1, payloadBytes: mtu - Headers + 1, mayFragment: false, patience: Ping.Brief).Received);
 
             Iperf tcp = Iperf.Tcp(from.Host, to.Host, to.Address, TimeSpan.FromSeconds(1));
             Assert.True(tcp.BitsPerSecond > 1e6, $"{from} at MTU {mtu}: {tcp}");
@@ -34,7 +34,7 @@ public sealed class MtuTests
     {
         using var tunnel = Tunnel.Start(mtu: 1280, pathMtu: 9100);
         tunnel.Handshake();
-        Assert.Equal(0, Ping.Run(tunnel.Kedge.Host, tunnel.Other.Address, count: 1, payloadBytes: 8000, mayFragment: false).Received);
+        Assert.Equal(0, Ping.Run(tunnel.Kedge.Host, tunnel.Other.Address, count: 1, payloadBytes: 8000, mayFragment: false, patience: Ping.Brief).Received);
 
         foreach (TunnelEnd end in new[] { tunnel.Kedge, tunnel.Other })
             end.Host.Ip("link", "set", end.Device.Name, "mtu", "9000");

@@ -148,7 +148,7 @@ public sealed partial class OutageTests : IDisposable
 
         Wait.Until(() => c.LinkStatus()?.Peers.Count == 3, MeshNetwork.Patience, "the new peer");
         Wait.Until(() => c.LinkStatus()!.Problems.Any(problem => problem.Contains("could not be kept", StringComparison.Ordinal)), MeshNetwork.Patience, "the problem");
-        Wait.Until(() => Ping.Run(c.Host, _a.Address, count: 1).AllReceived, MeshNetwork.Patience, "an answer");
+        Wait.Until(() => Ping.Run(c.Host, _a.Address, count: 1, patience: Ping.Brief).AllReceived, MeshNetwork.Patience, "an answer");
     }
 
     /// <summary>A transfer that goes on for some seconds, at a rate that leaves room for pings.</summary>

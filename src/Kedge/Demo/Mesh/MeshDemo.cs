@@ -141,7 +141,7 @@ public sealed class MeshDemo(string program, DemoReport report)
         List<string> seen = [];
         foreach (Member to in members.Where(member => member != from))
         {
-            Wait.Until(() => Ping.Run(from.Host, to.Address, count: 1).AllReceived, JoinTimeout, $"an answer of {to.Host} at {to.Address}");
+            Wait.Until(() => Ping.Run(from.Host, to.Address, count: 1, patience: Ping.Brief).AllReceived, JoinTimeout, $"an answer of {to.Host} at {to.Address}");
             Ping ping = Ping.Run(from.Host, to.Address, count: 3);
             seen.Add(string.Create(CultureInfo.InvariantCulture, $"{to.Host} {ping.Mean.TotalMilliseconds:0.0} ms"));
         }
@@ -154,7 +154,7 @@ public sealed class MeshDemo(string program, DemoReport report)
         string[] redOnly = [.. red.Select(member => member.Address).Except(blue.Select(member => member.Address))];
         foreach (Member member in blue)
             foreach (string address in redOnly)
-                if (Ping.Run(member.Host, address, count: 1).Received > 0)
+                if (Ping.Run(member.Host, address, count: 1, patience: Ping.Brief).Received > 0)
                     throw new DemoException($"{member.Host} of blue got an answer from {address}, which only red has");
         foreach (DemoNode node in nodes)
         {
