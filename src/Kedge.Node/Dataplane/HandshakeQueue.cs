@@ -1,4 +1,3 @@
-using Kedge.Linux;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
 
@@ -27,17 +26,19 @@ public sealed class HandshakeQueue
     public int Count => Volatile.Read(ref _written) - Volatile.Read(ref _read);
 
     /// <summary>Copies a message in. The receiving thread.</summary>
-    /// <param name="datagram">A datagram of at most <see cref="MaximumLength"/> bytes.</param>
+    /// <param name="message">At most <see cref="MaximumLength"/> bytes.</param>
+    /// <param name="remote">Where it came from.</param>
+    /// <param name="local">Where it arrived.</param>
     /// <param name="wasEmpty">Whether the reader may be asleep, and is to be woken.</param>
     /// <returns>False when the queue is full.</returns>
-    public bool TryAdd(PacketBuffer datagram, out bool wasEmpty)
+    public bool TryAdd(ReadOnlySpan<byte> message, Endpoint remote, Endpoint local, out bool wasEmpty)
     {
         wasEmpty = false;
         if (Count == Capacity)
             return false;
         int index = _written & (Capacity - 1);
-        datagram.Packet.CopyTo(_messages.AsSpan(index * SlotSize, SlotSize));
-        _slots[index] = new Slot(datagram.Length, datagram.Source, datagram.Destination);
+        message.CopyTo(_messages.AsSpan(index * SlotSize, SlotSize));
+        _slots[index] = new Slot(message.Length, remote, local);
         Volatile.Write(ref _written, _written + 1);
         // Either we see here that the reader has taken all others, or it sees, after the last of them, that there is one more.
         Interlocked.MemoryBarrier();

@@ -1,20 +1,24 @@
 using Kedge.Crypto;
 using Kedge.Linux;
+using Kedge.Linux.Tun;
 using Kedge.Protocol;
+using Kedge.Protocol.Offload;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// From the network to the tunnel: receives a batch of datagrams, tells them apart, opens and judges the transport messages and
-/// writes what they hold, all on the thread that received them; handshake messages go to the handshake thread. Owned by the
-/// receiving thread. Allocates nothing a packet.
+/// From the network to the tunnel: receives datagrams and runs of them, tells them apart, opens and judges the transport messages, joins
+/// what they hold where the device takes that, and writes it, all on the thread that received it; handshake messages go to the handshake
+/// thread. Owned by the receiving thread. Allocates nothing a packet.
 /// </summary>
 public sealed class InboundPath
 {
-    /// <summary>How many datagrams are received at most before their packets are written.</summary>
-    public const int BatchSize = 64;
+    /// <summary>How many datagrams or runs are received at most before their packets are written.</summary>
+    public const int BatchSize = 16;
+
+    private const int MostOpened = 128; // packets at once: as many as a long run has
 
     private readonly WireGuardDevice _wireGuard;
     private readonly IPacketDevice _device;
@@ -23,11 +27,12 @@ public sealed class InboundPath
     private readonly StunClient _stun;
     private readonly Action _wakeHandshakes;
     private readonly PacketBuffer[] _buffers = PacketBuffer.Allocate(BatchSize);
-    private readonly PacketBuffer[] _run = new PacketBuffer[BatchSize];
-    private readonly AeadPacket[] _packets = new AeadPacket[BatchSize];
-    private readonly PacketBuffer[] _opened = new PacketBuffer[BatchSize];
-    private int _runLength;
-    private int _openedLength;
+    private readonly AeadPacket[] _packets = new AeadPacket[MostOpened];
+    private readonly PacketBuffer[] _receivedIn = new PacketBuffer[MostOpened];
+    private readonly Coalescer? _coalescer;
+    private readonly PacketBuffer[] _writing = PacketBuffer.Allocate(1);
+    private KeyPair? _session;
+    private int _packetCount;
 
     /// <summary>A path between a socket and a device, both owned by the caller.</summary>
     /// <param name="wireGuard">The state of the tunnels.</param>
@@ -42,11 +47,15 @@ public sealed class InboundPath
         IDatagramSocket socket,
         HandshakeQueue handshakes,
         StunClient stun,
-        Action wakeHandshakes) =>
+        Action wakeHandshakes)
+    {
         (_wireGuard, _device, _socket, _handshakes, _stun, _wakeHandshakes) = (wireGuard, device, socket, handshakes, stun, wakeHandshakes);
+        if (device.Offloads.HasFlag(TunOffloads.Tcp))
+            _coalescer = new Coalescer(coalescesUdp: device.Offloads.HasFlag(TunOffloads.Udp));
+    }
 
     /// <summary>Carries one batch, without blocking.</summary>
-    /// <returns>How many datagrams were received; 0 when there were none.</returns>
+    /// <returns>How many datagrams and runs were received; 0 when there were none.</returns>
     /// <exception cref="LinuxException">The interface is gone.</exception>
     public int RunBatch()
     {
@@ -54,30 +63,51 @@ public sealed class InboundPath
         if (count == 0)
             return 0;
         Instant now = BootClock.Now;
-        KeyPair? session = null;
-        for (int i = 0; i < count; i++)
+        foreach (PacketBuffer buffer in _buffers.AsSpan(0, count))
         {
-            PacketBuffer buffer = _buffers[i];
-            KeyPair? next = Sort(now, buffer);
-            if (next is null)
-                continue;
-            if (next != session)
-                Open(now, session);
-            session = next;
-            _run[_runLength++] = buffer;
+            // Writing packets moves the buffer's own view.
+            int start = buffer.Offset, end = start + buffer.Length;
+            int size = buffer.GsoSize == 0 ? buffer.Length : buffer.GsoSize;
+            do
+            {
+                Take(now, buffer, start, Math.Min(size, end - start));
+                start += size;
+            }
+            while (start < end);
         }
-        Open(now, session);
+        Open(now);
         Write();
         return count;
     }
 
-    /// <summary>The session of a transport message; null for everything else, which is dealt with here.</summary>
-    private KeyPair? Sort(Instant now, PacketBuffer buffer)
+    /// <summary>Collects a transport message to be opened with others; everything else is dealt with here.</summary>
+    private void Take(Instant now, PacketBuffer buffer, int start, int length)
     {
-        switch (Datagram.Classify(buffer.Packet))
+        Span<byte> datagram = buffer.Array.AsSpan(start, length);
+        if (Sort(now, datagram, buffer) is not { } session)
+            return;
+        if (session != _session || _packetCount == MostOpened)
+            Open(now);
+        _session = session;
+        _receivedIn[_packetCount] = buffer;
+        _packets[_packetCount++] = new AeadPacket
+        {
+            Source = buffer.Array,
+            SourceOffset = start + TransportData.HeaderSize,
+            Destination = buffer.Array,
+            DestinationOffset = start + TransportData.HeaderSize,
+            Length = length - TransportData.Overhead,
+            Counter = new TransportData(datagram).Counter,
+        };
+    }
+
+    /// <summary>The session of a transport message; null for everything else.</summary>
+    private KeyPair? Sort(Instant now, Span<byte> datagram, PacketBuffer buffer)
+    {
+        switch (Datagram.Classify(datagram))
         {
             case DatagramKind.TransportData:
-                KeyPair? session = _wireGuard.FindSession(new TransportData(buffer.Packet).Receiver);
+                KeyPair? session = _wireGuard.FindSession(new TransportData(datagram).Receiver);
                 if (session is null)
                     _wireGuard.Drops.Add(DropReason.UnknownIndex);
                 else if (session.IsExpired(now))
@@ -87,12 +117,12 @@ public sealed class InboundPath
                 return null;
 
             case DatagramKind.HandshakeInitiation or DatagramKind.HandshakeResponse or DatagramKind.CookieReply:
-                HandOver(buffer);
+                HandOver(datagram, buffer);
                 return null;
 
             // Only from servers that we ask: strangers must not fill the queue with these.
-            case DatagramKind.Stun when _stun.IsServer(buffer.Source) && buffer.Length <= HandshakeQueue.MaximumLength:
-                HandOver(buffer);
+            case DatagramKind.Stun when _stun.IsServer(buffer.Source) && datagram.Length <= HandshakeQueue.MaximumLength:
+                HandOver(datagram, buffer);
                 return null;
 
             case DatagramKind.Stun:
@@ -109,37 +139,28 @@ public sealed class InboundPath
         }
     }
 
-    private void HandOver(PacketBuffer buffer)
+    private void HandOver(ReadOnlySpan<byte> datagram, PacketBuffer buffer)
     {
-        if (!_handshakes.TryAdd(buffer, out bool wasEmpty))
+        if (!_handshakes.TryAdd(datagram, buffer.Source, buffer.Destination, out bool wasEmpty))
             _wireGuard.Drops.Add(DropReason.HandshakeQueueFull);
         if (wasEmpty)
             _wakeHandshakes();
     }
 
-    /// <summary>Opens the run of datagrams that have been collected for one session, in place.</summary>
-    private void Open(Instant now, KeyPair? session)
+    /// <summary>Opens in place what has been collected for one session.</summary>
+    private void Open(Instant now)
     {
-        if (session is null || _runLength == 0)
+        if (_session is not { } session || _packetCount == 0)
             return;
-        Span<PacketBuffer> buffers = _run.AsSpan(0, _runLength);
-        Span<AeadPacket> packets = _packets.AsSpan(0, _runLength);
-        _runLength = 0;
-        for (int i = 0; i < packets.Length; i++)
-        {
-            ref AeadPacket packet = ref packets[i];
-            packet.Source = packet.Destination = buffers[i].Array;
-            packet.SourceOffset = packet.DestinationOffset = buffers[i].Offset + TransportData.HeaderSize;
-            packet.Length = buffers[i].Length - TransportData.Overhead;
-            packet.Counter = new TransportData(buffers[i].Packet).Counter;
-        }
+        Span<AeadPacket> packets = _packets.AsSpan(0, _packetCount);
+        _packetCount = 0;
         if (!session.Open(packets))
         {
             _wireGuard.Drops.Add(DropReason.SessionExpired, packets.Length);
             return;
         }
         for (int i = 0; i < packets.Length; i++)
-            Accept(now, session, buffers[i], in packets[i]);
+            Accept(now, session, _receivedIn[i], in packets[i]);
     }
 
     private void Accept(Instant now, KeyPair session, PacketBuffer buffer, in AeadPacket packet)
@@ -156,16 +177,57 @@ public sealed class InboundPath
             _wireGuard.Drops.Add(reason);
         if (length == 0)
             return;
-        buffer.Offset = packet.DestinationOffset;
-        buffer.Length = length;
-        _opened[_openedLength++] = buffer;
+        if (_coalescer is null)
+        {
+            WriteFrom(buffer, packet.DestinationOffset, length);
+            return;
+        }
+        if (_coalescer.TryAdd(buffer.Array, packet.DestinationOffset, length))
+            return;
+        Write();
+        _coalescer.TryAdd(buffer.Array, packet.DestinationOffset, length);
     }
 
+    /// <summary>Writes what the coalescer has.</summary>
     private void Write()
     {
-        if (_openedLength == 0)
+        if (_coalescer is null)
             return;
-        _wireGuard.Drops.Add(DropReason.WriteFailed, _openedLength - _device.Write(_opened.AsSpan(0, _openedLength)));
-        _openedLength = 0;
+        for (int i = 0; i < _coalescer.Count; i++)
+        {
+            CoalescedPacket packet = _coalescer[i];
+            if (packet.PacketCount == 1)
+                WriteFrom(BufferOf(packet.Array), packet.Offset, packet.Length);
+            else
+                WriteJoined(i, packet);
+        }
+        _coalescer.Clear();
+    }
+
+    /// <summary>Writes a packet from where it was opened: what is before it, its datagram's header, has done its duty.</summary>
+    private void WriteFrom(PacketBuffer buffer, int offset, int length)
+    {
+        (buffer.Offset, buffer.Length) = (offset, length);
+        _wireGuard.Drops.Add(DropReason.WriteFailed, 1 - _device.Write(new ReadOnlySpan<PacketBuffer>(in buffer)));
+    }
+
+    private void WriteJoined(int index, in CoalescedPacket packet)
+    {
+        PacketBuffer buffer = _writing[0];
+        buffer.Reset();
+        (buffer.Length, buffer.Vnet) = (packet.Length, packet.Header);
+        _coalescer!.Write(index, buffer.Packet);
+        if (_device.Write(_writing) == 0)
+            _wireGuard.Drops.Add(DropReason.WriteFailed, packet.PacketCount);
+    }
+
+    private PacketBuffer BufferOf(byte[] array)
+    {
+        foreach (PacketBuffer buffer in _buffers)
+        {
+            if (buffer.Array == array)
+                return buffer;
+        }
+        throw new InvalidOperationException("A packet lies in no buffer of this path.");
     }
 }

@@ -1,110 +1,145 @@
+using System.Diagnostics.CodeAnalysis;
 using Kedge.Crypto;
 using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Offload;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// From the tunnel to the network: reads a batch of packets, finds the peer of each, seals and sends them, all on the thread that
-/// read them. Owned by the sending thread. Allocates nothing a packet.
+/// From the tunnel to the network: reads packets, finds the peer of each, cuts those that stand for several, and lays them out in runs of
+/// datagrams, which it seals in place and sends, all on the thread that read them. Owned by the sending thread. Allocates nothing a packet.
 /// </summary>
 public sealed class OutboundPath
 {
-    /// <summary>How many packets are read at most before they are sent.</summary>
+    /// <summary>How many packets are gathered, those counted that others stand for, before nothing more is read and all are sent.</summary>
     public const int BatchSize = 64;
+
+    // Beyond the batch, for the packets that the last one read stands for: as many as make a full run at any common MTU.
+    private const int MostPackets = 2 * BatchSize;
+
+    // Packets of various sizes to various peers make as many runs. More than these are sent in several calls.
+    private const int MostRuns = 16;
 
     private readonly WireGuardDevice _wireGuard;
     private readonly IPacketDevice _device;
     private readonly IDatagramSocket _socket;
-    private readonly PacketBuffer[] _buffers = PacketBuffer.Allocate(BatchSize);
+    private readonly PacketBuffer[] _read = PacketBuffer.Allocate(1);
     private readonly PacketBuffer[] _staged = PacketBuffer.Allocate(1);
-    private readonly PeerTunnel?[] _peers = new PeerTunnel?[BatchSize];
-    private readonly AeadPacket[] _packets = new AeadPacket[BatchSize];
-    private readonly PacketBuffer[] _sealed = new PacketBuffer[BatchSize];
-    private readonly PeerTunnel[] _sealedFor = new PeerTunnel[BatchSize];
+    private readonly AeadPacket[] _packets = new AeadPacket[MostPackets];
+    private readonly DatagramRun[] _runs = new DatagramRun[MostRuns];
+    private readonly DatagramRun[] _sealed = new DatagramRun[MostRuns];
+    private readonly PacketBuffer[] _sending = new PacketBuffer[MostRuns];
+    private int _packetCount;
+    private int _runCount;
 
     /// <summary>A path between a device and a socket, both owned by the caller.</summary>
-    public OutboundPath(WireGuardDevice wireGuard, IPacketDevice device, IDatagramSocket socket) =>
+    public OutboundPath(WireGuardDevice wireGuard, IPacketDevice device, IDatagramSocket socket)
+    {
         (_wireGuard, _device, _socket) = (wireGuard, device, socket);
+        for (int i = 0; i < MostRuns; i++)
+            _runs[i] = new DatagramRun();
+    }
 
     /// <summary>Carries one batch, without blocking.</summary>
     /// <returns>How many packets were read; 0 when there were none.</returns>
     /// <exception cref="LinuxException">The interface is gone.</exception>
     public int RunBatch()
     {
-        int count = _device.Read(_buffers);
-        if (count == 0)
-            return 0;
-        Instant now = BootClock.Now;
-        for (int i = 0; i < count; i++)
-            _peers[i] = Route(_buffers[i]);
-
-        int ready = 0;
-        for (int start = 0, end; start < count; start = end)
-        {
-            end = start + 1;
-            while (end < count && _peers[end] == _peers[start])
-                end++;
-            if (_peers[start] is { } peer && Seal(now, peer, _buffers.AsSpan(start, end - start)))
-                for (int i = start; i < end; i++)
-                    (_sealed[ready], _sealedFor[ready++]) = (_buffers[i], peer);
-        }
-        Send(_sealed.AsSpan(0, ready), _sealedFor);
-        return count;
+        // Padding goes by the MTU, and where a packet lies in its run by the padding: it must not change in between.
+        int mtu = _wireGuard.Mtu;
+        int read = 0;
+        for (int gathered = 0; gathered < BatchSize && _device.Read(_read) == 1; read++)
+            gathered += Gather(_read[0], mtu);
+        if (_packetCount > 0)
+            SendGathered(mtu);
+        return read;
     }
 
-    private PeerTunnel? Route(PacketBuffer buffer)
+    /// <summary>Lays out a packet, or those that it stands for.</summary>
+    /// <returns>How many there are; 1 also for one that is dropped.</returns>
+    private int Gather(PacketBuffer buffer, int mtu)
     {
-        if (!IpPacket.TryParse(buffer.Packet, out IpPacket packet) || packet.Length != buffer.Length)
+        if (!SuperPacket.TryParse(buffer.Packet, buffer.Vnet, out SuperPacket packet))
         {
             _wireGuard.Drops.Add(DropReason.MalformedPacket);
-            return null;
+            return 1;
         }
-        if (_wireGuard.AllowedIps.Find(packet.Destination) is not { } peer)
+        if (!IpPacket.TryParse(buffer.Packet, out IpPacket first) || !TryRoute(first, out PeerTunnel? peer, out PeerPath? path))
+            return 1;
+        byte ecn = Ecn.Encapsulate(first.Ecn);
+        for (int i = 0; i < packet.SegmentCount; i++)
         {
-            _wireGuard.Drops.Add(DropReason.NoRoute);
-            return null;
+            int length = packet.SegmentLength(i);
+            int size = TransportData.PaddedLength(length, mtu) + TransportData.Overhead;
+            DatagramRun run = RunFor(peer, path, ecn, size, mtu);
+            int start = run.Add(size) + TransportData.HeaderSize;
+            byte[] array = run.Buffer.Array;
+            packet.WriteSegment(i, array.AsSpan(start));
+            _packets[_packetCount++] = new AeadPacket
+            {
+                Source = array, SourceOffset = start, Destination = array, DestinationOffset = start, Length = length,
+            };
         }
-        if (peer.Path is not { } path)
-        {
-            _wireGuard.Drops.Add(DropReason.NoEndpoint);
-            return null;
-        }
-        buffer.Ecn = Ecn.Encapsulate(packet.Ecn);
-        buffer.Destination = path.Remote;
-        buffer.Source = path.Local;
-        return peer;
+        return packet.SegmentCount;
     }
 
-    /// <summary>Seals a run of packets of one peer in place, or stages them.</summary>
-    private bool Seal(Instant now, PeerTunnel peer, ReadOnlySpan<PacketBuffer> buffers)
+    private bool TryRoute(IpPacket packet, [NotNullWhen(true)] out PeerTunnel? peer, [NotNullWhen(true)] out PeerPath? path)
+    {
+        peer = _wireGuard.AllowedIps.Find(packet.Destination);
+        path = peer?.Path;
+        if (path is null)
+            _wireGuard.Drops.Add(peer is null ? DropReason.NoRoute : DropReason.NoEndpoint);
+        return path is not null;
+    }
+
+    /// <summary>The run that a datagram goes into: the last one, or a new one; sends all others first where there is no room left.</summary>
+    private DatagramRun RunFor(PeerTunnel peer, PeerPath path, byte ecn, int size, int mtu)
+    {
+        if (_packetCount == MostPackets)
+            SendGathered(mtu);
+        if (_runCount > 0 && _runs[_runCount - 1].Takes(peer, ecn, size))
+            return _runs[_runCount - 1];
+        if (_runCount == MostRuns)
+            SendGathered(mtu);
+        DatagramRun run = _runs[_runCount++];
+        run.Begin(peer, path, ecn, size);
+        return run;
+    }
+
+    private void SendGathered(int mtu)
+    {
+        Instant now = BootClock.Now;
+        int ready = 0, packet = 0;
+        for (int start = 0, end; start < _runCount; start = end)
+        {
+            int count = 0;
+            for (end = start; end < _runCount && _runs[end].Peer == _runs[start].Peer; end++)
+                count += _runs[end].Count;
+            if (Seal(now, _runs[start].Peer, _packets.AsSpan(packet, count), mtu))
+            {
+                for (int i = start; i < end; i++)
+                    (_sealed[ready], _sending[ready++]) = (_runs[i], _runs[i].Buffer);
+            }
+            packet += count;
+        }
+        Send(_sending.AsSpan(0, ready), _sealed);
+        _packetCount = _runCount = 0;
+    }
+
+    /// <summary>Seals packets of one peer in place, or stages them.</summary>
+    private bool Seal(Instant now, PeerTunnel peer, Span<AeadPacket> packets, int mtu)
     {
         // What waited for the session goes first, so that the order is kept.
         while (peer.HasStaged && peer.TrySealStaged(now, _staged[0].Array, out int length))
             SendStaged(peer, length);
-
-        Span<AeadPacket> packets = _packets.AsSpan(0, buffers.Length);
-        for (int i = 0; i < packets.Length; i++)
-        {
-            ref AeadPacket packet = ref packets[i];
-            packet.Source = packet.Destination = buffers[i].Array;
-            packet.SourceOffset = packet.DestinationOffset = buffers[i].Offset;
-            packet.Length = buffers[i].Length;
-        }
-        if (!peer.TrySeal(now, packets))
-        {
-            foreach (PacketBuffer buffer in buffers)
-                _wireGuard.Drops.Add(DropReason.NoSession, peer.Stage(buffer.Packet));
-            return false;
-        }
-        for (int i = 0; i < packets.Length; i++)
-        {
-            buffers[i].Offset -= TransportData.HeaderSize;
-            buffers[i].Length = packets[i].Length + TransportData.Overhead;
-        }
-        return true;
+        if (peer.TrySeal(now, packets, mtu))
+            return true;
+        foreach (AeadPacket packet in packets)
+            _wireGuard.Drops.Add(DropReason.NoSession, peer.Stage(packet.Source.AsSpan(packet.SourceOffset, packet.Length)));
+        return false;
     }
 
     private void SendStaged(PeerTunnel peer, int length)
@@ -114,16 +149,22 @@ public sealed class OutboundPath
         PacketBuffer buffer = _staged[0];
         buffer.Reset();
         (buffer.Offset, buffer.Length, buffer.Destination, buffer.Source) = (0, length, path.Remote, path.Local);
-        Send(_staged, [peer]);
+        _wireGuard.Drops.Add(DropReason.SendFailed, 1 - _socket.Send(_staged));
+        if (buffer.Source.IsNone)
+            peer.ForgetLocalAddress();
     }
 
-    private void Send(ReadOnlySpan<PacketBuffer> buffers, ReadOnlySpan<PeerTunnel> peers)
+    private void Send(ReadOnlySpan<PacketBuffer> buffers, ReadOnlySpan<DatagramRun> runs)
     {
         if (buffers.IsEmpty)
             return;
-        _wireGuard.Drops.Add(DropReason.SendFailed, buffers.Length - _socket.Send(buffers));
+        int lost = -_socket.Send(buffers);
         for (int i = 0; i < buffers.Length; i++)
+        {
+            lost += runs[i].Count;
             if (buffers[i].Source.IsNone)
-                peers[i].ForgetLocalAddress();
+                runs[i].Peer.ForgetLocalAddress();
+        }
+        _wireGuard.Drops.Add(DropReason.SendFailed, lost);
     }
 }

@@ -105,10 +105,13 @@ public sealed class PeerTunnel : IDisposable
     /// <summary>
     /// Pads and seals packets of the tunnel with the current session; see <see cref="KeyPair.Seal"/> for what they are then.
     /// </summary>
+    /// <param name="now">The time.</param>
+    /// <param name="packets">The packets, with room around them.</param>
+    /// <param name="mtu">The tunnel's MTU in bytes, by which the caller has laid them out.</param>
     /// <returns>False, with nothing sealed, when there is no session: then they are to be staged.</returns>
-    public bool TrySeal(Instant now, Span<AeadPacket> packets)
+    public bool TrySeal(Instant now, Span<AeadPacket> packets, int mtu)
     {
-        if (_keys.Current is not { } session || session.IsExpired(now) || !session.Seal(packets, _device.Mtu))
+        if (_keys.Current is not { } session || session.IsExpired(now) || !session.Seal(packets, mtu))
             return false;
         NoteSent(now, session, packets);
         _timers.DataSent(now);
