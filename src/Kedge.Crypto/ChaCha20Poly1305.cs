@@ -27,24 +27,46 @@ public sealed class ChaCha20Poly1305 : IDisposable
 
     // Pinned, so that the garbage collector leaves no copies of it behind.
     private readonly byte[] _key = GC.AllocateUninitializedArray<byte>(KeySize, pinned: true);
-    private readonly LibcryptoAead _aead;
+    private readonly IPacketAead _aead;
     private int _state;
 
     /// <summary>Makes a cipher for one key.</summary>
     /// <param name="key">The key, 32 bytes; copied.</param>
     /// <exception cref="ArgumentException">The key has another length.</exception>
+    /// <inheritdoc cref="Implementation" path="/exception"/>
     public ChaCha20Poly1305(ReadOnlySpan<byte> key)
+        : this(key, AeadImplementation.Chosen.Implementation)
+    {
+    }
+
+    /// <summary>Makes a cipher of an implementation that this CPU supports.</summary>
+    internal ChaCha20Poly1305(ReadOnlySpan<byte> key, AeadImplementation implementation)
     {
         Argument.RequireLength(key, KeySize);
         key.CopyTo(_key);
-        _aead = new(_key);
+        _aead = implementation.Create(_key);
     }
+
+    /// <summary>
+    /// What seals and opens batches in this process: <c>avx512</c>, <c>avx2</c> or <c>libcrypto</c>. Chosen once, by what the CPU has and by
+    /// the environment variable KEDGE_AEAD, which names one of them. The first use of this or of an instance chooses, tests the choice
+    /// with known answers and has it compiled, which takes some 50 ms; a program calls here before it serves.
+    /// </summary>
+    /// <exception cref="PlatformNotSupportedException">
+    /// KEDGE_AEAD names what there is not, or not on this CPU, and the message says what there is; or there is no libcrypto.
+    /// </exception>
+    /// <exception cref="CryptographicException">The self-test failed.</exception>
+    public static string Implementation => AeadImplementation.Chosen.Implementation.Name;
+
+    /// <summary>Why it is that one: what follows on "because", for a person to read.</summary>
+    /// <inheritdoc cref="Implementation" path="/exception"/>
+    public static string ImplementationReason => AeadImplementation.Chosen.Reason;
+
+    /// <summary>What seals and opens.</summary>
+    internal IPacketAead Aead => _aead;
 
     /// <summary>The key, or 32 zeros once this is disposed and no thread is inside.</summary>
     internal ReadOnlySpan<byte> Key => _key;
-
-    /// <summary>How many native contexts hold the key while no thread is inside.</summary>
-    internal int SpareContexts => _aead.SpareContexts;
 
     /// <summary>
     /// Seals each packet: writes its ciphertext and behind that its tag, <see cref="AeadPacket.Length"/> + 16 bytes, to its destination.

@@ -6,7 +6,7 @@ namespace Kedge.Crypto;
 /// ChaCha20-Poly1305 by libcrypto: batches of packets under one key, and single messages. Thread-safe but for <see cref="Dispose"/>, which
 /// comes after the last call.
 /// </summary>
-internal sealed class LibcryptoAead : IDisposable
+internal sealed class LibcryptoAead : IPacketAead
 {
     // One context for each of the threads that meet here: two that seal and one that opens, and one to spare.
     private const int MaximumSpare = 4;
@@ -26,10 +26,6 @@ internal sealed class LibcryptoAead : IDisposable
     /// <summary>How many contexts wait to be used; each holds the key.</summary>
     public int SpareContexts => _spare.Count(context => context is not null);
 
-    /// <summary>Seals each packet.</summary>
-    /// <exception cref="ArgumentException">
-    /// A packet lies outside its arrays, or overlaps its result without beginning at the same byte. The packets before it are done.
-    /// </exception>
     public void Seal(Span<AeadPacket> packets)
     {
         // A context that an exception keeps from being returned is freed by its finalizer.
@@ -38,17 +34,15 @@ internal sealed class LibcryptoAead : IDisposable
         nonce.Clear();
         foreach (ref AeadPacket packet in packets)
         {
+            packet.RequireSound(sealing: true);
             ReadOnlySpan<byte> source = packet.Source.AsSpan(packet.SourceOffset, packet.Length);
             Span<byte> destination = packet.Destination.AsSpan(packet.DestinationOffset, packet.Length + ChaCha20Poly1305.TagSize);
-            RefuseShifted(source, destination);
             BinaryPrimitives.WriteUInt64LittleEndian(nonce[4..], packet.Counter);
             context.Seal(nonce, default, source, destination);
         }
         Return(context);
     }
 
-    /// <summary>Opens each packet and says in it whether it is authentic; the destination of one that is not is zeroed.</summary>
-    /// <inheritdoc cref="Seal(Span{AeadPacket})"/>
     public void Open(Span<AeadPacket> packets)
     {
         CipherContext context = Rent();
@@ -56,9 +50,9 @@ internal sealed class LibcryptoAead : IDisposable
         nonce.Clear();
         foreach (ref AeadPacket packet in packets)
         {
+            packet.RequireSound(sealing: false);
             ReadOnlySpan<byte> source = packet.Source.AsSpan(packet.SourceOffset, packet.Length + ChaCha20Poly1305.TagSize);
             Span<byte> destination = packet.Destination.AsSpan(packet.DestinationOffset, packet.Length);
-            RefuseShifted(source, destination);
             BinaryPrimitives.WriteUInt64LittleEndian(nonce[4..], packet.Counter);
             packet.Authentic = context.Open(nonce, default, source, destination);
         }

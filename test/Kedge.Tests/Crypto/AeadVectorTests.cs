@@ -23,8 +23,16 @@ public class AeadVectorTests
                 ChaCha20Poly1305.TryOpen(key, Counter(nonce), associatedData, ciphertextAndTag, plaintext));
 
         // Without associated data it is a packet.
-        if (vector.AssociatedData.Length == 0)
-            Check(vector, ChaCha20Poly1305.NonceSize, SealAsPacket, OpenAsPacket);
+        if (vector.AssociatedData.Length != 0)
+            return;
+        foreach (string implementation in Implementations.Supported().Select(row => row.Data))
+        {
+            Check(
+                vector,
+                ChaCha20Poly1305.NonceSize,
+                (key, nonce, _, plaintext, destination) => SealAsPacket(implementation, key, nonce, plaintext, destination),
+                (key, nonce, _, ciphertextAndTag, plaintext) => OpenAsPacket(implementation, key, nonce, ciphertextAndTag, plaintext));
+        }
     }
 
     [Theory]
@@ -68,13 +76,9 @@ public class AeadVectorTests
     private static ulong Counter(ReadOnlySpan<byte> nonce) => BinaryPrimitives.ReadUInt64LittleEndian(nonce[4..]);
 
     private static void SealAsPacket(
-        ReadOnlySpan<byte> key,
-        ReadOnlySpan<byte> nonce,
-        ReadOnlySpan<byte> associatedData,
-        ReadOnlySpan<byte> plaintext,
-        Span<byte> destination)
+        string implementation, ReadOnlySpan<byte> key, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> plaintext, Span<byte> destination)
     {
-        using var cipher = new ChaCha20Poly1305(key);
+        using ChaCha20Poly1305 cipher = Implementations.Cipher(implementation, key);
         var packet = new AeadPacket
         {
             Source = plaintext.ToArray(), Destination = new byte[destination.Length], Length = plaintext.Length, Counter = Counter(nonce),
@@ -84,13 +88,9 @@ public class AeadVectorTests
     }
 
     private static bool OpenAsPacket(
-        ReadOnlySpan<byte> key,
-        ReadOnlySpan<byte> nonce,
-        ReadOnlySpan<byte> associatedData,
-        ReadOnlySpan<byte> ciphertextAndTag,
-        Span<byte> plaintext)
+        string implementation, ReadOnlySpan<byte> key, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> ciphertextAndTag, Span<byte> plaintext)
     {
-        using var cipher = new ChaCha20Poly1305(key);
+        using ChaCha20Poly1305 cipher = Implementations.Cipher(implementation, key);
         AeadPacket[] batch =
         [
             new()

@@ -12,12 +12,17 @@ public class ChaCha20Poly1305Tests
     private static readonly byte[] Key = Bytes.Random(ChaCha20Poly1305.KeySize, seed: 1);
     private static readonly byte[] Plaintext = Bytes.Random(LongestPacket, seed: 2);
 
+    /// <summary>Every implementation, out of place and in place.</summary>
+    public static IEnumerable<TheoryDataRow<string, bool>> Places() =>
+        from implementation in Implementations.Supported()
+        from place in Enumerable.Range(0, 2)
+        select new TheoryDataRow<string, bool>(implementation.Data, place == 1);
+
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Packets_of_every_length_are_sealed_and_opened_and_nothing_around_them_is_touched(bool inPlace)
+    [MemberData(nameof(Places))]
+    public void Packets_of_every_length_are_sealed_and_opened_and_nothing_around_them_is_touched(string implementation, bool inPlace)
     {
-        using var cipher = new ChaCha20Poly1305(Key);
+        using ChaCha20Poly1305 cipher = Implementations.Cipher(implementation, Key);
         AeadPacket[] batch = new AeadPacket[1];
         for (int length = 0; length <= LongestPacket; length++)
         {
@@ -65,10 +70,11 @@ public class ChaCha20Poly1305Tests
         }
     }
 
-    [Fact]
-    public void The_counter_is_the_end_of_the_nonce_in_little_endian_order()
+    [Theory]
+    [MemberData(nameof(Implementations.Supported), MemberType = typeof(Implementations))]
+    public void The_counter_is_the_end_of_the_nonce_in_little_endian_order(string implementation)
     {
-        using var cipher = new ChaCha20Poly1305(Key);
+        using ChaCha20Poly1305 cipher = Implementations.Cipher(implementation, Key);
         foreach (ulong counter in (ulong[])[0, 1, 0x0102030405060708, (1UL << 60) - 1, ulong.MaxValue])
         {
             byte[] destination = new byte[100 + ChaCha20Poly1305.TagSize];
@@ -78,24 +84,24 @@ public class ChaCha20Poly1305Tests
     }
 
     [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    [InlineData(16)]
-    [InlineData(65)]
-    [InlineData(1420)]
-    public void Any_bit_of_the_tag_that_is_wrong_is_noticed(int length)
+    [MemberData(nameof(Implementations.Supported), MemberType = typeof(Implementations))]
+    public void Any_bit_of_the_tag_that_is_wrong_is_noticed(string implementation)
     {
-        byte[] message = SealByOracle(Plaintext.AsSpan(0, length), counter: 9);
-        for (int bit = 0; bit < 8 * ChaCha20Poly1305.TagSize; bit++)
-            AssertForgery(message, 9, changedByte: length + bit / 8, mask: (byte)(1 << bit % 8));
+        foreach (int length in (int[])[0, 1, 16, 65, 1420])
+        {
+            byte[] message = SealByOracle(Plaintext.AsSpan(0, length), counter: 9);
+            for (int bit = 0; bit < 8 * ChaCha20Poly1305.TagSize; bit++)
+                AssertForgery(implementation, message, 9, changedByte: length + bit / 8, mask: (byte)(1 << bit % 8));
+        }
     }
 
-    [Fact]
-    public void Any_byte_of_the_ciphertext_that_is_wrong_is_noticed()
+    [Theory]
+    [MemberData(nameof(Implementations.Supported), MemberType = typeof(Implementations))]
+    public void Any_byte_of_the_ciphertext_that_is_wrong_is_noticed(string implementation)
     {
         byte[] message = SealByOracle(Plaintext.AsSpan(0, 600), counter: 9);
         for (int changed = 0; changed < 600; changed++)
-            AssertForgery(message, 9, changed, mask: 0x80);
+            AssertForgery(implementation, message, 9, changed, mask: 0x80);
     }
 
     [Fact]
@@ -111,11 +117,12 @@ public class ChaCha20Poly1305Tests
         Assert.True(ChaCha20Poly1305.TryOpen(Key, 9, [1, 2, 3], message, plaintext));
     }
 
-    [Fact]
-    public void A_forged_packet_in_a_batch_harms_no_other()
+    [Theory]
+    [MemberData(nameof(Implementations.Supported), MemberType = typeof(Implementations))]
+    public void A_forged_packet_in_a_batch_harms_no_other(string implementation)
     {
         const int Packets = 45, Length = 1420;
-        using var cipher = new ChaCha20Poly1305(Key);
+        using ChaCha20Poly1305 cipher = Implementations.Cipher(implementation, Key);
         var batch = new AeadPacket[Packets];
         for (int i = 0; i < Packets; i++)
         {
@@ -133,10 +140,11 @@ public class ChaCha20Poly1305Tests
         }
     }
 
-    [Fact]
-    public void A_packet_outside_its_arrays_or_shifted_against_its_result_is_refused()
+    [Theory]
+    [MemberData(nameof(Implementations.Supported), MemberType = typeof(Implementations))]
+    public void A_packet_outside_its_arrays_or_shifted_against_its_result_is_refused(string implementation)
     {
-        using var cipher = new ChaCha20Poly1305(Key);
+        using ChaCha20Poly1305 cipher = Implementations.Cipher(implementation, Key);
         byte[] room = new byte[100], elsewhere = new byte[100];
 
         // Sealing 84 bytes fills 100; opening them reads 100.
@@ -181,18 +189,20 @@ public class ChaCha20Poly1305Tests
         Assert.Throws<ArgumentException>(() => XChaCha20Poly1305.Seal(Key, new byte[12], [], new byte[4], new byte[20]));
     }
 
-    [Fact]
-    public void An_empty_batch_is_a_batch()
+    [Theory]
+    [MemberData(nameof(Implementations.Supported), MemberType = typeof(Implementations))]
+    public void An_empty_batch_is_a_batch(string implementation)
     {
-        using var cipher = new ChaCha20Poly1305(Key);
+        using ChaCha20Poly1305 cipher = Implementations.Cipher(implementation, Key);
         Assert.True(cipher.Seal([]));
         Assert.True(cipher.Open([]));
     }
 
-    [Fact]
-    public void Batches_allocate_nothing_once_warm()
+    [Theory]
+    [MemberData(nameof(Implementations.Supported), MemberType = typeof(Implementations))]
+    public void Batches_allocate_nothing_once_warm(string implementation)
     {
-        using var cipher = new ChaCha20Poly1305(Key);
+        using ChaCha20Poly1305 cipher = Implementations.Cipher(implementation, Key);
         var batch = new AeadPacket[45];
         for (int i = 0; i < batch.Length; i++)
             batch[i] = new() { Source = new byte[1500], Destination = new byte[1500], Length = 1420, Counter = (ulong)i };
@@ -246,7 +256,7 @@ public class ChaCha20Poly1305Tests
     }
 
     // Refused in a batch out of place and in place, and as a single message; the destination is zero each time.
-    private static void AssertForgery(byte[] message, ulong counter, int changedByte, byte mask)
+    private static void AssertForgery(string implementation, byte[] message, ulong counter, int changedByte, byte mask)
     {
         byte[] forged = [.. message];
         forged[changedByte] ^= mask;
@@ -262,7 +272,7 @@ public class ChaCha20Poly1305Tests
             new() { Source = inPlace, Destination = inPlace, Length = length, Counter = counter, Authentic = true },
             new() { Source = message, Destination = new byte[length], Length = length, Counter = counter },
         ];
-        using var cipher = new ChaCha20Poly1305(Key);
+        using ChaCha20Poly1305 cipher = Implementations.Cipher(implementation, Key);
         Assert.True(cipher.Open(batch));
         Assert.Equal([false, false, true], batch.Select(packet => packet.Authentic));
         Assert.Equal(new byte[length], plaintext);
