@@ -1,3 +1,6 @@
+using Kedge.Linux.Tun;
+using Kedge.Protocol.Offload;
+
 namespace Kedge.Linux;
 
 /// <summary>
@@ -13,14 +16,29 @@ public interface IPacketDevice : IDisposable
     int Mtu { get; }
 
     /// <summary>
-    /// Reads as many packets as are there and fit, one a buffer, without blocking. Each buffer read into is reset first.
+    /// What may come from <see cref="Read"/> and go to <see cref="Write"/> beyond plain packets. The same for as long as the device exists.
+    /// </summary>
+    TunOffloads Offloads { get; }
+
+    /// <summary>
+    /// Reads as many packets as are there and fit, one a buffer, without blocking. Each buffer read into is reset first. With
+    /// <see cref="Offloads"/>, a packet may have its checksum still to be completed (<see cref="PacketBuffer.NeedsChecksum"/>), and may
+    /// stand for any number of packets (<see cref="PacketBuffer.GsoType"/>).
     /// </summary>
     /// <returns>How many buffers were filled; 0 when there is nothing now.</returns>
     /// <exception cref="LinuxException">The interface is gone.</exception>
     int Read(ReadOnlySpan<PacketBuffer> buffers);
 
-    /// <summary>Writes packets in their order without blocking.</summary>
-    /// <returns>How many the kernel took; the others are lost, because the interface is down or its queue is full.</returns>
+    /// <summary>
+    /// Writes packets in their order without blocking, each as its buffer says: with a <see cref="GsoType"/> that <see cref="Offloads"/>
+    /// allows, a packet that the kernel cuts; with <see cref="PacketBuffer.NeedsChecksum"/>, one whose checksum it takes for granted, or
+    /// completes where the packet leaves the machine. Before the packet, the buffer's headroom must have <see cref="VirtioHeader.Length"/>
+    /// bytes; they are overwritten.
+    /// </summary>
+    /// <returns>
+    /// How many buffers the kernel took; the others are lost, because the interface is down, its queue is full, or the device has no such
+    /// offload.
+    /// </returns>
     int Write(ReadOnlySpan<PacketBuffer> buffers);
 
     /// <summary>Blocks the reading thread until <see cref="Read"/> has something to do or <see cref="Wake"/> was called.</summary>

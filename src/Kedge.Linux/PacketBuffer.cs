@@ -19,7 +19,7 @@ namespace Kedge.Linux;
 /// </summary>
 public sealed class PacketBuffer
 {
-    /// <summary>Free bytes before a packet as it was read: room for a WireGuard header (16) behind a virtio header (12), aligned.</summary>
+    /// <summary>Free bytes before a packet as it was read: room for a WireGuard header (16) behind a virtio header (10), aligned.</summary>
     public const int Headroom = 64;
 
     /// <summary>Bytes of the longest packet that an IP header can describe.</summary>

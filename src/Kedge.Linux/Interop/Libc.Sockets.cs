@@ -38,6 +38,10 @@ internal static unsafe partial class Libc
     internal const int IPV6_RECVTCLASS = 66;
     internal const int IPV6_TCLASS = 67;
 
+    internal const int SOL_UDP = 17;
+    internal const int UDP_SEGMENT = 103;
+    internal const int UDP_GRO = 104;
+
     internal const int MSG_TRUNC = 0x20;
     internal const int MSG_DONTWAIT = 0x40;
 
@@ -48,6 +52,14 @@ internal static unsafe partial class Libc
     internal const nuint TUNSETPERSIST = 0x400454CB;
     internal const nuint TUNSETOFFLOAD = 0x400454D0;
     internal const nuint TUNGETIFF = 0x800454D2;
+    internal const nuint TUNSETVNETHDRSZ = 0x400454D8;
+
+    internal const nint TUN_F_CSUM = 0x01;
+    internal const nint TUN_F_TSO4 = 0x02;
+    internal const nint TUN_F_TSO6 = 0x04;
+    internal const nint TUN_F_TSO_ECN = 0x08;
+    internal const nint TUN_F_USO4 = 0x20;
+    internal const nint TUN_F_USO6 = 0x40;
 
     internal const short IFF_TUN = 0x0001;
     internal const short IFF_NO_PI = 0x1000;

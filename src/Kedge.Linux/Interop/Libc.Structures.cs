@@ -111,6 +111,17 @@ internal static unsafe partial class Libc
         public int Value;
     }
 
+    /// <summary><c>struct virtio_net_hdr</c>, without what newer forms have behind it; in the machine's order.</summary>
+    internal struct VirtioNetHdr
+    {
+        public byte Flags;
+        public byte GsoType;
+        public ushort HeaderLength;
+        public ushort GsoSize;
+        public ushort ChecksumStart;
+        public ushort ChecksumOffset;
+    }
+
     /// <summary><c>struct sockaddr_nl</c>.</summary>
     internal struct SockaddrNl
     {

@@ -71,6 +71,15 @@ public sealed unsafe class RouteSocket : IDisposable
         Change(request, "set up", link.Name);
     }
 
+    /// <summary>Sets how many segments the kernel leaves to an interface in one packet at most (<c>gso_max_segs</c>).</summary>
+    public void SetGsoMaxSegments(NetworkLink link, int segments)
+    {
+        ArgumentNullException.ThrowIfNull(link);
+        NetlinkRequest request = LinkRequest(Rtnetlink.RTM_NEWLINK, link, 0, 0);
+        request.Add(Rtnetlink.IFLA_GSO_MAX_SEGS, (uint)segments);
+        Change(request, "set gso_max_segs of", link.Name);
+    }
+
     /// <summary>Deletes an interface, and with it its addresses and routes.</summary>
     public void DeleteLink(NetworkLink link)
     {

@@ -38,6 +38,7 @@ internal static class Rtnetlink
     public const ushort IFLA_IFNAME = 3;
     public const ushort IFLA_MTU = 4;
     public const ushort IFLA_LINKINFO = 18;
+    public const ushort IFLA_GSO_MAX_SEGS = 40;
     public const ushort IFLA_INFO_KIND = 1;
     public const ushort IFLA_INFO_DATA = 2;
     public const ushort IFLA_TUN_TYPE = 3;

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Kedge.Linux.Interop;
+using Kedge.Protocol.Offload;
 
 namespace Kedge.Linux.Tun;
 
@@ -17,25 +18,30 @@ public sealed unsafe class TunDevice : IPacketDevice
 
     private const string ControlDevice = "/dev/net/tun";
 
-    /// <summary>
-    /// Bytes before each packet that tell about offloads (<c>IFF_VNET_HDR</c>); they go into the buffer's headroom. None so far.
-    /// </summary>
+    /// <summary>Bytes before each packet that tell about offloads (<c>IFF_VNET_HDR</c>); they go into the buffer's headroom.</summary>
     private readonly int _headerLength;
 
     private readonly Descriptor _descriptor;
     private readonly Epoll _epoll = new();
+    private readonly SegmentLimit? _limit;
     private int _mtu;
     private long _lostWhileDown;
     private long _lostToFullQueue;
     private long _refused;
+    private long _malformed;
 
-    private TunDevice(Descriptor descriptor, string name, int mtu, int headerLength = 0)
+    private TunDevice(Descriptor descriptor, string name, int mtu, bool hasHeader, TunOffloads offloads)
     {
         _descriptor = descriptor;
         _mtu = mtu;
-        _headerLength = headerLength;
+        _headerLength = hasHeader ? VirtioHeader.Length : 0;
         Name = name;
+        Offloads = offloads;
         _epoll.Add(descriptor.Number);
+        if (offloads == TunOffloads.None)
+            return;
+        _limit = SegmentLimit.Open(name);
+        _limit?.Fit(mtu);
     }
 
     /// <inheritdoc/>
@@ -44,8 +50,22 @@ public sealed unsafe class TunDevice : IPacketDevice
     /// <inheritdoc/>
     public int Mtu => Volatile.Read(ref _mtu);
 
-    /// <summary>What was written in vain so far, by reason. Any thread.</summary>
-    public TunLosses Losses => new(Volatile.Read(ref _lostWhileDown), Volatile.Read(ref _lostToFullQueue), Volatile.Read(ref _refused));
+    /// <inheritdoc/>
+    public TunOffloads Offloads { get; }
+
+    /// <summary>
+    /// For how many packets one that is read should stand at most: fitted to the MTU, so that what is made of one fits into one message of
+    /// UDP; 65,535 where the kernel did not grant that. Who reads copes with more all the same: this limit is set a moment after the MTU,
+    /// and anybody may change it. Any thread.
+    /// </summary>
+    public int MaximumSegments => Offloads == TunOffloads.None ? 1 : _limit?.Segments ?? SegmentLimit.Unlimited;
+
+    /// <summary>What was lost so far, by reason. Any thread.</summary>
+    public TunLosses Losses => new(
+        Volatile.Read(ref _lostWhileDown),
+        Volatile.Read(ref _lostToFullQueue),
+        Volatile.Read(ref _refused),
+        Volatile.Read(ref _malformed));
 
     /// <summary>
     /// Makes the interface, or attaches to the persistent one of this name, and sets its MTU. It is down, as the kernel makes it. It
@@ -56,33 +76,25 @@ public sealed unsafe class TunDevice : IPacketDevice
     /// <param name="isPersistent">
     /// Whether the interface stays, with its addresses and routes, when this object and the process end; else it is left as it is.
     /// </param>
+    /// <param name="withOffloads">Whether to have those <see cref="Offloads"/> that the kernel has.</param>
     /// <exception cref="ArgumentException">No interface can have this name.</exception>
     /// <exception cref="LinuxException">The kernel refused; EBUSY where another process holds the interface.</exception>
-    public static TunDevice Create(string name, int mtu = DefaultMtu, bool isPersistent = false)
+    public static TunDevice Create(string name, int mtu = DefaultMtu, bool isPersistent = false, bool withOffloads = false)
     {
         if (InterfaceName.Error(name) is { } error)
             throw new ArgumentException(error, nameof(name));
         Descriptor descriptor = OpenControl();
         try
         {
-            Libc.Ifreq request = InterfaceName.ToRequest(name);
-            request.Flags = Libc.IFF_TUN | Libc.IFF_NO_PI;
-            if (Libc.ioctl(descriptor.Number, Libc.TUNSETIFF, &request) < 0)
-            {
-                int errno = Marshal.GetLastPInvokeError();
-                throw errno == Errno.EBUSY
-                    ? new LinuxException(errno, "attach to interface", $"{name}, which another process holds")
-                    : new LinuxException(errno, "create TUN interface", name);
-            }
-            string realName = InterfaceName.FromRequest(request);
-            // Whoever held it before may have had offloads on; without the header that goes with them, they would be garbage to us.
-            _ = Descriptor.Check(Libc.ioctl(descriptor.Number, Libc.TUNSETOFFLOAD, null), "set offloads of", realName);
+            bool hasHeader = withOffloads;
+            string realName = Attach(descriptor.Number, name, ref hasHeader);
+            TunOffloads offloads = SetOffloads(descriptor.Number, realName, hasHeader, withOffloads);
             if (isPersistent)
                 _ = Descriptor.Check(Libc.ioctl(descriptor.Number, Libc.TUNSETPERSIST, (void*)1), "make persistent", realName);
             InterfaceName.Set(Libc.SIOCSIFMTU, "set MTU of", realName, mtu);
             InterfaceName.Set(Libc.SIOCSIFTXQLEN, "set txqueuelen of", realName, QueueLength);
             DisableLinkLocalAddress(realName);
-            return new TunDevice(descriptor, realName, mtu);
+            return new TunDevice(descriptor, realName, mtu, hasHeader, offloads);
         }
         catch
         {
@@ -91,59 +103,75 @@ public sealed unsafe class TunDevice : IPacketDevice
         }
     }
 
-    /// <summary>Takes over an attached TUN descriptor from whoever started this process; it is closed with the device.</summary>
+    /// <summary>
+    /// Takes over an attached TUN descriptor from whoever started this process; it is closed with the device. Whether a header is before
+    /// each packet was settled when the descriptor was attached: with it, offloads can be had or not; without, there are none.
+    /// </summary>
     /// <param name="number">The descriptor's number.</param>
+    /// <param name="withOffloads">Whether to have those <see cref="Offloads"/> that the descriptor and the kernel have.</param>
     /// <exception cref="ArgumentException">
     /// The descriptor is a TAP, or prefixes packets with a header that this class does not read.
     /// </exception>
     /// <exception cref="LinuxException">
     /// It is no attached TUN descriptor, or its interface is not in this thread's network namespace.
     /// </exception>
-    public static TunDevice FromDescriptor(int number)
+    public static TunDevice FromDescriptor(int number, bool withOffloads = false)
     {
         Libc.Ifreq request = default;
         _ = Descriptor.Check(Libc.ioctl(number, Libc.TUNGETIFF, &request), "take over TUN", $"descriptor {number}");
-        if ((request.Flags & (Libc.IFF_TUN | Libc.IFF_NO_PI | Libc.IFF_VNET_HDR)) != (Libc.IFF_TUN | Libc.IFF_NO_PI))
+        if ((request.Flags & (Libc.IFF_TUN | Libc.IFF_NO_PI)) != (Libc.IFF_TUN | Libc.IFF_NO_PI))
         {
             throw new ArgumentException(
-                $"Descriptor {number} has the TUN flags 0x{request.Flags:x}: IFF_TUN and IFF_NO_PI must be set, and IFF_VNET_HDR not.",
-                nameof(number));
+                $"Descriptor {number} has the TUN flags 0x{request.Flags:x}: IFF_TUN and IFF_NO_PI must be set.", nameof(number));
         }
+        bool hasHeader = (request.Flags & Libc.IFF_VNET_HDR) != 0;
         string name = InterfaceName.FromRequest(request);
         int mtu = InterfaceName.Get(Libc.SIOCGIFMTU, "read MTU of", name);
         int flags = Descriptor.Check(Libc.fcntl(number, Libc.F_GETFL, 0), "fcntl", name);
         _ = Descriptor.Check(Libc.fcntl(number, Libc.F_SETFL, flags | Libc.O_NONBLOCK), "fcntl", name);
         _ = Descriptor.Check(Libc.fcntl(number, Libc.F_SETFD, Libc.FD_CLOEXEC), "fcntl", name);
-        return new TunDevice(new Descriptor(number), name, mtu);
+        TunOffloads offloads = SetOffloads(number, name, hasHeader, withOffloads);
+        return new TunDevice(new Descriptor(number), name, mtu, hasHeader, offloads);
     }
 
     /// <summary>
     /// Records the MTU that the interface has got from elsewhere, as a <see cref="Netlink.LinkMonitor"/> reports it. Changes nothing on the
-    /// interface itself. Any thread.
+    /// interface itself but <see cref="MaximumSegments"/>, for which it asks the kernel where that is not what it should be: on a thread
+    /// that may wait, as the one that reads the monitor may. Any thread.
     /// </summary>
-    public void RecordMtu(int mtu) => Volatile.Write(ref _mtu, mtu);
+    public void RecordMtu(int mtu)
+    {
+        Volatile.Write(ref _mtu, mtu);
+        _limit?.Fit(mtu);
+    }
 
     /// <inheritdoc/>
     public int Read(ReadOnlySpan<PacketBuffer> buffers)
     {
         int start = PacketBuffer.Headroom - _headerLength;
         nuint capacity = (nuint)(_headerLength + PacketBuffer.MaximumLength);
-        for (int i = 0; i < buffers.Length; i++)
+        int count = 0;
+        while (count < buffers.Length)
         {
-            PacketBuffer buffer = buffers[i];
-            nint length;
-            while ((length = Libc.read(_descriptor.Number, buffer.Address + start, capacity)) < 0)
+            PacketBuffer buffer = buffers[count];
+            nint length = Libc.read(_descriptor.Number, buffer.Address + start, capacity);
+            if (length < 0)
             {
                 int error = Marshal.GetLastPInvokeError();
                 if (error == Errno.EAGAIN)
-                    return i;
+                    break;
                 if (error != Errno.EINTR)
                     throw Gone(error);
+                continue;
             }
             buffer.Reset();
-            buffer.Length = (int)length - _headerLength;
+            buffer.Length = Math.Max(0, (int)length - _headerLength);
+            if (length >= _headerLength && (_headerLength == 0 || VirtioHeader.TryRead(buffer)))
+                count++;
+            else
+                Interlocked.Increment(ref _malformed);
         }
-        return buffers.Length;
+        return count;
     }
 
     /// <inheritdoc/>
@@ -152,6 +180,16 @@ public sealed unsafe class TunDevice : IPacketDevice
         int written = 0;
         foreach (PacketBuffer buffer in buffers)
         {
+            if (_headerLength != 0)
+            {
+                VirtioHeader.Write(buffer);
+            }
+            else if (buffer.GsoType != GsoType.None || buffer.NeedsChecksum)
+            {
+                // The kernel would take it for one packet that is complete.
+                CountLoss(Errno.EINVAL);
+                continue;
+            }
             byte* start = buffer.Address + buffer.Offset - _headerLength;
             nuint length = (nuint)(_headerLength + buffer.Length);
             nint taken;
@@ -182,6 +220,54 @@ public sealed unsafe class TunDevice : IPacketDevice
     {
         _descriptor.Dispose();
         _epoll.Dispose();
+        _limit?.Dispose();
+    }
+
+    /// <summary>Makes the interface or attaches to it.</summary>
+    /// <param name="number">A descriptor without an interface so far.</param>
+    /// <param name="name">As it is asked for.</param>
+    /// <param name="hasHeader">Whether there is to be a header before each packet; cleared where the kernel knows none.</param>
+    /// <returns>The name that the interface has.</returns>
+    private static string Attach(int number, string name, ref bool hasHeader)
+    {
+        while (true)
+        {
+            Libc.Ifreq request = InterfaceName.ToRequest(name);
+            request.Flags = (short)(Libc.IFF_TUN | Libc.IFF_NO_PI | (hasHeader ? Libc.IFF_VNET_HDR : 0));
+            if (Libc.ioctl(number, Libc.TUNSETIFF, &request) >= 0)
+                return InterfaceName.FromRequest(request);
+            int error = Marshal.GetLastPInvokeError();
+            if (error != Errno.EINVAL || !hasHeader)
+            {
+                throw error == Errno.EBUSY
+                    ? new LinuxException(error, "attach to interface", $"{name}, which another process holds")
+                    : new LinuxException(error, "create TUN interface", name);
+            }
+            hasHeader = false;
+        }
+    }
+
+    /// <summary>
+    /// Sets the header's length and the offloads, whatever they are to be: they belong to the interface, and whoever held it before may
+    /// have left any. Takes as many offloads as the kernel has.
+    /// </summary>
+    private static TunOffloads SetOffloads(int number, string name, bool hasHeader, bool areWanted)
+    {
+        if (hasHeader)
+        {
+            int length = VirtioHeader.Length;
+            _ = Descriptor.Check(Libc.ioctl(number, Libc.TUNSETVNETHDRSZ, &length), "set header length of", name);
+        }
+        const nint Tcp = Libc.TUN_F_CSUM | Libc.TUN_F_TSO4 | Libc.TUN_F_TSO6 | Libc.TUN_F_TSO_ECN;
+        if (hasHeader && areWanted)
+        {
+            if (Libc.ioctl(number, Libc.TUNSETOFFLOAD, (void*)(Tcp | Libc.TUN_F_USO4 | Libc.TUN_F_USO6)) >= 0)
+                return TunOffloads.Tcp | TunOffloads.Udp;
+            if (Libc.ioctl(number, Libc.TUNSETOFFLOAD, (void*)Tcp) >= 0)
+                return TunOffloads.Tcp;
+        }
+        _ = Descriptor.Check(Libc.ioctl(number, Libc.TUNSETOFFLOAD, null), "set offloads of", name);
+        return TunOffloads.None;
     }
 
     /// <summary>

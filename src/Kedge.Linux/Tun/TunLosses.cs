@@ -1,7 +1,10 @@
 namespace Kedge.Linux.Tun;
 
-/// <summary>How many packets a <see cref="TunDevice"/> could not write since it was made.</summary>
-/// <param name="Down">The interface was down or gone.</param>
-/// <param name="QueueFull">The kernel had no room.</param>
-/// <param name="Refused">The kernel did not take it for an IP packet, or refused it for another reason.</param>
-public readonly record struct TunLosses(long Down, long QueueFull, long Refused);
+/// <summary>How many packets a <see cref="TunDevice"/> has lost since it was made.</summary>
+/// <param name="Down">To be written, but the interface was down or gone.</param>
+/// <param name="QueueFull">To be written, but the kernel had no room.</param>
+/// <param name="Refused">
+/// To be written, but the kernel did not take it for an IP packet, the device has no offload for it, or there was another reason.
+/// </param>
+/// <param name="Malformed">Read, but with a header that made no sense.</param>
+public readonly record struct TunLosses(long Down, long QueueFull, long Refused, long Malformed);

@@ -27,11 +27,15 @@ public sealed class UdpPort : IDatagramSocket
     private bool _ipv6First;
 
     /// <summary>Makes a closed port.</summary>
+    /// <param name="withOffloads">
+    /// Whether the kernel is to cut runs of datagrams that are sent, and to join datagrams that are received to runs, as far as it can; see
+    /// <see cref="Offloads"/>. Runs can be sent without too.
+    /// </param>
     /// <exception cref="LinuxException">No descriptors are left.</exception>
-    public UdpPort()
+    public UdpPort(bool withOffloads = false)
     {
-        _ipv4 = new UdpSocket(ipv6: false, _epoll, _counters);
-        _ipv6 = new UdpSocket(ipv6: true, _epoll, _counters);
+        _ipv4 = new UdpSocket(ipv6: false, withOffloads, _epoll, _counters);
+        _ipv6 = new UdpSocket(ipv6: true, withOffloads, _epoll, _counters);
     }
 
     /// <inheritdoc/>
@@ -42,6 +46,9 @@ public sealed class UdpPort : IDatagramSocket
 
     /// <summary>Whether the port is open on IPv6.</summary>
     public bool HasIPv6 => _ipv6.IsOpen;
+
+    /// <summary>What the kernel does with runs of datagrams, as the last <see cref="Open"/> found out.</summary>
+    public UdpOffloads Offloads => _ipv4.Offloads | _ipv6.Offloads;
 
     /// <summary>What was lost so far, by reason.</summary>
     public UdpLosses Losses

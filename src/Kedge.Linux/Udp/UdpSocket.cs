@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Kedge.Linux.Interop;
 using Kedge.Protocol.Ip;
@@ -9,25 +8,30 @@ namespace Kedge.Linux.Udp;
 /// One family's half of a <see cref="UdpPort"/>: a socket, or none while closed. The port, one thread at a time, replaces the socket; any
 /// number of threads send meanwhile, and one receives.
 /// </summary>
-internal sealed unsafe class UdpSocket(bool ipv6, Epoll epoll, UdpCounters counters)
+/// <param name="ipv6">Which family.</param>
+/// <param name="withOffloads">Whether to have the kernel cut what is sent and join what is received, where it can.</param>
+/// <param name="epoll">What waits for the socket.</param>
+/// <param name="counters">Where losses are counted.</param>
+internal sealed unsafe partial class UdpSocket(bool ipv6, bool withOffloads, Epoll epoll, UdpCounters counters)
 {
-    /// <summary>Datagrams a system call; what belongs to them is on the stack: no state, so that any number of threads may send.</summary>
+    /// <summary>Messages a system call; what belongs to them is on the stack: no state, so that any number of threads may send.</summary>
     public const int BatchLength = 64;
 
-    /// <summary>Bytes of control messages a datagram: addresses (40), ECN (24), and a segment length (24) to come.</summary>
+    /// <summary>Bytes of control messages a message: addresses (40), ECN (24), and the length of a run's datagrams (24).</summary>
     private const int ControlLength = 96;
 
     /// <summary>What the kernel queues each way, as other implementations ask for: 7 MB ride out some 10 ms of a full 5 Gbit/s.</summary>
     private const int QueueBytes = 7 << 20;
 
-    /// <summary>Errors in a row that may stand in a socket's queue before a datagram; with more, others get their turn first.</summary>
-    private const int PatienceWithErrors = 8;
-
     private readonly int _addressLength = ipv6 ? 16 : 4;
     private volatile SharedDescriptor? _current;
+    private volatile UdpOffloads _offloads;
 
     /// <summary>Whether there is a socket.</summary>
     public bool IsOpen => _current is not null;
+
+    /// <summary>What the kernel does for the socket that was bound last.</summary>
+    public UdpOffloads Offloads => _offloads;
 
     private string Family => ipv6 ? "IPv6" : "IPv4";
 
@@ -101,110 +105,6 @@ internal sealed unsafe class UdpSocket(bool ipv6, Epoll epoll, UdpCounters count
         return values[DropsIndex];
     }
 
-    /// <inheritdoc cref="IDatagramSocket.Receive"/>
-    [SkipLocalsInit]
-    public int Receive(ReadOnlySpan<PacketBuffer> buffers, ushort localPort)
-    {
-        if (Acquire() is not { } socket)
-            return 0;
-        Libc.Mmsghdr* messages = stackalloc Libc.Mmsghdr[BatchLength];
-        Libc.Iovec* vectors = stackalloc Libc.Iovec[BatchLength];
-        Libc.SockaddrIn6* names = stackalloc Libc.SockaddrIn6[BatchLength];
-        byte* controls = stackalloc byte[BatchLength * ControlLength];
-        int total = 0;
-        int errors = 0;
-        while (total < buffers.Length)
-        {
-            ReadOnlySpan<PacketBuffer> batch = buffers.Slice(total, Math.Min(BatchLength, buffers.Length - total));
-            for (int i = 0; i < batch.Length; i++)
-            {
-                vectors[i] = new() { Base = batch[i].Address + PacketBuffer.Headroom, Length = PacketBuffer.MaximumLength };
-                messages[i] = Message(names + i, (uint)sizeof(Libc.SockaddrIn6), vectors + i, controls + i * ControlLength, ControlLength);
-            }
-            int received = Libc.recvmmsg(socket.Number, messages, (uint)batch.Length, Libc.MSG_DONTWAIT, null);
-            if (received < 0)
-            {
-                // Anything but EAGAIN is an error of an earlier datagram, or a signal: what is queued behind it is to be had all the same.
-                if (Marshal.GetLastPInvokeError() == Errno.EAGAIN || ++errors > PatienceWithErrors)
-                    break;
-                continue;
-            }
-            for (int i = 0; i < received; i++)
-                Unpack(batch[i], messages + i, localPort);
-            total += received;
-            if (received < batch.Length)
-                break;
-        }
-        socket.Release();
-        return total;
-    }
-
-    /// <summary>Sends those datagrams of at most <see cref="BatchLength"/> whose destination is of this family.</summary>
-    /// <returns>How many the kernel took.</returns>
-    [SkipLocalsInit]
-    public int Send(ReadOnlySpan<PacketBuffer> buffers)
-    {
-        Libc.Mmsghdr* messages = stackalloc Libc.Mmsghdr[BatchLength];
-        Libc.Iovec* vectors = stackalloc Libc.Iovec[BatchLength];
-        Libc.SockaddrIn6* names = stackalloc Libc.SockaddrIn6[BatchLength];
-        byte* controls = stackalloc byte[BatchLength * ControlLength];
-        byte* indexes = stackalloc byte[BatchLength];
-        int count = 0;
-        for (int i = 0; i < buffers.Length; i++)
-        {
-            PacketBuffer buffer = buffers[i];
-            if (buffer.Destination.Address.Size != _addressLength)
-                continue;
-            uint nameLength = SocketAddress.Write(buffer.Destination, (byte*)(names + count));
-            byte* control = controls + count * ControlLength;
-            vectors[count] = new() { Base = buffer.Address + buffer.Offset, Length = (nuint)buffer.Length };
-            messages[count] = Message(names + count, nameLength, vectors + count, control, WriteControl(buffer, control));
-            indexes[count++] = (byte)i;
-        }
-        if (count == 0)
-            return 0;
-        if (Acquire() is not { } socket)
-        {
-            counters.CountClosed(count);
-            return 0;
-        }
-
-        int taken = 0;
-        int next = 0;
-        while (next < count)
-        {
-            int sent = Libc.sendmmsg(socket.Number, messages + next, (uint)(count - next), Libc.MSG_DONTWAIT);
-            if (sent > 0)
-            {
-                taken += sent;
-                next += sent;
-                continue;
-            }
-            // The first of the rest failed, the others have not been tried.
-            int error = Marshal.GetLastPInvokeError();
-            PacketBuffer failed = buffers[indexes[next]];
-            if (error == Errno.EINTR)
-                continue;
-            if (!failed.Source.IsNone && MayBeTheSource(error))
-            {
-                failed.Source = default;
-                byte* control = controls + next * ControlLength;
-                messages[next].Header.ControlLength = WriteControl(failed, control);
-                continue;
-            }
-            if (error == Errno.EAGAIN)
-            {
-                // The socket's queue is full: the rest would meet the same.
-                counters.CountLost(error, count - next);
-                break;
-            }
-            counters.CountLost(error, 1);
-            next++;
-        }
-        socket.Release();
-        return taken;
-    }
-
     private static Libc.Mmsghdr Message(void* name, uint nameLength, Libc.Iovec* vector, byte* control, nuint controlLength) => new()
     {
         Header = new()
@@ -218,9 +118,6 @@ internal sealed unsafe class UdpSocket(bool ipv6, Epoll epoll, UdpCounters count
         },
     };
 
-    private static bool MayBeTheSource(int error) => error
-        is Errno.EINVAL or Errno.ENETUNREACH or Errno.EADDRNOTAVAIL or Errno.EHOSTUNREACH or Errno.ENODEV or Errno.ENXIO or Errno.ENETDOWN;
-
     private static void Set(int socket, int level, int option, int value, string name) =>
         Descriptor.Check(Libc.setsockopt(socket, level, option, &value, sizeof(int)), "set", $"{name} of UDP socket");
 
@@ -230,6 +127,20 @@ internal sealed unsafe class UdpSocket(bool ipv6, Epoll epoll, UdpCounters count
         int bytes = QueueBytes;
         if (Libc.setsockopt(socket, Libc.SOL_SOCKET, forced, &bytes, sizeof(int)) < 0)
             _ = Libc.setsockopt(socket, Libc.SOL_SOCKET, bounded, &bytes, sizeof(int));
+    }
+
+    /// <summary>
+    /// Finds out what this kernel has. It must be known before anything is sent: a kernel without <c>UDP_SEGMENT</c> does not refuse a
+    /// control message that it does not know, but sends a run as one long datagram.
+    /// </summary>
+    private static UdpOffloads SetOffloads(int socket)
+    {
+        int value;
+        uint length = sizeof(int);
+        bool hasSegmentation = Libc.getsockopt(socket, Libc.SOL_UDP, Libc.UDP_SEGMENT, &value, &length) >= 0;
+        value = 1;
+        bool hasCoalescing = Libc.setsockopt(socket, Libc.SOL_UDP, Libc.UDP_GRO, &value, sizeof(int)) >= 0;
+        return (hasSegmentation ? UdpOffloads.Segmentation : 0) | (hasCoalescing ? UdpOffloads.Coalescing : 0);
     }
 
     /// <summary>The socket of now, which stays open until it is released; null where there is none.</summary>
@@ -265,63 +176,6 @@ internal sealed unsafe class UdpSocket(bool ipv6, Epoll epoll, UdpCounters count
         SetQueue(socket, Libc.SO_SNDBUFFORCE, Libc.SO_SNDBUF);
         if (mark != 0)
             Set(socket, Libc.SOL_SOCKET, Libc.SO_MARK, (int)mark, "SO_MARK");
-    }
-
-    private void Unpack(PacketBuffer buffer, Libc.Mmsghdr* message, ushort localPort)
-    {
-        buffer.Reset();
-        if ((message->Header.Flags & Libc.MSG_TRUNC) != 0)
-        {
-            counters.CountTruncated();
-            return;
-        }
-        buffer.Length = (int)message->Length;
-        buffer.Source = SocketAddress.Read((byte*)message->Header.Name);
-        var control = new ControlReader((byte*)message->Header.Control, message->Header.ControlLength);
-        while (control.MoveNext())
-        {
-            switch (control.Kind)
-            {
-                case (Libc.IPPROTO_IP, Libc.IP_PKTINFO):
-                    var ipv4 = MemoryMarshal.Read<Libc.InPktinfo>(control.Value);
-                    IpAddress local4 = IpAddress.FromBytes(new ReadOnlySpan<byte>(&ipv4.LocalAddress, 4));
-                    buffer.Destination = new Endpoint(local4, localPort, (uint)ipv4.InterfaceIndex);
-                    break;
-                case (Libc.IPPROTO_IPV6, Libc.IPV6_PKTINFO):
-                    var ipv6 = MemoryMarshal.Read<Libc.In6Pktinfo>(control.Value);
-                    IpAddress local6 = IpAddress.FromBytes(new ReadOnlySpan<byte>(ipv6.Address, 16));
-                    buffer.Destination = new Endpoint(local6, localPort, ipv6.InterfaceIndex);
-                    break;
-                case (Libc.IPPROTO_IP, Libc.IP_TOS): // one byte
-                    buffer.Ecn = (byte)(control.Value[0] & 3);
-                    break;
-                case (Libc.IPPROTO_IPV6, Libc.IPV6_TCLASS): // an int
-                    buffer.Ecn = (byte)(MemoryMarshal.Read<int>(control.Value) & 3);
-                    break;
-            }
-        }
-    }
-
-    private nuint WriteControl(PacketBuffer buffer, byte* memory)
-    {
-        var control = new ControlWriter(memory);
-        if (buffer.Source.Address.Size == _addressLength)
-        {
-            if (ipv6)
-            {
-                Libc.In6Pktinfo* info = control.Append<Libc.In6Pktinfo>(Libc.IPPROTO_IPV6, Libc.IPV6_PKTINFO);
-                *info = new() { InterfaceIndex = buffer.Source.ScopeId };
-                buffer.Source.Address.CopyTo(new Span<byte>(info->Address, 16));
-            }
-            else
-            {
-                Libc.InPktinfo* info = control.Append<Libc.InPktinfo>(Libc.IPPROTO_IP, Libc.IP_PKTINFO);
-                *info = new() { InterfaceIndex = (int)buffer.Source.ScopeId };
-                buffer.Source.Address.CopyTo(new Span<byte>(&info->LocalAddress, 4));
-            }
-        }
-        if (buffer.Ecn != 0)
-            *control.Append<int>(ipv6 ? Libc.IPPROTO_IPV6 : Libc.IPPROTO_IP, ipv6 ? Libc.IPV6_TCLASS : Libc.IP_TOS) = buffer.Ecn & 3;
-        return control.Length;
+        _offloads = withOffloads ? SetOffloads(socket) : UdpOffloads.None;
     }
 }

@@ -74,6 +74,7 @@ internal static class WgDevice
         Add("TunWriteDown", losses.Down);
         Add("TunWriteQueueFull", losses.QueueFull);
         Add("TunWriteRefused", losses.Refused);
+        Add("TunReadMalformed", losses.Malformed);
         return status;
 
         void Add(string name, long value) => status.Gauges.Add(new NamedCount(name, value));

@@ -19,6 +19,21 @@ internal static class Batch
         return buffer;
     }
 
+    /// <summary>A run of datagrams with numbers that follow each other, each as <see cref="Datagram"/> makes it.</summary>
+    /// <param name="destination">Where to.</param>
+    /// <param name="first">The first one's number.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="size">Bytes of each.</param>
+    /// <param name="last">Bytes of the last one; 0 where it is as long as the others.</param>
+    public static PacketBuffer Run(Endpoint destination, int first, int count, ushort size, int last = 0)
+    {
+        last = last == 0 ? size : last;
+        var buffer = new PacketBuffer { Length = (count - 1) * size + last, GsoSize = size, Destination = destination };
+        for (int i = 0; i < count; i++)
+            Datagram(default, first + i, i == count - 1 ? last : size).Packet.CopyTo(buffer.Packet[(i * size)..]);
+        return buffer;
+    }
+
     /// <summary>An IP packet of UDP, or of ICMP(v6) echo request, with all checksums.</summary>
     public static PacketBuffer IpPacket(byte protocol, Endpoint from, Endpoint to, int payloadLength)
     {
@@ -62,6 +77,25 @@ internal static class Batch
         int field = protocol == Udp ? 6 : 2;
         BinaryPrimitives.WriteUInt16BigEndian(transport[field..], Checksum(sum, transport));
         return buffer;
+    }
+
+    /// <summary>A packet whose checksum was left to whoever reads it, completed: the field holds the pseudo-header's sum so far.</summary>
+    public static byte[] Completed(Received packet)
+    {
+        (int start, int offset) = packet.Checksum!.Value;
+        byte[] bytes = [.. packet.Bytes];
+        BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(start + offset), Checksum(0, bytes.AsSpan(start)));
+        return bytes;
+    }
+
+    /// <summary>Whether an IP packet's transport checksum, pseudo-header included, is right.</summary>
+    public static bool HasRightChecksum(ReadOnlySpan<byte> packet)
+    {
+        bool ipv4 = packet[0] >> 4 == 4;
+        (int header, int addresses, int size) = ipv4 ? (20, 12, 4) : (40, 8, 16);
+        IpAddress from = IpAddress.FromBytes(packet.Slice(addresses, size)), to = IpAddress.FromBytes(packet.Slice(addresses + size, size));
+        ReadOnlySpan<byte> transport = packet[header..];
+        return Checksum(PseudoHeaderSum(ipv4 ? packet[9] : packet[6], from, to, transport.Length), transport) == 0;
     }
 
     public const byte Icmp = 1;

@@ -1,6 +1,7 @@
 using Kedge.Demo;
 using Kedge.Linux;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Offload;
 
 namespace Kedge.SystemTests.Linux;
 
@@ -8,6 +9,23 @@ namespace Kedge.SystemTests.Linux;
 internal sealed record Received(byte[] Bytes, Endpoint Source, Endpoint Destination, byte Ecn)
 {
     public int Number => BitConverter.ToInt32(Bytes);
+
+    public GsoType GsoType { get; init; }
+
+    public ushort GsoSize { get; init; }
+
+    /// <summary>Where the checksum starts and where it is to be put, where it has to be completed; else null.</summary>
+    public (int Start, int Offset)? Checksum { get; init; }
+
+    public static Received From(PacketBuffer buffer) => new(buffer.Packet.ToArray(), buffer.Source, buffer.Destination, buffer.Ecn)
+    {
+        GsoType = buffer.GsoType,
+        GsoSize = buffer.GsoSize,
+        Checksum = buffer.NeedsChecksum ? (buffer.ChecksumStart, buffer.ChecksumOffset) : null,
+    };
+
+    /// <summary>The datagrams of a run, or the one that this is.</summary>
+    public IEnumerable<byte[]> Datagrams() => GsoSize == 0 ? [Bytes] : Bytes.Chunk(GsoSize);
 }
 
 /// <summary>A thread that does what a packet thread does, wait and read, and keeps everything it gets.</summary>
@@ -27,6 +45,11 @@ internal sealed class Receiver : IDisposable
     }
 
     public Receiver(IPacketDevice device) : this(device.WaitReadable, buffers => device.Read(buffers), device.Wake)
+    {
+    }
+
+    /// <summary>Writes what it reads to another device, as a wire between the two would.</summary>
+    public Receiver(IPacketDevice device, IPacketDevice to) : this(device.WaitReadable, buffers => Carry(device, to, buffers), device.Wake)
     {
     }
 
@@ -76,6 +99,13 @@ internal sealed class Receiver : IDisposable
         Assert.True(_thread.Join(Patience), "The thread does not wake up.");
     }
 
+    private static int Carry(IPacketDevice from, IPacketDevice to, PacketBuffer[] buffers)
+    {
+        int count = from.Read(buffers);
+        to.Write(buffers.AsSpan(0, count));
+        return count;
+    }
+
     private void Run(Action wait, Func<PacketBuffer[], int> read)
     {
         var buffers = Batch.Of(64);
@@ -89,7 +119,7 @@ internal sealed class Receiver : IDisposable
                 lock (_received)
                 {
                     for (int i = 0; i < count; i++)
-                        _received.Add(new(buffers[i].Packet.ToArray(), buffers[i].Source, buffers[i].Destination, buffers[i].Ecn));
+                        _received.Add(Received.From(buffers[i]));
                 }
             }
         }

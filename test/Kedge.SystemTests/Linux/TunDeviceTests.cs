@@ -209,7 +209,7 @@ public class TunDeviceTests : IDisposable
         Assert.Contains(tun.Name, failure.Message, StringComparison.Ordinal);
         Assert.Equal(Errno.EBADFD, Assert.Throws<LinuxException>(() => tun.Read(Batch.Of(1))).Errno);
         Assert.Equal(0, tun.Write([Ping()]));
-        Assert.Equal(new TunLosses(Down: 1, 0, 0), tun.Losses);
+        Assert.Equal(new TunLosses { Down = 1 }, tun.Losses);
     }
 
     [Fact]
@@ -221,7 +221,7 @@ public class TunDeviceTests : IDisposable
         int waits = receiver.Waits;
 
         Assert.Equal(0, tun.Write([Ping(), Ping()]));
-        Assert.Equal(new TunLosses(Down: 2, 0, 0), tun.Losses);
+        Assert.Equal(new TunLosses { Down = 2 }, tun.Losses);
         Assert.InRange(receiver.Waits, waits, waits + 2);
         _host.Ip("link", "set", tun.Name, "up");
         Assert.Equal(1, tun.Write([Ping()]));
@@ -239,7 +239,7 @@ public class TunDeviceTests : IDisposable
 
         Assert.Equal(2, tun.Write([Ping(), junk, new PacketBuffer(), Ping()]));
 
-        Assert.Equal(new TunLosses(0, 0, Refused: 2), tun.Losses);
+        Assert.Equal(new TunLosses { Refused = 2 }, tun.Losses);
     }
 
     [Fact]

@@ -4,7 +4,9 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Tests.Dataplane;
 
 /// <summary>The in-memory twin of a UDP port: what it sends arrives at the socket that it is connected to.</summary>
-internal sealed class MemoryDatagramSocket(Endpoint address) : IDatagramSocket
+/// <param name="address">Where this socket is.</param>
+/// <param name="receivesRuns">Whether a run arrives as one; else it arrives as its datagrams.</param>
+internal sealed class MemoryDatagramSocket(Endpoint address, bool receivesRuns = false) : IDatagramSocket
 {
     private readonly PacketRing _received = new(256);
     private bool _isOpen;
@@ -36,7 +38,7 @@ internal sealed class MemoryDatagramSocket(Endpoint address) : IDatagramSocket
                 continue;
             (Endpoint source, Endpoint destination) = (buffer.Source, buffer.Destination);
             (buffer.Source, buffer.Destination) = (address, Peer.Address);
-            sent += Peer._received.TryAdd(buffer) ? 1 : 0;
+            sent += Peer.Add(buffer);
             (buffer.Source, buffer.Destination) = (source, destination);
         }
         return sent;
@@ -50,4 +52,18 @@ internal sealed class MemoryDatagramSocket(Endpoint address) : IDatagramSocket
     public void Wake() => _received.Wake();
 
     public void Dispose() => _received.Dispose();
+
+    /// <summary>Receives a datagram or a run, as the sender has it, and returns how many datagrams there was room for.</summary>
+    private int Add(PacketBuffer buffer)
+    {
+        if (buffer.GsoSize == 0 || buffer.Length <= buffer.GsoSize)
+            return _received.TryAdd(buffer, 0, buffer.Length, gsoSize: 0) ? 1 : 0;
+        int datagrams = (buffer.Length + buffer.GsoSize - 1) / buffer.GsoSize;
+        if (receivesRuns)
+            return _received.TryAdd(buffer) ? datagrams : 0;
+        int added = 0;
+        for (int start = 0; start < buffer.Length; start += buffer.GsoSize)
+            added += _received.TryAdd(buffer, start, Math.Min(buffer.GsoSize, buffer.Length - start), gsoSize: 0) ? 1 : 0;
+        return added;
+    }
 }

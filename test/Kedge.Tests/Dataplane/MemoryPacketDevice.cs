@@ -1,9 +1,12 @@
 using Kedge.Linux;
+using Kedge.Linux.Tun;
+using Kedge.Protocol.Offload;
 
 namespace Kedge.Tests.Dataplane;
 
 /// <summary>The in-memory twin of a TUN interface: the test is the kernel behind it.</summary>
-internal sealed class MemoryPacketDevice : IPacketDevice
+/// <param name="offloads">What the test, as the kernel, takes and gives.</param>
+internal sealed class MemoryPacketDevice(TunOffloads offloads = TunOffloads.None) : IPacketDevice
 {
     private const int Capacity = 256;
 
@@ -13,6 +16,8 @@ internal sealed class MemoryPacketDevice : IPacketDevice
     public string Name => "memory";
 
     public int Mtu => 1420;
+
+    public TunOffloads Offloads => offloads;
 
     /// <summary>Routes a packet to the interface.</summary>
     public void Inject(PacketBuffer packet) => Assert.True(_toRead.TryAdd(packet));
@@ -26,7 +31,7 @@ internal sealed class MemoryPacketDevice : IPacketDevice
     {
         int written = 0;
         foreach (PacketBuffer buffer in buffers)
-            written += _written.TryAdd(buffer) ? 1 : 0;
+            written += IsTaken(buffer) && _written.TryAdd(buffer) ? 1 : 0;
         return written;
     }
 
@@ -39,4 +44,11 @@ internal sealed class MemoryPacketDevice : IPacketDevice
         _toRead.Dispose();
         _written.Dispose();
     }
+
+    private bool IsTaken(PacketBuffer buffer) => buffer.GsoType switch
+    {
+        GsoType.None => !buffer.NeedsChecksum || offloads != TunOffloads.None,
+        GsoType.Udp => offloads.HasFlag(TunOffloads.Udp),
+        _ => offloads.HasFlag(TunOffloads.Tcp),
+    };
 }

@@ -21,13 +21,16 @@ internal sealed class PacketRing(int capacity) : IDisposable
     }
 
     /// <summary>Copies a packet in; false when the ring is full.</summary>
-    public bool TryAdd(PacketBuffer packet)
+    public bool TryAdd(PacketBuffer packet) => TryAdd(packet, 0, packet.Length, packet.GsoSize);
+
+    /// <summary>Copies a part of a packet in, with all that belongs to the packet but its segments' size; false when the ring is full.</summary>
+    public bool TryAdd(PacketBuffer packet, int start, int length, ushort gsoSize)
     {
         lock (_lock)
         {
             if (_count == capacity)
                 return false;
-            Copy(packet, _slots[(_first + _count++) % capacity]);
+            Copy(packet, start, length, gsoSize, _slots[(_first + _count++) % capacity]);
             _readable.Set();
             return true;
         }
@@ -40,7 +43,7 @@ internal sealed class PacketRing(int capacity) : IDisposable
         {
             int taken = 0;
             for (; taken < buffers.Length && _count > 0; taken++, _count--, _first = (_first + 1) % capacity)
-                Copy(_slots[_first], buffers[taken]);
+                Copy(_slots[_first], 0, _slots[_first].Length, _slots[_first].GsoSize, buffers[taken]);
             if (_count == 0)
                 _readable.Reset();
             return taken;
@@ -53,11 +56,13 @@ internal sealed class PacketRing(int capacity) : IDisposable
 
     public void Dispose() => _readable.Dispose();
 
-    private static void Copy(PacketBuffer from, PacketBuffer to)
+    private static void Copy(PacketBuffer from, int start, int length, ushort gsoSize, PacketBuffer to)
     {
         to.Reset();
-        to.Length = from.Length;
-        from.Packet.CopyTo(to.Packet);
+        to.Length = length;
+        from.Packet.Slice(start, length).CopyTo(to.Packet);
         (to.Ecn, to.Source, to.Destination) = (from.Ecn, from.Source, from.Destination);
+        (to.GsoType, to.GsoSize) = (from.GsoType, gsoSize);
+        (to.NeedsChecksum, to.ChecksumStart, to.ChecksumOffset) = (from.NeedsChecksum, from.ChecksumStart, from.ChecksumOffset);
     }
 }

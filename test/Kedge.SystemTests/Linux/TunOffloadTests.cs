@@ -1,0 +1,383 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+using Kedge.Demo;
+using Kedge.Linux;
+using Kedge.Linux.Tun;
+using Kedge.Linux.Udp;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Offload;
+
+namespace Kedge.SystemTests.Linux;
+
+/// <summary>
+/// Two hosts, a with 10.9.0.1 and fd09::1, b with 10.9.0.2 and fd09::2, each on a TUN. A test is the wire between the two: it writes to one
+/// what it reads from the other.
+/// </summary>
+public class TunOffloadTests : IDisposable
+{
+    private const int Mtu = TunDevice.DefaultMtu;
+
+    private readonly Topology _net = Topology.Create();
+    private readonly Host _a;
+    private readonly Host _b;
+
+    public TunOffloadTests()
+    {
+        _a = _net.AddHost("a");
+        _b = _net.AddHost("b");
+    }
+
+    public static TheoryData<string, string> Ends => new()
+    {
+        { "10.9.0.1", "10.9.0.2" },
+        { "fd09::1", "fd09::2" },
+    };
+
+    public void Dispose()
+    {
+        _net.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    [Theory]
+    [MemberData(nameof(Ends))]
+    public void A_tcp_stream_crosses_in_packets_that_stand_for_several(string from, string to)
+    {
+        using TunDevice a = Up(_a, "1"), b = Up(_b, "2");
+        using Receiver out_ = new(a, b), back = new(b, a);
+
+        SendStream(from, to);
+
+        bool ipv4 = IPAddress.Parse(from).AddressFamily == AddressFamily.InterNetwork;
+        Received[] several = [.. out_.All.Where(packet => packet.GsoType != GsoType.None)];
+        Assert.NotEmpty(several);
+        int header = ipv4 ? 20 : 40;
+        Assert.All(several, packet =>
+        {
+            Assert.Equal(ipv4 ? GsoType.TcpV4 : GsoType.TcpV6, packet.GsoType);
+            Assert.Equal((header, 16), packet.Checksum);
+            int headers = header + (packet.Bytes[header + 12] >> 4) * 4;
+            Assert.Equal(Mtu - headers, packet.GsoSize);
+            Assert.InRange(packet.Bytes.Length - headers, packet.GsoSize, 45 * packet.GsoSize);
+        });
+        Assert.Contains(several, packet => packet.Bytes.Length > 20 * Mtu);
+        Assert.Equal(default, a.Losses);
+        Assert.Equal(default, b.Losses);
+    }
+
+    [Theory]
+    [MemberData(nameof(Ends))]
+    public void Without_offloads_a_tcp_stream_crosses_in_packets_that_are_complete(string from, string to)
+    {
+        using TunDevice a = Up(_a, "1", withOffloads: false), b = Up(_b, "2", withOffloads: false);
+        using Receiver out_ = new(a, b), back = new(b, a);
+
+        SendStream(from, to);
+
+        Assert.Equal(TunOffloads.None, a.Offloads);
+        Assert.Equal(1, a.MaximumSegments);
+        Assert.All(out_.All, packet =>
+        {
+            Assert.Equal((GsoType.None, 0, null), (packet.GsoType, packet.GsoSize, packet.Checksum));
+            Assert.InRange(packet.Bytes.Length, 20, Mtu);
+        });
+    }
+
+    [Theory]
+    [MemberData(nameof(Ends))]
+    public void A_run_of_datagrams_is_read_and_written_as_one_packet(string from, string to)
+    {
+        const int Count = 20;
+        using TunDevice a = Up(_a, "1"), b = Up(_b, "2");
+        using UdpPort sender = Opened(_a, withOffloads: true), single = Opened(_b), joined = Opened(_b, withOffloads: true);
+        using Receiver wire = new(a, b), atSingle = new(single), atJoined = new(joined);
+
+        Assert.Equal(Count, sender.Send([Batch.Run(At(to, single), 0, Count, 1000, last: 10)]));
+        Assert.Equal(Count, sender.Send([Batch.Run(At(to, joined), 0, Count, 1000, last: 10)]));
+
+        Received[] got = atSingle.Take(Count);
+        Assert.Equal(Enumerable.Range(0, Count), got.Select(one => one.Number));
+        Assert.All(got, one => Assert.Equal(Batch.Datagram(default, one.Number, one.Number == Count - 1 ? 10 : 1000).Packet.ToArray(), one.Bytes));
+        Assert.All(got, one => Assert.Equal(At(from, sender), one.Source));
+        Received run = Assert.Single(atJoined.Take(1));
+        Assert.Equal(1000, run.GsoSize);
+        Assert.Equal(Batch.Run(default, 0, Count, 1000, last: 10).Packet.ToArray(), run.Bytes);
+        int header = IpAddress.Parse(from).IsIPv4 ? 20 : 40;
+        Received[] packets = [.. wire.All.Where(packet => packet.GsoType != GsoType.None)];
+        Assert.Equal(2, packets.Length);
+        Assert.All(packets, packet => Assert.Equal((GsoType.Udp, 1000), (packet.GsoType, packet.GsoSize)));
+        Assert.All(packets, packet => Assert.Equal((header, 6), packet.Checksum));
+        Assert.All(packets, packet => Assert.Equal(header + 8 + (Count - 1) * 1000 + 10, packet.Bytes.Length));
+    }
+
+    [Theory]
+    [MemberData(nameof(Ends))]
+    public void A_single_packet_is_read_with_a_checksum_that_is_to_be_completed(string from, string to)
+    {
+        using TunDevice a = Up(_a, "1");
+        using UdpPort sender = Opened(_a);
+        using var wire = new Receiver(a);
+
+        Assert.Equal(1, sender.Send([Batch.Datagram(new(IpAddress.Parse(to), 9), 1, length: 101)]));
+
+        int header = IpAddress.Parse(from).IsIPv4 ? 20 : 40;
+        Received packet = wire.TakeFirst(one => one.Bytes.Length == header + 8 + 101);
+        Assert.Equal((GsoType.None, 0), (packet.GsoType, packet.GsoSize));
+        Assert.Equal((header, 6), packet.Checksum);
+        Assert.False(Batch.HasRightChecksum(packet.Bytes));
+        Assert.True(Batch.HasRightChecksum(Batch.Completed(packet)));
+        Assert.Equal(Batch.Datagram(default, 1, 101).Packet.ToArray(), packet.Bytes[(header + 8)..]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Ends))]
+    public void A_single_packet_is_written_with_a_checksum_that_the_kernel_takes_for_granted(string to, string from)
+    {
+        using TunDevice a = Up(_a, "1");
+        using UdpPort port = Opened(_a);
+        using var receiver = new Receiver(port);
+        PacketBuffer[] packets = [.. Enumerable.Range(0, 3).Select(_ => Batch.IpPacket(Batch.Udp, new(IpAddress.Parse(from), 9), At(to, port), 50))];
+        int header = IpAddress.Parse(from).IsIPv4 ? 20 : 40;
+        for (int i = 0; i < packets.Length; i++)
+        {
+            packets[i].Packet[^1] = (byte)i; // Its checksum is wrong from now on, but for the first one's.
+            (packets[i].NeedsChecksum, packets[i].ChecksumStart, packets[i].ChecksumOffset) = (i == 2, (ushort)header, 6);
+        }
+
+        Assert.Equal(3, a.Write(packets));
+
+        Assert.Equal([0, 2], receiver.Take(2).Select(got => got.Bytes[^1]));
+    }
+
+    [Fact]
+    public void A_device_has_no_offload_that_it_was_not_asked_for()
+    {
+        using TunDevice a = Up(_a, "1", withOffloads: false);
+        PacketBuffer several = Ping(), unfinished = Ping();
+        (several.GsoType, several.GsoSize) = (GsoType.TcpV4, 100);
+        unfinished.NeedsChecksum = true;
+
+        Assert.Equal(1, a.Write([several, Ping(), unfinished]));
+
+        Assert.Equal(new TunLosses { Refused = 2 }, a.Losses);
+    }
+
+    [Fact]
+    public void What_the_kernel_refuses_is_counted_and_holds_up_nothing()
+    {
+        using TunDevice a = Up(_a, "1");
+        PacketBuffer noSize = Ping(), behind = Ping();
+        (noSize.GsoType, noSize.NeedsChecksum, noSize.ChecksumStart, noSize.ChecksumOffset) = (GsoType.TcpV4, true, 20, 16);
+        (behind.NeedsChecksum, behind.ChecksumStart) = (true, 5000);
+
+        Assert.Equal(2, a.Write([Ping(), noSize, behind, Ping()]));
+
+        Assert.Equal(new TunLosses { Refused = 2 }, a.Losses);
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void A_persistent_interface_is_adopted_whatever_it_was_left_with(bool hadOffloads, bool withOffloads)
+    {
+        string name = _net.NewInterfaceName();
+        _a.Namespace.Run(() => TunDevice.Create(name, Mtu, isPersistent: true, hadOffloads)).Dispose();
+
+        using TunDevice a = _a.Namespace.Run(() => TunDevice.Create(name, Mtu, isPersistent: true, withOffloads));
+        SetUp(_a, a, "1");
+
+        Assert.Equal(withOffloads ? TunOffloads.Tcp | TunOffloads.Udp : TunOffloads.None, a.Offloads);
+        AssertAnswers(a, withOffloads);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void An_interface_that_another_program_has_made_with_a_header_is_adopted(bool withOffloads)
+    {
+        string name = _net.NewInterfaceName();
+        _a.Ip("tuntap", "add", "dev", name, "mode", "tun", "vnet_hdr");
+
+        using TunDevice a = _a.Namespace.Run(() => TunDevice.Create(name, Mtu, isPersistent: false, withOffloads));
+        SetUp(_a, a, "1");
+
+        AssertAnswers(a, withOffloads);
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void A_descriptor_is_taken_over_with_the_header_that_it_has(bool hasHeader, bool withOffloads)
+    {
+        TunDevice giver = Up(_a, "1", withOffloads: hasHeader);
+        HandedOver.Add(giver);
+        int number = Assert.Single(Descriptors.Open(target => target == "/dev/net/tun"), one => Descriptors.Line(one, "iff") == giver.Name);
+
+        using TunDevice a = _a.Namespace.Run(() => TunDevice.FromDescriptor(number, withOffloads));
+
+        Assert.Equal(hasHeader && withOffloads ? TunOffloads.Tcp | TunOffloads.Udp : TunOffloads.None, a.Offloads);
+        AssertAnswers(a, a.Offloads != TunOffloads.None);
+    }
+
+    [Theory]
+    [InlineData(68, 128)]
+    [InlineData(1280, 49)]
+    [InlineData(1420, 45)]
+    [InlineData(9000, 7)]
+    [InlineData(65475, 1)]
+    [InlineData(65535, 1)]
+    public void Segments_are_limited_to_what_one_message_of_udp_takes(int mtu, int segments)
+    {
+        using TunDevice a = _a.Namespace.Run(() => TunDevice.Create(_net.NewInterfaceName(), mtu, withOffloads: true));
+
+        Assert.Equal(segments, a.MaximumSegments);
+        Assert.Equal(segments, GsoMaxSegments(_a, a.Name));
+    }
+
+    [Fact]
+    public void The_limit_of_segments_follows_the_mtu_from_any_thread()
+    {
+        using TunDevice a = Up(_a, "1");
+        _a.Ip("link", "set", a.Name, "mtu", "9000");
+
+        a.RecordMtu(9000); // This thread is not in the interface's namespace.
+
+        Assert.Equal((7, 7), (a.MaximumSegments, GsoMaxSegments(_a, a.Name)));
+    }
+
+    [Fact]
+    public void The_limit_of_segments_of_an_interface_out_of_sight_is_unknown()
+    {
+        using TunDevice a = Up(_a, "1");
+        _a.Ip("link", "set", a.Name, "netns", _b.Namespace.Name);
+
+        a.RecordMtu(9000);
+
+        Assert.Equal(9000, a.Mtu);
+        Assert.Equal(65535, a.MaximumSegments);
+        SetUp(_b, a, "1");
+        AssertAnswers(a, hasOffloads: true);
+    }
+
+    [Fact]
+    public void A_waiting_reader_is_woken_by_a_run_and_by_a_wake_up()
+    {
+        using TunDevice a = Up(_a, "1");
+        using UdpPort sender = Opened(_a, withOffloads: true);
+        a.Wake();
+        a.WaitReadable();
+        var waiting = new Thread(a.WaitReadable);
+        waiting.Start();
+        Assert.False(waiting.Join(TimeSpan.FromMilliseconds(50)));
+
+        sender.Send([Batch.Run(new(IpAddress.Parse("10.9.0.2"), 9), 0, 10, 1000)]);
+
+        Assert.True(waiting.Join(Receiver.Patience));
+        PacketBuffer[] buffers = Batch.Of(2);
+        Assert.Equal(1, a.Read(buffers));
+        Assert.Equal((GsoType.Udp, 10_028), (buffers[0].GsoType, buffers[0].Length));
+        Assert.Equal(0, a.Read(buffers));
+    }
+
+    [Fact]
+    public void Reading_and_writing_runs_allocates_nothing()
+    {
+        using TunDevice a = Up(_a, "1"), b = Up(_b, "2");
+        using UdpPort sender = Opened(_a, withOffloads: true), receiver = Opened(_b, withOffloads: true);
+        PacketBuffer[] run = [Batch.Run(At("10.9.0.2", receiver), 0, 20, 1000)], buffers = Batch.Of(4);
+        long before = 0;
+        for (int round = 0; round < 100; round++)
+        {
+            if (round == 50)
+                before = GC.GetAllocatedBytesForCurrentThread();
+            sender.Send(run);
+            a.WaitReadable();
+            int count = a.Read(buffers);
+            buffers[count].Reset(); // A loss is no reason to allocate.
+            if (count != 1 || b.Write(buffers.AsSpan(0, 2)) != 1)
+                Assert.Fail("Not all was written.");
+            receiver.WaitReadable();
+            if (receiver.Receive(buffers) != 1)
+                Assert.Fail("Not all was received.");
+        }
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    /// <summary>Devices whose descriptor has a new owner: never disposed of and never collected, for either would close it.</summary>
+    private static readonly List<TunDevice> HandedOver = [];
+
+    /// <summary>Sends megabytes from a to b and checks that they arrive as they were.</summary>
+    private void SendStream(string from, string to)
+    {
+        byte[] sent = new byte[4 << 20], got = new byte[sent.Length];
+        new Random(1).NextBytes(sent);
+        using TcpListener listener = _b.Namespace.Run(() => new TcpListener(IPAddress.Parse(to), 0));
+        listener.Start();
+        using TcpClient client = _a.Namespace.Run(() => new TcpClient(new IPEndPoint(IPAddress.Parse(from), 0)));
+        client.Connect((IPEndPoint)listener.LocalEndpoint);
+        using TcpClient server = listener.AcceptTcpClient();
+        var writing = new Thread(() => client.GetStream().Write(sent));
+        writing.Start();
+        server.ReceiveTimeout = (int)Receiver.Patience.TotalMilliseconds;
+        server.GetStream().ReadExactly(got);
+        Assert.True(writing.Join(Receiver.Patience));
+        Assert.True(sent.AsSpan().SequenceEqual(got), "What arrives is not what was sent.");
+    }
+
+    /// <summary>Checks that packets pass both ways with the framing that there should be: the host answers a ping with the same bytes.</summary>
+    private static void AssertAnswers(TunDevice tun, bool hasOffloads)
+    {
+        Assert.Equal(hasOffloads, tun.Offloads != TunOffloads.None);
+        using var receiver = new Receiver(tun);
+        Received? answer = null;
+        // Its carrier comes back a moment after the attachment; until then the kernel drops what it would send.
+        Wait.Until(
+            () => tun.Write([Ping()]) == 1 && (answer = receiver.All.FirstOrDefault(got => got.Bytes.Length == Ping().Length)) is not null,
+            Receiver.Patience,
+            "an answer");
+        Assert.Equal(0, answer!.Bytes[20]);
+        Assert.Equal(Ping().Packet[24..].ToArray(), answer.Bytes[24..]);
+        Assert.Equal(0, tun.Losses.Malformed);
+    }
+
+    private static PacketBuffer Ping()
+    {
+        var from = new Endpoint(IpAddress.Parse("10.9.0.2"), 0);
+        PacketBuffer ping = Batch.IpPacket(Batch.Icmp, from, new(IpAddress.Parse("10.9.0.1"), 0), payloadLength: 56);
+        return ping;
+    }
+
+    private static int GsoMaxSegments(Host host, string name)
+    {
+        string text = host.Ip("-details", "link", "show", "dev", name).Output;
+        return int.Parse(Regex.Match(text, "gso_max_segs ([0-9]+)").Groups[1].Value, CultureInfo.InvariantCulture);
+    }
+
+    private static UdpPort Opened(Host host, bool withOffloads = false) => host.Namespace.Run(() =>
+    {
+        var port = new UdpPort(withOffloads);
+        port.Open(0);
+        return port;
+    });
+
+    private static Endpoint At(string address, UdpPort port) => new(IpAddress.Parse(address), (ushort)port.Port);
+
+    private static void SetUp(Host host, TunDevice tun, string number)
+    {
+        host.AddAddress(tun.Name, $"10.9.0.{number}/24");
+        host.AddAddress(tun.Name, $"fd09::{number}/64");
+        host.Ip("link", "set", tun.Name, "up");
+    }
+
+    private TunDevice Up(Host host, string number, bool withOffloads = true)
+    {
+        TunDevice tun = host.Namespace.Run(() => TunDevice.Create(_net.NewInterfaceName(), Mtu, isPersistent: false, withOffloads));
+        SetUp(host, tun, number);
+        return tun;
+    }
+}
