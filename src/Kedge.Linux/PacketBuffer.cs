@@ -57,6 +57,21 @@ public sealed class PacketBuffer
     /// <summary>Whether the transport checksum holds only the pseudo-header's sum so far.</summary>
     public bool NeedsChecksum { get; set; }
 
+    /// <summary>The five before, as the code that cuts and joins packets takes and gives them.</summary>
+    public VnetHeader Vnet
+    {
+        get => new()
+        {
+            GsoType = GsoType,
+            GsoSize = GsoSize,
+            NeedsChecksum = NeedsChecksum,
+            ChecksumStart = ChecksumStart,
+            ChecksumOffset = ChecksumOffset,
+        };
+        set => (GsoType, GsoSize, NeedsChecksum, ChecksumStart, ChecksumOffset) =
+            (value.GsoType, value.GsoSize, value.NeedsChecksum, value.ChecksumStart, value.ChecksumOffset);
+    }
+
     /// <summary>The two ECN bits of the datagram's own IP header (RFC 3168), received or to be sent.</summary>
     public byte Ecn { get; set; }
 

@@ -16,9 +16,12 @@ namespace Kedge.Node.Dataplane;
 public sealed class InboundPath
 {
     /// <summary>How many datagrams or runs are received at most before their packets are written.</summary>
-    public const int BatchSize = 16;
+    public const int BatchSize = 32;
 
     private const int MostOpened = 128; // packets at once: as many as a long run has
+
+    // Then they are written before the next run is looked at, while they are in the processor's cache.
+    private const int WorthWriting = 64;
 
     private readonly WireGuardDevice _wireGuard;
     private readonly IPacketDevice _device;
@@ -33,6 +36,7 @@ public sealed class InboundPath
     private readonly PacketBuffer[] _writing = PacketBuffer.Allocate(1);
     private KeyPair? _session;
     private int _packetCount;
+    private int _openedCount;
 
     /// <summary>A path between a socket and a device, both owned by the caller.</summary>
     /// <param name="wireGuard">The state of the tunnels.</param>
@@ -51,7 +55,7 @@ public sealed class InboundPath
     {
         (_wireGuard, _device, _socket, _handshakes, _stun, _wakeHandshakes) = (wireGuard, device, socket, handshakes, stun, wakeHandshakes);
         if (device.Offloads.HasFlag(TunOffloads.Tcp))
-            _coalescer = new Coalescer(coalescesUdp: device.Offloads.HasFlag(TunOffloads.Udp));
+            _coalescer = new Coalescer(MostOpened + WorthWriting, coalescesUdp: device.Offloads.HasFlag(TunOffloads.Udp));
     }
 
     /// <summary>Carries one batch, without blocking.</summary>
@@ -74,9 +78,10 @@ public sealed class InboundPath
                 start += size;
             }
             while (start < end);
+            if (_packetCount + _openedCount >= WorthWriting)
+                OpenAndWrite(now);
         }
-        Open(now);
-        Write();
+        OpenAndWrite(now);
         return count;
     }
 
@@ -147,6 +152,12 @@ public sealed class InboundPath
             _wakeHandshakes();
     }
 
+    private void OpenAndWrite(Instant now)
+    {
+        Open(now);
+        Write();
+    }
+
     /// <summary>Opens in place what has been collected for one session.</summary>
     private void Open(Instant now)
     {
@@ -182,10 +193,12 @@ public sealed class InboundPath
             WriteFrom(buffer, packet.DestinationOffset, length);
             return;
         }
-        if (_coalescer.TryAdd(buffer.Array, packet.DestinationOffset, length))
-            return;
-        Write();
-        _coalescer.TryAdd(buffer.Array, packet.DestinationOffset, length);
+        if (!_coalescer.TryAdd(buffer.Array, packet.DestinationOffset, length))
+        {
+            Write();
+            _coalescer.TryAdd(buffer.Array, packet.DestinationOffset, length);
+        }
+        _openedCount++;
     }
 
     /// <summary>Writes what the coalescer has.</summary>
@@ -202,6 +215,7 @@ public sealed class InboundPath
                 WriteJoined(i, packet);
         }
         _coalescer.Clear();
+        _openedCount = 0;
     }
 
     /// <summary>Writes a packet from where it was opened: what is before it, its datagram's header, has done its duty.</summary>

@@ -24,13 +24,14 @@ public sealed class TunInterface : IDisposable
     /// <param name="mtu">Bytes of its longest packet.</param>
     /// <param name="isPersistent">Whether it is to stay when this process ends.</param>
     /// <param name="namespaceName">The network namespace that it is to be in, by its name; null for this process's.</param>
+    /// <param name="withOffloads">Whether to use the offloads that the kernel has, see <see cref="TunDevice.Offloads"/>.</param>
     /// <exception cref="UserError">It cannot be had.</exception>
-    public static TunInterface Open(string name, int mtu, bool isPersistent, string? namespaceName)
+    public static TunInterface Open(string name, int mtu, bool isPersistent, string? namespaceName, bool withOffloads)
     {
         if (namespaceName is null)
-            return OpenHere(name, mtu, isPersistent, $"ip link delete {name}");
+            return OpenHere(name, mtu, isPersistent, withOffloads, $"ip link delete {name}");
         NetworkNamespace inside = FindNamespace(namespaceName);
-        return inside.Run(() => OpenHere(name, mtu, isPersistent, $"ip -n {namespaceName} link delete {name}"));
+        return inside.Run(() => OpenHere(name, mtu, isPersistent, withOffloads, $"ip -n {namespaceName} link delete {name}"));
     }
 
     /// <inheritdoc/>
@@ -54,9 +55,9 @@ public sealed class TunInterface : IDisposable
         }
     }
 
-    private static TunInterface OpenHere(string name, int mtu, bool isPersistent, string commandToDelete)
+    private static TunInterface OpenHere(string name, int mtu, bool isPersistent, bool withOffloads, string commandToDelete)
     {
-        TunDevice device = Attach(name, mtu, isPersistent, commandToDelete);
+        TunDevice device = Attach(name, mtu, isPersistent, withOffloads, commandToDelete);
         try
         {
             return new TunInterface(device, new LinkMonitor(InterfaceName.ToIndex(device.Name)));
@@ -68,14 +69,14 @@ public sealed class TunInterface : IDisposable
         }
     }
 
-    private static TunDevice Attach(string name, int mtu, bool isPersistent, string commandToDelete)
+    private static TunDevice Attach(string name, int mtu, bool isPersistent, bool withOffloads, string commandToDelete)
     {
         try
         {
             using (RouteSocket kernel = RouteSocket.Open())
                 if (kernel.FindLink(name) is { } existing && WhyNotOurs(existing) is { } reason)
                     throw new UserError($"{name} {reason}. Choose another name, or delete what has it: {commandToDelete}");
-            return TunDevice.Create(name, mtu, isPersistent);
+            return TunDevice.Create(name, mtu, isPersistent, withOffloads);
         }
         catch (LinuxException e) when (e.Errno is Errno.EPERM or Errno.EACCES)
         {

@@ -21,6 +21,9 @@ internal sealed record WgSettings(string InterfaceName, int Mtu, string RuntimeD
     /// <summary>The network namespace that the interface is in; null for the process's own, where the UDP port always is.</summary>
     public string? NetworkNamespace { get; init; }
 
+    /// <summary>Which of the kernel's offloads to use.</summary>
+    public OffloadSetting Offload { get; init; } = new(Tun: true, Udp: true);
+
     /// <summary>The file with the private key; null where <c>wg</c> is to set it.</summary>
     public string? PrivateKeyFile { get; init; }
 }
@@ -74,6 +77,8 @@ internal sealed class WgCommand : Command
     private readonly Option<string> _stateDirectory = Setting.Text(
         "--state-dir", "DIRECTORY", "KEDGE_STATE_DIR", DefaultStateDirectory, "Where to keep what must survive a restart.");
 
+    private readonly Option<string> _offload = OffloadSetting.Option();
+
     private readonly Option<string> _logLevel = Setting.Choice(
         "--log-level", "KEDGE_LOG_LEVEL", LineLog.Levels, LineLog.DefaultLevel(), "How much to tell on standard error.");
 
@@ -94,7 +99,8 @@ internal sealed class WgCommand : Command
         });
         Arguments.Add(_interface);
         Option[] options =
-            [_foreground, _mtu, _persistent, _restore, _namespace, _privateKeyFile, _runtimeDirectory, _stateDirectory, _logLevel, _logFile];
+            [_foreground, _mtu, _persistent, _restore, _namespace, _privateKeyFile, _runtimeDirectory, _stateDirectory, _offload,
+             _logLevel, _logFile];
         foreach (Option option in options)
             Options.Add(option);
         SetAction(call =>
@@ -123,6 +129,7 @@ internal sealed class WgCommand : Command
             IsPersistent = call.GetValue(_persistent),
             Restores = call.GetValue(_restore),
             NetworkNamespace = call.GetValue(_namespace),
+            Offload = OffloadSetting.Parse(call.GetRequiredValue(_offload)),
             PrivateKeyFile = call.GetValue(_privateKeyFile) is { } path ? Path.GetFullPath(path) : null,
         };
         string logFile = call.GetRequiredValue(_logFile);

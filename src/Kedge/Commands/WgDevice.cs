@@ -31,8 +31,8 @@ internal static class WgDevice
         // The socket comes first, because it is the claim to the name; who connects now waits for the server.
         using UapiSocket socket = UapiSocket.Listen(settings.RuntimeDirectory, settings.InterfaceName);
         using TunInterface tun = TunInterface.Open(
-            settings.InterfaceName, settings.Mtu, settings.IsPersistent, settings.NetworkNamespace);
-        using var port = new UdpPort();
+            settings.InterfaceName, settings.Mtu, settings.IsPersistent, settings.NetworkNamespace, settings.Offload.Tun);
+        using var port = new UdpPort(settings.Offload.Udp);
         using var dataplane = new Dataplane(tun.Device, port, tun.Link, new TimestampFile(settings.StateDirectory), Timing.Default, log);
         NodeStateFile? file = settings.Restores ? new(new NodeFolder(settings.StateDirectory, settings.InterfaceName).Node) : null;
         string? keyFile = Restore(dataplane, settings, file, log);

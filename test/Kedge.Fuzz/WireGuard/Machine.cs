@@ -128,7 +128,7 @@ internal sealed class Machine : IDisposable
     {
         packet.CopyTo(_sending.AsSpan(TransportData.HeaderSize));
         _batch[0] = InPlace(_sending, packet.Length);
-        return peer.TrySeal(now, _batch) ? _sending[..(_batch[0].Length + TransportData.Overhead)] : null;
+        return peer.TrySeal(now, _batch, Device.Mtu) ? _sending[..(_batch[0].Length + TransportData.Overhead)] : null;
     }
 
     /// <summary>Seals the packet that has waited longest; null where none waits or there is no session.</summary>

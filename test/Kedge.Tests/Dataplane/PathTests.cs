@@ -12,16 +12,13 @@ namespace Kedge.Tests.Dataplane;
 /// <summary>The two packet paths and the handshake loop of two nodes, driven by hand on the test's thread.</summary>
 public sealed class PathTests : IDisposable
 {
-    private readonly End _a = new("192.0.2.1:1", "10.0.0.1");
-    private readonly End _b = new("192.0.2.2:2", "10.0.0.2");
+    private readonly PathEnd _a = new("192.0.2.1:1", "10.0.0.1");
+    private readonly PathEnd _b = new("192.0.2.2:2", "10.0.0.2");
     private readonly PacketBuffer[] _scratch = PacketBuffer.Allocate(64);
 
     public PathTests()
     {
-        _a.Socket.Peer = _b.Socket;
-        _b.Socket.Peer = _a.Socket;
-        _a.AddPeer(_b, knowsEndpoint: true);
-        _b.AddPeer(_a, knowsEndpoint: false);
+        PathEnd.Connect(_a, _b);
     }
 
     [Fact]
@@ -29,7 +26,7 @@ public sealed class PathTests : IDisposable
     {
         for (int i = 0; i < 100; i++)
             _a.Send(_b, sequence: i);
-        Settle();
+        PathEnd.Settle(_a, _b);
         Assert.Equal(Enumerable.Range(0, 100), _b.TakeSequences(_scratch));
         Assert.Equal(0, _a.Drops() + _b.Drops());
     }
@@ -38,7 +35,7 @@ public sealed class PathTests : IDisposable
     public void Carrying_packets_allocates_nothing()
     {
         _a.Send(_b, sequence: 0);
-        Settle();
+        PathEnd.Settle(_a, _b);
         Assert.Equal([0], _b.TakeSequences(_scratch));
         for (int i = 0; i < 200; i++)
             CarryBatch();
@@ -86,7 +83,7 @@ public sealed class PathTests : IDisposable
     public void What_is_dropped_is_counted_by_its_reason()
     {
         _a.Send(_b, sequence: 0);
-        Settle();
+        PathEnd.Settle(_a, _b);
         PacketBuffer junk = _scratch[0];
 
         _a.SendTo(IpAddress.Parse("10.9.9.9"), 0);
@@ -121,7 +118,7 @@ public sealed class PathTests : IDisposable
     public void The_ECN_bits_of_a_packet_are_on_its_datagram_too(byte inner, byte outer)
     {
         _a.Send(_b, sequence: 0);
-        Settle();
+        PathEnd.Settle(_a, _b);
         _a.SendTo(_b.Address, 1, inner);
         _a.Outbound.RunBatch();
         Assert.Equal(1, _b.Socket.Receive(_scratch));
@@ -143,7 +140,7 @@ public sealed class PathTests : IDisposable
             _b.Inbound.RunBatch();
         }
         Assert.Equal(10, _b.WireGuard.Drops[DropReason.HandshakeQueueFull]);
-        Settle();
+        PathEnd.Settle(_a, _b);
         Assert.Equal(HandshakeQueue.Capacity, _b.WireGuard.Drops[DropReason.InvalidMac1]);
     }
 
@@ -166,24 +163,7 @@ public sealed class PathTests : IDisposable
         return allocated;
     }
 
-    /// <summary>Runs everything until nothing moves any more.</summary>
-    private void Settle()
-    {
-        bool moved;
-        do
-        {
-            moved = false;
-            foreach (End end in (End[])[_a, _b])
-            {
-                moved |= end.Outbound.RunBatch() > 0;
-                moved |= end.Inbound.RunBatch() > 0;
-                moved |= end.Handshakes.RunOnce() <= BootClock.Now;
-            }
-        }
-        while (moved || _a.Socket.Pending + _b.Socket.Pending > 0);
-    }
-
-    private void SendDatagram(End from, End to, ReadOnlySpan<byte> bytes)
+    private void SendDatagram(PathEnd from, PathEnd to, ReadOnlySpan<byte> bytes)
     {
         PacketBuffer datagram = _scratch[0];
         datagram.Reset();
@@ -191,78 +171,5 @@ public sealed class PathTests : IDisposable
         bytes.CopyTo(datagram.Packet);
         (datagram.Destination, datagram.Source) = (to.Socket.Address, default);
         Assert.Equal(1, from.Socket.Send(_scratch.AsSpan(0, 1)));
-    }
-
-    /// <summary>One node without its threads.</summary>
-    private sealed class End : IDisposable
-    {
-        private readonly PacketBuffer _packet = new();
-        private readonly Waiter _waiter = new();
-
-        public End(string endpoint, string address)
-        {
-            Address = IpAddress.Parse(address);
-            Socket = new MemoryDatagramSocket(Endpoint.Parse(endpoint));
-            Socket.Open(0, 0);
-            WireGuard = new WireGuardDevice(Timing.Default, RandomNumberGenerator.Fill, _waiter.Wake);
-            Span<byte> key = stackalloc byte[X25519.KeySize];
-            RandomNumberGenerator.Fill(key);
-            WireGuard.SetIdentity(new LocalIdentity(key), new TimestampSource(default, _ => { }));
-            var queue = new HandshakeQueue();
-            Handshakes = new HandshakeLoop(WireGuard, Stun, Socket, queue, _waiter);
-            Outbound = new OutboundPath(WireGuard, Device, Socket);
-            Inbound = new InboundPath(WireGuard, Device, Socket, queue, Stun, _waiter.Wake);
-        }
-
-        public IpAddress Address { get; }
-        public MemoryPacketDevice Device { get; } = new();
-        public MemoryDatagramSocket Socket { get; }
-        public WireGuardDevice WireGuard { get; }
-        public StunClient Stun { get; } = new(RandomNumberGenerator.Fill);
-        public HandshakeLoop Handshakes { get; }
-        public OutboundPath Outbound { get; }
-        public InboundPath Inbound { get; }
-
-        public void AddPeer(End other, bool knowsEndpoint)
-        {
-            PeerTunnel peer = WireGuard.AddPeer(other.WireGuard.Identity!.PublicKey);
-            peer.Path = knowsEndpoint ? new PeerPath(other.Socket.Address, default) : null;
-            WireGuard.AllowedIps.Insert(new IpPrefix(other.Address, 32), peer);
-        }
-
-        public void Send(End to, int sequence) => SendTo(to.Address, sequence);
-
-        public void SendTo(IpAddress to, int sequence, byte ecn = Ecn.NotEct)
-        {
-            _packet.Reset();
-            _packet.Length = 100;
-            Span<byte> packet = _packet.Packet;
-            packet.Clear();
-            packet[0] = 0x45;
-            packet[3] = 100;
-            Address.CopyTo(packet[12..]);
-            to.CopyTo(packet[16..]);
-            IpPacket.SetEcn(packet, ecn);
-            BitConverter.TryWriteBytes(packet[20..], sequence);
-            Device.Inject(_packet);
-        }
-
-        public List<int> TakeSequences(PacketBuffer[] scratch)
-        {
-            var sequences = new List<int>();
-            while (Device.TakeWritten(scratch) is > 0 and var count)
-                sequences.AddRange(scratch.Take(count).Select(buffer => BitConverter.ToInt32(buffer.Packet[20..])));
-            return sequences;
-        }
-
-        public long Drops() => Enum.GetValues<DropReason>().Sum(reason => WireGuard.Drops[reason]);
-
-        public void Dispose()
-        {
-            WireGuard.Dispose();
-            Device.Dispose();
-            Socket.Dispose();
-            _waiter.Dispose();
-        }
     }
 }

@@ -34,7 +34,7 @@ public class AllocationTests
         PeerTunnel peer = sender.TunnelTo(receiver);
         byte[] packet = TestPacket.Make(sender.IPv4, receiver.IPv4);
         Prepare(packet);
-        Assert.True(peer.TrySeal(pair.Now, _packets));
+        Assert.True(peer.TrySeal(pair.Now, _packets, mtu: 1420));
         foreach (byte[] buffer in _buffers)
             buffer[40] ^= 1;
         KeyPair session = Find(receiver.Device)!;
@@ -75,7 +75,7 @@ public class AllocationTests
         for (int i = 0; i < batches; i++)
         {
             Prepare(packet);
-            peer.TrySeal(now, _packets);
+            peer.TrySeal(now, _packets, mtu: 1420);
             KeyPair session = Find(receiver)!;
             session.Open(_packets);
             foreach (ref AeadPacket opened in _packets.AsSpan())

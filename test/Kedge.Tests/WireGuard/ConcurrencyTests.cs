@@ -77,7 +77,7 @@ public class ConcurrencyTests
                     PeerTunnel peer = Volatile.Read(ref tunnel);
                     while (peer.HasStaged && peer.TrySealStaged(pair.Now, datagram, out _))
                         stagedCount++;
-                    if (peer.TrySeal(pair.Now, NewBatch(3, length: 100)))
+                    if (peer.TrySeal(pair.Now, NewBatch(3, length: 100), mtu: 1420))
                         sealedCount++;
                     else
                         peer.Stage(packet);

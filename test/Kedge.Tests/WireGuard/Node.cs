@@ -143,7 +143,7 @@ internal sealed class Node : IDisposable
             DestinationOffset = TransportData.HeaderSize,
             Length = packet.Length,
         };
-        if (peer.TrySeal(_pair.Now, _batch))
+        if (peer.TrySeal(_pair.Now, _batch, Device.Mtu))
             Transmit(peer, _sending.AsSpan(0, _batch[0].Length + TransportData.Overhead));
         else
             Device.Drops.Add(DropReason.NoSession, peer.Stage(packet));

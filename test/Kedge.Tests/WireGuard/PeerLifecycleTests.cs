@@ -81,7 +81,7 @@ public class PeerLifecycleTests
         pair.A.RemovePeer(pair.B);
         var buffer = new byte[4096];
         AeadPacket[] packets = [new() { Source = buffer, SourceOffset = 16, Destination = buffer, DestinationOffset = 16, Length = 100 }];
-        Assert.False(peer.TrySeal(pair.Now, packets));
+        Assert.False(peer.TrySeal(pair.Now, packets, mtu: 1420));
         Assert.Equal(0, peer.Stage(TestPacket.Make(pair.A.IPv4, pair.B.IPv4)));
         Assert.False(peer.TrySealStaged(pair.Now, buffer, out _));
         Assert.False(session.Open(packets));

@@ -1,0 +1,110 @@
+using System.Security.Cryptography;
+using Kedge.Crypto;
+using Kedge.Linux;
+using Kedge.Linux.Tun;
+using Kedge.Node.Dataplane;
+using Kedge.Protocol;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Stun;
+using Kedge.Protocol.WireGuard;
+
+namespace Kedge.Tests.Dataplane;
+
+/// <summary>One node without its threads.</summary>
+internal sealed class PathEnd : IDisposable
+{
+    private readonly PacketBuffer _packet = new();
+    private readonly Waiter _waiter = new();
+
+    public PathEnd(string endpoint, string address, TunOffloads offloads = TunOffloads.None, bool receivesRuns = false)
+    {
+        Address = IpAddress.Parse(address);
+        Device = new MemoryPacketDevice(offloads);
+        Socket = new MemoryDatagramSocket(Endpoint.Parse(endpoint), receivesRuns);
+        Socket.Open(0, 0);
+        WireGuard = new WireGuardDevice(Timing.Default, RandomNumberGenerator.Fill, _waiter.Wake);
+        Span<byte> key = stackalloc byte[X25519.KeySize];
+        RandomNumberGenerator.Fill(key);
+        WireGuard.SetIdentity(new LocalIdentity(key), new TimestampSource(default, _ => { }));
+        var queue = new HandshakeQueue();
+        Handshakes = new HandshakeLoop(WireGuard, Stun, Socket, queue, _waiter);
+        Outbound = new OutboundPath(WireGuard, Device, Socket);
+        Inbound = new InboundPath(WireGuard, Device, Socket, queue, Stun, _waiter.Wake);
+    }
+
+    public IpAddress Address { get; }
+    public MemoryPacketDevice Device { get; }
+    public MemoryDatagramSocket Socket { get; }
+    public WireGuardDevice WireGuard { get; }
+    public StunClient Stun { get; } = new(RandomNumberGenerator.Fill);
+    public HandshakeLoop Handshakes { get; }
+    public OutboundPath Outbound { get; }
+    public InboundPath Inbound { get; }
+
+    /// <summary>Makes two ends each other's peers; only the first knows where the other is.</summary>
+    public static void Connect(PathEnd a, PathEnd b)
+    {
+        (a.Socket.Peer, b.Socket.Peer) = (b.Socket, a.Socket);
+        a.AddPeer(b, knowsEndpoint: true);
+        b.AddPeer(a, knowsEndpoint: false);
+    }
+
+    /// <summary>Runs everything until nothing moves any more.</summary>
+    public static void Settle(PathEnd a, PathEnd b)
+    {
+        bool moved;
+        do
+        {
+            moved = false;
+            foreach (PathEnd end in (PathEnd[])[a, b])
+            {
+                moved |= end.Outbound.RunBatch() > 0;
+                moved |= end.Inbound.RunBatch() > 0;
+                moved |= end.Handshakes.RunOnce() <= BootClock.Now;
+            }
+        }
+        while (moved || a.Socket.Pending + b.Socket.Pending > 0);
+    }
+
+    private void AddPeer(PathEnd other, bool knowsEndpoint)
+    {
+        PeerTunnel peer = WireGuard.AddPeer(other.WireGuard.Identity!.PublicKey);
+        peer.Path = knowsEndpoint ? new PeerPath(other.Socket.Address, default) : null;
+        WireGuard.AllowedIps.Insert(new IpPrefix(other.Address, 32), peer);
+    }
+
+    public void Send(PathEnd to, int sequence) => SendTo(to.Address, sequence);
+
+    public void SendTo(IpAddress to, int sequence, byte ecn = Ecn.NotEct)
+    {
+        _packet.Reset();
+        _packet.Length = 100;
+        Span<byte> packet = _packet.Packet;
+        packet.Clear();
+        packet[0] = 0x45;
+        packet[3] = 100;
+        Address.CopyTo(packet[12..]);
+        to.CopyTo(packet[16..]);
+        IpPacket.SetEcn(packet, ecn);
+        BitConverter.TryWriteBytes(packet[20..], sequence);
+        Device.Inject(_packet);
+    }
+
+    public List<int> TakeSequences(PacketBuffer[] scratch)
+    {
+        var sequences = new List<int>();
+        while (Device.TakeWritten(scratch) is > 0 and var count)
+            sequences.AddRange(scratch.Take(count).Select(buffer => BitConverter.ToInt32(buffer.Packet[20..])));
+        return sequences;
+    }
+
+    public long Drops() => Enum.GetValues<DropReason>().Sum(reason => WireGuard.Drops[reason]);
+
+    public void Dispose()
+    {
+        WireGuard.Dispose();
+        Device.Dispose();
+        Socket.Dispose();
+        _waiter.Dispose();
+    }
+}
