@@ -286,7 +286,8 @@ internal static unsafe class Poly1305Vector512
     // Eight words of each of eight lanes, transposed: word i of all lanes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void LoadWords(
-        ulong* addresses, long offset, out Limb w0, out Limb w1, out Limb w2, out Limb w3, out Limb w4, out Limb w5, out Limb w6, out Limb w7)
+        ulong* addresses, long offset,
+        out Limb w0, out Limb w1, out Limb w2, out Limb w3, out Limb w4, out Limb w5, out Limb w6, out Limb w7)
     {
         Limb a = Row(addresses, 0, offset), b = Row(addresses, 1, offset), c = Row(addresses, 2, offset), d = Row(addresses, 3, offset);
         Limb e = Row(addresses, 4, offset), f = Row(addresses, 5, offset), g = Row(addresses, 6, offset), h = Row(addresses, 7, offset);
