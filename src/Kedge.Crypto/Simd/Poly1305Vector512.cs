@@ -14,7 +14,7 @@ internal static unsafe class Poly1305Vector512
     /// <summary>Messages, or segments of one, at once.</summary>
     public const int Lanes = 8;
 
-    private const int Limbs = 5, NumberSize = 9, LimbBits = 26, StepBlocks = Poly1305Lanes.StepSize / Poly1305Lanes.BlockSize;
+    private const int Limbs = 5, NumberSize = 9, LimbBits = 26, StepBlocks = Poly1305Lanes.StepBlocks;
     private const ulong LimbMask = (1UL << LimbBits) - 1;
 
     // The bit that follows the 128 of a block, in the last limb.
@@ -66,14 +66,14 @@ internal static unsafe class Poly1305Vector512
             edgeData[lane] = (ulong)(edge + lane);
 
         Limb* square = powers + NumberSize, cube = square + NumberSize, fourth = cube + NumberSize;
-        long firstFull = lanes->FirstFull(Lanes), lastFull = lanes->LastFull(Lanes);
+        long firstFull = lanes->FirstFull(Lanes), endOfFull = lanes->EndOfFull(Lanes);
         Limb h0 = Limb.Zero, h1 = Limb.Zero, h2 = Limb.Zero, h3 = Limb.Zero, h4 = Limb.Zero;
         for (int step = 0; step < lanes->Steps; step++)
         {
             ulong* data = lanes->Data;
             Limb* marks = allMarks;
             long offset = (long)step * Poly1305Lanes.StepSize;
-            if (step < firstFull || step >= lastFull)
+            if (step < firstFull || step >= endOfFull)
             {
                 FillEdge(lanes, step, edge, edgeMarks);
                 data = edgeData;
