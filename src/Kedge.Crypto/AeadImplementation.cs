@@ -35,7 +35,7 @@ internal sealed record AeadImplementation(string Name, bool IsSupported, Func<by
 
     /// <summary>Chooses: what is asked for, or the fastest that this CPU has, and then only if it passes its self-test.</summary>
     /// <param name="asked">A name; null or empty leaves the choice to the CPU.</param>
-    /// <exception cref="PlatformNotSupportedException">The name is not one, or of what this CPU lacks; the message says what is right.</exception>
+    /// <exception cref="PlatformNotSupportedException">The name is unknown, or not for this CPU; the message says so.</exception>
     /// <exception cref="CryptographicException">It computes what it should not.</exception>
     internal static (AeadImplementation Implementation, string Reason) Choose(string? asked)
     {

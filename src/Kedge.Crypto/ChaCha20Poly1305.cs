@@ -48,8 +48,8 @@ public sealed class ChaCha20Poly1305 : IDisposable
     }
 
     /// <summary>
-    /// What seals and opens batches in this process: <c>avx512</c>, <c>avx2</c> or <c>libcrypto</c>. Chosen once, by what the CPU has and by
-    /// the environment variable KEDGE_AEAD, which names one of them. The first use of this or of an instance chooses, tests the choice
+    /// What seals and opens batches in this process: <c>avx512</c>, <c>avx2</c> or <c>libcrypto</c>. Chosen once, by what the CPU has and
+    /// by the environment variable KEDGE_AEAD, which names one of them. The first use of this or of an instance chooses, tests the choice
     /// with known answers and has it compiled, which takes some 50 ms; a program calls here before it serves.
     /// </summary>
     /// <exception cref="PlatformNotSupportedException">
@@ -58,7 +58,7 @@ public sealed class ChaCha20Poly1305 : IDisposable
     /// <exception cref="CryptographicException">The self-test failed.</exception>
     public static string Implementation => AeadImplementation.Chosen.Implementation.Name;
 
-    /// <summary>Why it is that one: what follows on "because", for a person to read.</summary>
+    /// <summary>Why it is that one, as a clause that continues "because": for a person to read.</summary>
     /// <inheritdoc cref="Implementation" path="/exception"/>
     public static string ImplementationReason => AeadImplementation.Chosen.Reason;
 

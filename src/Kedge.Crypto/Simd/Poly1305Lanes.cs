@@ -20,6 +20,9 @@ internal unsafe struct Poly1305Lanes
     /// <summary>Bytes of a block.</summary>
     public const int BlockSize = 16;
 
+    /// <summary>Blocks that a lane takes in one step.</summary>
+    public const int StepBlocks = StepSize / BlockSize;
+
     /// <summary>
     /// Addresses of the first steps. Bytes before <see cref="Begin"/> are filling and those from <see cref="End"/> on are zero: neither
     /// are read.
@@ -54,7 +57,7 @@ internal unsafe struct Poly1305Lanes
     public static int BlocksOf(int length) => (length + BlockSize - 1) / BlockSize + 1;
 
     /// <summary>The steps of a message that has a lane for itself.</summary>
-    public static int StepsOf(int length) => (BlocksOf(length) * BlockSize + StepSize - 1) / StepSize;
+    public static int StepsOf(int length) => (BlocksOf(length) + StepBlocks - 1) / StepBlocks;
 
     /// <summary>Makes a lane of a message; <see cref="Steps"/> has been set, and is not below the message's own.</summary>
     public void SetMessage(int lane, byte* message, int length, byte* key)
@@ -66,10 +69,10 @@ internal unsafe struct Poly1305Lanes
     /// <summary>Makes segments of a message, in <paramref name="lanes"/> lanes.</summary>
     public void SetSegments(int lanes, byte* message, int length, byte* key)
     {
-        long blocks = BlocksOf(length), stepsAtOnce = lanes * StepSize / BlockSize;
-        Steps = (int)((blocks + stepsAtOnce - 1) / stepsAtOnce);
+        long blocks = BlocksOf(length), blocksAtOnce = lanes * StepBlocks;
+        Steps = (int)((blocks + blocksAtOnce - 1) / blocksAtOnce);
         AreSegments = true;
-        long filling = (Steps * stepsAtOnce - blocks) * BlockSize;
+        long filling = (Steps * blocksAtOnce - blocks) * BlockSize;
         for (int lane = 0; lane < lanes; lane++)
         {
             Set(lane, message, filling - (long)lane * Steps * StepSize, length, key);
@@ -77,7 +80,7 @@ internal unsafe struct Poly1305Lanes
         }
     }
 
-    /// <summary>The first step from which on every lane is full, to the one before <see cref="LastFull"/>.</summary>
+    /// <summary>The step from which on every lane is full, until <see cref="EndOfFull"/>.</summary>
     public long FirstFull(int lanes)
     {
         long begin = 0;
@@ -86,8 +89,8 @@ internal unsafe struct Poly1305Lanes
         return (begin + StepSize - 1) / StepSize;
     }
 
-    /// <summary>The step at which some lane is no longer full.</summary>
-    public long LastFull(int lanes)
+    /// <summary>The first step in which some lane is no longer full.</summary>
+    public long EndOfFull(int lanes)
     {
         long end = long.MaxValue;
         for (int lane = 0; lane < lanes; lane++)

@@ -15,7 +15,7 @@ internal static unsafe class Poly1305Vector256
     /// <summary>Messages, or segments of one, at once.</summary>
     public const int Lanes = 4;
 
-    private const int Limbs = 5, NumberSize = 9, LimbBits = 26, StepBlocks = Poly1305Lanes.StepSize / Poly1305Lanes.BlockSize;
+    private const int Limbs = 5, NumberSize = 9, LimbBits = 26, StepBlocks = Poly1305Lanes.StepBlocks;
 
     // Vectors of one lane's bytes in a step.
     private const int RowVectors = 2;
@@ -70,14 +70,14 @@ internal static unsafe class Poly1305Vector256
             edgeData[lane] = (ulong)(edge + lane * RowVectors);
 
         Limb* square = powers + NumberSize, cube = square + NumberSize, fourth = cube + NumberSize;
-        long firstFull = lanes->FirstFull(Lanes), lastFull = lanes->LastFull(Lanes);
+        long firstFull = lanes->FirstFull(Lanes), endOfFull = lanes->EndOfFull(Lanes);
         Limb h0 = Limb.Zero, h1 = Limb.Zero, h2 = Limb.Zero, h3 = Limb.Zero, h4 = Limb.Zero;
         for (int step = 0; step < lanes->Steps; step++)
         {
             ulong* data = lanes->Data;
             Limb* marks = allMarks;
             long offset = (long)step * Poly1305Lanes.StepSize;
-            if (step < firstFull || step >= lastFull)
+            if (step < firstFull || step >= endOfFull)
             {
                 FillEdge(lanes, step, edge, edgeMarks);
                 data = edgeData;

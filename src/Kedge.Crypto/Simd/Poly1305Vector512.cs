@@ -14,7 +14,7 @@ internal static unsafe class Poly1305Vector512
     /// <summary>Messages, or segments of one, at once.</summary>
     public const int Lanes = 8;
 
-    private const int Limbs = 5, NumberSize = 9, LimbBits = 26, StepBlocks = Poly1305Lanes.StepSize / Poly1305Lanes.BlockSize;
+    private const int Limbs = 5, NumberSize = 9, LimbBits = 26, StepBlocks = Poly1305Lanes.StepBlocks;
     private const ulong LimbMask = (1UL << LimbBits) - 1;
 
     // The bit that follows the 128 of a block, in the last limb.
@@ -66,14 +66,14 @@ internal static unsafe class Poly1305Vector512
             edgeData[lane] = (ulong)(edge + lane);
 
         Limb* square = powers + NumberSize, cube = square + NumberSize, fourth = cube + NumberSize;
-        long firstFull = lanes->FirstFull(Lanes), lastFull = lanes->LastFull(Lanes);
+        long firstFull = lanes->FirstFull(Lanes), endOfFull = lanes->EndOfFull(Lanes);
         Limb h0 = Limb.Zero, h1 = Limb.Zero, h2 = Limb.Zero, h3 = Limb.Zero, h4 = Limb.Zero;
         for (int step = 0; step < lanes->Steps; step++)
         {
             ulong* data = lanes->Data;
             Limb* marks = allMarks;
             long offset = (long)step * Poly1305Lanes.StepSize;
-            if (step < firstFull || step >= lastFull)
+            if (step < firstFull || step >= endOfFull)
             {
                 FillEdge(lanes, step, edge, edgeMarks);
                 data = edgeData;
@@ -286,7 +286,8 @@ internal static unsafe class Poly1305Vector512
     // Eight words of each of eight lanes, transposed: word i of all lanes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void LoadWords(
-        ulong* addresses, long offset, out Limb w0, out Limb w1, out Limb w2, out Limb w3, out Limb w4, out Limb w5, out Limb w6, out Limb w7)
+        ulong* addresses, long offset,
+        out Limb w0, out Limb w1, out Limb w2, out Limb w3, out Limb w4, out Limb w5, out Limb w6, out Limb w7)
     {
         Limb a = Row(addresses, 0, offset), b = Row(addresses, 1, offset), c = Row(addresses, 2, offset), d = Row(addresses, 3, offset);
         Limb e = Row(addresses, 4, offset), f = Row(addresses, 5, offset), g = Row(addresses, 6, offset), h = Row(addresses, 7, offset);

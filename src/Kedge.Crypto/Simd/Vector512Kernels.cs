@@ -40,6 +40,7 @@ internal readonly unsafe struct Vector512Kernels : IVectorKernels
     public static Vector512<byte> Bytes(long begin, long end)
     {
         Vector512<byte> indices = Vector512<byte>.Indices;
-        return Vector512.GreaterThanOrEqual(indices, Vector512.Create((byte)begin)) & Vector512.LessThan(indices, Vector512.Create((byte)end));
+        Vector512<byte> begun = Vector512.GreaterThanOrEqual(indices, Vector512.Create((byte)begin));
+        return begun & Vector512.LessThan(indices, Vector512.Create((byte)end));
     }
 }

@@ -17,6 +17,7 @@ internal sealed unsafe class VectorAead<TKernels>(byte[] key) : IPacketAead
 
     public void Open(Span<AeadPacket> packets) => Process(packets, sealing: false);
 
+    /// <summary>Does nothing: no copy of the key is kept.</summary>
     public void Dispose()
     {
     }

@@ -60,16 +60,17 @@ public class AeadImplementationTests(ITestOutputHelper output)
     [InlineData("EnableAVX2", "libcrypto")]
     public async Task Without_the_vectors_the_next_implementation_is_chosen_and_right(string hidden, string expected)
     {
-        bool hasAvx2 = AeadImplementation.Avx2.IsSupported;
-        if (RuntimeHides())
-            return;
         var start = new ProcessStartInfo(Environment.ProcessPath!)
         {
-            ArgumentList = { "-noLogo", "-noColor", "-class", typeof(AeadDifferentialTests).FullName!, "-class", GetType().FullName! },
+            ArgumentList =
+            {
+                "-noLogo", "-noColor", "-class", typeof(AeadDifferentialTests).FullName!, "-class", GetType().FullName!,
+                "-method-", $"*.{nameof(Without_the_vectors_the_next_implementation_is_chosen_and_right)}",
+            },
             Environment =
             {
                 ["DOTNET_" + hidden] = "0",
-                [ExpectedVariable] = hasAvx2 ? expected : AeadImplementation.Libcrypto.Name,
+                [ExpectedVariable] = AeadImplementation.Avx2.IsSupported ? expected : AeadImplementation.Libcrypto.Name,
                 [AeadImplementation.Variable] = null,
             },
             RedirectStandardOutput = true,
@@ -83,6 +84,7 @@ public class AeadImplementationTests(ITestOutputHelper output)
             output.WriteLine(report);
             Assert.Equal(0, child.ExitCode);
             Assert.Contains("Failed: 0", report, StringComparison.Ordinal);
+            Assert.DoesNotContain("Total: 0", report, StringComparison.Ordinal);
         }
         finally
         {
@@ -90,9 +92,6 @@ public class AeadImplementationTests(ITestOutputHelper output)
                 child.Kill();
         }
     }
-
-    // Whether this is the program that such a test has started.
-    private static bool RuntimeHides() => Environment.GetEnvironmentVariable(ExpectedVariable) is not null;
 
     private sealed class FaultyAead(IPacketAead right, string wrong) : IPacketAead
     {
