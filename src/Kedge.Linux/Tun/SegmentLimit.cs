@@ -31,7 +31,7 @@ internal sealed class SegmentLimit : IDisposable
     /// <summary>How many segments the interface's packets have at most.</summary>
     public int Segments => Volatile.Read(ref _segments);
 
-    /// <summary>The limit of an interface of the calling thread's network namespace; null where the kernel does not tell about it.</summary>
+    /// <summary>The limit of an interface of the calling thread's network namespace; null where the kernel tells nothing of it.</summary>
     public static SegmentLimit? Open(string name)
     {
         RouteSocket? kernel = null;

@@ -19,14 +19,14 @@ public static class VirtioHeader
     public const int Length = 10;
 
     private const byte NeedsChecksumFlag = 1; // VIRTIO_NET_HDR_F_NEEDS_CSUM
-    private const byte EcnBit = 0x80; // VIRTIO_NET_HDR_GSO_ECN: the first segment alone has CWR (RFC 3168), which is to be seen in its header
+    private const byte EcnBit = 0x80; // VIRTIO_NET_HDR_GSO_ECN: the first segment alone has CWR (RFC 3168), as the packet itself shows
     private const int ChecksumLength = 2;
     private const int TcpDataOffset = 12; // The byte whose upper half is the header's length in words (RFC 9293 section 3.1).
     private const int UdpHeaderLength = 8;
 
     /// <summary>
-    /// Reads the header before the packet into the buffer's fields. What it says about the length of the packet's own headers is a hint, and
-    /// passed over. A packet with a <see cref="GsoType"/> may be no longer than one segment.
+    /// Reads the header before the packet into the buffer's fields. What it says about the length of the packet's own headers is a hint,
+    /// and passed over. A packet with a <see cref="GsoType"/> may be no longer than one segment.
     /// </summary>
     /// <returns>Whether it makes sense: a known type with a size, and a checksum within the packet. Else the fields mean nothing.</returns>
     public static bool TryRead(PacketBuffer buffer)

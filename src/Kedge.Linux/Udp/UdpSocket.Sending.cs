@@ -11,8 +11,8 @@ namespace Kedge.Linux.Udp;
 internal sealed unsafe partial class UdpSocket
 {
     /// <summary>
-    /// Datagrams a message: what every kernel with <c>UDP_SEGMENT</c> takes. Linux 6.9 takes twice as many, but no error tells for sure that
-    /// one does not; and so many fit only where they are shorter than 1,024 bytes.
+    /// Datagrams a message: what every kernel with <c>UDP_SEGMENT</c> takes. Newer ones take twice as many, but no error tells for sure
+    /// that one does not; and so many fit only where they are shorter than 1,024 bytes.
     /// </summary>
     private const int MaximumSegments = 64;
 
@@ -82,9 +82,9 @@ internal sealed unsafe partial class UdpSocket
     }
 
     /// <summary>
-    /// Whether an error may mean that the kernel does not cut a run on its way to this destination, while single datagrams may pass: they are
-    /// longer than the path's MTU (EMSGSIZE, formerly EINVAL) and have to be fragmented, or the interface computes no checksums, or there is
-    /// IPsec (EIO). This is not remembered: it is a matter of the route, others may do, and this one may change.
+    /// Whether an error may mean that the kernel does not cut a run on its way to this destination, while single datagrams may pass: they
+    /// are longer than the path's MTU (EMSGSIZE, formerly EINVAL) and have to be fragmented, or the interface computes no checksums, or
+    /// there is IPsec (EIO). This is not remembered: it is a matter of the route, others may do, and this one may change.
     /// </summary>
     private static bool MayBeTheRun(int error) => error is Errno.EMSGSIZE or Errno.EINVAL or Errno.EIO or Errno.EOPNOTSUPP;
 

@@ -4,8 +4,8 @@ using Kedge.Protocol;
 namespace Kedge.Commands;
 
 /// <summary>
-/// Which offloads a device is to use where the kernel has them; what it lacks is found out when they are switched on. For comparison, and for
-/// a network card whose driver gets one of them wrong.
+/// Which offloads a device is to use where the kernel has them; what it lacks is found out when they are switched on. For comparison, and
+/// for a network card whose driver gets one of them wrong.
 /// </summary>
 /// <param name="Tun">Those of the interface: checksums and packets that stand for several.</param>
 /// <param name="Udp">Those of the socket: runs of datagrams.</param>

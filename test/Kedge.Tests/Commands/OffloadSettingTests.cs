@@ -32,8 +32,8 @@ public class OffloadSettingTests
         string message = Assert.Throws<UserError>(() => OffloadSetting.Parse(word)).Message;
 
         Assert.Equal($"KEDGE_OFFLOAD is '{word}', but must be one of off, tun, udp, on.", message);
-        Assert.Equal(
-            [$"--offload is '{word}', but must be one of off, tun, udp, on."], Parsed("--offload", word).Errors.Select(error => error.Message));
+        IEnumerable<string> ofOption = Parsed("--offload", word).Errors.Select(error => error.Message);
+        Assert.Equal([$"--offload is '{word}', but must be one of off, tun, udp, on."], ofOption);
     }
 
     private static ParseResult Parsed(params string[] line) => new RootCommand { OffloadSetting.Option() }.Parse(line);

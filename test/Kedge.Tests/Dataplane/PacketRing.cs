@@ -23,7 +23,7 @@ internal sealed class PacketRing(int capacity) : IDisposable
     /// <summary>Copies a packet in; false when the ring is full.</summary>
     public bool TryAdd(PacketBuffer packet) => TryAdd(packet, 0, packet.Length, packet.GsoSize);
 
-    /// <summary>Copies a part of a packet in, with all that belongs to the packet but its segments' size; false when the ring is full.</summary>
+    /// <summary>Copies a part of a packet in, with what belongs to the packet and another segment size; false when full.</summary>
     public bool TryAdd(PacketBuffer packet, int start, int length, ushort gsoSize)
     {
         lock (_lock)

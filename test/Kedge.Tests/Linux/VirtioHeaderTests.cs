@@ -73,7 +73,8 @@ public class VirtioHeaderTests
     [InlineData(GsoType.Udp, 95, 8, 0)]
     public void What_is_written_has_the_length_of_the_headers(GsoType type, ushort start, int transportLength, ushort expected)
     {
-        PacketBuffer buffer = new() { Length = 100, GsoType = type, GsoSize = 40, NeedsChecksum = true, ChecksumStart = start, ChecksumOffset = 6 };
+        PacketBuffer buffer = new() { Length = 100, GsoType = type, GsoSize = 40 };
+        (buffer.NeedsChecksum, buffer.ChecksumStart, buffer.ChecksumOffset) = (true, start, 6);
         buffer.Packet.Clear();
         if (start + 12 < buffer.Length)
             buffer.Packet[start + 12] = (byte)(transportLength / 4 << 4);
