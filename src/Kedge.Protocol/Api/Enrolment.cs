@@ -12,7 +12,10 @@ public sealed record EnrolmentChallenge(Guid Id, string PublicKey, DateTimeOffse
 /// </summary>
 public sealed record EnrolmentRequest
 {
-    /// <summary>The node's name: a DNS label (RFC 1123), unique in its zone.</summary>
+    /// <summary>
+    /// The node's name: a DNS label (RFC 1123), unique in its zone. Where an administrator has given it another name, that stays until the node
+    /// asks for one that it did not ask for the last time.
+    /// </summary>
     public required string Name { get; init; }
 
     /// <summary>The zone by its name or identifier; null for the token's zone, or the one that the node is in.</summary>
@@ -72,6 +75,9 @@ public sealed record EnrolmentResult
 {
     /// <summary>The node's identifier.</summary>
     public required Guid NodeId { get; init; }
+
+    /// <summary>What the node is called: what it asked for, or what an administrator has called it since.</summary>
+    public required string Name { get; init; }
 
     /// <summary><c>active</c>, or <c>pending</c> until it is certified or approved.</summary>
     public required string Status { get; init; }

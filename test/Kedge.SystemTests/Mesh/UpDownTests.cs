@@ -23,4 +23,20 @@ public sealed class UpDownTests : IDisposable
         Assert.Null(node.NodeProcess);
         Assert.Null(node.ControlLink);
     }
+
+    [Fact]
+    public void A_node_hears_of_the_name_that_an_administrator_gives_it_and_keeps_it_when_it_asks_for_something_else()
+    {
+        MeshNode node = _mesh.Join("one");
+        Wait.Until(() => node.LinkStatus()?.Controller.Connected == true, MeshNetwork.Patience, "its connection");
+
+        _mesh.Administer("node", "rename", "one", "attic");
+
+        Wait.Until(() => node.LinkStatus()?.Name == "attic", MeshNetwork.Patience, "the new name");
+        Assert.True(node.Try("down", "--interface", MeshNode.Interface).Succeeded);
+        node.Up("--request-ip", "10.200.0.77");
+        Assert.Contains("is up: node 'attic'", node.Supervisor!.Error, StringComparison.Ordinal);
+        Assert.Equal("10.200.0.77", node.Address);
+        Assert.Equal("attic", _mesh.AdministerJson("node", "list")[0].GetProperty("name").GetString());
+    }
 }

@@ -50,7 +50,7 @@ internal sealed class NodeRenameCommand : AdminCommand
     private readonly Option<string?> _zone = Inputs.InZone("Its zone, where several have a node of this name.");
 
     public NodeRenameCommand()
-        : base("rename", "Give a node another name.") => Take(hasJson: true, _node, _name, _zone);
+        : base("rename", "Give a node another name. It keeps that until its own 'kedge up --name' names another one than before.") => Take(hasJson: true, _node, _name, _zone);
 
     /// <inheritdoc/>
     protected override async Task RunAsync(AdminClient controller, ParseResult call)
