@@ -56,13 +56,13 @@ public sealed record NodeEndpoint(string Address, string Kind);
 
 /// <summary>A request with its proofs.</summary>
 /// <param name="Challenge">The challenge it answers.</param>
-/// <param name="Token">
-/// A token as <c>identifier.secret</c>; null for a node that is enrolled with the same identity key, which needs none.
-/// </param>
 /// <param name="Request">What is asked for.</param>
 /// <param name="Proof">The MAC that shows possession of the WireGuard private key: 32 bytes in base64. See <see cref="Enrolment.EnrolmentTranscript"/>.</param>
 /// <param name="Signature">The identity key's signature of the transcript: ECDSA with SHA-256, DER (RFC 3279 section 2.2.3) in base64.</param>
-public sealed record EnrolmentSubmission(Guid Challenge, string? Token, EnrolmentRequest Request, string Proof, string Signature);
+/// <param name="Token">
+/// A token as <c>identifier.secret</c>; null for a node that is enrolled with the same identity key, which needs none.
+/// </param>
+public sealed record EnrolmentSubmission(Guid Challenge, EnrolmentRequest Request, string Proof, string Signature, string? Token = null);
 
 /// <summary>The question of a pending node what has become of its request, under the request's key.</summary>
 /// <param name="Challenge">The challenge it answers.</param>
