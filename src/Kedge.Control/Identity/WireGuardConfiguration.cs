@@ -1,6 +1,6 @@
 using System.Text;
 using Kedge.Control.Store;
-using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.Control.Identity;
 
@@ -27,15 +27,31 @@ internal sealed class WireGuardConfiguration(SqliteStore store, ReachedAddresses
         if (node.FixedEndpoint is { } own)
             text.Append($"ListenPort = {own[(own.LastIndexOf(':') + 1)..]}\n");
         ILookup<Guid, string> endpoints = reached.EndpointsOf(zone.Id);
-        foreach (StoredNode peer in Nodes.List(reader, zone.Id))
+        var peers = Nodes.List(reader, zone.Id).Where(peer => peer.Id != node.Id && peer.Status == StoredNode.Active)
+            .Select(peer => (Node: peer, Certification.Parse(peer.Certificate!).Prefixes)).ToList();
+        PrefixTrie<string> routed = PrefixTrie<string>.Empty;
+        foreach (IpPrefix prefix in peers.SelectMany(peer => peer.Prefixes))
+            routed = routed.With(prefix, prefix.ToString());
+        foreach ((StoredNode peer, IReadOnlyList<IpPrefix> prefixes) in peers)
         {
-            if (peer.Id == node.Id || peer.Status != StoredNode.Active)
-                continue;
-            NodeCertificate certificate = Certification.Parse(peer.Certificate!);
-            text.Append($"\n[Peer]\n# {peer.Name}\nPublicKey = {peer.WireGuardKey}\nAllowedIPs = {string.Join(", ", certificate.Prefixes)}\n");
-            if ((peer.FixedEndpoint ?? endpoints[peer.Id].FirstOrDefault()) is { } endpoint)
-                text.Append($"Endpoint = {endpoint}\nPersistentKeepalive = 25\n");
+            text.Append($"\n[Peer]\n# {peer.Name}\nPublicKey = {peer.WireGuardKey}\nAllowedIPs = {string.Join(", ", prefixes)}\n");
+            IEnumerable<string> known = endpoints[peer.Id];
+            AppendEndpoint(text, peer.FixedEndpoint is { } told ? known.Prepend(told) : known, routed);
         }
         return text.ToString();
     });
+
+    // wg-quick routes what the peers are allowed to the interface, and datagrams to their endpoints are no exception from that.
+    private static void AppendEndpoint(StringBuilder text, IEnumerable<string> known, PrefixTrie<string> routed)
+    {
+        foreach (Endpoint endpoint in known.Select(told => Endpoint.Parse(told)))
+        {
+            if (routed.FindLongest(endpoint.Address) is not { } prefix)
+            {
+                text.Append($"Endpoint = {endpoint}\nPersistentKeepalive = 25\n");
+                return;
+            }
+            text.Append($"# No Endpoint = {endpoint}: it is in {prefix}, which leads into the tunnel.\n");
+        }
+    }
 }
