@@ -1,5 +1,6 @@
 using System.Text;
 using Kedge.Control.Store;
+using Kedge.Protocol.Api;
 using Kedge.Protocol.Ip;
 
 namespace Kedge.Control.Identity;
@@ -10,7 +11,7 @@ namespace Kedge.Control.Identity;
 /// </summary>
 internal sealed class WireGuardConfiguration(SqliteStore store, ReachedAddresses reached)
 {
-    /// <summary>The file of a peer. It lacks the private key, which only its owner has.</summary>
+    /// <summary>The file of a peer. It lacks the private key, which only its owner has; <c>wg</c> refuses it until that is there.</summary>
     /// <exception cref="Refusal">There is no such node, or it is not a stock peer, or not certified yet.</exception>
     public string Of(string nameOrId, string? zoneName) => store.Read(reader =>
     {
@@ -22,7 +23,8 @@ internal sealed class WireGuardConfiguration(SqliteStore store, ReachedAddresses
         StoredZone zone = Zones.Find(reader, node.Zone);
         var text = new StringBuilder();
         text.Append($"# {node.Name} in zone {zone.Name}, as of {reader.Now:u}. It does not change by itself: fetch it again when nodes come or go.\n");
-        text.Append($"[Interface]\n# PrivateKey = the private key of {node.WireGuardKey}\n");
+        text.Append($"[Interface]\n# 'kedge node show {node.Name} --wg-config --private-key-file FILE' fills it in.\n");
+        text.Append($"PrivateKey = {PrivateKeyPlaceholder.Of(node.WireGuardKey)}\n");
         text.Append($"Address = {string.Join(", ", Certification.Parse(node.Certificate).Addresses.Select(address => $"{address}/{address.Size * 8}"))}\n");
         if (node.FixedEndpoint is { } own)
             text.Append($"ListenPort = {own[(own.LastIndexOf(':') + 1)..]}\n");

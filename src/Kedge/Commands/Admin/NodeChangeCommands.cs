@@ -38,7 +38,11 @@ internal sealed class NodeCreateCommand : AdminCommand
         });
         Print(call, node, shown => NodeText.Properties(shown, DateTimeOffset.UtcNow));
         if (!WantsJson(call))
-            Explain(call, $"Its file for wg-quick: kedge node show {node.Name} --zone {node.ZoneName} --wg-config");
+        {
+            Explain(
+                call,
+                $"Its file for wg-quick: kedge node show {node.Name} --zone {node.ZoneName} --wg-config --private-key-file FILE --out wg0.conf");
+        }
     }
 }
 
