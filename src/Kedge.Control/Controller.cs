@@ -316,6 +316,9 @@ public sealed class Controller : IAsyncDisposable
         meter.CreateObservableGauge("kedge.zones", () => _store.Read(reader => reader.Number($"SELECT COUNT(*) FROM zone")), description: "Zones.");
         meter.CreateObservableGauge("kedge.store.revision", () => _store.Revision, description: "The last revision of the store.");
         meter.CreateObservableGauge("kedge.store.writable", () => _store.IsWritable ? 1L : 0L, description: "Whether the last change could be kept.");
+        meter.CreateObservableCounter("kedge.tls.handshakes", () => _handshakes.Entered, description: "Connections that were let into their TLS handshake.");
+        meter.CreateObservableCounter(
+            "kedge.tls.handshakes.refused", () => _handshakes.SentAway, description: "Connections that were sent away, because too many wanted a TLS handshake.");
         meter.CreateObservableGauge("process.resident.memory.bytes", () => Environment.WorkingSet, description: "Resident memory.");
         meter.CreateObservableGauge("dotnet.gc.heap.bytes", () => GC.GetTotalMemory(false), description: "What is in the managed heap, garbage included.");
         meter.CreateObservableGauge("dotnet.gc.committed.bytes", () => GC.GetGCMemoryInfo().TotalCommittedBytes, description: "Memory that the managed heap has taken.");

@@ -49,7 +49,7 @@ internal static class NodeRoutes
 
         nodes.MapGet("/{node}/wireguard-configuration", (string node, string? zone) => TypedResults.Text(configuration.Of(node, zone), "text/plain"))
             .For(Access.Administrator).WithName("showWireGuardConfiguration")
-            .WithSummary("The wg-quick file of a stock WireGuard peer as of now, without its private key.").Produces<string>(200, "text/plain")
-            .Refuses(401, 404, 409);
+            .WithSummary("The wg-quick file of a stock WireGuard peer as of now, with a place for its private key, which is to be filled in.")
+            .Produces<string>(200, "text/plain").Refuses(401, 404, 409);
     }
 }

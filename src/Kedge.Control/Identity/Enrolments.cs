@@ -139,14 +139,19 @@ internal sealed class Enrolments(
         StoredNode? before = known ?? sameKey;
         if (before is not null && before.Zone != zone.Id)
             throw Refusal.Forbidden($"The WireGuard key {form.WireGuardKey} belongs to a node of another zone than {zone.Name}, which the token is for.");
-        if (Nodes.IsNameTaken(change, zone.Id, form.Name, except: before?.Id ?? Guid.Empty))
-            throw Refusal.Conflict("request.name", $"Zone {zone.Name} has another node {Values.Show(form.Name)}: choose another name, or remove that node first.");
+        string name = NameOf(form, before);
+        if (Nodes.IsNameTaken(change, zone.Id, name, except: before?.Id ?? Guid.Empty))
+        {
+            throw Refusal.Conflict(
+                "request.name", $"Zone {zone.Name} has another node {Values.Show(name)}: choose another name, or remove that node first.");
+        }
 
         StoredNode node = new()
         {
             Id = before?.Id ?? Guid.CreateVersion7(change.Now),
             Zone = zone.Id,
-            Name = form.Name,
+            Name = name,
+            AskedName = form.Name,
             Kind = StoredNode.Kedge,
             Status = before?.Status ?? StoredNode.Pending,
             IdentityKey = form.IdentityKey.SubjectPublicKeyInfo.ToArray(),
@@ -191,6 +196,11 @@ internal sealed class Enrolments(
             prefix => approveAll || allowed.Any(one => one.Length <= prefix.Length && one.Contains(prefix.Address)));
         return [.. taken.Select(address => new IpPrefix(address, address.Size * 8)), .. children];
     }
+
+    // A node asks for everything anew whenever it wants something else. Who asks for the name that it asked for before does not mean the name,
+    // so the one that an administrator has given it in the meantime stays.
+    private static string NameOf(EnrolmentForm form, StoredNode? before) =>
+        before is not null && before.AskedName == form.Name ? before.Name : form.Name;
 
     private static JoinToken Redeem(StoreTransaction change, string? presented)
     {
@@ -248,6 +258,7 @@ internal sealed class Enrolments(
         return new EnrolmentResult
         {
             NodeId = node.Id,
+            Name = node.Name,
             Status = node.Status,
             Reason = certification.ReasonOf(node, leases),
             ZoneId = zone.Id,

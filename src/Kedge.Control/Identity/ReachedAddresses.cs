@@ -5,8 +5,14 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Control.Identity;
 
 /// <summary>
-/// Where the controller and the nodes are reached outside of the tunnels: a prefix that covers one of these would lead the tunnel through
-/// itself. Any thread.
+/// Where the controller and the nodes are reached outside of the tunnels.
+/// <para>
+/// A prefix behind a node must not cover where the controller is, nor what an administrator has named as another node's endpoint, and the
+/// other way round: the way there would lead through the tunnel itself. What nodes say of themselves stands in nobody's way, since anybody
+/// could keep others from their prefixes by it. It need not: a Kedge node's own datagrams bear a mark and go past the overlay's routes. Only
+/// a stock WireGuard peer has no such mark, so its file has no such endpoint (<see cref="WireGuardConfiguration"/>).
+/// </para>
+/// Any thread.
 /// </summary>
 /// <param name="controller">The controller's addresses.</param>
 internal sealed class ReachedAddresses(IReadOnlyCollection<IpAddress> controller)
@@ -33,12 +39,6 @@ internal sealed class ReachedAddresses(IReadOnlyCollection<IpAddress> controller
             row => (row.Text(0), row.Text(1))))
         {
             yield return (Endpoint.Parse(endpoint).Address, $"where node {name} is reached");
-        }
-        // Addresses inside a site are no matter: there the machines' own networks come first.
-        foreach ((Guid node, NodeEndpoint endpoint) in PeersOf(zone))
-        {
-            if (node != except && endpoint.Kind != "local" && Endpoint.TryParse(endpoint.Address, out Endpoint at))
-                yield return (at.Address, "where another node is reached");
         }
     }
 

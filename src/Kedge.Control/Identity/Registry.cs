@@ -49,6 +49,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
             if (Nodes.TryFindByWireGuardKey(change, key) is { } other)
                 throw Refusal.Conflict("wireGuardKey", $"Node {other.Name} has the WireGuard key {key}: each node has its own.");
             CheckName(change, zone, wanted.Name, except: Guid.Empty);
+            CheckFixedEndpoint(change, zone, endpoint, owner: Guid.Empty);
             StoredNode node = new()
             {
                 Id = Guid.CreateVersion7(change.Now),
@@ -86,8 +87,10 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
         return store.WriteAsync(change =>
         {
             StoredNode before = Find(change, nameOrId, zone);
+            StoredZone home = Zones.Find(change, before.Zone);
             if (wanted.Name is not null)
-                CheckName(change, Zones.Find(change, before.Zone), wanted.Name, except: before.Id);
+                CheckName(change, home, wanted.Name, except: before.Id);
+            CheckFixedEndpoint(change, home, endpoint, owner: before.Id);
             StoredNode node = before with
             {
                 Name = wanted.Name ?? before.Name,
@@ -250,6 +253,25 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
     {
         if (Nodes.IsNameTaken(reader, zone.Id, name, except))
             throw Refusal.Conflict("name", $"Zone {zone.Name} has another node {Values.Show(name)}: choose another name.");
+    }
+
+    private static void CheckFixedEndpoint(StoreReader reader, StoredZone zone, Endpoint? endpoint, Guid owner)
+    {
+        if (endpoint is not { } at)
+            return;
+        if (zone.PrefixFor(at.Address) is { IsNone: false } overlay && overlay.Contains(at.Address))
+        {
+            throw Refusal.Conflict(
+                "fixedEndpoint",
+                $"{at} is in {overlay}, from which zone {zone.Name} takes its own addresses: name one that is reached without the tunnel.");
+        }
+        if (Leases.TryFindChildPrefix(reader, zone.Id, at.Address, except: owner) is var (prefix, node))
+        {
+            throw Refusal.Conflict(
+                "fixedEndpoint",
+                $"{at} is in {prefix}, a network behind node {node}: the way there would lead through the tunnel itself. Name an address outside "
+                + $"of it, or have node {node} announce smaller prefixes without it.");
+        }
     }
 
     private static void End(StoreTransaction change, Actor actor, StoredNode node, string status, string action)

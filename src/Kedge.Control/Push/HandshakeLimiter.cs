@@ -17,6 +17,13 @@ internal sealed class HandshakeLimiter(TimeProvider clock, int perSecond = Hands
 
     private readonly Lock _lock = new();
     private long _next;
+    private long _entered, _sentAway;
+
+    /// <summary>How many connections were let in so far.</summary>
+    public long Entered => Interlocked.Read(ref _entered);
+
+    /// <summary>How many were sent away so far, because they would have waited too long.</summary>
+    public long SentAway => Interlocked.Read(ref _sentAway);
 
     /// <summary>Puts the limiter before everything that is added to a listener after it.</summary>
     public void GuardHandshakes(ListenOptions listen) => listen.Use(next => async connection =>
@@ -34,10 +41,16 @@ internal sealed class HandshakeLimiter(TimeProvider clock, int perSecond = Hands
     {
         TimeSpan wait = Reserve();
         if (wait > LongestWait)
+        {
+            Interlocked.Increment(ref _sentAway);
             return false;
+        }
         if (wait > TimeSpan.Zero)
             await Task.Delay(wait, clock, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return !cancellation.IsCancellationRequested;
+        if (cancellation.IsCancellationRequested)
+            return false;
+        Interlocked.Increment(ref _entered);
+        return true;
     }
 
     private TimeSpan Reserve()

@@ -116,6 +116,22 @@ internal static class Leases
             .GroupBy(one => one.Node, one => one.Lease)
             .ToDictionary(group => group.Key, NodeLeases.From);
 
+    /// <summary>
+    /// The network behind a node that an address is in, and the node's name; null for none. What waits for approval counts for none.
+    /// </summary>
+    /// <param name="store">The store.</param>
+    /// <param name="zone">The zone.</param>
+    /// <param name="address">The address.</param>
+    /// <param name="except">A node whose networks do not matter.</param>
+    public static (IpPrefix Prefix, string Node)? TryFindChildPrefix(StoreReader store, Guid zone, IpAddress address, Guid except) =>
+        store.List(
+        $"""
+        SELECT lease.value, node.name FROM lease JOIN node ON node.id = lease.node
+        WHERE lease.zone = {zone} AND lease.low <= {address} AND lease.high >= {address} AND lease.kind = 'child'
+            AND lease.status IN ('held', 'retiring') AND lease.node <> {except}
+        """,
+        row => ((IpPrefix, string)?)(IpPrefix.Parse(row.Text(0)), row.Text(1))).FirstOrDefault();
+
     /// <summary>All leases of a zone, or of all zones.</summary>
     public static IReadOnlyList<Lease> List(StoreReader store, Guid? zone) => store.List(
         $"""

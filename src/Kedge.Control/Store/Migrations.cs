@@ -66,6 +66,11 @@ internal static class Migrations
         -- Where nodes were last reached, JSON: of interest only until they say it again.
         CREATE TABLE endpoint (node BLOB PRIMARY KEY, endpoints TEXT NOT NULL) STRICT;
         """,
+        """
+        -- The name that a node asked for last, which an administrator may have changed; none for a stock WireGuard peer, which does not ask.
+        ALTER TABLE node ADD COLUMN asked_name TEXT;
+        UPDATE node SET asked_name = name WHERE kind = 'kedge';
+        """,
     ];
 
     /// <summary>Brings a store to the present form.</summary>

@@ -16,6 +16,12 @@ internal sealed record StoredNode
 
     public required string Name { get; init; }
 
+    /// <summary>
+    /// The name that it asked for last; null for one that never asked. <see cref="Name"/> is another one where an administrator has renamed it
+    /// since.
+    /// </summary>
+    public string? AskedName { get; init; }
+
     /// <summary><see cref="Kedge"/> or <see cref="WireGuard"/>.</summary>
     public required string Kind { get; init; }
 
@@ -71,7 +77,7 @@ internal static class Nodes
     private static readonly SqlText Columns = new(
         """
         id, zone, name, kind, status, identity_key, wireguard_key, rosenpass_hash, tags, allowed_prefixes, ephemeral, fixed_endpoint, token,
-        certificate, certificate_from, certificate_to, renewal_wanted, created_at, seen_at, keys_signature
+        certificate, certificate_from, certificate_to, renewal_wanted, created_at, seen_at, keys_signature, asked_name
         """);
 
     /// <summary>A member by its identifier; null where there is none.</summary>
@@ -136,13 +142,13 @@ internal static class Nodes
         INSERT INTO node (
             id, zone, name, kind, status, identity_key, identity_hash, wireguard_key, rosenpass_hash, tags, allowed_prefixes, ephemeral,
             fixed_endpoint, token, certificate, certificate_from, certificate_to, renewal_wanted, created_at, seen_at,
-            keys_signature, revision)
+            keys_signature, asked_name, revision)
         VALUES (
             {node.Id}, {node.Zone}, {node.Name}, {node.Kind}, {node.Status}, {node.IdentityKey},
             {(node.IdentityKey is null ? null : SHA256.HashData(node.IdentityKey))}, {node.WireGuardKey.ToArray()}, {node.RosenpassHash},
             {node.Tags}, {node.AllowedPrefixes}, {node.Ephemeral}, {node.FixedEndpoint}, {node.Token}, {node.Certificate},
             {node.CertificateFrom}, {node.CertificateTo}, {node.RenewalWanted}, {node.CreatedAt}, {node.SeenAt},
-            {node.KeysSignature}, {revision ?? 0})
+            {node.KeysSignature}, {node.AskedName}, {revision ?? 0})
         ON CONFLICT (id) DO UPDATE SET
             name = excluded.name, kind = excluded.kind, status = excluded.status, identity_key = excluded.identity_key,
             identity_hash = excluded.identity_hash, wireguard_key = excluded.wireguard_key, rosenpass_hash = excluded.rosenpass_hash,
@@ -150,6 +156,7 @@ internal static class Nodes
             fixed_endpoint = excluded.fixed_endpoint, token = excluded.token, certificate = excluded.certificate,
             certificate_from = excluded.certificate_from, certificate_to = excluded.certificate_to,
             renewal_wanted = excluded.renewal_wanted, seen_at = excluded.seen_at, keys_signature = excluded.keys_signature,
+            asked_name = excluded.asked_name,
             revision = CASE WHEN {revision} IS NULL THEN node.revision ELSE excluded.revision END
         """);
 
@@ -190,5 +197,6 @@ internal static class Nodes
         CreatedAt = row.Time(17),
         SeenAt = row.OptionalTime(18),
         KeysSignature = row.OptionalText(19),
+        AskedName = row.OptionalText(20),
     };
 }

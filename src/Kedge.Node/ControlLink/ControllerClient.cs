@@ -72,7 +72,7 @@ public sealed class ControllerClient : IDisposable
         EnrolmentChallenge challenge = await ChallengeAsync(cancellation);
         var transcript = EnrolmentTranscript.OfSubmission(_controller.Network.ToArray(), _controller.Pin.ToArray(), challenge, token, request);
         byte[] proof = Prove(transcript, wireGuardKey.Span, challenge);
-        var submission = new EnrolmentSubmission(challenge.Id, token, request, Convert.ToBase64String(proof), transcript.Sign(identity));
+        var submission = new EnrolmentSubmission(challenge.Id, request, Convert.ToBase64String(proof), transcript.Sign(identity), token);
         return await AskAsync(
             HttpMethod.Post, "enrolments", JsonContent.Create(submission, ApiJson.Default.EnrolmentSubmission), ApiJson.Default.EnrolmentResult, cancellation);
     }

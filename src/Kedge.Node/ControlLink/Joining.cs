@@ -50,8 +50,8 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
             : await AskAsync(() => EnrolAsync(client, keys, line?.Token, settings, cancellation), cancellation);
         Membership membership = Keep(ToMembership(controller, settings, result));
         (membership, result) = await WaitUntilActiveAsync(client, keys, membership, result, cancellation);
-        Use(result, membership, keys);
-        return Keep(membership with { Status = Membership.Active });
+        NodeCertificate granted = Use(result, membership, keys);
+        return Keep(membership with { Status = Membership.Active, Name = granted.Name });
     }
 
     /// <summary>A name for the node where nobody has given one: the machine's, as a DNS label (RFC 1123 section 2.1).</summary>
@@ -168,7 +168,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         Pin = controller.Pin.ToString(),
         Settings = settings,
         Status = Membership.Pending,
-        Name = settings.Name ?? DefaultName(Environment.MachineName),
+        Name = result.Name,
         NodeId = result.NodeId,
         ZoneId = result.ZoneId,
         ZoneName = result.ZoneName,
@@ -178,7 +178,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
     };
 
     /// <summary>Checks the certificate that was given, as every other node will, and keeps it.</summary>
-    private void Use(EnrolmentResult result, Membership membership, NodeKeys keys)
+    private NodeCertificate Use(EnrolmentResult result, Membership membership, NodeKeys keys)
     {
         NodeCertificate? certificate = null;
         byte[][] authorities = [];
@@ -200,6 +200,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         try
         {
             new CertificateFile(certificate!, authorities).Write(folder.Certificate);
+            return certificate!;
         }
         catch (LinuxException e)
         {

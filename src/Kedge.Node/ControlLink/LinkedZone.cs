@@ -379,7 +379,7 @@ public sealed class LinkedZone : IDisposable
             {
                 Own = own,
                 InternalNetwork = settings.InternalNetwork,
-                Overlay = [.. ZonePrefixes(), .. _certificate.Node.Prefixes],
+                Overlay = ZonePrefixes(),
             },
             _map);
         Log.Reachable(_log, own.Count == 0 ? "no known address" : string.Join(", ", own.Select(OwnEndpoints.Describe)));

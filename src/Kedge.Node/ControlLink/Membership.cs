@@ -70,7 +70,7 @@ public sealed record Membership
     /// <summary><see cref="Active"/> or <see cref="Pending"/>.</summary>
     public required string Status { get; init; }
 
-    /// <summary>The name that the node was enrolled with.</summary>
+    /// <summary>What the network calls the node: what it asked for, or what an administrator has called it since.</summary>
     public required string Name { get; init; }
 
     /// <summary>The node's identifier.</summary>

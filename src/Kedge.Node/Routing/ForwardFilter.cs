@@ -9,28 +9,34 @@ namespace Kedge.Node.Routing;
 /// <param name="Siblings">All chains of the table.</param>
 public sealed record BlockingChain(string Family, string Table, string Name, IReadOnlyList<string> Siblings)
 {
+    /// <summary>The program that puts rules into the chain, where it is one of iptables-legacy; null where it is one of nftables.</summary>
+    public string? LegacyProgram { get; init; }
+
     /// <summary>The command that lets an interface's packets pass, in the words of whoever runs the chain.</summary>
     /// <param name="interfaceName">The interface.</param>
     /// <param name="hasIptables">Whether <c>iptables</c> is installed; else <c>nft</c> has to do.</param>
     public string CommandToOpen(string interfaceName, bool hasIptables)
     {
-        if (Table == "firewalld")
+        if (Table == "firewalld" || Siblings.Contains("FORWARD_direct"))
             return $"firewall-cmd --permanent --zone=trusted --add-interface={interfaceName} && firewall-cmd --reload";
         if (Siblings.Contains("ufw-user-forward") || Siblings.Contains("ufw6-user-forward"))
             return $"ufw route allow in on {interfaceName} && ufw route allow out on {interfaceName}";
         // Docker leaves a chain for others, which it never touches and which is asked first.
         string chain = Siblings.Contains("DOCKER-USER") ? "DOCKER-USER" : Name;
-        if (hasIptables && Family is "ip" or "ip6" && Table == "filter")
+        string? iptables = !hasIptables ? null : (Family, Table) switch
         {
-            string program = Family == "ip" ? "iptables" : "ip6tables";
+            ("ip", "filter") => "iptables",
+            ("ip6", "filter") => "ip6tables",
+            _ => null,
+        };
+        if ((LegacyProgram ?? iptables) is { } program)
             return $"{program} -I {chain} -i {interfaceName} -j ACCEPT && {program} -I {chain} -o {interfaceName} -j ACCEPT";
-        }
         string place = $"nft insert rule {Family} {Table} {chain}";
         return $"{place} iifname {interfaceName} accept && {place} oifname {interfaceName} accept";
     }
 
     /// <inheritdoc/>
-    public override string ToString() => $"'{Family} {Table} {Name}'";
+    public override string ToString() => LegacyProgram is { } program ? $"'{Name}' of {program}" : $"'{Family} {Table} {Name}'";
 }
 
 /// <summary>
@@ -57,6 +63,11 @@ public sealed class ForwardFilter
                 Find(Text(rule, "family"), Text(rule, "table"), Text(rule, "chain"))?.Rules.Add(rule.GetProperty("expr").Clone());
         }
     }
+
+    /// <summary>Reads a filter table of iptables.</summary>
+    /// <param name="listing">What <c>iptables -S</c> prints (iptables(8)).</param>
+    /// <param name="family"><c>ip</c>, or <c>ip6</c> for one of ip6tables.</param>
+    public static ForwardFilter OfIptables(string listing, string family) => new(IptablesListing.ToNftables(listing, family));
 
     private enum Verdict
     {

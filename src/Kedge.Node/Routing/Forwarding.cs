@@ -32,6 +32,10 @@ public static class Forwarding
             CheckSetting("net/ipv6/conf/all/forwarding", "IPv6");
         if (ipv4 || ipv6)
             findings.AddRange(CheckFirewall(interfaceName, ipv4, ipv6, inside));
+        if (ipv4)
+            findings.AddRange(CheckLegacyFirewall(interfaceName, isIPv6: false, inside));
+        if (ipv6)
+            findings.AddRange(CheckLegacyFirewall(interfaceName, isIPv6: true, inside));
         return [.. findings.Select(finding => finding with { Command = Inside(inside, finding.Command) }).Distinct()];
 
         void CheckSetting(string path, string family)
@@ -52,16 +56,31 @@ public static class Forwarding
                     "apt-get install libnftables1"),
             ];
         }
-        bool hasIptables = Array.Exists(IptablesPlaces, File.Exists);
-        var filter = new ForwardFilter(ruleset);
-        return
-        [
-            .. from chain in filter.FindBlocking(interfaceName, ipv4, ipv6)
-               select new ForwardingFinding(
-                   $"The firewall's chain {chain} drops packets that are forwarded from or to {interfaceName}.",
-                   chain.CommandToOpen(interfaceName, hasIptables)),
-        ];
+        return new ForwardFilter(ruleset).FindBlocking(interfaceName, ipv4, ipv6).Select(chain => Describe(chain, interfaceName));
     }
+
+    // The kernel asks both: what nftables lets pass may still be dropped here.
+    private static IEnumerable<ForwardingFinding> CheckLegacyFirewall(string interfaceName, bool isIPv6, NetworkNamespace? inside)
+    {
+        if (!LegacyIptables.HasFilter(isIPv6, inside))
+            return [];
+        if (LegacyIptables.FindProgram(isIPv6) is not { } program || LegacyIptables.ListFilter(program, inside) is not { } listing)
+        {
+            string name = isIPv6 ? "ip6tables-legacy" : "iptables-legacy";
+            return
+            [
+                new(
+                    $"The firewall has a filter table that only {name} can read, and that cannot be run; it may drop forwarded packets.",
+                    $"apt-get install iptables && {name} -S FORWARD"),
+            ];
+        }
+        return ForwardFilter.OfIptables(listing, isIPv6 ? "ip6" : "ip").FindBlocking(interfaceName, !isIPv6, isIPv6)
+            .Select(chain => Describe(chain with { LegacyProgram = Path.GetFileName(program) }, interfaceName));
+    }
+
+    private static ForwardingFinding Describe(BlockingChain chain, string interfaceName) => new(
+        $"The firewall's chain {chain} drops packets that are forwarded from or to {interfaceName}.",
+        chain.CommandToOpen(interfaceName, Array.Exists(IptablesPlaces, File.Exists)));
 
     private static string Inside(NetworkNamespace? inside, string command) =>
         inside is null ? command : $"ip netns exec {inside.Name} sh -c '{command}'";

@@ -12,7 +12,10 @@ public sealed record EnrolmentChallenge(Guid Id, string PublicKey, DateTimeOffse
 /// </summary>
 public sealed record EnrolmentRequest
 {
-    /// <summary>The node's name: a DNS label (RFC 1123), unique in its zone.</summary>
+    /// <summary>
+    /// The node's name: a DNS label (RFC 1123), unique in its zone. Where an administrator has given it another name, that stays until the node
+    /// asks for one that it did not ask for the last time.
+    /// </summary>
     public required string Name { get; init; }
 
     /// <summary>The zone by its name or identifier; null for the token's zone, or the one that the node is in.</summary>
@@ -53,13 +56,13 @@ public sealed record NodeEndpoint(string Address, string Kind);
 
 /// <summary>A request with its proofs.</summary>
 /// <param name="Challenge">The challenge it answers.</param>
-/// <param name="Token">
-/// A token as <c>identifier.secret</c>; null for a node that is enrolled with the same identity key, which needs none.
-/// </param>
 /// <param name="Request">What is asked for.</param>
 /// <param name="Proof">The MAC that shows possession of the WireGuard private key: 32 bytes in base64. See <see cref="Enrolment.EnrolmentTranscript"/>.</param>
 /// <param name="Signature">The identity key's signature of the transcript: ECDSA with SHA-256, DER (RFC 3279 section 2.2.3) in base64.</param>
-public sealed record EnrolmentSubmission(Guid Challenge, string? Token, EnrolmentRequest Request, string Proof, string Signature);
+/// <param name="Token">
+/// A token as <c>identifier.secret</c>; null for a node that is enrolled with the same identity key, which needs none.
+/// </param>
+public sealed record EnrolmentSubmission(Guid Challenge, EnrolmentRequest Request, string Proof, string Signature, string? Token = null);
 
 /// <summary>The question of a pending node what has become of its request, under the request's key.</summary>
 /// <param name="Challenge">The challenge it answers.</param>
@@ -72,6 +75,9 @@ public sealed record EnrolmentResult
 {
     /// <summary>The node's identifier.</summary>
     public required Guid NodeId { get; init; }
+
+    /// <summary>What the node is called: what it asked for, or what an administrator has called it since.</summary>
+    public required string Name { get; init; }
 
     /// <summary><c>active</c>, or <c>pending</c> until it is certified or approved.</summary>
     public required string Status { get; init; }

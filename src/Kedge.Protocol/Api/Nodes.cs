@@ -91,7 +91,7 @@ public sealed record NodeCreation
 /// <summary>What is to change of a node; null leaves it as it is.</summary>
 public sealed record NodeChange
 {
-    /// <summary>A new name.</summary>
+    /// <summary>A new name. The node hears of it, and keeps it until it asks for another one than it asked for last.</summary>
     public string? Name { get; init; }
 
     /// <summary>New tags in place of all it had.</summary>

@@ -14,7 +14,10 @@ public sealed record Vantage
     /// <summary>Whether all nodes are in one internal network (<c>--internal-network</c>): their local addresses come first.</summary>
     public bool InternalNetwork { get; init; }
 
-    /// <summary>The prefixes of the overlay. An endpoint in them would be reached through itself.</summary>
+    /// <summary>
+    /// The prefixes that the zone has its addresses from: an endpoint in them would be reached through itself. One in a network behind a node
+    /// is possible: the device's own datagrams go past the routes of the overlay, and a machine inside such a network is reached in it.
+    /// </summary>
     public IReadOnlyCollection<IpPrefix> Overlay { get; init; } = [];
 
     /// <summary>

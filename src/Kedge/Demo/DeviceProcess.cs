@@ -18,8 +18,9 @@ public sealed class DeviceProcess : IDisposable
         Host = host;
         Name = host.Topology.NewInterfaceName();
         Keys = keys ?? WireGuardKeys.Generate();
+        PrivateKeyFile = host.Topology.WriteSecret($"{Name}.key", Keys.PrivateKey);
         Process = StartProcess();
-        Set("private-key", host.Topology.WriteSecret($"{Name}.key", Keys.PrivateKey), "listen-port", "0");
+        Set("private-key", PrivateKeyFile, "listen-port", "0");
     }
 
     /// <summary>The host that the device runs on.</summary>
@@ -30,6 +31,9 @@ public sealed class DeviceProcess : IDisposable
 
     /// <summary>Its own keys.</summary>
     public WireGuardKeys Keys { get; }
+
+    /// <summary>A file with the private key, as <c>wg genkey</c> prints it.</summary>
+    public string PrivateKeyFile { get; }
 
     /// <summary>The program that is the device.</summary>
     public RunningProcess Process { get; private set; }
@@ -102,7 +106,7 @@ public sealed class DeviceProcess : IDisposable
         Process.Kill();
         File.Delete(SocketPath);
         Process = StartProcess();
-        Set("private-key", Host.Topology.WriteSecret($"{Name}.key", Keys.PrivateKey), "listen-port", "0");
+        Set("private-key", PrivateKeyFile, "listen-port", "0");
     }
 
     /// <inheritdoc/>

@@ -167,16 +167,50 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
             "node", "create", "other", "--zone", zone, "--public-key", key, "--address", "10.7.0.2", "--endpoint", "192.0.2.7:51820",
             "--child-prefix", "192.168.9.0/24");
 
-        string file = controller.Run("node", "show", "own", "--zone", zone, "--wg-config").Output;
+        string[] show = ["node", "show", "own", "--zone", zone, "--wg-config"];
+        string empty = controller.Run(show).Output;
+        string filled = Path.Combine(controller.Net.TempFolder, "own.conf");
+        controller.Run([.. show, "--private-key-file", controller.Net.WriteSecret("own.key", own.PrivateKey + "\n"), "--out", filled]);
 
-        Assert.Contains("Address = 10.7.0.1/32", file, StringComparison.Ordinal);
-        string path = controller.Net.WriteSecret(
-            "own.conf", file.Replace("[Interface]", $"[Interface]\nPrivateKey = {own.PrivateKey}", StringComparison.Ordinal));
-        string stripped = controller.Host.Run("wg-quick", "strip", path).Output;
-        DeviceProcess device = DeviceProcess.StartWireGuardGo(controller.Host);
-        controller.Host.Run("wg", "setconf", device.Name, controller.Net.WriteSecret("stripped.conf", stripped));
+        Assert.Contains("Address = 10.7.0.1/32", empty, StringComparison.Ordinal);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(filled));
+        using DeviceProcess device = DeviceProcess.StartWireGuardGo(controller.Host);
+        CommandResult refused = SetConf(controller.Net.WriteSecret("empty.conf", empty));
+        Assert.False(refused.Succeeded);
+        Assert.Contains(own.PublicKey, refused.Error, StringComparison.Ordinal);
+        CommandResult taken = SetConf(filled);
+        Assert.True(taken.Succeeded, taken.Error);
+        Assert.Equal(own.PublicKey, controller.Host.Run("wg", "show", device.Name, "public-key").Output.Trim());
         Assert.Equal($"{key}\t10.7.0.2/32 192.168.9.0/24", controller.Host.Run("wg", "show", device.Name, "allowed-ips").Output.Trim());
         Assert.Equal($"{key}\t192.0.2.7:51820", controller.Host.Run("wg", "show", device.Name, "endpoints").Output.Trim());
+
+        CommandResult SetConf(string path)
+        {
+            string stripped = controller.Host.Run("wg-quick", "strip", path).Output;
+            return controller.Host.TryRun("wg", "setconf", device.Name, controller.Net.WriteSecret("stripped.conf", stripped));
+        }
+    }
+
+    [Fact]
+    public void A_stock_peers_file_is_not_filled_with_another_key_and_the_key_is_asked_for_that_file_alone()
+    {
+        string zone = controller.NewZone();
+        WireGuardKeys own = WireGuardKeys.Generate(), other = WireGuardKeys.Generate();
+        string node = controller.NewNode(zone);
+        controller.Run("node", "create", "own", "--zone", zone, "--public-key", own.PublicKey);
+        string[] show = ["node", "show", "own", "--zone", zone];
+        string key = controller.Net.WriteSecret("other.key", other.PrivateKey);
+        string file = Path.Combine(controller.Net.TempFolder, "never.conf");
+
+        string refusal = controller.Refusal(1, [.. show, "--wg-config", "--private-key-file", key, "--out", file]);
+
+        Assert.Contains($"the private key of {other.PublicKey}", refusal, StringComparison.Ordinal);
+        Assert.Contains($"has the WireGuard key {own.PublicKey}", refusal, StringComparison.Ordinal);
+        Assert.DoesNotContain(other.PrivateKey, refusal, StringComparison.Ordinal);
+        Assert.False(File.Exists(file));
+        Assert.Contains("wg genkey", controller.Refusal(1, [.. show, "--wg-config", "--private-key-file", file]), StringComparison.Ordinal);
+        Assert.Contains("add --wg-config", controller.Refusal(2, [.. show, "--private-key-file", key]), StringComparison.Ordinal);
+        Assert.Contains("add --wg-config", controller.Refusal(2, ["node", "show", node, "--out", file]), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -45,6 +45,13 @@ internal sealed class ControllerProcess : IDisposable
         return new ControllerProcess(RunningProcess.Start(Call(data, options)), data, data);
     }
 
+    /// <summary>Starts another one with the data and at the address of this one, which has ended.</summary>
+    public ControllerProcess StartAgain(params string[] options)
+    {
+        var call = new Command([KedgeProgram.FullPath, "controller", "--data-dir", DataDirectory, "--listen", Url.Authority, .. options]);
+        return new ControllerProcess(RunningProcess.Start(call), DataDirectory, DataDirectory);
+    }
+
     /// <summary>Starts one whose folder is a file system of its own, which nobody else sees and which ends with it.</summary>
     /// <param name="size">Its size, such as <c>2m</c>.</param>
     public static ControllerProcess StartOnSmallDisk(string size)

@@ -142,7 +142,7 @@ public sealed class NodeTests : IDisposable
         Assert.True(transcript.TryProve(wireGuard, Convert.FromBase64String(challenge.PublicKey), proof));
         string signature = Convert.ToBase64String(identity.SignHash(transcript.Hash, DSASignatureFormat.Rfc3279DerSequence));
         EnrolmentResult result = await stranger.ReadAsync<EnrolmentResult>(
-            HttpMethod.Post, "/api/v1/enrolments", new EnrolmentSubmission(challenge.Id, line.Token, request, Convert.ToBase64String(proof), signature));
+            HttpMethod.Post, "/api/v1/enrolments", new EnrolmentSubmission(challenge.Id, request, Convert.ToBase64String(proof), signature, line.Token));
         return (X509CertificateLoader.LoadCertificate(Convert.FromBase64String(result.Certificate!)).CopyWithPrivateKey(identity), result);
     }
 }

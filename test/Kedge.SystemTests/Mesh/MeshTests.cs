@@ -80,6 +80,40 @@ public sealed class MeshTests : IDisposable
     }
 
     [Fact]
+    public void A_node_inside_the_network_behind_another_one_is_still_reached_directly()
+    {
+        // The site is a public network that its gateway announces, and another node is in it.
+        Host gateway = _mesh.AddHost("gateway");
+        gateway.EnableForwarding();
+        Switch site = _mesh.Net.AddSwitch("site");
+        site.Attach(gateway, ["198.51.100.1/24"]);
+        _mesh.ControllerHost.AddRoute("198.51.100.0/24", "192.0.2.2");
+        MeshNode inside = JoinSite("inside", 7), router = JoinSite("router", 8, "--child-prefix", "198.51.100.0/24");
+        MeshNode outside = _mesh.AddNode("outside");
+        outside.Host.AddRoute("default", "192.0.2.2");
+
+        outside.Up("--join-file", _mesh.WriteToken());
+
+        outside.AwaitReach(router);
+        outside.AwaitReach(inside);
+        Assert.Contains("dev kedge0", outside.Host.Ip("route", "get", "198.51.100.99").Output, StringComparison.Ordinal);
+        string endpoint = outside.Status().GetProperty("node").GetProperty("peers").EnumerateArray()
+            .Single(peer => peer.GetProperty("name").GetString() == "inside").GetProperty("endpoint").GetString()!;
+        Assert.StartsWith("198.51.100.7:", endpoint, StringComparison.Ordinal);
+        router.AwaitReach(inside);
+
+        MeshNode JoinSite(string label, int number, params string[] arguments)
+        {
+            Host host = _mesh.Net.AddHost(label);
+            site.Attach(host, [$"198.51.100.{number}/24"]);
+            host.AddRoute("default", "198.51.100.1");
+            var node = new MeshNode(_mesh, host, label);
+            node.Up(["--join-file", _mesh.WriteToken("--allow-prefix", "198.51.100.0/24"), .. arguments]);
+            return node;
+        }
+    }
+
+    [Fact]
     public void Nodes_behind_one_nat_talk_by_their_local_addresses()
     {
         Host gateway = _mesh.AddHost("gateway");

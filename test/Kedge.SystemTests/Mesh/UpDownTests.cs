@@ -1,4 +1,5 @@
 using Kedge.Demo;
+using Kedge.Linux.Processes;
 
 namespace Kedge.SystemTests.Mesh;
 
@@ -22,5 +23,98 @@ public sealed class UpDownTests : IDisposable
         Assert.DoesNotContain("19301", node.Host.Ip("rule").Output, StringComparison.Ordinal);
         Assert.Null(node.NodeProcess);
         Assert.Null(node.ControlLink);
+    }
+
+    [Fact]
+    public void What_killed_processes_have_left_is_removed_by_down_alone_and_a_second_down_finds_nothing_to_do()
+    {
+        MeshNode other = _mesh.Join("other");
+        MeshNode node = _mesh.AddNode("one");
+        node.Up("--join-file", _mesh.WriteToken("--allow-prefix", "10.7.0.0/24"), "--child-prefix", "10.7.0.0/24");
+        Wait.Until(() => node.LinkStatus()?.Peers.Count == 1, MeshNetwork.Patience, "its peer");
+        other.AwaitReach(node);
+        ProcessIdentity link = node.ControlLink!.Value, device = node.NodeProcess!.Value;
+        node.Supervisor!.Kill(); // first: it would start the others again
+        MeshNode.Kill(link);
+        MeshNode.Kill(device);
+        // Left for the next start to adopt.
+        Assert.Contains(node.Address, node.Host.Ip("address", "show", "dev", MeshNode.Interface).Output, StringComparison.Ordinal);
+        Assert.Contains(MeshNode.Interface, Routes(node), StringComparison.Ordinal);
+        Assert.Contains("19301", Rules(node), StringComparison.Ordinal);
+        Assert.Contains("link.sock", FilesOf(node), StringComparer.Ordinal);
+
+        CommandResult first = node.Try("down", "--interface", MeshNode.Interface);
+
+        Assert.True(first.Succeeded, first.Error);
+        Assert.Contains("kedge0 is down", first.Error, StringComparison.Ordinal);
+        AssertNothingIsLeft(node);
+        CommandResult second = node.Try("down", "--interface", MeshNode.Interface);
+        Assert.Equal((0, first.Error), (second.ExitCode, second.Error));
+        AssertNothingIsLeft(node);
+
+        node.Up(); // it has not left its network
+        other.AwaitReach(node);
+    }
+
+    [Fact]
+    public void Down_on_a_machine_that_has_joined_nothing_says_so_and_leaves_nothing()
+    {
+        MeshNode node = _mesh.AddNode("bare");
+
+        CommandResult down = node.Try("down");
+
+        Assert.Equal(1, down.ExitCode);
+        Assert.Equal("", down.Output);
+        Assert.Contains("kedge0 is no interface of a zone", down.Error, StringComparison.Ordinal);
+        Assert.Contains("This machine has joined none.", down.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(node.StateDirectory));
+        AssertNothingIsLeft(node);
+    }
+
+    [Fact]
+    public void Down_of_an_interface_that_is_not_the_one_which_has_joined_names_the_right_one_and_touches_nothing()
+    {
+        MeshNode node = _mesh.Join("one");
+
+        CommandResult down = node.Try("down", "--interface", "kedge7");
+
+        Assert.Equal(1, down.ExitCode);
+        Assert.Contains("This machine has kedge0.", down.Error, StringComparison.Ordinal);
+        Assert.NotNull(node.NodeProcess);
+        Assert.NotNull(node.ControlLink);
+    }
+
+    [Fact]
+    public void A_node_hears_of_the_name_that_an_administrator_gives_it_and_keeps_it_when_it_asks_for_something_else()
+    {
+        MeshNode node = _mesh.Join("one");
+        Wait.Until(() => node.LinkStatus()?.Controller.Connected == true, MeshNetwork.Patience, "its connection");
+
+        _mesh.Administer("node", "rename", "one", "attic");
+
+        Wait.Until(() => node.LinkStatus()?.Name == "attic", MeshNetwork.Patience, "the new name");
+        Assert.True(node.Try("down", "--interface", MeshNode.Interface).Succeeded);
+        node.Up("--request-ip", "10.200.0.77");
+        Assert.Contains("is up: node 'attic'", node.Supervisor!.Error, StringComparison.Ordinal);
+        Assert.Equal("10.200.0.77", node.Address);
+        Assert.Equal("attic", _mesh.AdministerJson("node", "list")[0].GetProperty("name").GetString());
+    }
+
+    private static string Rules(MeshNode node) => node.Host.Ip("-4", "rule").Output + node.Host.Ip("-6", "rule").Output;
+
+    private static string Routes(MeshNode node) =>
+        node.Host.Ip("-4", "route", "show", "table", "all").Output + node.Host.Ip("-6", "route", "show", "table", "all").Output;
+
+    private static string[] FilesOf(MeshNode node) =>
+        Directory.Exists(node.Run.Path) ? [.. Directory.GetFiles(node.Run.Path).Select(path => Path.GetFileName(path))] : [];
+
+    private static void AssertNothingIsLeft(MeshNode node)
+    {
+        Assert.DoesNotContain(MeshNode.Interface, node.Host.Ip("link").Output, StringComparison.Ordinal);
+        Assert.DoesNotContain(MeshNode.Interface, Routes(node), StringComparison.Ordinal);
+        Assert.DoesNotContain("19301", Rules(node), StringComparison.Ordinal);
+        Assert.Null(node.NodeProcess);
+        Assert.Null(node.ControlLink);
+        Assert.DoesNotContain(FilesOf(node), name => !name.EndsWith(".lock", StringComparison.Ordinal));
     }
 }

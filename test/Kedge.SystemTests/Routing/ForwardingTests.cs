@@ -76,6 +76,36 @@ public sealed class ForwardingTests : IDisposable
         Assert.Empty(Check());
     }
 
+    [Fact]
+    public void A_firewall_of_iptables_legacy_is_found_and_opened_though_nftables_knows_nothing_of_it()
+    {
+        Legacy("iptables-legacy", "-P FORWARD DROP", "-N DOCKER-USER", "-A FORWARD -j DOCKER-USER", "-A DOCKER-USER -j RETURN");
+        Legacy(
+            "iptables-legacy",
+            "-A FORWARD -i docker0 ! -o docker0 -j ACCEPT", "-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT");
+        Assert.DoesNotContain("DOCKER", _host.Run("nft", "list", "ruleset").Output, StringComparison.Ordinal);
+
+        ForwardingFinding finding = Assert.Single(Check());
+        Assert.Contains("'FORWARD' of iptables-legacy", finding.Problem, StringComparison.Ordinal);
+        Assert.Contains("iptables-legacy -I DOCKER-USER", finding.Command, StringComparison.Ordinal);
+        RunTheCommands();
+        Assert.Empty(Check());
+
+        Legacy("ip6tables-legacy", "-A FORWARD -i lo -j ACCEPT", "-A FORWARD -j REJECT --reject-with icmp6-adm-prohibited");
+        Assert.Contains("'FORWARD' of ip6tables-legacy", Assert.Single(Check()).Problem, StringComparison.Ordinal);
+        Assert.Empty(Forwarding.Check(_name, ipv4: true, ipv6: false, _host.Namespace));
+        RunTheCommands();
+        Assert.Empty(Check());
+    }
+
+    [Fact]
+    public void Looking_for_a_firewall_of_iptables_legacy_makes_none()
+    {
+        Assert.Empty(Check());
+
+        Assert.Equal("", _host.Run("cat", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names").Output);
+    }
+
     private IReadOnlyList<ForwardingFinding> Check() => Forwarding.Check(_name, ipv4: true, ipv6: true, _host.Namespace);
 
     private void RunTheCommands()
@@ -86,6 +116,12 @@ public sealed class ForwardingTests : IDisposable
             CommandResult result = shell.WaitForExit(TimeSpan.FromSeconds(30));
             Assert.True(result.Succeeded, $"{finding.Command}: {result.Error}");
         }
+    }
+
+    private void Legacy(string program, params string[] rules)
+    {
+        foreach (string rule in rules)
+            _host.Run([program, .. rule.Split(' ')]);
     }
 
     private void Nft(params string[] lines) => _host.Run(new Command("nft", "-f", "-") { Input = string.Join('\n', lines) + "\n" });

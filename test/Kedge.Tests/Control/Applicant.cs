@@ -49,7 +49,7 @@ internal sealed class Applicant
         var transcript = EnrolmentTranscript.OfSubmission(network.Authority.NetworkId.ToArray(), network.Pin.ToArray(), challenge, token, request);
         var proof = new byte[EnrolmentTranscript.ProofSize];
         Assert.True(transcript.TryProve(_wireGuardKey, Convert.FromBase64String(challenge.PublicKey), proof));
-        return new EnrolmentSubmission(challenge.Id, token, request, Convert.ToBase64String(proof), Sign(transcript));
+        return new EnrolmentSubmission(challenge.Id, request, Convert.ToBase64String(proof), Sign(transcript), token);
     }
 
     /// <summary>Joins, or comes back.</summary>

@@ -290,6 +290,38 @@ public class EnrolmentTests
     }
 
     [Fact]
+    public async Task A_name_that_an_administrator_gave_stays_until_the_node_asks_for_another_than_before()
+    {
+        await using Network network = await Network.CreateAsync();
+        var node = new Applicant("one");
+        Assert.Equal("one", (await node.EnrolAsync(network, await network.CreateTokenAsync())).Name);
+        await network.Registry.ChangeAsync("one", null, new NodeChange { Name = "attic" }, Network.Administrator);
+
+        EnrolmentResult again = await node.EnrolAsync(network, null, request => request with { RequestedAddresses = ["10.200.7.7"] });
+        Assert.Equal(("attic", "attic"), (again.Name, Applicant.Read(again).Name));
+        Assert.Equal("attic", node.Inquire(network).Name);
+        EnrolmentResult moved = await new Applicant("one", node).EnrolAsync(network, await network.CreateTokenAsync());
+        Assert.Equal(("attic", again.NodeId), (moved.Name, moved.NodeId));
+    }
+
+    [Fact]
+    public async Task A_node_that_asks_for_another_name_than_before_gets_it_whatever_an_administrator_called_it()
+    {
+        await using Network network = await Network.CreateAsync();
+        var node = new Applicant("one");
+        EnrolmentResult joined = await node.EnrolAsync(network, await network.CreateTokenAsync());
+        await network.Registry.ChangeAsync("one", null, new NodeChange { Name = "attic" }, Network.Administrator);
+        await new Applicant("one").EnrolAsync(network, await network.CreateTokenAsync()); // the name is free for another
+
+        node.Name = "two";
+        EnrolmentResult renamed = await node.EnrolAsync(network, null);
+        Assert.Equal(("two", "two", joined.NodeId), (renamed.Name, Applicant.Read(renamed).Name, renamed.NodeId));
+
+        node.Name = "one";
+        await RefusedAsync(409, "another node 'one'", () => node.EnrolAsync(network, null));
+    }
+
+    [Fact]
     public async Task All_that_is_wrong_with_a_request_is_told_at_once()
     {
         await using Network network = await Network.CreateAsync();

@@ -192,17 +192,15 @@ public class LeaseTests
     [InlineData("224.0.0.0/24", "multicast")]
     [InlineData("ff02::/16", "multicast")]
     [InlineData("198.51.100.0/24", "controller")]
-    [InlineData("203.0.113.0/24", "another node")]
     [InlineData("192.0.2.0/24", "node fixed is reached")]
     [InlineData("10.200.0.0/16", "takes its own addresses")]
     [InlineData("10.200.3.0/24", "takes its own addresses")]
     public async Task Some_prefixes_nobody_may_announce(string prefix, string words)
     {
         await using Network network = await Network.CreateAsync();
-        network.Reached.PeersOf = _ => [(Guid.NewGuid(), new NodeEndpoint("203.0.113.9:51820", "reflexive")), (Guid.NewGuid(), new NodeEndpoint("192.168.1.9:51820", "local"))];
         await network.Registry.CreateAsync(
             new NodeCreation { Name = "fixed", WireGuardKey = new Applicant("x").WireGuardKey.ToString(), FixedEndpoint = "192.0.2.9:51820" }, Network.Administrator);
-        string token = await network.CreateTokenAsync(allowedPrefixes: ["10.0.0.0/8", "192.0.2.0/24", "203.0.113.0/24", "198.51.100.0/24"]);
+        string token = await network.CreateTokenAsync(allowedPrefixes: ["10.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24"]);
 
         Refusal refusal = await Assert.ThrowsAsync<Refusal>(() => new Applicant("one").EnrolAsync(network, token, With(prefix)));
 
@@ -211,10 +209,63 @@ public class LeaseTests
     }
 
     [Fact]
+    public async Task What_another_node_says_of_where_it_is_keeps_nobody_from_a_prefix()
+    {
+        await using Network network = await Network.CreateAsync();
+        network.Reached.PeersOf = _ =>
+        [
+            (Guid.NewGuid(), new NodeEndpoint("203.0.113.9:51820", "reflexive")),
+            (Guid.NewGuid(), new NodeEndpoint("203.0.113.10:51820", "fixed")),
+        ];
+        string token = await network.CreateTokenAsync(allowedPrefixes: ["203.0.113.0/24"]);
+
+        Assert.Equal(["203.0.113.0/24"], (await new Applicant("one").EnrolAsync(network, token, With("203.0.113.0/24"))).ChildPrefixes);
+    }
+
+    [Theory]
+    [InlineData("10.5.0.9:51820", "10.5.0.9:51820 is in 10.5.0.0/16, a network behind node one")]
+    [InlineData("10.200.0.9:51820", "10.200.0.9:51820 is in 10.200.0.0/20, from which zone default takes")]
+    public async Task A_fixed_endpoint_that_would_be_reached_through_the_tunnel_is_refused(string endpoint, string words)
+    {
+        await using Network network = await Network.CreateAsync();
+        string token = await network.CreateTokenAsync(allowedPrefixes: ["10.5.0.0/16"]);
+        await new Applicant("one").EnrolAsync(network, token, With("10.5.0.0/16"));
+        await new Applicant("two").EnrolAsync(network, await network.CreateTokenAsync());
+        string key = new Applicant("x").WireGuardKey.ToString();
+
+        await RefusedAsync(409, words, () => network.Registry.CreateAsync(
+            new NodeCreation { Name = "stock", WireGuardKey = key, FixedEndpoint = endpoint }, Network.Administrator));
+        await RefusedAsync(409, words, () => network.Registry.ChangeAsync(
+            "two", null, new NodeChange { FixedEndpoint = endpoint }, Network.Administrator));
+    }
+
+    [Fact]
+    public async Task A_fixed_endpoint_may_be_in_the_node_s_own_network_in_another_zone_s_and_in_one_that_nobody_has_approved()
+    {
+        await using Network network = await Network.CreateAsync();
+        await network.CreateZoneAsync("other", "10.7.0.0/24");
+        string near = await network.CreateTokenAsync(allowedPrefixes: ["10.5.0.0/16"]);
+        string other = await network.CreateTokenAsync("other", allowedPrefixes: ["10.6.0.0/16"]);
+        await new Applicant("own").EnrolAsync(network, near, With("10.5.0.0/16"));
+        await new Applicant("far").EnrolAsync(network, other, With("10.6.0.0/16"));
+        await new Applicant("greedy").EnrolAsync(network, await network.CreateTokenAsync(), With("10.8.0.0/16"));
+        await new Applicant("two").EnrolAsync(network, await network.CreateTokenAsync());
+
+        Assert.Equal("10.5.0.1:1", await SetAsync("own", "10.5.0.1:1"));
+        Assert.Equal("10.6.0.1:1", await SetAsync("two", "10.6.0.1:1"));
+        Assert.Equal("10.8.0.1:1", await SetAsync("two", "10.8.0.1:1"));
+
+        async Task<string?> SetAsync(string node, string endpoint)
+        {
+            var change = new NodeChange { FixedEndpoint = endpoint };
+            return (await network.Registry.ChangeAsync(node, null, change, Network.Administrator)).FixedEndpoint;
+        }
+    }
+
+    [Fact]
     public async Task The_network_that_a_node_is_in_may_be_behind_it()
     {
         await using Network network = await Network.CreateAsync();
-        network.Reached.PeersOf = _ => [(Guid.NewGuid(), new NodeEndpoint("192.168.1.9:51820", "local"))];
         string token = await network.CreateTokenAsync(allowedPrefixes: ["192.168.1.0/24"]);
 
         EnrolmentResult result = await new Applicant("one").EnrolAsync(network, token, request => request with

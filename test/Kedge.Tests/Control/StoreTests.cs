@@ -1,6 +1,7 @@
 using Kedge.Control;
 using Kedge.Control.Store;
 using Kedge.Protocol;
+using Kedge.Protocol.Api;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kedge.Tests.Control;
@@ -132,6 +133,25 @@ public class StoreTests
         Assert.Null(network.Store.Read(reader => Zones.TryFind(reader, Hostile)));
         Assert.Throws<Refusal>(() => network.Store.Read(reader => Nodes.Find(reader, Hostile, null)));
         Assert.Equal(0, network.Store.Read(reader => reader.Number($"SELECT COUNT(*) FROM node")));
+    }
+
+    [Fact]
+    public async Task A_node_of_an_older_store_counts_as_having_asked_for_the_name_that_it_has()
+    {
+        await using Network network = await Network.CreateAsync();
+        await new Applicant("one").EnrolAsync(network, await network.CreateTokenAsync());
+        await network.Registry.CreateAsync(new NodeCreation { Name = "stock", WireGuardKey = new Applicant("x").WireGuardKey.ToString() }, Network.Administrator);
+        await network.Store.WriteAsync(change =>
+        {
+            change.Execute($"ALTER TABLE node DROP COLUMN asked_name");
+            change.Execute($"DELETE FROM migration WHERE step = 2");
+        });
+        string copy = network.StoreFile + ".older";
+        SqliteStore.CopyTo(network.StoreFile, copy);
+
+        await using SqliteStore store = SqliteStore.Open(copy, network.Clock, NullLogger.Instance);
+
+        Assert.Equal([("one", "one"), ("stock", null)], store.Read(reader => Nodes.List(reader, null).Select(node => (node.Name, node.AskedName)).ToList()));
     }
 
     [Fact]

@@ -41,6 +41,20 @@ public class ControllerClientTests
     }
 
     [Fact]
+    public async Task A_known_node_asks_for_something_else_without_a_token()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using var machine = new Machine();
+        EnrolmentResult joined = await machine.JoinAsync(controller, "a");
+        using ControllerClient client = machine.Client(controller, joined);
+
+        EnrolmentRequest wanted = machine.Request("a") with { RequestedAddresses = ["10.200.7.7"] };
+        EnrolmentResult after = await client.EnrolAsync(wanted, null, machine.Identity, machine.WireGuardKey, Cancellation);
+
+        Assert.Equal((joined.NodeId, "a", "10.200.7.7"), (after.NodeId, after.Name, after.Addresses[0]));
+    }
+
+    [Fact]
     public async Task The_stream_of_a_removed_node_ends_and_it_is_refused_from_then_on()
     {
         await using RunningController controller = await RunningController.StartAsync();

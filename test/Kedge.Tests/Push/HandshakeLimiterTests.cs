@@ -25,6 +25,7 @@ public class HandshakeLimiterTests
         bool[] results = await Task.WhenAll(all);
 
         Assert.InRange(results.Count(let => let), 250, 252);
+        Assert.Equal((results.Count(let => let), results.Count(let => !let)), (limiter.Entered, limiter.SentAway));
         entered.Sort();
         for (int i = 50; i < entered.Count; i++)
             Assert.True(entered[i] - entered[i - 50] > TimeSpan.FromMilliseconds(980), $"51 handshakes within {entered[i] - entered[i - 50]}");

@@ -65,7 +65,7 @@ internal sealed class AdminClient : IDisposable
     public Task RemoveNodeAsync(string node, string? zone) =>
         _controller.SendEmptyAsync(HttpMethod.Delete, $"nodes/{Segment(node)}{InZone(zone)}");
 
-    /// <summary>A stock WireGuard peer's configuration for wg-quick, without its private key.</summary>
+    /// <summary>A stock WireGuard peer's configuration for wg-quick, with a place for its private key.</summary>
     public async Task<string> GetWireGuardConfigurationAsync(string node, string? zone) =>
         WgQuickFile.Check(await _controller.GetTextAsync($"nodes/{Segment(node)}/wireguard-configuration{InZone(zone)}"));
 

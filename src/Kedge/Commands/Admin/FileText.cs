@@ -24,11 +24,14 @@ internal static class FileText
 
     /// <summary>Writes a file that only its owner can read, or replaces the one that is there.</summary>
     /// <exception cref="UserError">It cannot be written.</exception>
-    public static void Write(string path, string text)
+    public static void Write(string path, string text) => Write(path, Encoding.UTF8.GetBytes(text));
+
+    /// <inheritdoc cref="Write(string, string)"/>
+    public static void Write(string path, ReadOnlySpan<byte> contents)
     {
         try
         {
-            PrivateFile.Write(path, Encoding.UTF8.GetBytes(text));
+            PrivateFile.Write(path, contents);
         }
         catch (LinuxException e)
         {

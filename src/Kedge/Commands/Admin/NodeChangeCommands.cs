@@ -38,7 +38,11 @@ internal sealed class NodeCreateCommand : AdminCommand
         });
         Print(call, node, shown => NodeText.Properties(shown, DateTimeOffset.UtcNow));
         if (!WantsJson(call))
-            Explain(call, $"Its file for wg-quick: kedge node show {node.Name} --zone {node.ZoneName} --wg-config");
+        {
+            Explain(
+                call,
+                $"Its file for wg-quick: kedge node show {node.Name} --zone {node.ZoneName} --wg-config --private-key-file FILE --out wg0.conf");
+        }
     }
 }
 
@@ -50,7 +54,7 @@ internal sealed class NodeRenameCommand : AdminCommand
     private readonly Option<string?> _zone = Inputs.InZone("Its zone, where several have a node of this name.");
 
     public NodeRenameCommand()
-        : base("rename", "Give a node another name.") => Take(hasJson: true, _node, _name, _zone);
+        : base("rename", "Give a node another name. It keeps that until its own 'kedge up --name' names another one than before.") => Take(hasJson: true, _node, _name, _zone);
 
     /// <inheritdoc/>
     protected override async Task RunAsync(AdminClient controller, ParseResult call)

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Security.Cryptography;
+using System.Text;
 using Kedge.Protocol.Api;
 
 namespace Kedge.Commands.Admin;
@@ -24,17 +26,28 @@ internal sealed class NodeShowCommand : AdminCommand
 
     private readonly Option<bool> _wgConfig = new("--wg-config")
     {
-        Description = "Print its configuration file for wg-quick as of now, with the private key left to fill in.",
+        Description = "Print its configuration file for wg-quick as of now. wg refuses it until the private key is filled in.",
     };
+
+    private readonly Option<string?> _privateKeyFile = Inputs.Text(
+        "--private-key-file", "FILE",
+        "With --wg-config: fill in the private key from this file. It goes nowhere else; what is printed is secret then.");
+
+    private readonly Option<string?> _out = Inputs.Text(
+        "--out", "FILE", "With --wg-config: write it to a file that only its owner can read, in place of printing it.");
 
     public NodeShowCommand()
         : base("show", "Show one node, or the configuration file of a stock WireGuard peer.")
     {
-        Take(hasJson: true, _node, _zone, _wgConfig);
+        Take(hasJson: true, _node, _zone, _wgConfig, _privateKeyFile, _out);
         Validators.Add(result =>
         {
-            if (result.GetValue(_wgConfig) && result.GetValue<bool>("--json"))
+            bool wgConfig = result.GetValue(_wgConfig);
+            if (wgConfig && result.GetValue<bool>("--json"))
                 result.AddError("--wg-config and --json ask for different things: give one of them.");
+            foreach (Option<string?> option in (Option<string?>[])[_privateKeyFile, _out])
+                if (!wgConfig && result.GetResult(option) is not null)
+                    result.AddError($"{option.Name} is about the file for wg-quick: add --wg-config.");
         });
     }
 
@@ -43,9 +56,28 @@ internal sealed class NodeShowCommand : AdminCommand
     {
         (string node, string? zone) = (call.GetRequiredValue(_node), call.GetValue(_zone));
         if (call.GetValue(_wgConfig))
-            call.InvocationConfiguration.Output.Write(await controller.GetWireGuardConfigurationAsync(node, zone));
+            WriteFile(call, await controller.GetWireGuardConfigurationAsync(node, zone));
         else
             Print(call, await controller.GetNodeAsync(node, zone), shown => NodeText.Properties(shown, DateTimeOffset.UtcNow));
+    }
+
+    private void WriteFile(ParseResult call, string text)
+    {
+        byte[] file = call.GetValue(_privateKeyFile) is { } keyFile ? WgQuickFile.Fill(text, keyFile) : Encoding.UTF8.GetBytes(text);
+        try
+        {
+            if (call.GetValue(_out) is { } path)
+            {
+                FileText.Write(path, file);
+                return;
+            }
+            using Stream output = Console.OpenStandardOutput();
+            output.Write(file);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(file);
+        }
     }
 }
 

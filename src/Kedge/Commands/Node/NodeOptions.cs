@@ -87,7 +87,11 @@ internal sealed class NodeOptions
 {
     private const int LeastMtu = 576; // RFC 791: what every host takes
 
-    private readonly Option<string?> _name = Text("--name", "NAME", "KEDGE_NAME", "The node's name in its zone: letters, digits and hyphens. Default: the machine's.");
+    private readonly Option<string?> _name = Text(
+        "--name", "NAME", "KEDGE_NAME",
+        "The name to ask for in the zone: letters, digits and hyphens. Default: the machine's. Where an administrator has renamed the node, his "
+        + "name stays until another one is asked for.");
+
     private readonly Option<string?> _zone = Text("--zone", "ZONE", "KEDGE_ZONE", "The zone to join, by name or identifier. Default: the join line's.");
 
     private readonly Option<string?> _requestIp = List(

@@ -106,7 +106,7 @@ public sealed class MeshDemo(string program, DemoReport report)
     private static bool HasAddress(DemoNode node) =>
         node.Host.TryRun("ip", "-4", "-o", "address", "show", "dev", node.InterfaceName).Output.Contains("10.60.0.", StringComparison.Ordinal);
 
-    /// <summary>An administrator makes the peer from its public key, and gives it the file that 'wg-quick' would take.</summary>
+    /// <summary>An administrator makes the peer from its public key, and gives it the file that 'wg-quick' takes.</summary>
     private static string JoinStock(DemoController controller, DeviceProcess device)
     {
         string name = device.Host.Label;
@@ -114,17 +114,13 @@ public sealed class MeshDemo(string program, DemoReport report)
             "node", "create", name, "--zone", "red", "--public-key", device.Keys.PublicKey, "--endpoint", $"192.0.2.16:{device.ListenPort}");
         string address = controller.Addresses("red")[name];
         device.SetUp([$"{address}/32"]);
-        string configuration = controller.Administer("node", "show", name, "--zone", "red", "--wg-config");
-        device.Host.Run(new Command("wg", "addconf", device.Name, "/dev/stdin") { Input = PeersOf(configuration) });
+        string file = Path.Combine(device.Host.Topology.TempFolder, $"{name}.conf");
+        controller.Administer(
+            "node", "show", name, "--zone", "red", "--wg-config", "--private-key-file", device.PrivateKeyFile, "--out", file);
+        string stripped = device.Host.Run("wg-quick", "strip", file).Output;
+        device.Host.Run(new Command("wg", "setconf", device.Name, "/dev/stdin") { Input = stripped });
         device.Host.Ip("route", "add", Prefix, "dev", device.Name);
-        return $"as {address}, with the configuration that 'kedge node show {name} --wg-config' prints";
-    }
-
-    // Its own part has what is wg-quick's business, and a place for the private key, which the device has already.
-    private static string PeersOf(string configuration)
-    {
-        int first = configuration.IndexOf("[Peer]", StringComparison.Ordinal);
-        return first >= 0 ? configuration[first..] : throw new DemoException($"the configuration has no peers:\n{configuration}");
+        return $"as {address}, with the file for wg-quick that 'kedge node show {name} --wg-config' writes";
     }
 
     private static Member[] Members(DemoController controller, DemoNode[] nodes, DeviceProcess device, string zone)

@@ -93,6 +93,7 @@ public class TextTests
             """
             # printer
             [Interface]
+            PrivateKey = <put the private key of epIMbsqZe+uZsKMoB0mtFYKI5SybzJUfi5wYZjQdLhs= here>
             Address = 10.7.0.1/32, fd07::1/128
             ListenPort = 51820
 
@@ -113,6 +114,10 @@ public class TextTests
     [InlineData("Table = 5")]
     [InlineData("DNS = 192.0.2.1")]
     [InlineData("PrivateKey = AAAA")]
+    [InlineData("PrivateKey = epIMbsqZe+uZsKMoB0mtFYKI5SybzJUfi5wYZjQdLhs=")]
+    [InlineData("PrivateKey = <put the private key of nobody here>")]
+    [InlineData("PrivateKey = <put the private key of  here>")]
+    [InlineData("PrivateKey = <put the private key of here>")]
     [InlineData("Address = 10.7.0.1/32\rPostUp = id")]
     [InlineData("Address = 10.7.0.1/32\u2028PostUp = id")]
     [InlineData("# \e[2J")]

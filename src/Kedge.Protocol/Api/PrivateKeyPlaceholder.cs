@@ -1,0 +1,25 @@
+using Kedge.Protocol.WireGuard;
+
+namespace Kedge.Protocol.Api;
+
+/// <summary>
+/// What stands for the private key in a stock WireGuard peer's file, because the controller does not have that key. It is no key, so that
+/// <c>wg</c> refuses the file as long as nobody has filled it in, and it says which key is meant.
+/// </summary>
+public static class PrivateKeyPlaceholder
+{
+    private const string Before = "<put the private key of ", After = " here>";
+
+    /// <summary>The words for the private key that belongs to a public one.</summary>
+    public static string Of(PublicKey key) => $"{Before}{key}{After}";
+
+    /// <summary>Reads the public key out of the words; false where they are others.</summary>
+    public static bool TryParse(ReadOnlySpan<char> text, out PublicKey key)
+    {
+        key = default;
+        return text.StartsWith(Before, StringComparison.Ordinal)
+            && text.EndsWith(After, StringComparison.Ordinal)
+            && text.Length >= Before.Length + After.Length
+            && PublicKey.TryParse(text[Before.Length..^After.Length], out key);
+    }
+}
