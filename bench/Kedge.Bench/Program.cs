@@ -1,4 +1,5 @@
 using Kedge.Bench;
+using Kedge.Bench.Dataplane;
 using Kedge.Bench.Fleet;
 
 // script/bench [NAME]: without a name, all of them, one after the other.

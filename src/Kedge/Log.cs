@@ -23,6 +23,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Error, Message = "The device starts without its private key: {Reason}")]
     public static partial void KeyUnknown(ILogger log, string reason);
 
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Packets are sealed with {Cipher}")]
+    public static partial void Cipher(ILogger log, string cipher);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "Goes on with {Count} peers that were kept on disk")]
     public static partial void Restored(ILogger log, int count);
 

@@ -18,7 +18,7 @@ internal static class ControlBench
 
     private static async Task RunAsync()
     {
-        string program = Environment.GetEnvironmentVariable("KEDGE_PROGRAM") ?? Path.Combine(RepositoryRoot(), "out", "kedge");
+        string program = Environment.GetEnvironmentVariable("KEDGE_PROGRAM") ?? Path.Combine(Repository.Root(), "out", "kedge");
         int[] sizes = [.. (Environment.GetEnvironmentVariable("KEDGE_BENCH_NODES") ?? "100,1000,3000").Split(',').Select(Number)];
         int seconds = Number(Environment.GetEnvironmentVariable("KEDGE_BENCH_SECONDS") ?? "60");
         Console.WriteLine(
@@ -72,12 +72,4 @@ internal static class ControlBench
     private static void Write(FormattableString text) => Console.Write(text.ToString(CultureInfo.InvariantCulture));
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
-
-    private static string RepositoryRoot()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "Kedge.slnx")))
-            folder = Path.GetDirectoryName(folder);
-        return folder ?? throw new DirectoryNotFoundException("No folder above this program holds Kedge.slnx.");
-    }
 }

@@ -22,6 +22,7 @@ internal sealed class VersionCommand : Command
             Console.Out.WriteLine($"runtime  {RuntimeInformation.FrameworkDescription} ({RuntimeInformation.RuntimeIdentifier})");
             Console.Out.WriteLine($"system   {RuntimeInformation.OSDescription}");
             Console.Out.WriteLine($"program  {Environment.ProcessPath}");
+            Console.Out.WriteLine($"cipher   {WgDevice.ChooseCipher()}");
         });
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Kedge.Crypto;
 using Kedge.Linux.Tun;
 using Kedge.Linux.Udp;
 using Kedge.Node.ControlLink;
@@ -28,6 +29,7 @@ internal static class WgDevice
         using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, signalled);
         using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, signalled);
 
+        Log.Cipher(log, ChooseCipher());
         // The socket comes first, because it is the claim to the name; who connects now waits for the server.
         using UapiSocket socket = UapiSocket.Listen(settings.RuntimeDirectory, settings.InterfaceName);
         using TunInterface tun = TunInterface.Open(
@@ -55,6 +57,23 @@ internal static class WgDevice
         {
             dataplane.Apply(change);
             recorder?.Applied(change);
+        }
+    }
+
+    /// <summary>
+    /// Chooses what packets are sealed with, and checks it. It is done before the first packet has to wait for it.
+    /// </summary>
+    /// <returns>Its name, and why it was chosen.</returns>
+    /// <exception cref="UserError">What was asked for is not to be had.</exception>
+    public static string ChooseCipher()
+    {
+        try
+        {
+            return $"ChaCha20-Poly1305 by {ChaCha20Poly1305.Implementation}, because {ChaCha20Poly1305.ImplementationReason}";
+        }
+        catch (PlatformNotSupportedException e)
+        {
+            throw new UserError(e.Message, e);
         }
     }
 
