@@ -16,6 +16,13 @@ public interface IPacketDevice : IDisposable
     int Mtu { get; }
 
     /// <summary>
+    /// Takes note of the MTU that the interface has got from elsewhere. May ask the kernel to fit other settings to it: for a thread that may
+    /// wait. Any thread.
+    /// </summary>
+    /// <param name="mtu">Bytes of the longest packet.</param>
+    void RecordMtu(int mtu);
+
+    /// <summary>
     /// What may come from <see cref="Read"/> and go to <see cref="Write"/> beyond plain packets. The same for as long as the device exists.
     /// </summary>
     TunOffloads Offloads { get; }

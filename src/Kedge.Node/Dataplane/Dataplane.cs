@@ -160,6 +160,7 @@ public sealed class Dataplane : IDisposable
                 return;
             }
             _wireGuard.Mtu = state.Mtu;
+            _device.RecordMtu(state.Mtu);
             // In another network namespace the interface is out of sight: it is taken to be up, or its port would never be opened.
             if (state.Up || state.Moved)
                 _control.Up();

@@ -29,7 +29,8 @@ internal static class WgDevice
         using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, signalled);
         using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, signalled);
 
-        Log.Cipher(log, ChooseCipher());
+        string cipher = ChooseCipher();
+        Log.Cipher(log, cipher);
         // The socket comes first, because it is the claim to the name; who connects now waits for the server.
         using UapiSocket socket = UapiSocket.Listen(settings.RuntimeDirectory, settings.InterfaceName);
         using TunInterface tun = TunInterface.Open(

@@ -39,6 +39,10 @@ internal sealed class MemoryPacketDevice(TunOffloads offloads = TunOffloads.None
 
     public void Wake() => _toRead.Wake();
 
+    public void RecordMtu(int mtu)
+    {
+    }
+
     public void Dispose()
     {
         _toRead.Dispose();
@@ -48,7 +52,7 @@ internal sealed class MemoryPacketDevice(TunOffloads offloads = TunOffloads.None
     private bool IsTaken(PacketBuffer buffer) => buffer.GsoType switch
     {
         GsoType.None => !buffer.NeedsChecksum || offloads != TunOffloads.None,
-        GsoType.Udp => offloads.HasFlag(TunOffloads.Udp),
-        _ => offloads.HasFlag(TunOffloads.Tcp),
+        GsoType.Udp => (offloads & TunOffloads.Udp) != 0,
+        _ => (offloads & TunOffloads.Tcp) != 0,
     };
 }

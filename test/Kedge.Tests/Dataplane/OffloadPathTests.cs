@@ -1,6 +1,7 @@
 using Kedge.Fuzz.Offload;
 using Kedge.Linux;
 using Kedge.Linux.Tun;
+using Kedge.Node.Dataplane;
 using Kedge.Protocol.Offload;
 using Kedge.Protocol.WireGuard;
 
@@ -38,7 +39,9 @@ public sealed class OffloadPathTests : IDisposable
 
         int count = b.Device.TakeWritten(_scratch);
         bool joins = offloads.HasFlag(udp ? TunOffloads.Udp : TunOffloads.Tcp);
-        Assert.Equal(joins ? 1 : 41, count);
+        // Datagrams that arrive one by one are looked at by the batch.
+        int batches = runs ? 1 : (41 + InboundPath.BatchSize - 1) / InboundPath.BatchSize;
+        Assert.Equal(joins ? batches : 41, count);
         List<byte[]> arrived = [.. _scratch.Take(count).SelectMany(buffer => Cut(buffer.Packet.ToArray(), buffer.Vnet))];
         Assert.Equal(Cut(packet, header), arrived);
         Assert.Equal(0, a.Drops() + b.Drops());
@@ -105,16 +108,21 @@ public sealed class OffloadPathTests : IDisposable
         (byte[] packet, VnetHeader header) = SuperPacket(udp: false, payload: 40 * Segment);
         for (int i = 0; i < 100; i++)
             Carry();
-        long before = GC.GetAllocatedBytesForCurrentThread();
+        long allocated = 0;
         for (int i = 0; i < 100; i++)
-            Carry();
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+            allocated += Carry();
+        Assert.Equal(0, allocated);
         Assert.Equal(0, a.Drops() + b.Drops());
 
-        void Carry()
+        long Carry()
         {
             Inject(a, packet, header);
-            Assert.True(a.Outbound.RunBatch() == 1 && b.Inbound.RunBatch() == 1 && b.Device.TakeWritten(_scratch) == 1);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            int sent = a.Outbound.RunBatch();
+            int received = b.Inbound.RunBatch();
+            long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
+            Assert.Equal((1, 1, 1), (sent, received, b.Device.TakeWritten(_scratch)));
+            return bytes;
         }
     }
 

@@ -3,7 +3,6 @@ using Kedge.Crypto;
 using Kedge.Linux;
 using Kedge.Linux.Tun;
 using Kedge.Node.Dataplane;
-using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;

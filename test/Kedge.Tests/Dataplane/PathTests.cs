@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using Kedge.Crypto;
 using Kedge.Linux;
 using Kedge.Node.Dataplane;
 using Kedge.Protocol;
