@@ -9,6 +9,7 @@ public static class Targets
         new Ip.IpTextTarget(),
         new Ip.IpPacketTarget(),
         new Ip.InternetChecksumTarget(),
+        new Offload.SegmenterTarget(),
         new Certificates.CertificateTarget(),
         new Certificates.AddressBlocksTarget(),
         new Certificates.RevocationListTarget(),
