@@ -10,6 +10,7 @@ public static class Targets
         new Ip.IpPacketTarget(),
         new Ip.InternetChecksumTarget(),
         new Offload.SegmenterTarget(),
+        new Offload.CoalescerTarget(),
         new Certificates.CertificateTarget(),
         new Certificates.AddressBlocksTarget(),
         new Certificates.RevocationListTarget(),
