@@ -9,6 +9,8 @@ public static class Targets
         new Ip.IpTextTarget(),
         new Ip.IpPacketTarget(),
         new Ip.InternetChecksumTarget(),
+        new Offload.SegmenterTarget(),
+        new Offload.CoalescerTarget(),
         new Certificates.CertificateTarget(),
         new Certificates.AddressBlocksTarget(),
         new Certificates.RevocationListTarget(),

@@ -22,6 +22,9 @@ public readonly ref struct IpPacket
     /// <summary>The length in bytes that the header states, header included: what follows it is padding.</summary>
     public int Length => _bytes.Length;
 
+    /// <summary>Bytes of the header: with the options of IPv4, without the extension headers of IPv6.</summary>
+    public int HeaderLength => Version == 4 ? (_bytes[0] & 0xF) * 4 : IPv6Header;
+
     /// <summary>Where the packet says it comes from.</summary>
     public IpAddress Source => Version == 4 ? IpAddress.FromBytes(_bytes.Slice(12, 4)) : IpAddress.FromBytes(_bytes.Slice(8, 16));
 

@@ -13,6 +13,15 @@ public class InternetChecksumTests
     public void The_example_of_RFC_1624() => Assert.Equal(0x0000, InternetChecksum.Update(0xDD2F, 0x5555, 0x3285));
 
     [Fact]
+    public void A_sum_goes_on_from_another()
+    {
+        Assert.Equal(0xDDF2, InternetChecksum.Sum([0xF4, 0xF5, 0xF6, 0xF7], InternetChecksum.Sum([0x00, 0x01, 0xF2, 0x03])));
+        Assert.Equal(0xDDF2, InternetChecksum.Sum([0xF4, 0xF5, 0xF6, 0xF7], 0x0001 + 0xF203));
+        Assert.Equal(0x0001, InternetChecksum.Sum([], 0xFFFF + 0x0001));
+        Assert.Equal(0xFFFF, InternetChecksum.Sum([0x00, 0x00], uint.MaxValue));
+    }
+
+    [Fact]
     public void Nothing_sums_to_zero() => Assert.Equal(0xFFFF, InternetChecksum.Compute([]));
 
     [Fact]

@@ -27,6 +27,7 @@ public class IpPacketTests
         Assert.True(IpPacket.TryParse(IPv4Packet(), out IpPacket packet));
         Assert.Equal(4, packet.Version);
         Assert.Equal(84, packet.Length);
+        Assert.Equal(20, packet.HeaderLength);
         Assert.Equal(IpAddress.Parse("10.0.0.1"), packet.Source);
         Assert.Equal(IpAddress.Parse("10.0.0.2"), packet.Destination);
         Assert.Equal(Ecn.NotEct, packet.Ecn);
@@ -38,6 +39,7 @@ public class IpPacketTests
         Assert.True(IpPacket.TryParse(IPv6Packet(100), out IpPacket packet));
         Assert.Equal(6, packet.Version);
         Assert.Equal(140, packet.Length);
+        Assert.Equal(40, packet.HeaderLength);
         Assert.Equal(IpAddress.Parse("2001:db8::1"), packet.Source);
         Assert.Equal(IpAddress.Parse("2001:db8::2"), packet.Destination);
         Assert.Equal(Ecn.NotEct, packet.Ecn);
@@ -94,6 +96,8 @@ public class IpPacketTests
         BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(2), (ushort)totalLength);
         Assert.Equal(expected, IpPacket.TryParse(packet, out IpPacket parsed));
         Assert.Equal(expected ? totalLength : 0, parsed.Length);
+        if (expected)
+            Assert.Equal(4 * (firstByte & 0xF), parsed.HeaderLength);
     }
 
     [Theory]
