@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Kedge.Crypto;
@@ -10,8 +9,6 @@ namespace Kedge.Bench;
 internal static class AeadBench
 {
     private const int BatchSize = 45;
-    private const int Rounds = 9;
-    private static readonly TimeSpan RoundTime = TimeSpan.FromMilliseconds(60);
     private static readonly int[] Sizes = [64, 128, 576, 1420, 8900, 65000];
 
     public static void Run()
@@ -25,10 +22,10 @@ internal static class AeadBench
         foreach (int size in Sizes)
         {
             AeadPacket[] packets = Packets(size);
-            Sample seal = Measure(() => aead.Seal(packets));
-            Sample open = Measure(() => aead.Open(packets));
+            Sample seal = Sample.OfNanoseconds(BatchSize, () => aead.Seal(packets));
+            Sample open = Sample.OfNanoseconds(BatchSize, () => aead.Open(packets));
             var (plaintext, ciphertext, tag, nonce) = (new byte[size], new byte[size], new byte[16], new byte[12]);
-            Sample other = Measure(() =>
+            Sample other = Sample.OfNanoseconds(BatchSize, () =>
             {
                 for (int i = 0; i < BatchSize; i++)
                     reference.Encrypt(nonce, plaintext, ciphertext, tag);
@@ -44,20 +41,5 @@ internal static class AeadBench
         for (int i = 0; i < BatchSize; i++)
             packets[i] = new() { Source = new byte[size + 16], Destination = new byte[size + 16], Length = size, Counter = (ulong)i };
         return packets;
-    }
-
-    private static Sample Measure(Action batch)
-    {
-        var values = new double[Rounds];
-        batch();
-        for (int round = 0; round < Rounds; round++)
-        {
-            long start = Stopwatch.GetTimestamp();
-            int batches = 0;
-            for (; Stopwatch.GetElapsedTime(start) < RoundTime; batches++)
-                batch();
-            values[round] = Stopwatch.GetElapsedTime(start).TotalNanoseconds / batches / BatchSize;
-        }
-        return new Sample(values);
     }
 }
