@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Kedge.Crypto;
@@ -14,11 +13,6 @@ namespace Kedge.Bench;
 internal static class AeadBench
 {
     private const int BatchSize = 45;
-    private const int Rounds = 9;
-    private static readonly TimeSpan RoundTime = TimeSpan.FromMilliseconds(30);
-
-    // Long enough for the runtime to compile again, and better, what it sees called often.
-    private static readonly TimeSpan WarmUpTime = TimeSpan.FromMilliseconds(150);
     private static readonly int[] Sizes = [64, 128, 576, 1420, 8900, 65000];
 
     public static void Run()
@@ -27,7 +21,7 @@ internal static class AeadBench
         byte[] key = RandomNumberGenerator.GetBytes(ChaCha20Poly1305.KeySize);
         foreach (int batchSize in (int[])[BatchSize, 1])
         {
-            Console.WriteLine($"ChaCha20-Poly1305, {batchSize} at once, ns a packet, median of {Rounds} rounds [min..max]");
+            Console.WriteLine($"ChaCha20-Poly1305, {batchSize} at once, ns a packet, median of {Sample.Rounds} rounds [min..max]");
             Console.WriteLine($"{"bytes",8}  {"",-14}{"seal",-28}{"open",-28}");
             foreach (int size in Sizes)
             {
@@ -46,7 +40,7 @@ internal static class AeadBench
             plaintexts[i] = new() { Source = new byte[size], Destination = new byte[size + 16], Length = size, Counter = (ulong)i };
         AeadPacket[] ciphertexts =
             [.. plaintexts.Select(packet => packet with { Source = packet.Destination, Destination = new byte[size] })];
-        Sample seal = Measure(() => aead.Seal(plaintexts), batchSize), open = Measure(() => aead.Open(ciphertexts), batchSize);
+        Sample seal = Sample.OfNanoseconds(batchSize, () => aead.Seal(plaintexts)), open = Sample.OfNanoseconds(batchSize, () => aead.Open(ciphertexts));
         Print(size, implementation.Name, seal, open);
     }
 
@@ -54,8 +48,8 @@ internal static class AeadBench
     {
         using var aead = new DotNet(key);
         var (plaintext, ciphertext, tag, nonce) = (new byte[size], new byte[size], new byte[16], new byte[12]);
-        Sample seal = Measure(() => Repeat(() => aead.Encrypt(nonce, plaintext, ciphertext, tag)), batchSize);
-        Sample open = Measure(() => Repeat(() => aead.Decrypt(nonce, ciphertext, tag, plaintext)), batchSize);
+        Sample seal = Sample.OfNanoseconds(batchSize, () => Repeat(() => aead.Encrypt(nonce, plaintext, ciphertext, tag)));
+        Sample open = Sample.OfNanoseconds(batchSize, () => Repeat(() => aead.Decrypt(nonce, ciphertext, tag, plaintext)));
         Print(size, ".NET's class", seal, open);
 
         void Repeat(Action packet)
@@ -67,22 +61,4 @@ internal static class AeadBench
 
     private static void Print(int size, string name, Sample seal, Sample open) => Console.WriteLine(string.Create(
         CultureInfo.InvariantCulture, $"{size,8}  {name,-14}{seal.ToString("F0"),-28}{open.ToString("F0"),-28}"));
-
-    private static Sample Measure(Action batch, int batchSize)
-    {
-        var values = new double[Rounds];
-        long warm = Stopwatch.GetTimestamp();
-        do
-            batch();
-        while (Stopwatch.GetElapsedTime(warm) < WarmUpTime);
-        for (int round = 0; round < Rounds; round++)
-        {
-            long start = Stopwatch.GetTimestamp();
-            int batches = 0;
-            for (; Stopwatch.GetElapsedTime(start) < RoundTime; batches++)
-                batch();
-            values[round] = Stopwatch.GetElapsedTime(start).TotalNanoseconds / batches / batchSize;
-        }
-        return new Sample(values);
-    }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Kedge.Bench;
@@ -6,6 +7,14 @@ namespace Kedge.Bench;
 /// <param name="Values">In the order in which they were taken; at least one.</param>
 internal sealed record Sample(IReadOnlyList<double> Values)
 {
+    /// <summary>How many rounds <see cref="OfNanoseconds"/> takes.</summary>
+    public const int Rounds = 9;
+
+    private static readonly TimeSpan RoundTime = TimeSpan.FromMilliseconds(30);
+
+    // Long enough for the runtime to compile again, and better, what it sees called often.
+    private static readonly TimeSpan WarmUpTime = TimeSpan.FromMilliseconds(150);
+
     /// <summary>The value in the middle: what a noisy machine distorts least.</summary>
     public double Median
     {
@@ -15,6 +24,25 @@ internal sealed record Sample(IReadOnlyList<double> Values)
             int middle = sorted.Length / 2;
             return sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
         }
+    }
+
+    /// <summary>Nanoseconds an item, in nine rounds of batches of <paramref name="batchSize"/> items.</summary>
+    public static Sample OfNanoseconds(int batchSize, Action batch)
+    {
+        var values = new double[Rounds];
+        long warm = Stopwatch.GetTimestamp();
+        do
+            batch();
+        while (Stopwatch.GetElapsedTime(warm) < WarmUpTime);
+        for (int round = 0; round < Rounds; round++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            int batches = 0;
+            for (; Stopwatch.GetElapsedTime(start) < RoundTime; batches++)
+                batch();
+            values[round] = Stopwatch.GetElapsedTime(start).TotalNanoseconds / batches / batchSize;
+        }
+        return new Sample(values);
     }
 
     /// <summary>Median, and minimum and maximum in brackets.</summary>

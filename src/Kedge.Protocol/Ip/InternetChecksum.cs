@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -28,8 +29,16 @@ public static class InternetChecksum
             sum += Sum(vectors);
             bytes = bytes[(vectors.Length * Vector256<byte>.Count)..];
         }
-        for (; bytes.Length >= 4; bytes = bytes[4..])
+        for (; bytes.Length >= 8; bytes = bytes[8..])
+        {
+            ulong words = BinaryPrimitives.ReadUInt64BigEndian(bytes);
+            sum += (words >> 32) + (uint)words;
+        }
+        if (bytes.Length >= 4)
+        {
             sum += BinaryPrimitives.ReadUInt32BigEndian(bytes);
+            bytes = bytes[4..];
+        }
         if (bytes.Length >= 2)
         {
             sum += BinaryPrimitives.ReadUInt16BigEndian(bytes);
@@ -50,20 +59,28 @@ public static class InternetChecksum
     // Words are added as this machine reads them, and the sum is put in order once: it does not matter when (RFC 1071 section 2.B).
     private static ushort Sum(ReadOnlySpan<Vector256<ulong>> vectors)
     {
-        Vector256<ulong> low = default, high = default;
-        foreach (Vector256<ulong> vector in vectors)
+        Vector256<ulong> low = default, high = default, otherLow = default, otherHigh = default;
+        Vector256<ulong> lowMask = Vector256.Create<ulong>(uint.MaxValue);
+        for (; vectors.Length >= 2; vectors = vectors[2..]) // two at a time, so that an addition need not wait for the one before
         {
-            low += vector & Vector256.Create<ulong>(uint.MaxValue);
-            high += vector >>> 32;
+            low += vectors[0] & lowMask;
+            high += vectors[0] >>> 32;
+            otherLow += vectors[1] & lowMask;
+            otherHigh += vectors[1] >>> 32;
         }
-        ushort sum = Fold(Vector256.Sum(low) + Vector256.Sum(high));
+        if (!vectors.IsEmpty)
+        {
+            low += vectors[0] & lowMask;
+            high += vectors[0] >>> 32;
+        }
+        ushort sum = Fold(Vector256.Sum(low + high + otherLow + otherHigh));
         return BitConverter.IsLittleEndian ? BinaryPrimitives.ReverseEndianness(sum) : sum;
     }
 
+    // A number and itself with its halves exchanged: the upper half of their sum is that of both halves, with the end-around carry.
     private static ushort Fold(ulong sum)
     {
-        while (sum > ushort.MaxValue)
-            sum = (sum >> 16) + (sum & ushort.MaxValue);
-        return (ushort)sum;
+        uint half = (uint)((sum + BitOperations.RotateLeft(sum, 32)) >> 32);
+        return (ushort)((half + BitOperations.RotateLeft(half, 16)) >> 16);
     }
 }

@@ -83,16 +83,18 @@ public sealed class PersistenceTests : IDisposable
         Assert.Equal(before, Everything(name));
     }
 
-    [Fact]
-    public void What_another_program_left_with_a_header_before_each_packet_is_set_right()
+    [Theory]
+    [InlineData("on", "vnet_hdr on")]
+    [InlineData("off", "vnet_hdr off")]
+    public void What_another_program_left_with_headers_before_each_packet_is_set_right(string offload, string expected)
     {
         string name = _net.NewInterfaceName();
         _host.Ip("tuntap", "add", "mode", "tun", "name", name, "pi", "vnet_hdr");
-        RunningProcess process = _host.Start(PersistentDevice.Call(_host, name, "--persistent"));
+        RunningProcess process = _host.Start(PersistentDevice.Call(_host, name, "--persistent", "--offload", offload));
         process.WaitForLine("Ready to be configured", TwoHosts.Patience);
 
         string details = _host.Ip("-details", "link", "show", "dev", name).Output;
-        Assert.Contains("tun type tun pi off vnet_hdr off persist on", details, StringComparison.Ordinal);
+        Assert.Contains($"tun type tun pi off {expected} persist on", details, StringComparison.Ordinal);
     }
 
     private static void Refused(CommandResult result, params string[] parts)
