@@ -64,7 +64,9 @@ public class CoalescerTests
     public void Packets_without_payload_are_never_joined()
     {
         AssertCounts([2, 1, 2], Row(Tcp, Tcp, Tcp with { Payload = [] }, Tcp, Tcp));
-        AssertCounts([1, 1, 1], Row(Udp with { Payload = [] }, Udp with { Payload = [] }, Udp with { Payload = [] }));
+        AssertCounts([1, 1, 1], Row(Enumerable.Repeat(Udp with { Payload = [] }, 3)));
+        InnerPacket udp = Udp with { IsIPv6 = true }; // nothing but its place tells that it comes between
+        AssertCounts([2, 1, 2], Row(udp, udp, udp with { Payload = [] }, udp, udp));
     }
 
     [Fact]
