@@ -5,7 +5,8 @@ namespace Kedge.Bench.Dataplane;
 
 /// <summary>
 /// A tunnel between two namespaces: Kedge on both ends against wireguard-go on both ends, in alternation, so that what else the machine does
-/// meets both. KEDGE_BENCH_WIREGUARD_GO names another wireguard-go than the installed one; KEDGE_BENCH_PAIRS another number of pairs.
+/// meets both. KEDGE_BENCH_WIREGUARD_GO names another wireguard-go than the installed one; KEDGE_BENCH_PAIRS another number of pairs,
+/// and KEDGE_BENCH_ROWS rows alone whose names contain one of these words, separated by semicolons.
 /// </summary>
 internal static class DataplaneBench
 {
@@ -37,7 +38,8 @@ internal static class DataplaneBench
             throw new InvalidOperationException(reason);
         Console.WriteLine($"Median of {pairs} pairs [min..max]; both ends and iperf3 on this machine's {Environment.ProcessorCount} cores");
         Console.WriteLine($"{"",-48}{"Kedge",-28}{"wireguard-go",-28}ratio");
-        foreach (Row row in Rows)
+        string[] words = (Environment.GetEnvironmentVariable("KEDGE_BENCH_ROWS") ?? "").Split(';');
+        foreach (Row row in Rows.Where(row => words.Any(word => row.Name.Contains(word, StringComparison.OrdinalIgnoreCase))))
         {
             var ours = new List<double>();
             var theirs = new List<double>();
@@ -57,7 +59,7 @@ internal static class DataplaneBench
     private static string? WhyNoOpponent(string program)
     {
         const string WithOffloads = "20231200", Prefix = "wireguard-go v0.0.";
-        string version = RunningProcess.Run(new Command(program, "--version"), "on this host", []).Output;
+        string version = RunningProcess.Start(new Command(program, "--version")).WaitForExit(TimeSpan.FromSeconds(10)).Output;
         int start = version.IndexOf(Prefix, StringComparison.Ordinal) + Prefix.Length;
         string date = start >= Prefix.Length && version.Length >= start + 8 ? version.Substring(start, 8) : "an unknown date";
         return string.CompareOrdinal(date, WithOffloads) > 0 && char.IsAsciiDigit(date[0])

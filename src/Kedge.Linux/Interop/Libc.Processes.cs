@@ -16,6 +16,10 @@ internal static unsafe partial class Libc
     [LibraryImport("libc")]
     internal static partial int mallopt(int parameter, int value);
 
+    /// <summary>Returns free pages; keeps so many bytes at the end of the heap.</summary>
+    [LibraryImport("libc")]
+    internal static partial int malloc_trim(nuint pad);
+
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int posix_spawn(int* pid, string path, void* actions, void* attributes, byte** argv, byte** envp);
 

@@ -13,6 +13,10 @@ public sealed class RunningProcess : IDisposable
 {
     private static readonly TimeSpan GracePeriod = TimeSpan.FromSeconds(1);
 
+    // Until all has been read that a program wrote before it ended. On a busy machine the reader's turn is late; where a descendant of the
+    // program has its streams, there is no end to wait for.
+    private static readonly TimeSpan ReadingPeriod = TimeSpan.FromSeconds(5);
+
     private readonly Process _process;
     private readonly string _where;
     private readonly Lock _lock = new();
@@ -86,7 +90,7 @@ public sealed class RunningProcess : IDisposable
             timeout);
         if (found is null && done)
         {
-            _streams.Wait(GracePeriod);
+            _streams.Wait(ReadingPeriod);
             found = Find(part);
         }
         return found ?? throw Failure($"no line with '{part}' {(done ? "before it ended" : $"within {timeout.TotalSeconds:0.###} s")}");
@@ -101,7 +105,7 @@ public sealed class RunningProcess : IDisposable
             Kill();
             throw Failure($"still running after {timeout.TotalSeconds:0.###} s");
         }
-        _streams.Wait(GracePeriod);
+        _streams.Wait(ReadingPeriod);
         return Result();
     }
 
@@ -119,7 +123,7 @@ public sealed class RunningProcess : IDisposable
     {
         Signal(ProcessSignal.Kill);
         if (TryWaitForExit(GracePeriod))
-            _streams.Wait(GracePeriod);
+            _streams.Wait(ReadingPeriod);
         return Result();
     }
 

@@ -21,6 +21,9 @@ internal sealed class ControllerCommand : Command
     /// <summary>Two are enough where TLS is little of the work, and keep a tenth of the memory of a thousand nodes that come and go.</summary>
     private const int MostArenas = 2;
 
+    /// <summary>How often what gone connections have left behind is looked for.</summary>
+    private static readonly TimeSpan MemoryInterval = TimeSpan.FromSeconds(15);
+
     private const string ListenVariable = "KEDGE_CONTROLLER_LISTEN";
     private const string UrlVariable = "KEDGE_CONTROLLER_URL";
 
@@ -133,6 +136,7 @@ internal sealed class ControllerCommand : Command
         Tell(controller, dataDirectory);
         Log.ControllerReady(log, controller.Url);
         ServiceNotification.Ready($"Serves {controller.Url}");
+        using var memory = new Timer(_ => ReturnMemory(), null, MemoryInterval, MemoryInterval);
         await ended.Task;
         ServiceNotification.Stopping();
         Log.EndsBySignal(log);
@@ -142,6 +146,14 @@ internal sealed class ControllerCommand : Command
             context.Cancel = true; // the signal's own effect, which would leave no time to end in order
             ended.TrySetResult();
         }
+    }
+
+    // A connection lives long, so that what it leaves behind is old when it ends. The collector looks for that rarely, because it sees only
+    // the smaller half of it: the rest is OpenSSL's.
+    private static void ReturnMemory()
+    {
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: false);
+        NativeHeap.ReturnFree();
     }
 
     private static void Tell(Control.Controller controller, string dataDirectory)
