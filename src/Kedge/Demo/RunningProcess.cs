@@ -13,9 +13,9 @@ public sealed class RunningProcess : IDisposable
 {
     private static readonly TimeSpan GracePeriod = TimeSpan.FromSeconds(1);
 
-    // Until all has been read that a program wrote before it ended. On a busy machine the reader's turn is late; where a descendant of the
-    // program has its streams, there is no end to wait for.
-    private static readonly TimeSpan ReadingPeriod = TimeSpan.FromSeconds(5);
+    // Until all has been read that a program has written which ran to its end: on a busy machine the reader's turn is late. Not longer,
+    // because a descendant of the program may have its streams, and then they do not end.
+    private static readonly TimeSpan ReadingPeriod = TimeSpan.FromSeconds(3);
 
     private readonly Process _process;
     private readonly string _where;
@@ -90,7 +90,7 @@ public sealed class RunningProcess : IDisposable
             timeout);
         if (found is null && done)
         {
-            _streams.Wait(ReadingPeriod);
+            _streams.Wait(GracePeriod);
             found = Find(part);
         }
         return found ?? throw Failure($"no line with '{part}' {(done ? "before it ended" : $"within {timeout.TotalSeconds:0.###} s")}");
@@ -105,7 +105,7 @@ public sealed class RunningProcess : IDisposable
             Kill();
             throw Failure($"still running after {timeout.TotalSeconds:0.###} s");
         }
-        _streams.Wait(ReadingPeriod);
+        _streams.Wait(GracePeriod);
         return Result();
     }
 
@@ -123,7 +123,7 @@ public sealed class RunningProcess : IDisposable
     {
         Signal(ProcessSignal.Kill);
         if (TryWaitForExit(GracePeriod))
-            _streams.Wait(ReadingPeriod);
+            _streams.Wait(GracePeriod);
         return Result();
     }
 
@@ -179,7 +179,9 @@ public sealed class RunningProcess : IDisposable
     internal static CommandResult Run(Command command, string where, IReadOnlyList<string> prefix)
     {
         using RunningProcess process = Start(command, where, prefix);
-        return process.WaitForExit(command.Timeout);
+        process.WaitForExit(command.Timeout);
+        process._streams.Wait(ReadingPeriod);
+        return process.Result();
     }
 
     private string? Find(string part) =>
