@@ -10,13 +10,19 @@ namespace Kedge.Control.Push;
 /// <summary>
 /// What the nodes of one zone are told. It is kept in memory as frames and follows the store: a change is read once, told once, and
 /// shared by all streams, each of which is nothing but a position. Changes are gathered for a tenth of a second; a removal is told at
-/// once, unless something was told less than a tenth of a second ago. Any thread.
+/// once, unless something was told a moment ago: see <see cref="Pause"/>. Any thread.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "A cancellation source without a timer holds nothing that has to be disposed.")]
 internal sealed class ZoneFeed
 {
-    /// <summary>How long changes are gathered, and the shortest time between two that are told.</summary>
+    /// <summary>How long changes are gathered.</summary>
     public static readonly TimeSpan Coalescing = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>The longest time between two times of telling.</summary>
+    public static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How many writes a second a zone may cost while nodes come and go all the time: each time of telling is one to every stream.</summary>
+    public const int MostWritesPerSecond = 5000;
 
     /// <summary>How long to wait after the store could not be read, and how often that may happen before the streams end.</summary>
     public static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(1);
@@ -299,8 +305,10 @@ internal sealed class ZoneFeed
             pending = _pending;
         await pending.Any.WaitAsync(_ending.Token);
         await pending.Urgent.WaitAsync(Coalescing, _sources.Clock, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        // Where nodes come and go all the time, each of many removals would be a write to every stream.
-        TimeSpan pause = Coalescing - _sources.Clock.GetElapsedTime(_publishedAt);
+        int streams;
+        lock (_lock)
+            streams = _streams.Count;
+        TimeSpan pause = Pause(streams) - _sources.Clock.GetElapsedTime(_publishedAt);
         if (pause > TimeSpan.Zero)
             await Task.Delay(pause, _sources.Clock, _ending.Token);
         _publishedAt = _sources.Clock.GetTimestamp();
@@ -312,6 +320,10 @@ internal sealed class ZoneFeed
             return pending;
         }
     }
+
+    /// <summary>The shortest time between two times of telling, by the number of streams: of <see cref="Coalescing"/> to <see cref="LongestPause"/>.</summary>
+    internal static TimeSpan Pause(int streams) => TimeSpan.FromSeconds(
+        Math.Clamp((double)streams / MostWritesPerSecond, Coalescing.TotalSeconds, LongestPause.TotalSeconds));
 
     private async Task PublishAsync(PendingChanges changes)
     {

@@ -45,6 +45,15 @@ public class MapPushTests
         await Eventually(() => reader.Peers == "");
     }
 
+    [Theory]
+    [InlineData(0, 100)]
+    [InlineData(500, 100)]
+    [InlineData(1000, 200)] // five times a second, to each of 1,000
+    [InlineData(2500, 500)]
+    [InlineData(100_000, 500)]
+    public void The_more_there_are_to_tell_the_more_rarely_they_are_told(int streams, int milliseconds) =>
+        Assert.Equal(milliseconds, ZoneFeed.Pause(streams).TotalMilliseconds);
+
     [Fact]
     public async Task Changes_that_come_together_are_told_together()
     {
