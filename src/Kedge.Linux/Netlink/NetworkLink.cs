@@ -9,11 +9,11 @@ namespace Kedge.Linux.Netlink;
 /// <param name="Kind">What it is, such as <c>tun</c>, <c>veth</c>, <c>bridge</c> or <c>wireguard</c>; empty for hardware.</param>
 /// <param name="Mtu">Bytes of the longest packet.</param>
 /// <param name="IsUp">Whether it is administratively up.</param>
-/// <param name="HasCarrier">Whether there is something at its other end: for a TUN, a process that holds it.</param>
+/// <param name="IsRunning">Whether it carries packets: it is up, and the kernel has noticed that its other end is as well.</param>
 /// <param name="IsLoopback">Whether it is the loopback interface.</param>
 /// <param name="Tun">More about a TUN or TAP; null for all others.</param>
 public sealed record NetworkLink(
-    int Index, string Name, string Kind, int Mtu, bool IsUp, bool HasCarrier, bool IsLoopback, TunAttributes? Tun)
+    int Index, string Name, string Kind, int Mtu, bool IsUp, bool IsRunning, bool IsLoopback, TunAttributes? Tun)
 {
     internal static NetworkLink? Read(NetlinkMessage message)
     {
@@ -50,7 +50,7 @@ public sealed record NetworkLink(
             kind,
             mtu,
             (header.Flags & Rtnetlink.IFF_UP) != 0,
-            (header.Flags & Rtnetlink.IFF_LOWER_UP) != 0,
+            (header.Flags & Rtnetlink.IFF_RUNNING) != 0,
             (header.Flags & Rtnetlink.IFF_LOOPBACK) != 0,
             tun);
     }

@@ -33,7 +33,7 @@ internal static class Rtnetlink
 
     public const uint IFF_UP = 0x1;
     public const uint IFF_LOOPBACK = 0x8;
-    public const uint IFF_LOWER_UP = 0x10000;
+    public const uint IFF_RUNNING = 0x40;
 
     public const ushort IFLA_IFNAME = 3;
     public const ushort IFLA_MTU = 4;

@@ -4,7 +4,7 @@ namespace Kedge.Demo;
 /// <param name="Line">The program and its arguments.</param>
 public sealed record Command(params IReadOnlyList<string> Line)
 {
-    /// <summary>Variables added to the environment of this process; <c>LC_ALL=C</c> is always set.</summary>
+    /// <summary>Variables added to the environment of this process; <c>LC_ALL=C</c> is always set, and .NET does without diagnostics.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
     /// <summary>What the program reads from its standard input.</summary>

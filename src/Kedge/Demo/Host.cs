@@ -79,10 +79,7 @@ public sealed class Host
     public void AddAddress(string interfaceName, string address)
     {
         ArgumentNullException.ThrowIfNull(address);
-        if (address.Contains(':', StringComparison.Ordinal))
-            Ip("address", "add", address, "dev", interfaceName, "nodad");
-        else
-            Ip("address", "add", address, "dev", interfaceName);
+        Ip(AddressLine(interfaceName, address).Split(' '));
     }
 
     /// <summary>Adds a route by way of a neighbour.</summary>
@@ -144,6 +141,13 @@ public sealed class Host
     public override string ToString() => Label;
 
     /// <summary>Makes the new namespace usable.</summary>
+    /// <summary>Gives an interface its addresses and sets it up.</summary>
+    internal void SetUp(string interfaceName, string[] addresses)
+    {
+        IEnumerable<string> lines = [.. addresses.Select(address => AddressLine(interfaceName, address)), $"link set {interfaceName} up"];
+        Topology.RunHere(new Command("ip", "-n", Namespace.Name, "-batch", "-") { Input = string.Join('\n', lines) + '\n' });
+    }
+
     internal void SetUp()
     {
         Namespace.Run(() =>
@@ -190,4 +194,7 @@ public sealed class Host
         File.WriteAllText(PathOfSetting(name), value);
 
     private static string PathOfSetting(string name) => $"/proc/sys/{name.Replace('.', '/')}";
+
+    private static string AddressLine(string interfaceName, string address) =>
+        $"address add {address} dev {interfaceName}{(address.Contains(':', StringComparison.Ordinal) ? " nodad" : "")}";
 }

@@ -160,6 +160,7 @@ public sealed class RunningProcess : IDisposable
             UseShellExecute = false,
         };
         start.Environment["LC_ALL"] = "C";
+        start.Environment["DOTNET_EnableDiagnostics"] = "0"; // whose pipes a program that is killed leaves in the folder of temporary files
         foreach ((string name, string value) in command.Environment)
             start.Environment[name] = value;
         RunningProcess running = StartingThread.Run(() => new RunningProcess(command, where, Process.Start(start)!));

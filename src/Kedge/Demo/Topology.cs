@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Kedge.Linux.Namespaces;
+using Kedge.Linux.Netlink;
 
 namespace Kedge.Demo;
 
@@ -26,6 +27,7 @@ public sealed class Topology : IDisposable
     private static bool _ending;
     private static int _lastNumber;
     private static int _lastInterface;
+    private static int _lastIndex = 100;
 
     private readonly Lock _lock = new();
     private readonly List<Host> _hosts = [];
@@ -98,12 +100,14 @@ public sealed class Topology : IDisposable
         if (a.Topology != this || b.Topology != this)
             throw new ArgumentException($"{a} and {b} are not both hosts of this network.");
         var link = new Link(a, a.NewInterface(), b, b.NewInterface());
-        string bytes = mtu.ToString(CultureInfo.InvariantCulture);
+        string bytes = Number(mtu);
+        // Where both ends have the same index, the kernel takes them for one interface, and up to a second to notice that it is plugged in.
+        int index = Interlocked.Add(ref _lastIndex, 2);
         RunHere(new Command(
-            "ip", "link", "add", link.InterfaceOfA, "netns", a.Namespace.Name, "mtu", bytes, "type", "veth",
-            "peer", "name", link.InterfaceOfB, "netns", b.Namespace.Name, "mtu", bytes));
-        SetUp(a, link.InterfaceOfA, addressesOfA);
-        SetUp(b, link.InterfaceOfB, addressesOfB);
+            "ip", "link", "add", link.InterfaceOfA, "netns", a.Namespace.Name, "index", Number(index), "mtu", bytes, "type", "veth",
+            "peer", "name", link.InterfaceOfB, "netns", b.Namespace.Name, "index", Number(index + 1), "mtu", bytes));
+        a.SetUp(link.InterfaceOfA, addressesOfA);
+        b.SetUp(link.InterfaceOfB, addressesOfB);
         AwaitCarrier(a, link.InterfaceOfA);
         AwaitCarrier(b, link.InterfaceOfB);
         return link;
@@ -166,18 +170,17 @@ public sealed class Topology : IDisposable
         return result.Succeeded ? result : throw new CommandException(command, "here", result);
     }
 
-    private static void SetUp(Host host, string interfaceName, string[] addresses)
+    /// <summary>The kernel may take a while to notice that a cable is plugged in at both ends, and drops what is sent before.</summary>
+    private static void AwaitCarrier(Host host, string interfaceName)
     {
-        foreach (string address in addresses)
-            host.AddAddress(interfaceName, address);
-        host.Ip("link", "set", interfaceName, "up");
+        using RouteSocket socket = RouteSocket.Open(host.Namespace);
+        Wait.Until(
+            () => socket.FindLink(interfaceName) is { IsRunning: true },
+            TimeSpan.FromSeconds(10),
+            $"the carrier of {interfaceName} on {host}");
     }
 
-    /// <summary>The kernel notices up to a second later that a cable is plugged in at both ends, and drops what is sent before.</summary>
-    private static void AwaitCarrier(Host host, string interfaceName) => Wait.Until(
-        () => host.Ip("-brief", "link", "show", "dev", interfaceName).Output.Contains(" UP ", StringComparison.Ordinal),
-        TimeSpan.FromSeconds(10),
-        $"the carrier of {interfaceName} on {host}");
+    private static string Number(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static void RegisterSignals()
     {

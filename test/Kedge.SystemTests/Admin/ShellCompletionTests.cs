@@ -1,5 +1,4 @@
 using Kedge.Demo;
-using Kedge.SystemTests.Wg;
 
 namespace Kedge.SystemTests.Admin;
 
@@ -48,11 +47,11 @@ public sealed class ShellCompletionTests(ControllerHost controller) : IClassFixt
         string script = controller.Net.WriteSecret(
             ControllerHost.NewName("complete"),
             $"""
-            eval "$('{KedgeProgram.FullPath}' completion bash)"
+            eval "$('{Repository.Program}' completion bash)"
             COMP_WORDS=({string.Join(' ', words.Select(word => $"'{word}'"))})
-            COMP_WORDS[0]='{KedgeProgram.FullPath}'
+            COMP_WORDS[0]='{Repository.Program}'
             COMP_CWORD={words.Length - 1}
-            COMP_LINE='{KedgeProgram.FullPath}{line["kedge".Length..]}'
+            COMP_LINE='{Repository.Program}{line["kedge".Length..]}'
             COMP_POINT=${"{#COMP_LINE}"}
             _kedge
             printf '%s\n' "${"{COMPREPLY[@]}"}"

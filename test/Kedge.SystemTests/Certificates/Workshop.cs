@@ -72,7 +72,7 @@ internal sealed class Workshop : IDisposable
     public static CommandResult TryOpenSsl(params string[] arguments) => Run(["openssl", .. arguments]);
 
     /// <summary>Runs the program, whatever comes of it.</summary>
-    public static CommandResult TryKedge(params string[] arguments) => Run([Wg.KedgeProgram.FullPath, .. arguments]);
+    public static CommandResult TryKedge(params string[] arguments) => Run([Repository.Program, .. arguments]);
 
     /// <summary>Runs the program; it must succeed.</summary>
     public static CommandResult Kedge(params string[] arguments)
@@ -85,7 +85,7 @@ internal sealed class Workshop : IDisposable
     /// <summary>Runs the program on a terminal of its own, and types <paramref name="input"/> there.</summary>
     public static CommandResult OnTerminal(string input, params string[] arguments)
     {
-        string line = string.Join(' ', ((string[])[Wg.KedgeProgram.FullPath, .. arguments]).Select(word => $"'{word}'"));
+        string line = string.Join(' ', ((string[])[Repository.Program, .. arguments]).Select(word => $"'{word}'"));
         using var process = RunningProcess.Start(new Command("script", "-qec", line, "/dev/null") { Input = input });
         return process.WaitForExit(Patience);
     }

@@ -1,7 +1,6 @@
 using System.Net;
 using Kedge.Demo;
 using Kedge.Protocol.Api;
-using Kedge.SystemTests.Wg;
 
 namespace Kedge.SystemTests.Control;
 
@@ -159,7 +158,7 @@ public sealed class CommandTests : IDisposable
         Assert.False(File.Exists(Path.Combine(_net.TempFolder, "b")));
     }
 
-    private static CommandResult Run(string[] arguments) => RunProgram(new Command([KedgeProgram.FullPath, .. arguments]));
+    private static CommandResult Run(string[] arguments) => RunProgram(new Command([Repository.Program, .. arguments]));
 
     private static CommandResult RunProgram(Command command)
     {

@@ -6,7 +6,6 @@ using System.Text;
 using System.Text.Json;
 using Kedge.Demo;
 using Kedge.Protocol.Api;
-using Kedge.SystemTests.Wg;
 
 namespace Kedge.SystemTests.Control;
 
@@ -48,7 +47,7 @@ internal sealed class ControllerProcess : IDisposable
     /// <summary>Starts another one with the data and at the address of this one, which has ended.</summary>
     public ControllerProcess StartAgain(params string[] options)
     {
-        var call = new Command([KedgeProgram.FullPath, "controller", "--data-dir", DataDirectory, "--listen", Url.Authority, .. options]);
+        var call = new Command([Repository.Program, "controller", "--data-dir", DataDirectory, "--listen", Url.Authority, .. options]);
         return new ControllerProcess(RunningProcess.Start(call), DataDirectory, DataDirectory);
     }
 
@@ -66,7 +65,7 @@ internal sealed class ControllerProcess : IDisposable
 
     /// <summary>The call that starts a controller.</summary>
     public static Command Call(string dataDirectory, params string[] options) =>
-        new([KedgeProgram.FullPath, "controller", "--data-dir", dataDirectory, "--listen", "127.0.0.1:0", .. options]);
+        new([Repository.Program, "controller", "--data-dir", dataDirectory, "--listen", "127.0.0.1:0", .. options]);
 
     /// <summary>A client that believes this controller alone.</summary>
     /// <param name="token">An administrator token; null for none.</param>

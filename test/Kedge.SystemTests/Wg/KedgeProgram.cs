@@ -2,12 +2,10 @@ using Kedge.Demo;
 
 namespace Kedge.SystemTests.Wg;
 
-/// <summary>The program under test, as it lies beside the tests.</summary>
+/// <summary>The program under test, called in the networks of the tests.</summary>
 internal static class KedgeProgram
 {
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
-
-    public static string FullPath { get; } = Path.Combine(AppContext.BaseDirectory, "kedge");
 
     /// <summary>Where <c>wg</c> looks for a device's socket.</summary>
     public static string SocketOf(string interfaceName) => $"/var/run/wireguard/{interfaceName}.sock";
@@ -17,12 +15,12 @@ internal static class KedgeProgram
     {
         string link = Path.Combine(net.TempFolder, "kedge-wg");
         if (!File.Exists(link))
-            File.CreateSymbolicLink(link, FullPath);
+            File.CreateSymbolicLink(link, Repository.Program);
         return link;
     }
 
     /// <summary>A call of the program on a host, with its state in the folder of the network.</summary>
-    public static Command Call(Topology net, params string[] arguments) => As(net, FullPath, arguments);
+    public static Command Call(Topology net, params string[] arguments) => As(net, Repository.Program, arguments);
 
     /// <inheritdoc cref="Call"/>
     public static Command CallAsDaemon(Topology net, params string[] arguments) => As(net, LinkAsDaemon(net), arguments);
