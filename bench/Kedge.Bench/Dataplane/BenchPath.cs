@@ -60,7 +60,9 @@ internal sealed class BenchPath : IDisposable
                 net.Connect(a, b, [$"{CableOfA}/24"], [$"{CableOfB}/24"], outerMtu);
             var path = new BenchPath(net, a, b, contender.Start(a, b, conditions.Mtu));
             Wait.Until(
-                () => Ping.Run(a, path.Ends.AddressOfB, count: 1, patience: Ping.Brief).AllReceived, StartTimeout, $"an answer by {contender.Name}");
+                () => Ping.Run(a, path.Ends.AddressOfB, count: 1, patience: Ping.Brief).AllReceived,
+                StartTimeout,
+                $"an answer by {contender.Name}");
             return path;
         }
         catch

@@ -19,7 +19,11 @@ internal static class DataplaneBench
 
     private static readonly IReadOnlyList<Measurement> Measurements =
     [
-        .. Throughput.Measurements, .. RoundTrips.Measurements, .. Connections.Measurements, .. HandshakeRate.Measurements, .. Memory.Measurements,
+        .. Throughput.Measurements,
+        .. RoundTrips.Measurements,
+        .. Connections.Measurements,
+        .. HandshakeRate.Measurements,
+        .. Memory.Measurements,
     ];
 
     public static void Run()
@@ -37,8 +41,9 @@ internal static class DataplaneBench
         Contender[] beside = nebula is null ? [new BareCable()] : [new BareCable(), nebula];
         Console.WriteLine(
             $"Medians of {pairs} pairs [min..max], of the others of {Math.Min(pairs, RoundsOfOthers)} rounds; "
-            + $"both ends and their load on this machine's {Environment.ProcessorCount} cores."
-            + (nebula is null ? " No nebula: it is not installed, and KEDGE_BENCH_NEBULA names no folder with nebula and nebula-cert." : ""));
+            + $"both ends and their load on this machine's {Environment.ProcessorCount} cores.");
+        if (nebula is null)
+            Console.WriteLine("No nebula: it is not installed, and KEDGE_BENCH_NEBULA names no folder with nebula and nebula-cert.");
         Console.WriteLine();
         PrintLine(["", kedge.Name, other.Name, "ratio", .. beside.Select(contender => contender.Name)]);
         PrintLine(Enumerable.Repeat("---", 4 + beside.Length));
@@ -52,7 +57,8 @@ internal static class DataplaneBench
             catch (Exception e) when (e is CommandException or TimeoutException or InvalidOperationException)
             {
                 // The others are worth their time all the same.
-                Console.Error.WriteLine($"bench: no figures for {string.Join("; ", measurement.Figures.Select(figure => figure.Name))}: {e.Message}");
+                string names = string.Join("; ", measurement.Figures.Select(figure => figure.Name));
+                Console.Error.WriteLine($"bench: no figures for {names}: {e.Message.Split('\n')[0]}");
                 failed++;
             }
         }

@@ -29,7 +29,8 @@ internal static class HandshakeRate
     private static double[] Measure(BenchPath path)
     {
         DeviceProcess device = path.Devices.DeviceOfB;
-        LocalIdentity[] identities = [.. Enumerable.Range(0, Peers).Select(_ => new LocalIdentity(RandomNumberGenerator.GetBytes(X25519.KeySize)))];
+        LocalIdentity[] identities =
+            [.. Enumerable.Range(0, Peers).Select(_ => new LocalIdentity(RandomNumberGenerator.GetBytes(X25519.KeySize)))];
         PeerList.Add(device, identities.Select(identity => identity.PublicKey.ToArray()));
         byte[][] initiations = Initiations(identities, PublicKey.Parse(device.Keys.PublicKey));
         using var port = new UdpPort();

@@ -14,7 +14,10 @@ internal static partial class Memory
 
     public static IReadOnlyList<Measurement> Measurements { get; } =
     [
-        new(WithPeers, [.. Peers.Select(count => Figure.Cost($"resident memory after TCP, {count:N0} peers, MB"))]) { IsOfWireGuard = true },
+        new(WithPeers, [.. Peers.Select(count => Figure.Cost($"resident memory after TCP, {count:N0} peers, MB"))])
+        {
+            IsOfWireGuard = true,
+        },
     ];
 
     private static double[] WithPeers(BenchPath path)
@@ -52,7 +55,13 @@ internal static class PeerList
             int number = first + index;
             configuration.Append(
                 CultureInfo.InvariantCulture,
-                $"[Peer]\nPublicKey = {Convert.ToBase64String(key)}\nAllowedIPs = 10.79.{number >> 8}.{number & 255}/32\nEndpoint = 192.0.2.3:{1000 + number}\n");
+                $"""
+                [Peer]
+                PublicKey = {Convert.ToBase64String(key)}
+                AllowedIPs = 10.79.{number >> 8}.{number & 255}/32
+                Endpoint = 192.0.2.3:{1000 + number}
+
+                """);
         }
         if (configuration.Length > 0)
             device.Host.Run(new Command("wg", "addconf", device.Name, "/dev/stdin") { Input = configuration.ToString() });

@@ -54,7 +54,7 @@ internal sealed record Nebula(string Program, string CertificateProgram) : Conte
                 """;
             host.Start(Program, "-config", a.Topology.WriteSecret($"{host.Label}.yml", configuration));
             Wait.Until(
-                () => host.TryRun("ip", "-4", "-brief", "address", "show", "up", "dev", name).Output.Contains(own, StringComparison.Ordinal),
+                () => host.TryRun("ip", "-brief", "address", "show", "up", "dev", name).Output.Contains(own, StringComparison.Ordinal),
                 StartTimeout,
                 $"nebula's interface on {host}");
         }

@@ -38,7 +38,7 @@ internal static class RoundTrips
 
     /// <summary>
     /// The median of several, each of which begins with a handshake: the session has been ended before. As after minutes of silence, Kedge
-    /// has then to write to disk up to when it may use timestamps (<see cref="Protocol.WireGuard.TimestampSource"/>), and that is in the time.
+    /// has then to write down up to when it may use timestamps (<see cref="Protocol.WireGuard.TimestampSource"/>), and that is in the time.
     /// </summary>
     private static double[] WithoutSession(BenchPath path)
     {

@@ -21,9 +21,12 @@ public sealed partial record Ping(int Sent, int Received, IReadOnlyList<TimeSpan
     /// <summary>The mean round-trip time; zero where nothing was received.</summary>
     public TimeSpan Mean => Times.Count == 0 ? default : Times.Aggregate((a, b) => a + b) / Times.Count;
 
-    /// <summary>The round-trip time that <paramref name="share"/> of the replies took no longer than; zero where nothing was received.</summary>
+    /// <summary>
+    /// The round-trip time that <paramref name="share"/> of the replies took no longer than; zero where nothing was received.
+    /// </summary>
     /// <param name="share">0 to 1: 0 is the shortest time, 0.5 the median, 1 the longest.</param>
-    public TimeSpan Quantile(double share) => Times.Count == 0 ? default : Times.Order().ElementAt((int)Math.Round(share * (Times.Count - 1)));
+    public TimeSpan Quantile(double share) =>
+        Times.Count == 0 ? default : Times.Order().ElementAt((int)Math.Round(share * (Times.Count - 1)));
 
     /// <summary>Sends echo requests, ten a second unless told otherwise.</summary>
     /// <param name="from">The host that sends.</param>
@@ -55,7 +58,8 @@ public sealed partial record Ping(int Sent, int Received, IReadOnlyList<TimeSpan
             int.Parse(counts.Groups[2].ValueSpan, CultureInfo.InvariantCulture),
             [.. Replies().Matches(result.Output).Select(reply => Milliseconds(reply.Groups[1].ValueSpan))]);
 
-        static TimeSpan Milliseconds(ReadOnlySpan<char> text) => TimeSpan.FromMilliseconds(double.Parse(text, CultureInfo.InvariantCulture));
+        static TimeSpan Milliseconds(ReadOnlySpan<char> text) =>
+            TimeSpan.FromMilliseconds(double.Parse(text, CultureInfo.InvariantCulture));
 
         static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
     }
