@@ -11,6 +11,16 @@ Dictionary<string, Action> benches = new()
     ["control"] = ControlBench.Run,
 };
 
+// A benchmark calls this program anew where it needs a process in a namespace.
+switch (args)
+{
+    case [Connections.ServeVerb, string address]:
+        Connections.Serve(address);
+        return 0;
+    case [Connections.OpenVerb, string address]:
+        Connections.Open(address);
+        return 0;
+}
 string[] names = args.Length == 0 ? [.. benches.Keys] : args;
 if (names.FirstOrDefault(name => !benches.ContainsKey(name)) is { } unknown)
 {

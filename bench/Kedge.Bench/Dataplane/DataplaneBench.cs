@@ -4,29 +4,26 @@ using Kedge.Demo;
 namespace Kedge.Bench.Dataplane;
 
 /// <summary>
-/// A tunnel between two namespaces: Kedge on both ends against wireguard-go on both ends, in alternation, so that what else the machine does
-/// meets both. KEDGE_BENCH_WIREGUARD_GO names another wireguard-go than the installed one; KEDGE_BENCH_PAIRS another number of pairs,
-/// and KEDGE_BENCH_ROWS rows alone whose names contain one of these words, separated by semicolons.
+/// A tunnel between two hosts: Kedge on both ends against wireguard-go on both ends, in alternation, so that what else the machine does
+/// meets both; and beside them, less often, the cable alone, and nebula where it is installed. A table in the notation of the documents.
+/// <para>
+/// KEDGE_BENCH_WIREGUARD_GO names another wireguard-go than the installed one, KEDGE_BENCH_NEBULA a folder with nebula and nebula-cert;
+/// KEDGE_BENCH_PAIRS says how often each is measured, and KEDGE_BENCH_ROWS words, separated by semicolons, one of which a row's name must
+/// contain.
+/// </para>
 /// </summary>
 internal static class DataplaneBench
 {
-    private static readonly TimeSpan RunTime = TimeSpan.FromSeconds(4);
+    // The two that are compared come first, and are measured in every pair.
+    private const int Compared = 2, RoundsOfOthers = 3;
 
-    private static readonly Row[] Rows =
+    private static readonly IReadOnlyList<Measurement> Measurements =
     [
-        new("TCP, 1 stream, MTU 1420, Mbit/s", 1420, tunnel => tunnel.Tcp(RunTime)),
-        new("TCP, 4 streams, MTU 1420, Mbit/s", 1420, tunnel => tunnel.Tcp(RunTime, streams: 4)),
-        new("TCP, both directions at once, MTU 1420, Mbit/s", 1420, tunnel => tunnel.BothDirections(RunTime)),
-        new("TCP, 1 stream, MTU 9000, Mbit/s", 9000, tunnel => tunnel.Tcp(RunTime)),
-        new("TCP, 1 stream, MTU 65000, Mbit/s", 65000, tunnel => tunnel.Tcp(RunTime)),
-        new("UDP, 64 bytes, packets/s out of the tunnel", 1420, tunnel => tunnel.UdpPackets(RunTime, payloadBytes: 64)),
-        new("UDP, 1,392 bytes, packets/s out of the tunnel", 1420, tunnel => tunnel.UdpPackets(RunTime, payloadBytes: 1392)),
-        new("CPU of the whole machine, s/GiB, MTU 1420", 1420, tunnel => tunnel.ProcessorTimePerGibibyte(RunTime)) { LessIsBetter = true },
-        new("ping idle, mean, ms", 1420, tunnel => tunnel.PingIdle().Mean) { LessIsBetter = true },
-        new("ping under load, mean, ms", 1420, tunnel => tunnel.PingUnderLoad(RunTime).Mean) { LessIsBetter = true },
-        new("ping under load, p99, ms", 1420, tunnel => tunnel.PingUnderLoad(RunTime).Percentile99) { LessIsBetter = true },
-        new("resident memory after a run, MB", 1420, tunnel => tunnel.MemoryAfter(RunTime, peers: 1)) { LessIsBetter = true },
-        new("resident memory with 1,000 peers, MB", 1420, tunnel => tunnel.MemoryAfter(RunTime, peers: 1000)) { LessIsBetter = true },
+        .. Throughput.Measurements,
+        .. RoundTrips.Measurements,
+        .. Connections.Measurements,
+        .. HandshakeRate.Measurements,
+        .. Memory.Measurements,
     ];
 
     public static void Run()
@@ -34,26 +31,76 @@ internal static class DataplaneBench
         string program = Environment.GetEnvironmentVariable("KEDGE_PROGRAM") ?? Path.Combine(Repository.Root(), "out", "kedge");
         string opponent = Environment.GetEnvironmentVariable("KEDGE_BENCH_WIREGUARD_GO") ?? "wireguard-go";
         int pairs = int.Parse(Environment.GetEnvironmentVariable("KEDGE_BENCH_PAIRS") ?? "5", CultureInfo.InvariantCulture);
+        string[] words = (Environment.GetEnvironmentVariable("KEDGE_BENCH_ROWS") ?? "").Split(';');
         if (WhyNoOpponent(opponent) is { } reason)
             throw new InvalidOperationException(reason);
-        Console.WriteLine($"Median of {pairs} pairs [min..max]; both ends and iperf3 on this machine's {Environment.ProcessorCount} cores");
-        Console.WriteLine($"{"",-48}{"Kedge",-28}{"wireguard-go",-28}ratio");
-        string[] words = (Environment.GetEnvironmentVariable("KEDGE_BENCH_ROWS") ?? "").Split(';');
-        foreach (Row row in Rows.Where(row => words.Any(word => row.Name.Contains(word, StringComparison.OrdinalIgnoreCase))))
+        Nebula? nebula = Nebula.Find(Environment.GetEnvironmentVariable("KEDGE_BENCH_NEBULA"));
+
+        Contender kedge = new WireGuard("Kedge", host => DeviceProcess.StartKedge(host, program));
+        Contender other = new WireGuard("wireguard-go", host => DeviceProcess.StartWireGuardGo(host, program: opponent));
+        Contender[] beside = nebula is null ? [new BareCable()] : [new BareCable(), nebula];
+        Console.WriteLine(
+            $"Medians of {pairs} pairs [min..max], of the others of {Math.Min(pairs, RoundsOfOthers)} rounds; "
+            + $"both ends and their load on this machine's {Environment.ProcessorCount} cores.");
+        if (nebula is null)
+            Console.WriteLine("No nebula: it is not installed, and KEDGE_BENCH_NEBULA names no folder with nebula and nebula-cert.");
+        Console.WriteLine();
+        PrintLine(["", kedge.Name, other.Name, "ratio", .. beside.Select(contender => contender.Name)]);
+        PrintLine(Enumerable.Repeat("---", 4 + beside.Length));
+        int failed = 0;
+        foreach (Measurement measurement in Measurements.Where(IsWanted))
         {
-            var ours = new List<double>();
-            var theirs = new List<double>();
-            for (int pair = 0; pair < pairs; pair++)
+            try
             {
-                ours.Add(row.Measure(host => DeviceProcess.StartKedge(host, program)));
-                theirs.Add(row.Measure(host => DeviceProcess.StartWireGuardGo(host, program: opponent)));
+                Print(measurement, Measure(measurement, [kedge, other, .. beside], pairs));
             }
-            var (kedge, go) = (new Sample(ours), new Sample(theirs));
-            Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{row.Name,-48}{kedge.ToString(row.Format),-28}{go.ToString(row.Format),-28}{kedge.Median / go.Median:F2}{row.Remark}"));
+            catch (Exception e) when (e is CommandException or TimeoutException or InvalidOperationException)
+            {
+                // The others are worth their time all the same.
+                string names = string.Join("; ", measurement.Figures.Select(figure => figure.Name));
+                Console.Error.WriteLine($"bench: no figures for {names}: {e.Message.Split('\n')[0]}");
+                failed++;
+            }
+        }
+        if (failed > 0)
+            throw new InvalidOperationException($"{failed} of the measurements failed.");
+
+        bool IsWanted(Measurement measurement) =>
+            words.Any(word => measurement.Figures.Any(figure => figure.Name.Contains(word, StringComparison.OrdinalIgnoreCase)));
+    }
+
+    /// <summary>Measures all contenders in turns.</summary>
+    /// <returns>By contender and figure; null for a contender that it does not suit.</returns>
+    private static Sample[]?[] Measure(Measurement measurement, Contender[] contenders, int pairs)
+    {
+        var values = contenders.Select(contender => measurement.Suits(contender) ? new List<double[]>() : null).ToArray();
+        for (int pair = 0; pair < pairs; pair++)
+        {
+            foreach ((int index, Contender contender) in contenders.Index())
+            {
+                if (index < Compared || pair < RoundsOfOthers)
+                    values[index]?.Add(measurement.Measure(contender));
+            }
+        }
+        return [.. values.Select(of => of is null ? null : Enumerable.Range(0, measurement.Figures.Count)
+            .Select(figure => new Sample([.. of.Select(one => one[figure])])).ToArray())];
+    }
+
+    private static void Print(Measurement measurement, Sample[]?[] samples)
+    {
+        foreach ((int index, Figure figure) in measurement.Figures.Index())
+        {
+            string[] cells = [.. samples.Select(of => of?[index].ToString(figure.Format) ?? "")];
+            double ratio = samples[0]![index].Median / samples[1]![index].Median;
+            PrintLine(
+            [
+                figure.IsLessBetter ? $"{figure.Name} (less is better)" : figure.Name,
+                cells[0], cells[1], ratio.ToString("F2", CultureInfo.InvariantCulture), .. cells[2..],
+            ]);
         }
     }
+
+    private static void PrintLine(IEnumerable<string> cells) => Console.WriteLine($"| {string.Join(" | ", cells)} |");
 
     /// <summary>Why a wireguard-go is no opponent: releases before December 2023 have no offloads.</summary>
     private static string? WhyNoOpponent(string program)
@@ -65,21 +112,5 @@ internal static class DataplaneBench
         return string.CompareOrdinal(date, WithOffloads) > 0 && char.IsAsciiDigit(date[0])
             ? null
             : $"{program} is of {date}: name one since December 2023, which has offloads, by KEDGE_BENCH_WIREGUARD_GO.";
-    }
-
-    /// <summary>Something that is measured.</summary>
-    private sealed record Row(string Name, int Mtu, Func<BenchTunnel, double> OfTunnel)
-    {
-        public bool LessIsBetter { get; init; }
-
-        public string Format => LessIsBetter ? "F2" : "F0";
-
-        public string Remark => LessIsBetter ? " (less is better)" : "";
-
-        public double Measure(Func<Host, DeviceProcess> start)
-        {
-            using var tunnel = new BenchTunnel(start, Mtu);
-            return OfTunnel(tunnel);
-        }
     }
 }

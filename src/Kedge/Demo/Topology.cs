@@ -31,6 +31,7 @@ public sealed class Topology : IDisposable
 
     private readonly Lock _lock = new();
     private readonly List<Host> _hosts = [];
+    private readonly List<Wire> _wires = [];
     private readonly List<string> _interfaces = [];
     private readonly string _number;
     private bool _disposed;
@@ -95,11 +96,7 @@ public sealed class Topology : IDisposable
     /// <exception cref="CommandException">The kernel refused a link or an address.</exception>
     public Link Connect(Host a, Host b, string[] addressesOfA, string[] addressesOfB, int mtu = 1500)
     {
-        ArgumentNullException.ThrowIfNull(a);
-        ArgumentNullException.ThrowIfNull(b);
-        if (a.Topology != this || b.Topology != this)
-            throw new ArgumentException($"{a} and {b} are not both hosts of this network.");
-        var link = new Link(a, a.NewInterface(), b, b.NewInterface());
+        Link link = NewLink(a, b);
         string bytes = Number(mtu);
         // Where both ends have the same index, the kernel takes them for one interface, and up to a second to notice that it is plugged in.
         int index = Interlocked.Add(ref _lastIndex, 2);
@@ -111,6 +108,30 @@ public sealed class Topology : IDisposable
         AwaitCarrier(a, link.InterfaceOfA);
         AwaitCarrier(b, link.InterfaceOfB);
         return link;
+    }
+
+    /// <summary>Links two hosts by a cable that takes time and loses packets, at the cost of some processor time of this process.</summary>
+    /// <inheritdoc cref="Connect"/>
+    /// <param name="a">One host.</param>
+    /// <param name="b">The other host.</param>
+    /// <param name="addressesOfA">Addresses with prefix lengths, IPv4 and IPv6, for the end at <paramref name="a"/>.</param>
+    /// <param name="addressesOfB">Addresses with prefix lengths, IPv4 and IPv6, for the end at <paramref name="b"/>.</param>
+    /// <param name="quality">How bad the cable is.</param>
+    /// <param name="mtu">Bytes of the longest IP packet, 68 to 65535.</param>
+    public Wire ConnectByWire(Host a, Host b, string[] addressesOfA, string[] addressesOfB, WireQuality quality, int mtu = 1500)
+    {
+        const string QueueLength = "5000"; // Packets of a burst wait here for us, and not one by one for a machine that is busy.
+        ArgumentNullException.ThrowIfNull(quality);
+        var wire = new Wire(NewLink(a, b), quality, mtu);
+        lock (_lock)
+            _wires.Add(wire);
+        foreach ((Host host, string name, string[] addresses) in
+            new[] { (a, wire.Link.InterfaceOfA, addressesOfA), (b, wire.Link.InterfaceOfB, addressesOfB) })
+        {
+            host.Ip("link", "set", name, "txqueuelen", QueueLength);
+            host.SetUp(name, addresses);
+        }
+        return wire;
     }
 
     /// <summary>
@@ -146,15 +167,18 @@ public sealed class Topology : IDisposable
     public void Dispose()
     {
         List<Host> hosts;
+        List<Wire> wires;
         lock (_lock)
         {
             if (_disposed)
                 return;
             _disposed = true;
-            hosts = [.. _hosts];
+            (hosts, wires) = ([.. _hosts], [.. _wires]);
         }
         foreach (Host host in hosts)
             host.StopProcesses();
+        foreach (Wire wire in wires)
+            wire.Dispose();
         Remains.Remove(hosts.Select(host => host.Namespace).ToList(), _interfaces);
         if (Directory.Exists(TempFolder))
             Directory.Delete(TempFolder, recursive: true);
@@ -168,6 +192,15 @@ public sealed class Topology : IDisposable
     {
         CommandResult result = RunningProcess.Run(command, "here", []);
         return result.Succeeded ? result : throw new CommandException(command, "here", result);
+    }
+
+    private Link NewLink(Host a, Host b)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        return a.Topology == this && b.Topology == this
+            ? new Link(a, a.NewInterface(), b, b.NewInterface())
+            : throw new ArgumentException($"{a} and {b} are not both hosts of this network.");
     }
 
     /// <summary>The kernel may take a while to notice that a cable is plugged in at both ends, and drops what is sent before.</summary>
@@ -203,7 +236,7 @@ public sealed class Topology : IDisposable
     }
 }
 
-/// <summary>A cable between two hosts: a veth pair.</summary>
+/// <summary>A cable between two hosts: a veth pair, or the ends of a <see cref="Wire"/>.</summary>
 /// <param name="A">One host.</param>
 /// <param name="InterfaceOfA">The name of the interface at <paramref name="A"/>.</param>
 /// <param name="B">The other host.</param>
