@@ -74,6 +74,9 @@ public sealed class BusyTunnel : IDisposable
         return status.Drops.Concat(status.Gauges).ToDictionary(count => count.Name, count => count.Value);
     }
 
+    /// <summary>Adds a peer that means harm, at the attacker's host.</summary>
+    internal RoguePeer AddRoguePeer() => new(Attacker, Victim.Device, Target);
+
     /// <summary>Bytes of all datagrams that the victim has accepted from a peer.</summary>
     internal long AcceptedFrom(RoguePeer rogue) => Victim.Device.Peers.Single(peer => peer.PublicKey == rogue.PublicKey).ReceivedBytes;
 
@@ -114,23 +117,15 @@ public sealed class BusyTunnel : IDisposable
         return Count().ToDictionary(count => count.Key, count => count.Value - counted[count.Key]);
     }
 
-    /// <summary>Sends datagrams and runs of them from the attacker, again and again, as fast as the kernel takes them.</summary>
+    /// <summary>
+    /// Sends random datagrams: half in runs, as fast as it goes, half one by one, which costs the device more each.
+    /// </summary>
     /// <returns>How many datagrams the kernel took: about <paramref name="count"/>.</returns>
-    internal int Flood(PacketBuffer[] buffers, int count)
+    internal int FloodJunk(Random random, int count)
     {
-        long start = Stopwatch.GetTimestamp();
-        int sent = 0;
-        while (sent < count && Stopwatch.GetElapsedTime(start) < TwoHosts.Patience)
-            sent += _port.Send(buffers);
-        return sent;
-    }
-
-    /// <summary>A run of random datagrams, or a single one, for the victim.</summary>
-    internal PacketBuffer Junk(Random random, int count, int size)
-    {
-        var buffer = new PacketBuffer { Length = count * size, GsoSize = (ushort)(count > 1 ? size : 0), Destination = Target };
-        random.NextBytes(buffer.Packet);
-        return buffer;
+        PacketBuffer[] runs = [.. Enumerable.Range(0, 32).Select(_ => Junk(random, 40, random.Next(1, 1472)))];
+        PacketBuffer[] singles = [.. Enumerable.Range(0, 64).Select(_ => Junk(random, 1, random.Next(1, 1472)))];
+        return Flood(runs, count / 2) + Flood(singles, count / 2);
     }
 
     /// <summary>Sends initiations whose first MAC is right, each from the next of so many addresses of the attacker.</summary>
@@ -154,10 +149,73 @@ public sealed class BusyTunnel : IDisposable
         return sent;
     }
 
+    /// <summary>Has the program that receives the stream stand still for a second, so that it fills all there is to be filled.</summary>
+    internal static void StopReceiver(FullStream stream)
+    {
+        stream.StopReading();
+        stream.AwaitStandstill();
+        Assert.Equal(0, stream.Measure(TimeSpan.FromSeconds(1)));
+        stream.GoOnReading();
+    }
+
+    /// <summary>Takes the victim's interface down and up, three times.</summary>
+    internal void TakeDownAndUp(FullStream stream)
+    {
+        for (int i = 0; i < 3; i++)
+        {
+            stream.AwaitMore();
+            Victim.Host.Ip("link", "set", Victim.Device.Name, "down");
+            stream.AwaitStandstill();
+            Victim.Host.Ip("link", "set", Victim.Device.Name, "up");
+        }
+    }
+
+    /// <summary>Changes the MTU at both ends: down to a small one, up to what the cable has no room for, and back.</summary>
+    internal void ChangeMtu(FullStream stream)
+    {
+        foreach (int mtu in (int[])[1280, 1420, 9000, 576, 1420])
+        {
+            stream.AwaitMore();
+            foreach (TunnelEnd end in (TunnelEnd[])[Victim, Peer])
+                end.Host.Ip("link", "set", end.Device.Name, "mtu", mtu.ToString(CultureInfo.InvariantCulture));
+        }
+    }
+
+    /// <summary>Moves the victim to other ports and back; its peer finds it there.</summary>
+    internal void ChangeListenPort(FullStream stream)
+    {
+        foreach (int port in (int[])[50_001, 50_002, 50_003, TunnelEnd.Port])
+        {
+            Victim.Device.Set("listen-port", port.ToString(CultureInfo.InvariantCulture));
+            stream.AwaitMore();
+            Assert.Equal(TunnelEnd.EndpointOf(Victim.Underlay, port), Peer.Peer.Endpoint);
+        }
+    }
+
     public void Dispose()
     {
         _port.Dispose();
         _net.Dispose();
+    }
+
+    private PacketBuffer Junk(Random random, int count, int size)
+    {
+        var buffer = new PacketBuffer { Length = count * size, GsoSize = (ushort)(count > 1 ? size : 0), Destination = Target };
+        random.NextBytes(buffer.Packet);
+        // Of every kind of message there are some that begin as it should.
+        if (random.Next(2) == 0 && size >= sizeof(uint))
+            BitConverter.TryWriteBytes(buffer.Packet, random.Next(1, 5));
+        return buffer;
+    }
+
+    /// <summary>Sends datagrams and runs of them from the attacker, again and again, as fast as the kernel takes them.</summary>
+    private int Flood(PacketBuffer[] buffers, int count)
+    {
+        long start = Stopwatch.GetTimestamp();
+        int sent = 0;
+        while (sent < count && Stopwatch.GetElapsedTime(start) < TwoHosts.Patience)
+            sent += _port.Send(buffers);
+        return sent;
     }
 
     /// <summary>Waits until a stream has a third of the speed that it had: what is left out is a stall, not a busy machine.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Kedge.Crypto;
 using Kedge.Demo;
@@ -6,6 +7,7 @@ using Kedge.Linux.Udp;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
 using Kedge.SystemTests.Device;
+using Kedge.SystemTests.Linux;
 
 namespace Kedge.SystemTests.Abuse;
 
@@ -22,6 +24,7 @@ internal sealed class RoguePeer : IDisposable
     public const int LongestPacket = (LongestDatagram - TransportData.Overhead) & -TransportData.PaddingMultiple;
 
     private const int LongestDatagram = 65507, LongestUnfragmented = 1472, LongestRun = 64;
+    private const int FragmentPayload = 1280;
 
     private readonly DeviceProcess _target;
     private readonly WireGuardDevice _wireGuard = new(Timing.Default, RandomNumberGenerator.Fill, () => { });
@@ -57,6 +60,9 @@ internal sealed class RoguePeer : IDisposable
 
     /// <summary>Its public key in base64.</summary>
     public string PublicKey { get; }
+
+    /// <summary>Bytes of all datagrams that it has sent once, handshakes included.</summary>
+    public long SentBytes => _tunnel.SentBytes;
 
     /// <summary>Seals packets and sends them.</summary>
     /// <param name="packets">What is to be inside, IP or not, at most <see cref="LongestPacket"/> bytes each; empty for a keepalive.</param>
@@ -94,13 +100,37 @@ internal sealed class RoguePeer : IDisposable
         }
     }
 
-    /// <summary>Sends the last datagrams, some thousands, once more.</summary>
-    /// <returns>How many the kernel took.</returns>
-    public int SendAgain()
+    /// <summary>Sends some thousands of packets, and then the same datagrams again and again.</summary>
+    /// <param name="count">How many copies.</param>
+    /// <param name="sentOnce">Called between the two.</param>
+    /// <returns>How many copies the kernel took: about <paramref name="count"/>.</returns>
+    public int SendReplays(int count, Action? sentOnce = null)
     {
-        foreach (PacketBuffer run in _runs)
-            run.Source = default;
-        return _port.Send(_runs);
+        Send(Enumerable.Repeat(Packet(1300), _runs.Length * (LongestDatagram / 1344)));
+        sentOnce?.Invoke();
+        int sent = 0;
+        for (int round = 0; sent < count && round < count; round++)
+            sent += _port.Send(_runs);
+        return sent;
+    }
+
+    /// <summary>Sends fragments of packets that have no end: the last one never comes.</summary>
+    public void SendFragments(int count)
+    {
+        byte[] packet = Packet(20 + FragmentPayload);
+        Send(Enumerable.Range(0, count).Select(i => Fragment(packet, number: i / 40, position: i % 40)));
+    }
+
+    /// <summary>
+    /// Sends the shortest and the longest packets: a quarter each keepalives, of one byte, a header alone, and less than a header; and
+    /// some thousands that are as long as can be.
+    /// </summary>
+    public void SendExtremes(int count)
+    {
+        byte[] header = Packet(20), longest = Packet(LongestPacket);
+        foreach (byte[] packet in (byte[][])[[], [0x45], header, header[..19]])
+            Send(Enumerable.Repeat(packet, count / 4));
+        Send(Enumerable.Repeat(longest, 2000));
     }
 
     public void Dispose()
@@ -127,5 +157,33 @@ internal sealed class RoguePeer : IDisposable
                 _wireGuard.ReceiveHandshake(BootClock.Now, message.Packet, message.Source, message.Destination, false, new byte[HandshakeResponse.Size]);
         }
         return _tunnel.LastHandshake is not null;
+    }
+
+    /// <summary>An IPv4 packet from this peer, UDP to a port that nobody has, or a header alone.</summary>
+    private static byte[] Packet(int length)
+    {
+        Endpoint from = new(IpAddress.Parse(Address), 1), to = new(IpAddress.Parse("10.77.0.1"), 9);
+        byte[] packet = Batch.IpPacket(Batch.Udp, from, to, Math.Max(0, length - 28)).Packet.ToArray();
+        if (length >= 28)
+            return packet;
+        BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(2), (ushort)length);
+        return WithHeaderChecksum(packet[..length]);
+    }
+
+    /// <summary>Makes of a packet one of many fragments that have no end: the last one never comes.</summary>
+    private static byte[] Fragment(byte[] packet, int number, int position)
+    {
+        const int MoreFragments = 0x2000;
+        byte[] fragment = [.. packet];
+        BinaryPrimitives.WriteUInt16BigEndian(fragment.AsSpan(4), (ushort)number);
+        BinaryPrimitives.WriteUInt16BigEndian(fragment.AsSpan(6), (ushort)(MoreFragments | position * FragmentPayload / 8));
+        return WithHeaderChecksum(fragment);
+    }
+
+    private static byte[] WithHeaderChecksum(byte[] packet)
+    {
+        packet.AsSpan(10, 2).Clear();
+        BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(10), InternetChecksum.Compute(packet.AsSpan(0, 20)));
+        return packet;
     }
 }
