@@ -154,7 +154,8 @@ public sealed class BusyTunnel : IDisposable
     {
         stream.StopReading();
         stream.AwaitStandstill();
-        Assert.Equal(0, stream.Measure(TimeSpan.FromSeconds(1)));
+        // The program may have been on its way to take one more when it was stopped.
+        Assert.InRange(stream.Measure(TimeSpan.FromSeconds(1)), 0d, FullStream.Chunk);
         stream.GoOnReading();
     }
 

@@ -12,9 +12,11 @@ namespace Kedge.SystemTests.Abuse;
 /// </summary>
 internal sealed class FullStream : IDisposable
 {
+    /// <summary>Bytes that the receiving program takes at once at most.</summary>
+    public const int Chunk = 256 << 10;
+
     // A prime: no packet's length divides it, so that what is missing, or there twice, is noticed.
     private const int Period = 1_000_003;
-    private const int Chunk = 256 << 10;
     private const ushort Port = 5999;
 
     private static readonly byte[] Known = MakeKnown();
