@@ -78,7 +78,7 @@ internal static class WgDevice
         }
     }
 
-    /// <summary>What the data plane tells, and what the kernel lost on either side of it.</summary>
+    /// <summary>What the data plane tells, what the kernel lost on either side of it, and which offloads it has granted (1, else 0).</summary>
     private static DeviceStatus Status(Dataplane dataplane, TunDevice tun, UdpPort port)
     {
         DeviceStatus status = dataplane.Status();
@@ -95,9 +95,14 @@ internal static class WgDevice
         Add("TunWriteQueueFull", losses.QueueFull);
         Add("TunWriteRefused", losses.Refused);
         Add("TunReadMalformed", losses.Malformed);
+        AddOffload("OffloadTunTcp", tun.Offloads.HasFlag(TunOffloads.Tcp));
+        AddOffload("OffloadTunUdp", tun.Offloads.HasFlag(TunOffloads.Udp));
+        AddOffload("OffloadUdpSegmentation", port.Offloads.HasFlag(UdpOffloads.Segmentation));
+        AddOffload("OffloadUdpCoalescing", port.Offloads.HasFlag(UdpOffloads.Coalescing));
         return status;
 
         void Add(string name, long value) => status.Gauges.Add(new NamedCount(name, value));
+        void AddOffload(string name, bool isInForce) => Add(name, isInForce ? 1 : 0);
     }
 
     private static PosixSignalRegistration OnSignal(PosixSignal signal, TaskCompletionSource signalled) =>

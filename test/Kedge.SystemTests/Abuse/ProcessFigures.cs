@@ -10,6 +10,9 @@ internal static class ProcessFigures
     /// <summary>Bytes of memory that are in use now.</summary>
     public static long Memory(int processId) => 1024 * Field($"/proc/{processId}/status", "VmRSS:");
 
+    /// <summary>How many descriptors it has open.</summary>
+    public static int Descriptors(int processId) => Directory.GetFiles($"/proc/{processId}/fd").Length;
+
     /// <summary>
     /// Time on a CPU so far, of all threads that still run but one: that in which the runtime compiles anew what has run often. It comes
     /// to its end by itself, but on a busy machine nobody can tell when.

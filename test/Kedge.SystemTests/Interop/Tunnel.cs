@@ -14,7 +14,7 @@ public enum Implementation
 }
 
 /// <summary>
-/// Two machines with a cable between them, and a tunnel from Kedge on one to wireguard-go on the other:
+/// Two machines with a cable between them, and a tunnel from Kedge on one to wireguard-go, or Kedge again, on the other:
 /// <code>
 ///   kedge  192.0.2.1  ------- eth0 ------- eth0 -------  192.0.2.2  other
 ///          2001:db8::1                                   2001:db8::2
@@ -50,24 +50,31 @@ internal sealed class Tunnel : IDisposable
     /// <param name="mtu">Bytes of the longest packet in the tunnel.</param>
     /// <param name="pathMtu">Bytes of the longest packet on the cable.</param>
     /// <param name="presharedKey">The preshared key at both ends, in base64.</param>
+    /// <param name="other">What runs at the other end.</param>
+    /// <param name="offload">What <c>KEDGE_OFFLOAD</c> says to Kedge at its own end; at the other one it says <c>on</c>.</param>
     public static Tunnel Start(
         Implementation initiator = Implementation.Kedge,
         bool overIPv6 = false,
         int mtu = 1420,
         int pathMtu = 1500,
-        string? presharedKey = null)
+        string? presharedKey = null,
+        Implementation other = Implementation.WireGuardGo,
+        string offload = "on")
     {
         var net = Topology.Create();
         try
         {
             Host here = net.AddHost("kedge"), there = net.AddHost("other");
             Link cable = net.Connect(here, there, ["192.0.2.1/24", "2001:db8::1/64"], ["192.0.2.2/24", "2001:db8::2/64"], pathMtu);
-            var kedge = new TunnelEnd(DeviceProcess.StartKedge(here, Repository.Program), 1, overIPv6, mtu);
-            var other = new TunnelEnd(DeviceProcess.StartWireGuardGo(there), 2, overIPv6, mtu);
-            kedge.PresharedKey = other.PresharedKey = presharedKey;
-            var tunnel = new Tunnel(net, cable, kedge, other, initiator);
+            var kedge = new TunnelEnd(DeviceProcess.StartKedge(here, Repository.Program, offload: offload), 1, overIPv6, mtu);
+            DeviceProcess device = other == Implementation.Kedge
+                ? DeviceProcess.StartKedge(there, Repository.Program)
+                : DeviceProcess.StartWireGuardGo(there);
+            var end = new TunnelEnd(device, 2, overIPv6, mtu);
+            kedge.PresharedKey = end.PresharedKey = presharedKey;
+            var tunnel = new Tunnel(net, cable, kedge, end, initiator);
             kedge.SetUp();
-            other.SetUp();
+            end.SetUp();
             tunnel.Responder.Meet(tunnel.Initiator, knowsEndpoint: false);
             tunnel.Initiator.Meet(tunnel.Responder, knowsEndpoint: true);
             return tunnel;

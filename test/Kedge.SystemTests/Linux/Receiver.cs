@@ -53,6 +53,12 @@ internal sealed class Receiver : IDisposable
     {
     }
 
+    /// <summary>Has each batch passed on in a way of the caller's; <paramref name="pass"/> leaves the packets as they are.</summary>
+    public Receiver(IPacketDevice device, Action<ReadOnlyMemory<PacketBuffer>> pass)
+        : this(device.WaitReadable, buffers => Pass(device, pass, buffers), device.Wake)
+    {
+    }
+
     private Receiver(Action wait, Func<PacketBuffer[], int> read, Action wake)
     {
         _wake = wake;
@@ -103,6 +109,13 @@ internal sealed class Receiver : IDisposable
     {
         int count = from.Read(buffers);
         to.Write(buffers.AsSpan(0, count));
+        return count;
+    }
+
+    private static int Pass(IPacketDevice from, Action<ReadOnlyMemory<PacketBuffer>> pass, PacketBuffer[] buffers)
+    {
+        int count = from.Read(buffers);
+        pass(buffers.AsMemory(0, count));
         return count;
     }
 
