@@ -54,9 +54,13 @@ public sealed class DeviceProcess : IDisposable
         new(host, keys, name => new Command(program, "-f", name) { Environment = new Dictionary<string, string> { ["LOG_LEVEL"] = "error" } });
 
     /// <summary>Starts <c>kedge wg</c> and gives it keys and a port of the kernel's choice.</summary>
+    /// <param name="host">Where.</param>
+    /// <param name="program">The program's path.</param>
+    /// <param name="keys">Its keys; null for new ones.</param>
+    /// <param name="options">Further options of <c>kedge wg</c>.</param>
     /// <exception cref="CommandException">It did not come up within 30 seconds.</exception>
-    public static DeviceProcess StartKedge(Host host, string program, WireGuardKeys? keys = null) =>
-        new(host, keys, name => new Command(program, "wg", name, "--state-dir", host.Topology.TempFolder));
+    public static DeviceProcess StartKedge(Host host, string program, WireGuardKeys? keys = null, params string[] options) =>
+        new(host, keys, name => new Command([program, "wg", name, "--state-dir", host.Topology.TempFolder, .. options]));
 
     /// <summary>Runs <c>wg set</c> for this device.</summary>
     /// <exception cref="CommandException">The device or <c>wg</c> refused.</exception>

@@ -50,19 +50,21 @@ internal sealed class Tunnel : IDisposable
     /// <param name="mtu">Bytes of the longest packet in the tunnel.</param>
     /// <param name="pathMtu">Bytes of the longest packet on the cable.</param>
     /// <param name="presharedKey">The preshared key at both ends, in base64.</param>
+    /// <param name="queues">How many queues Kedge has.</param>
     public static Tunnel Start(
         Implementation initiator = Implementation.Kedge,
         bool overIPv6 = false,
         int mtu = 1420,
         int pathMtu = 1500,
-        string? presharedKey = null)
+        string? presharedKey = null,
+        int queues = 1)
     {
         var net = Topology.Create();
         try
         {
             Host here = net.AddHost("kedge"), there = net.AddHost("other");
             Link cable = net.Connect(here, there, ["192.0.2.1/24", "2001:db8::1/64"], ["192.0.2.2/24", "2001:db8::2/64"], pathMtu);
-            var kedge = new TunnelEnd(DeviceProcess.StartKedge(here, Repository.Program), 1, overIPv6, mtu);
+            var kedge = new TunnelEnd(DeviceProcess.StartKedge(here, Repository.Program, options: ["--queues", Text(queues)]), 1, overIPv6, mtu);
             var other = new TunnelEnd(DeviceProcess.StartWireGuardGo(there), 2, overIPv6, mtu);
             kedge.PresharedKey = other.PresharedKey = presharedKey;
             var tunnel = new Tunnel(net, cable, kedge, other, initiator);
@@ -93,6 +95,8 @@ internal sealed class Tunnel : IDisposable
     }
 
     public void Dispose() => Net.Dispose();
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 }
 
 /// <summary>
