@@ -1,34 +1,15 @@
 namespace Kedge.Linux;
 
 /// <summary>
-/// One UDP port on IPv4 and IPv6, or its in-memory twin in tests. One thread receives; any thread may send. Whoever made it
-/// disposes it, after those threads have ended.
+/// A socket of one UDP port, on IPv4 and IPv6, or its in-memory twin in tests. One thread receives; any thread may send, from the same port
+/// whichever socket it uses.
 /// <para>
 /// A buffer is a datagram, or a run of them: where <see cref="PacketBuffer.GsoSize"/> is not 0, datagrams of so many bytes each, one behind
 /// the other, of which the last may be shorter. All of a run have the same ends and the same ECN bits.
 /// </para>
 /// </summary>
-public interface IDatagramSocket : IDisposable
+public interface IDatagramSocket
 {
-    /// <summary>The local port; 0 while closed.</summary>
-    int Port { get; }
-
-    /// <summary>
-    /// Opens the port on both address families, or moves to another while other threads are inside the other methods. Where the port cannot
-    /// be had, what was open stays open.
-    /// </summary>
-    /// <param name="port">The port; 0 for a random one.</param>
-    /// <param name="mark">The firewall mark of everything sent (<c>SO_MARK</c>); 0 for none.</param>
-    /// <exception cref="LinuxException">The port cannot be had.</exception>
-    void Open(ushort port, uint mark);
-
-    /// <summary>Closes the port: nothing is received, and what is sent is lost. It can be opened again.</summary>
-    void Close();
-
-    /// <summary>Sets the firewall mark of what is sent from now on; 0 for none. Does nothing while the port is closed.</summary>
-    /// <exception cref="LinuxException">EPERM: this process may not.</exception>
-    void SetMark(uint mark);
-
     /// <summary>
     /// Receives as many datagrams as are there and fit, one a buffer, or, from a socket with that offload, a run of several, without
     /// blocking. Each buffer received into is reset first and then carries source, destination (local address and interface) and ECN. A

@@ -40,37 +40,13 @@ public sealed class PacketBuffer
     /// <summary>The packet.</summary>
     public Span<byte> Packet => Array.AsSpan(Offset, Length);
 
-    /// <summary>How the packet is to be cut or was joined.</summary>
-    public GsoType GsoType { get; set; }
-
     /// <summary>
-    /// Bytes a segment: of payload with a <see cref="GsoType"/>, of datagram on a socket. 0 for one packet that stands for itself.
+    /// On an <see cref="IPacketQueue"/>: how the packet is to be cut or was joined, and what of its checksum is left to do.
     /// </summary>
+    public VnetHeader Vnet { get; set; }
+
+    /// <summary>On an <see cref="IDatagramSocket"/>: bytes of each datagram of a run but the last; 0 for one datagram.</summary>
     public ushort GsoSize { get; set; }
-
-    /// <summary>From which byte of the packet the checksum is computed; meaningful where <see cref="NeedsChecksum"/>.</summary>
-    public ushort ChecksumStart { get; set; }
-
-    /// <summary>Where behind <see cref="ChecksumStart"/> the checksum is stored.</summary>
-    public ushort ChecksumOffset { get; set; }
-
-    /// <summary>Whether the transport checksum holds only the pseudo-header's sum so far.</summary>
-    public bool NeedsChecksum { get; set; }
-
-    /// <summary>The five before, as the code that cuts and joins packets takes and gives them.</summary>
-    public VnetHeader Vnet
-    {
-        get => new()
-        {
-            GsoType = GsoType,
-            GsoSize = GsoSize,
-            NeedsChecksum = NeedsChecksum,
-            ChecksumStart = ChecksumStart,
-            ChecksumOffset = ChecksumOffset,
-        };
-        set => (GsoType, GsoSize, NeedsChecksum, ChecksumStart, ChecksumOffset) =
-            (value.GsoType, value.GsoSize, value.NeedsChecksum, value.ChecksumStart, value.ChecksumOffset);
-    }
 
     /// <summary>The two ECN bits of the datagram's own IP header (RFC 3168), received or to be sent.</summary>
     public byte Ecn { get; set; }
@@ -104,9 +80,8 @@ public sealed class PacketBuffer
     {
         Offset = Headroom;
         Length = 0;
-        GsoType = GsoType.None;
-        GsoSize = ChecksumStart = ChecksumOffset = 0;
-        NeedsChecksum = false;
+        Vnet = default;
+        GsoSize = 0;
         Ecn = 0;
         Source = Destination = default;
     }

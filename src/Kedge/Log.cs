@@ -26,6 +26,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Debug, Message = "Packets are sealed with {Cipher}")]
     public static partial void Cipher(ILogger log, string cipher);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Interface} was made with one queue and keeps it; delete it to have {Wanted}")]
+    public static partial void FewerQueues(ILogger log, string @interface, int wanted);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "Goes on with {Count} peers that were kept on disk")]
     public static partial void Restored(ILogger log, int count);
 

@@ -19,6 +19,7 @@ internal static unsafe partial class Libc
     internal const int SO_SNDBUF = 7;
     internal const int SO_RCVBUF = 8;
     internal const int SO_SNDBUFFORCE = 32;
+    internal const int SO_REUSEPORT = 15;
     internal const int SO_RCVBUFFORCE = 33;
     internal const int SO_MARK = 36;
     internal const int SO_MEMINFO = 55;
@@ -53,6 +54,7 @@ internal static unsafe partial class Libc
     internal const nuint TUNSETOFFLOAD = 0x400454D0;
     internal const nuint TUNGETIFF = 0x800454D2;
     internal const nuint TUNSETVNETHDRSZ = 0x400454D8;
+    internal const nuint TUNSETQUEUE = 0x400454D9;
 
     internal const nint TUN_F_CSUM = 0x01;
     internal const nint TUN_F_TSO4 = 0x02;
@@ -62,6 +64,8 @@ internal static unsafe partial class Libc
     internal const nint TUN_F_USO6 = 0x40;
 
     internal const short IFF_TUN = 0x0001;
+    internal const short IFF_MULTI_QUEUE = 0x0100;
+    internal const short IFF_DETACH_QUEUE = 0x0400;
     internal const short IFF_NO_PI = 0x1000;
     internal const short IFF_VNET_HDR = 0x4000;
     internal const int IFNAMSIZ = 16;

@@ -62,11 +62,14 @@ public sealed record NetworkLink(
 /// <param name="HasVirtioHeader">Whether a header about offloads goes before each packet (<c>IFF_VNET_HDR</c>).</param>
 /// <param name="IsPersistent">Whether it stays when nobody holds it.</param>
 /// <param name="IsMultiQueue">Whether several descriptors may hold it (<c>IFF_MULTI_QUEUE</c>).</param>
-public sealed record TunAttributes(bool IsTun, bool HasPacketInformation, bool HasVirtioHeader, bool IsPersistent, bool IsMultiQueue)
+/// <param name="AttachedQueues">Where it is for several: how many descriptors hold it now, detached ones counted.</param>
+public sealed record TunAttributes(
+    bool IsTun, bool HasPacketInformation, bool HasVirtioHeader, bool IsPersistent, bool IsMultiQueue, int AttachedQueues)
 {
     internal static TunAttributes Read(NetlinkAttributes attributes)
     {
         (bool isTun, bool information, bool header, bool persistent, bool multiQueue) = (false, false, false, false, false);
+        int attached = 0;
         while (attributes.MoveNext())
         {
             switch (attributes.Type)
@@ -86,8 +89,11 @@ public sealed record TunAttributes(bool IsTun, bool HasPacketInformation, bool H
                 case Rtnetlink.IFLA_TUN_MULTI_QUEUE:
                     multiQueue = attributes.Number != 0;
                     break;
+                case Rtnetlink.IFLA_TUN_NUM_QUEUES or Rtnetlink.IFLA_TUN_NUM_DISABLED_QUEUES:
+                    attached += (int)attributes.Number;
+                    break;
             }
         }
-        return new TunAttributes(isTun, information, header, persistent, multiQueue);
+        return new TunAttributes(isTun, information, header, persistent, multiQueue, attached);
     }
 }

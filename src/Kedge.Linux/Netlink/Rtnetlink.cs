@@ -46,6 +46,8 @@ internal static class Rtnetlink
     public const ushort IFLA_TUN_VNET_HDR = 5;
     public const ushort IFLA_TUN_PERSIST = 6;
     public const ushort IFLA_TUN_MULTI_QUEUE = 7;
+    public const ushort IFLA_TUN_NUM_QUEUES = 8;
+    public const ushort IFLA_TUN_NUM_DISABLED_QUEUES = 9;
 
     public const ushort IFA_ADDRESS = 1;
     public const ushort IFA_LOCAL = 2;

@@ -1,57 +1,58 @@
 using System.Runtime.InteropServices;
 using Kedge.Linux.Interop;
-using Kedge.Protocol.Offload;
 
 namespace Kedge.Linux.Tun;
 
 /// <summary>
-/// A TUN interface: what the kernel routes to it is read here, what is written here comes out of it. It exists as long as this object does,
-/// unless it is persistent. The descriptor stays usable when the interface is moved to another network namespace.
+/// A TUN interface: what the kernel routes to it is read from its <see cref="Queues"/>, what is written there comes out of it. It exists as
+/// long as this object does, unless it is persistent. The descriptors stay usable when the interface is moved to another network namespace.
+/// <para>
+/// Several queues are for as many pairs of threads. The kernel puts each packet into the queue that the hash of its flow says (addresses
+/// and, unless it is a fragment, ports), so a flow is read in its order from one queue. Left to itself, the kernel would go by what was
+/// written, too: answers to packets of one queue would come in that queue. That moves a flow while packets of it may still wait in another
+/// queue, and it gathers all flows with one peer, whose datagrams all arrive at one socket, in one queue. So each queue is written by a
+/// second descriptor, which is attached and then detached again (<c>TUNSETQUEUE</c>): from such a one the kernel takes packets and learns
+/// nothing.
+/// </para>
+/// Whoever made it disposes it, after the threads that use the queues have ended.
 /// </summary>
-public sealed unsafe class TunDevice : IPacketDevice
+public sealed unsafe class TunDevice : IDisposable
 {
     /// <summary>The MTU of an interface that is not told otherwise: 1,500 less what WireGuard over IPv6 and Ethernet may take.</summary>
     public const int DefaultMtu = 1420;
+
+    /// <summary>Queues of one interface: more than two threads each can make use of on machines of today.</summary>
+    public const int MaximumQueues = 8;
 
     /// <summary>Packets that the kernel queues for us (<c>txqueuelen</c>); with far fewer, TCP bursts overrun it.</summary>
     private const int QueueLength = 500;
 
     private const string ControlDevice = "/dev/net/tun";
 
-    /// <summary>Bytes before each packet that tell about offloads (<c>IFF_VNET_HDR</c>); they go into the buffer's headroom.</summary>
-    private readonly int _headerLength;
-
-    private readonly Descriptor _descriptor;
-    private readonly Epoll _epoll = new();
+    private readonly TunQueue[] _queues;
     private readonly SegmentLimit? _limit;
     private int _mtu;
-    private long _lostWhileDown;
-    private long _lostToFullQueue;
-    private long _refused;
-    private long _malformed;
 
-    private TunDevice(Descriptor descriptor, string name, int mtu, bool hasHeader, TunOffloads offloads)
+    private TunDevice(string name, int mtu, TunQueue[] queues)
     {
-        _descriptor = descriptor;
-        _mtu = mtu;
-        _headerLength = hasHeader ? VirtioHeader.Length : 0;
-        Name = name;
-        Offloads = offloads;
-        _epoll.Add(descriptor.Number);
-        if (offloads == TunOffloads.None)
+        (Name, _mtu, _queues) = (name, mtu, queues);
+        if (Offloads == TunOffloads.None)
             return;
         _limit = SegmentLimit.Open(name);
         _limit?.Fit(mtu);
     }
 
-    /// <inheritdoc/>
+    /// <summary>The interface's name.</summary>
     public string Name { get; }
 
-    /// <inheritdoc/>
+    /// <summary>Bytes of the longest packet, as last set on the interface. Any thread.</summary>
     public int Mtu => Volatile.Read(ref _mtu);
 
-    /// <inheritdoc/>
-    public TunOffloads Offloads { get; }
+    /// <summary>The queues, at least one. They are this object's.</summary>
+    public IReadOnlyList<TunQueue> Queues => _queues;
+
+    /// <summary>What the queues may give and take beyond plain packets.</summary>
+    public TunOffloads Offloads => _queues[0].Offloads;
 
     /// <summary>
     /// For how many packets one that is read should stand at most: fitted to the MTU, so that what is made of one fits into one message of
@@ -61,11 +62,16 @@ public sealed unsafe class TunDevice : IPacketDevice
     public int MaximumSegments => Offloads == TunOffloads.None ? 1 : _limit?.Segments ?? SegmentLimit.Unlimited;
 
     /// <summary>What was lost so far, by reason. Any thread.</summary>
-    public TunLosses Losses => new(
-        Volatile.Read(ref _lostWhileDown),
-        Volatile.Read(ref _lostToFullQueue),
-        Volatile.Read(ref _refused),
-        Volatile.Read(ref _malformed));
+    public TunLosses Losses
+    {
+        get
+        {
+            TunLosses sum = default;
+            foreach (TunQueue queue in _queues)
+                sum += queue.Losses;
+            return sum;
+        }
+    }
 
     /// <summary>
     /// Makes the interface, or attaches to the persistent one of this name, and sets its MTU. It is down, as the kernel makes it. It
@@ -77,28 +83,41 @@ public sealed unsafe class TunDevice : IPacketDevice
     /// Whether the interface stays, with its addresses and routes, when this object and the process end; else it is left as it is.
     /// </param>
     /// <param name="withOffloads">Whether to have those <see cref="Offloads"/> that the kernel has.</param>
+    /// <param name="queues">
+    /// How many queues to have, 1 to <see cref="MaximumQueues"/>. A persistent interface that was made for a single one has one.
+    /// </param>
     /// <exception cref="ArgumentException">No interface can have this name.</exception>
-    /// <exception cref="LinuxException">The kernel refused; EBUSY where another process holds the interface.</exception>
-    public static TunDevice Create(string name, int mtu = DefaultMtu, bool isPersistent = false, bool withOffloads = false)
+    /// <exception cref="ArgumentOutOfRangeException">There cannot be so many queues.</exception>
+    /// <exception cref="LinuxException">
+    /// The kernel refused; EBUSY where another process holds the interface. It does not say so of an interface that was made for several
+    /// queues: <see cref="Netlink.TunAttributes.AttachedQueues"/> does.
+    /// </exception>
+    public static TunDevice Create(
+        string name, int mtu = DefaultMtu, bool isPersistent = false, bool withOffloads = false, int queues = 1)
     {
         if (InterfaceName.Error(name) is { } error)
             throw new ArgumentException(error, nameof(name));
-        Descriptor descriptor = OpenControl();
+        ArgumentOutOfRangeException.ThrowIfLessThan(queues, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(queues, MaximumQueues);
+        List<Descriptor> descriptors = [OpenControl()];
         try
         {
-            bool hasHeader = withOffloads;
-            string realName = Attach(descriptor.Number, name, ref hasHeader);
-            TunOffloads offloads = SetOffloads(descriptor.Number, realName, hasHeader, withOffloads);
+            int first = descriptors[0].Number;
+            string realName = Attach(first, name, hasHeader: withOffloads, isMultiQueue: queues > 1, out short flags);
+            bool hasHeader = (flags & Libc.IFF_VNET_HDR) != 0;
+            TunOffloads offloads = SetOffloads(first, realName, hasHeader, withOffloads);
             if (isPersistent)
-                _ = Descriptor.Check(Libc.ioctl(descriptor.Number, Libc.TUNSETPERSIST, (void*)1), "make persistent", realName);
+                _ = Descriptor.Check(Libc.ioctl(first, Libc.TUNSETPERSIST, (void*)1), "make persistent", realName);
             InterfaceName.Set(Libc.SIOCSIFMTU, "set MTU of", realName, mtu);
             InterfaceName.Set(Libc.SIOCSIFTXQLEN, "set txqueuelen of", realName, QueueLength);
             DisableLinkLocalAddress(realName);
-            return new TunDevice(descriptor, realName, mtu, hasHeader, offloads);
+            if (queues > 1 && (flags & Libc.IFF_MULTI_QUEUE) != 0)
+                AddQueues(descriptors, queues, realName, flags);
+            return new TunDevice(realName, mtu, ToQueues(descriptors, realName, hasHeader, offloads));
         }
         catch
         {
-            descriptor.Dispose();
+            descriptors.ForEach(descriptor => descriptor.Dispose());
             throw;
         }
     }
@@ -131,7 +150,7 @@ public sealed unsafe class TunDevice : IPacketDevice
         _ = Descriptor.Check(Libc.fcntl(number, Libc.F_SETFL, flags | Libc.O_NONBLOCK), "fcntl", name);
         _ = Descriptor.Check(Libc.fcntl(number, Libc.F_SETFD, Libc.FD_CLOEXEC), "fcntl", name);
         TunOffloads offloads = SetOffloads(number, name, hasHeader, withOffloads);
-        return new TunDevice(new Descriptor(number), name, mtu, hasHeader, offloads);
+        return new TunDevice(name, mtu, ToQueues([new Descriptor(number)], name, hasHeader, offloads));
     }
 
     /// <summary>
@@ -145,106 +164,79 @@ public sealed unsafe class TunDevice : IPacketDevice
         _limit?.Fit(mtu);
     }
 
-    /// <inheritdoc/>
-    public int Read(ReadOnlySpan<PacketBuffer> buffers)
-    {
-        int start = PacketBuffer.Headroom - _headerLength;
-        nuint capacity = (nuint)(_headerLength + PacketBuffer.MaximumLength);
-        int count = 0;
-        while (count < buffers.Length)
-        {
-            PacketBuffer buffer = buffers[count];
-            nint length = Libc.read(_descriptor.Number, buffer.Address + start, capacity);
-            if (length < 0)
-            {
-                int error = Marshal.GetLastPInvokeError();
-                if (error == Errno.EAGAIN)
-                    break;
-                if (error != Errno.EINTR)
-                    throw Gone(error);
-                continue;
-            }
-            buffer.Reset();
-            buffer.Length = Math.Max(0, (int)length - _headerLength);
-            if (length >= _headerLength && (_headerLength == 0 || VirtioHeader.TryRead(buffer)))
-                count++;
-            else
-                Interlocked.Increment(ref _malformed);
-        }
-        return count;
-    }
-
-    /// <inheritdoc/>
-    public int Write(ReadOnlySpan<PacketBuffer> buffers)
-    {
-        int written = 0;
-        foreach (PacketBuffer buffer in buffers)
-        {
-            if (_headerLength != 0)
-            {
-                VirtioHeader.Write(buffer);
-            }
-            else if (buffer.GsoType != GsoType.None || buffer.NeedsChecksum)
-            {
-                // The kernel would take it for one packet that is complete.
-                CountLoss(Errno.EINVAL);
-                continue;
-            }
-            byte* start = buffer.Address + buffer.Offset - _headerLength;
-            nuint length = (nuint)(_headerLength + buffer.Length);
-            nint taken;
-            do
-                taken = Libc.write(_descriptor.Number, start, length);
-            while (taken < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
-            if (taken >= 0)
-                written++;
-            else
-                CountLoss(Marshal.GetLastPInvokeError());
-        }
-        return written;
-    }
-
-    /// <inheritdoc/>
-    public void WaitReadable()
-    {
-        // The kernel reports an error from the moment it begins to delete the interface; a read may still say EAGAIN then.
-        if (_epoll.Wait())
-            throw Gone(Errno.EBADFD);
-    }
-
-    /// <inheritdoc/>
-    public void Wake() => _epoll.Wake();
-
-    /// <summary>Closes the descriptor; an interface that is not persistent is deleted by that.</summary>
+    /// <summary>Closes the descriptors; an interface that is not persistent is deleted by that.</summary>
     public void Dispose()
     {
-        _descriptor.Dispose();
-        _epoll.Dispose();
+        foreach (TunQueue queue in _queues)
+            queue.Dispose();
         _limit?.Dispose();
     }
 
     /// <summary>Makes the interface or attaches to it.</summary>
     /// <param name="number">A descriptor without an interface so far.</param>
     /// <param name="name">As it is asked for.</param>
-    /// <param name="hasHeader">Whether there is to be a header before each packet; cleared where the kernel knows none.</param>
+    /// <param name="hasHeader">Whether there is to be a header before each packet.</param>
+    /// <param name="isMultiQueue">Whether there are to be several queues.</param>
+    /// <param name="flags">
+    /// What there is: less, where the kernel knows no header, or the interface was made for one queue or for several.
+    /// </param>
     /// <returns>The name that the interface has.</returns>
-    private static string Attach(int number, string name, ref bool hasHeader)
+    private static string Attach(int number, string name, bool hasHeader, bool isMultiQueue, out short flags)
     {
-        while (true)
+        short header = hasHeader ? Libc.IFF_VNET_HDR : (short)0;
+        short queues = isMultiQueue ? Libc.IFF_MULTI_QUEUE : (short)0;
+        short otherQueues = (short)(queues ^ Libc.IFF_MULTI_QUEUE);
+        foreach (int options in (ReadOnlySpan<int>)[header | queues, header | otherQueues, queues, otherQueues])
         {
-            Libc.Ifreq request = InterfaceName.ToRequest(name);
-            request.Flags = (short)(Libc.IFF_TUN | Libc.IFF_NO_PI | (hasHeader ? Libc.IFF_VNET_HDR : 0));
-            if (Libc.ioctl(number, Libc.TUNSETIFF, &request) >= 0)
-                return InterfaceName.FromRequest(request);
-            int error = Marshal.GetLastPInvokeError();
-            if (error != Errno.EINVAL || !hasHeader)
-            {
-                throw error == Errno.EBUSY
-                    ? new LinuxException(error, "attach to interface", $"{name}, which another process holds")
-                    : new LinuxException(error, "create TUN interface", name);
-            }
-            hasHeader = false;
+            flags = (short)(Libc.IFF_TUN | Libc.IFF_NO_PI | options);
+            if (TryAttach(number, name, flags) is { } realName)
+                return realName;
         }
+        throw new LinuxException(Errno.EINVAL, "create TUN interface", name);
+    }
+
+    /// <summary>The name of the interface; null where the kernel does not take these flags (EINVAL).</summary>
+    private static string? TryAttach(int number, string name, short flags)
+    {
+        Libc.Ifreq request = InterfaceName.ToRequest(name);
+        request.Flags = flags;
+        if (Libc.ioctl(number, Libc.TUNSETIFF, &request) >= 0)
+            return InterfaceName.FromRequest(request);
+        return Marshal.GetLastPInvokeError() switch
+        {
+            Errno.EINVAL => null,
+            Errno.EBUSY => throw new LinuxException(Errno.EBUSY, "attach to interface", $"{name}, which another process holds"),
+            var error => throw new LinuxException(error, "create TUN interface", name),
+        };
+    }
+
+    /// <summary>
+    /// Attaches descriptors until there are two a queue, first all that are written to, then all that are read from, and detaches the
+    /// former. In this order, because a detached one keeps its number, by which the kernel tells where a packet came in, and it warns of
+    /// numbers that there are no queues for.
+    /// </summary>
+    private static void AddQueues(List<Descriptor> descriptors, int queues, string name, short flags)
+    {
+        while (descriptors.Count < 2 * queues)
+        {
+            descriptors.Add(OpenControl());
+            if (TryAttach(descriptors[^1].Number, name, flags) is null)
+                throw new LinuxException(Errno.EINVAL, "add a queue to", name);
+        }
+        foreach (Descriptor writer in descriptors[..queues])
+        {
+            Libc.Ifreq request = default;
+            request.Flags = Libc.IFF_DETACH_QUEUE;
+            _ = Descriptor.Check(Libc.ioctl(writer.Number, Libc.TUNSETQUEUE, &request), "detach a queue of", name);
+        }
+    }
+
+    /// <summary>The queues of one descriptor, or of two each, the first half of which are written to.</summary>
+    private static TunQueue[] ToQueues(List<Descriptor> descriptors, string name, bool hasHeader, TunOffloads offloads)
+    {
+        int count = (descriptors.Count + 1) / 2;
+        return [.. descriptors[..count].Select((writer, i) =>
+            new TunQueue(reader: descriptors[descriptors.Count - count + i], writer, name, hasHeader, offloads))];
     }
 
     /// <summary>
@@ -289,22 +281,4 @@ public sealed unsafe class TunDevice : IPacketDevice
 
     private static Descriptor OpenControl() =>
         Descriptor.From(Libc.open(ControlDevice, Libc.O_RDWR | Libc.O_NONBLOCK | Libc.O_CLOEXEC, 0), "open", ControlDevice);
-
-    private LinuxException Gone(int error) => new(error, "read from TUN interface", Name);
-
-    private void CountLoss(int error)
-    {
-        switch (error)
-        {
-            case Errno.EIO or Errno.EBADFD:
-                Interlocked.Increment(ref _lostWhileDown);
-                break;
-            case Errno.EAGAIN or Errno.ENOBUFS or Errno.ENOMEM:
-                Interlocked.Increment(ref _lostToFullQueue);
-                break;
-            default:
-                Interlocked.Increment(ref _refused);
-                break;
-        }
-    }
 }

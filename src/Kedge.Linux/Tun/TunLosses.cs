@@ -7,4 +7,9 @@ namespace Kedge.Linux.Tun;
 /// To be written, but the kernel did not take it for an IP packet, the device has no offload for it, or there was another reason.
 /// </param>
 /// <param name="Malformed">Read, but with a header that made no sense.</param>
-public readonly record struct TunLosses(long Down, long QueueFull, long Refused, long Malformed);
+public readonly record struct TunLosses(long Down, long QueueFull, long Refused, long Malformed)
+{
+    /// <summary>What two have lost together.</summary>
+    public static TunLosses operator +(TunLosses a, TunLosses b) =>
+        new(a.Down + b.Down, a.QueueFull + b.QueueFull, a.Refused + b.Refused, a.Malformed + b.Malformed);
+}

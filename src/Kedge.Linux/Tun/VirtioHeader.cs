@@ -25,43 +25,55 @@ public static class VirtioHeader
     private const int UdpHeaderLength = 8;
 
     /// <summary>
-    /// Reads the header before the packet into the buffer's fields. What it says about the length of the packet's own headers is a hint,
-    /// and passed over. A packet with a <see cref="GsoType"/> may be no longer than one segment.
+    /// Reads the header before the packet into the buffer's <see cref="PacketBuffer.Vnet"/>. What it says about the length of the packet's
+    /// own headers is a hint, and passed over. A packet with a <see cref="GsoType"/> may be no longer than one segment.
     /// </summary>
-    /// <returns>Whether it makes sense: a known type with a size, and a checksum within the packet. Else the fields mean nothing.</returns>
+    /// <returns>
+    /// Whether it makes sense: a known type with a size, and a checksum within the packet. Else what is read means nothing.
+    /// </returns>
     public static bool TryRead(PacketBuffer buffer)
     {
         ArgumentNullException.ThrowIfNull(buffer);
         Libc.VirtioNetHdr header = MemoryMarshal.Read<Libc.VirtioNetHdr>(Bytes(buffer));
-        buffer.GsoType = (GsoType)(header.GsoType & ~EcnBit);
-        buffer.GsoSize = buffer.GsoType == GsoType.None ? (ushort)0 : header.GsoSize;
-        buffer.NeedsChecksum = (header.Flags & NeedsChecksumFlag) != 0;
-        (buffer.ChecksumStart, buffer.ChecksumOffset) = buffer.NeedsChecksum ? (header.ChecksumStart, header.ChecksumOffset) : default;
-        return buffer.GsoType switch
+        var type = (GsoType)(header.GsoType & ~EcnBit);
+        bool needsChecksum = (header.Flags & NeedsChecksumFlag) != 0;
+        buffer.Vnet = new VnetHeader
         {
-            GsoType.None => HasChecksumInside(buffer),
-            GsoType.TcpV4 or GsoType.TcpV6 or GsoType.Udp => buffer.GsoSize != 0 && HasChecksumInside(buffer),
+            GsoType = type,
+            GsoSize = type == GsoType.None ? (ushort)0 : header.GsoSize,
+            NeedsChecksum = needsChecksum,
+            ChecksumStart = needsChecksum ? header.ChecksumStart : (ushort)0,
+            ChecksumOffset = needsChecksum ? header.ChecksumOffset : (ushort)0,
+        };
+        bool hasChecksumInside = !needsChecksum || header.ChecksumStart + header.ChecksumOffset + ChecksumLength <= buffer.Length;
+        return type switch
+        {
+            GsoType.None => hasChecksumInside,
+            GsoType.TcpV4 or GsoType.TcpV6 or GsoType.Udp => header.GsoSize != 0 && hasChecksumInside,
             _ => false,
         };
     }
 
-    /// <summary>Writes the header of the buffer's fields before the packet: all zero for a packet that is complete.</summary>
+    /// <summary>
+    /// Writes the header of the buffer's <see cref="PacketBuffer.Vnet"/> before the packet: all zero for one that is complete.
+    /// </summary>
     /// <exception cref="ArgumentException">There are fewer than <see cref="Length"/> bytes before the packet.</exception>
     public static void Write(PacketBuffer buffer)
     {
         ArgumentNullException.ThrowIfNull(buffer);
+        VnetHeader vnet = buffer.Vnet;
         Libc.VirtioNetHdr header = default;
-        if (buffer.NeedsChecksum)
+        if (vnet.NeedsChecksum)
         {
             header.Flags = NeedsChecksumFlag;
-            header.ChecksumStart = buffer.ChecksumStart;
-            header.ChecksumOffset = buffer.ChecksumOffset;
+            header.ChecksumStart = vnet.ChecksumStart;
+            header.ChecksumOffset = vnet.ChecksumOffset;
         }
-        if (buffer.GsoType != GsoType.None)
+        if (vnet.GsoType != GsoType.None)
         {
-            header.GsoType = (byte)buffer.GsoType;
-            header.GsoSize = buffer.GsoSize;
-            header.HeaderLength = HeadersLength(buffer);
+            header.GsoType = (byte)vnet.GsoType;
+            header.GsoSize = vnet.GsoSize;
+            header.HeaderLength = HeadersLength(buffer.Packet, vnet);
         }
         MemoryMarshal.Write(Bytes(buffer), header);
     }
@@ -73,20 +85,16 @@ public static class VirtioHeader
         return buffer.Array.AsSpan(buffer.Offset - Length, Unsafe.SizeOf<Libc.VirtioNetHdr>());
     }
 
-    private static bool HasChecksumInside(PacketBuffer buffer) =>
-        !buffer.NeedsChecksum || buffer.ChecksumStart + buffer.ChecksumOffset + ChecksumLength <= buffer.Length;
-
     /// <summary>
     /// Bytes of the IP and the transport header, which the kernel then has in one piece; 0 where the packet ends before, and the kernel is
     /// to judge.
     /// </summary>
-    private static ushort HeadersLength(PacketBuffer buffer)
+    private static ushort HeadersLength(ReadOnlySpan<byte> packet, in VnetHeader vnet)
     {
-        ReadOnlySpan<byte> packet = buffer.Packet;
-        int dataOffset = buffer.ChecksumStart + TcpDataOffset;
-        int length = buffer.ChecksumStart + UdpHeaderLength;
-        if (buffer.GsoType != GsoType.Udp)
-            length = dataOffset < packet.Length ? buffer.ChecksumStart + (packet[dataOffset] >> 4) * sizeof(uint) : int.MaxValue;
+        int dataOffset = vnet.ChecksumStart + TcpDataOffset;
+        int length = vnet.ChecksumStart + UdpHeaderLength;
+        if (vnet.GsoType != GsoType.Udp)
+            length = dataOffset < packet.Length ? vnet.ChecksumStart + (packet[dataOffset] >> 4) * sizeof(uint) : int.MaxValue;
         return length <= packet.Length ? (ushort)length : (ushort)0;
     }
 }

@@ -1,14 +1,18 @@
-using Kedge.Linux.Interop;
-
 namespace Kedge.Linux.Udp;
 
 /// <summary>
 /// One UDP port on every local address, IPv4 and IPv6, as the kernel has them: a machine that speaks only one of the two is fine. A new
 /// object is closed. <see cref="Open"/>, <see cref="Close"/>, <see cref="SetMark"/> and <see cref="Losses"/> may be called by any thread
-/// while others send, receive and wait; those go on with the new port by themselves. The sockets belong to the network namespace of the
-/// thread that calls <see cref="Open"/>. Dispose it after the threads that use it have ended.
+/// while others use the <see cref="Sockets"/>; those go on with the new port by themselves. The sockets belong to the network namespace of
+/// the thread that calls <see cref="Open"/>. Dispose it after the threads that use it have ended.
+/// <para>
+/// Several sockets share the port (<c>SO_REUSEPORT</c>) for as many threads that receive: the kernel gives a datagram to the one that the
+/// hash of its addresses and ports says, so what comes from one endpoint comes to one socket, in its order. The first one is bound alone
+/// and shares the port only then: a port that any other program has is refused, also where that shares it. As long as the port is shared,
+/// however, another process of the same user can join it, and would get a part of the datagrams. A single socket shares with nobody.
+/// </para>
 /// </summary>
-public sealed class UdpPort : IDatagramSocket
+public sealed class UdpPort : IDisposable
 {
     /// <summary>How often a port is tried that turns out to be taken, where another attempt may go better.</summary>
     private const int Attempts = 64;
@@ -18,37 +22,40 @@ public sealed class UdpPort : IDatagramSocket
 
     private readonly Lock _changing = new();
     private readonly UdpCounters _counters = new();
-    private readonly UdpSocket _ipv4;
-    private readonly UdpSocket _ipv6;
-    private readonly Epoll _epoll = new();
+    private readonly UdpSocketPair[] _sockets;
     private volatile ushort _port;
     private uint _mark;
     private bool _hasGivenUpPorts;
-    private bool _ipv6First;
 
     /// <summary>Makes a closed port.</summary>
     /// <param name="withOffloads">
     /// Whether the kernel is to cut runs of datagrams that are sent, and to join datagrams that are received to runs, as far as it can; see
     /// <see cref="Offloads"/>. Runs can be sent without too.
     /// </param>
+    /// <param name="sockets">How many sockets it has.</param>
     /// <exception cref="LinuxException">No descriptors are left.</exception>
-    public UdpPort(bool withOffloads = false)
+    public UdpPort(bool withOffloads = false, int sockets = 1)
     {
-        _ipv4 = new UdpSocket(ipv6: false, withOffloads, _epoll, _counters);
-        _ipv6 = new UdpSocket(ipv6: true, withOffloads, _epoll, _counters);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(sockets);
+        _sockets = new UdpSocketPair[sockets];
+        for (int i = 0; i < sockets; i++)
+            _sockets[i] = new UdpSocketPair(withOffloads, _counters);
     }
 
-    /// <inheritdoc/>
+    /// <summary>The local port; 0 while closed.</summary>
     public int Port => _port;
 
+    /// <summary>The sockets; they are this object's, and the same for as long as it exists.</summary>
+    public IReadOnlyList<IDatagramSocket> Sockets => _sockets;
+
     /// <summary>Whether the port is open on IPv4.</summary>
-    public bool HasIPv4 => _ipv4.IsOpen;
+    public bool HasIPv4 => _sockets[0].IPv4.IsOpen;
 
     /// <summary>Whether the port is open on IPv6.</summary>
-    public bool HasIPv6 => _ipv6.IsOpen;
+    public bool HasIPv6 => _sockets[0].IPv6.IsOpen;
 
     /// <summary>What the kernel does with runs of datagrams, as the last <see cref="Open"/> found out.</summary>
-    public UdpOffloads Offloads => _ipv4.Offloads | _ipv6.Offloads;
+    public UdpOffloads Offloads => _sockets[0].IPv4.Offloads | _sockets[0].IPv6.Offloads;
 
     /// <summary>What was lost so far, by reason.</summary>
     public UdpLosses Losses
@@ -56,11 +63,21 @@ public sealed class UdpPort : IDatagramSocket
         get
         {
             lock (_changing)
-                return _counters.Read(_ipv4.KernelDrops() + _ipv6.KernelDrops());
+            {
+                long kernelDrops = 0;
+                foreach (UdpSocketPair socket in _sockets)
+                    kernelDrops += socket.IPv4.KernelDrops() + socket.IPv6.KernelDrops();
+                return _counters.Read(kernelDrops);
+            }
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>
+    /// Opens the port on both address families, or moves to another while other threads use the sockets. Where the port cannot be had, what
+    /// was open stays open.
+    /// </summary>
+    /// <param name="port">The port; 0 for a random one.</param>
+    /// <param name="mark">The firewall mark of everything sent (<c>SO_MARK</c>); 0 for none.</param>
     /// <exception cref="LinuxException">
     /// EADDRINUSE: the port is taken. EACCES: it is a privileged one. EAFNOSUPPORT: this machine speaks neither family.
     /// </exception>
@@ -73,83 +90,56 @@ public sealed class UdpPort : IDatagramSocket
                 SetMark(mark);
                 return;
             }
-            (Descriptor? ipv4, Descriptor? ipv6) = Bind(ref port, mark);
-            _ipv4.Replace(ipv4);
-            _ipv6.Replace(ipv6);
-            _hasGivenUpPorts |= _port != 0;
-            _port = port;
+            Replace(Bind(ref port, mark), port);
             _mark = mark;
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Closes the port: nothing is received, and what is sent is lost. It can be opened again.</summary>
     public void Close()
     {
         lock (_changing)
-        {
-            _ipv4.Replace(null);
-            _ipv6.Replace(null);
-            _hasGivenUpPorts |= _port != 0;
-            _port = 0;
-        }
+            Replace(new BoundPair[_sockets.Length], port: 0);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Sets the firewall mark of what is sent from now on; 0 for none. Does nothing while the port is closed.</summary>
+    /// <exception cref="LinuxException">EPERM: this process may not.</exception>
     public void SetMark(uint mark)
     {
         lock (_changing)
         {
             if (_port == 0 || mark == _mark)
                 return;
-            _ipv4.SetMark(mark);
-            _ipv6.SetMark(mark);
+            foreach (UdpSocketPair socket in _sockets)
+                socket.SetMark(mark);
             _mark = mark;
         }
     }
 
     /// <inheritdoc/>
-    public int Receive(ReadOnlySpan<PacketBuffer> buffers)
-    {
-        // Either family may fill all buffers, so they take turns.
-        _ipv6First = !_ipv6First;
-        (UdpSocket first, UdpSocket second) = _ipv6First ? (_ipv6, _ipv4) : (_ipv4, _ipv6);
-        int received = first.Receive(buffers, _port);
-        return received < buffers.Length ? received + second.Receive(buffers[received..], _port) : received;
-    }
-
-    /// <inheritdoc/>
-    public int Send(ReadOnlySpan<PacketBuffer> buffers)
-    {
-        int sent = 0;
-        for (; !buffers.IsEmpty; buffers = buffers[Math.Min(UdpSocket.BatchLength, buffers.Length)..])
-        {
-            ReadOnlySpan<PacketBuffer> batch = buffers[..Math.Min(UdpSocket.BatchLength, buffers.Length)];
-            sent += _ipv4.Send(batch) + _ipv6.Send(batch);
-        }
-        return sent;
-    }
-
-    /// <inheritdoc/>
-    public void WaitReadable() => _epoll.Wait();
-
-    /// <inheritdoc/>
-    public void Wake() => _epoll.Wake();
-
-    /// <inheritdoc/>
     public void Dispose()
     {
         Close();
-        _epoll.Dispose();
+        foreach (UdpSocketPair socket in _sockets)
+            socket.Dispose();
     }
 
-    private (Descriptor? IPv4, Descriptor? IPv6) Bind(ref ushort port, uint mark)
+    private void Replace(BoundPair[] bound, ushort port)
+    {
+        for (int i = 0; i < _sockets.Length; i++)
+            _sockets[i].Replace(bound[i], port);
+        _hasGivenUpPorts |= _port != 0;
+        _port = port;
+    }
+
+    private BoundPair[] Bind(ref ushort port, uint mark)
     {
         for (int attempt = 1; ; attempt++)
         {
             ushort candidate = port;
             try
             {
-                (Descriptor?, Descriptor?) bound = BindBoth(ref candidate, mark);
+                BoundPair[] bound = BindAll(ref candidate, mark);
                 port = candidate;
                 return bound;
             }
@@ -163,19 +153,23 @@ public sealed class UdpPort : IDatagramSocket
         }
     }
 
-    private (Descriptor? IPv4, Descriptor? IPv6) BindBoth(ref ushort port, uint mark)
+    private BoundPair[] BindAll(ref ushort port, uint mark)
     {
-        Descriptor? ipv4 = _ipv4.Bind(ref port, mark);
+        var bound = new BoundPair[_sockets.Length];
         try
         {
-            Descriptor? ipv6 = _ipv6.Bind(ref port, mark);
-            if (ipv4 is null && ipv6 is null)
-                throw new LinuxException(Errno.EAFNOSUPPORT, "open", "a UDP port: this machine speaks neither IPv4 nor IPv6");
-            return (ipv4, ipv6);
+            for (int i = 0; i < _sockets.Length; i++)
+            {
+                bound[i] = _sockets[i].Bind(ref port, mark, sharesPort: i > 0);
+                if (i == 0 && _sockets.Length > 1)
+                    bound[i].SharePort();
+            }
+            return bound;
         }
         catch (LinuxException)
         {
-            ipv4?.Dispose();
+            foreach (BoundPair pair in bound)
+                pair.Dispose();
             throw;
         }
     }

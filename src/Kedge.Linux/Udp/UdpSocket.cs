@@ -5,8 +5,8 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Linux.Udp;
 
 /// <summary>
-/// One family's half of a <see cref="UdpPort"/>: a socket, or none while closed. The port, one thread at a time, replaces the socket; any
-/// number of threads send meanwhile, and one receives.
+/// One family's half of a <see cref="UdpSocketPair"/>: a socket, or none while closed. The port, one thread at a time, replaces the socket;
+/// any number of threads send meanwhile, and one receives.
 /// </summary>
 /// <param name="ipv6">Which family.</param>
 /// <param name="withOffloads">Whether to have the kernel cut what is sent and join what is received, where it can.</param>
@@ -38,9 +38,10 @@ internal sealed unsafe partial class UdpSocket(bool ipv6, bool withOffloads, Epo
     /// <summary>A new socket bound to a port of this family, which nobody knows yet.</summary>
     /// <param name="port">The port; 0 for a free one, which is put here.</param>
     /// <param name="mark">The firewall mark of what is sent; 0 for none.</param>
+    /// <param name="sharesPort">Whether others may have the port already, see <see cref="SharePort"/>.</param>
     /// <returns>The socket; null where this machine does not speak the family.</returns>
     /// <exception cref="LinuxException">The port cannot be had.</exception>
-    public Descriptor? Bind(ref ushort port, uint mark)
+    public Descriptor? Bind(ref ushort port, uint mark, bool sharesPort)
     {
         int number = Libc.socket(ipv6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_DGRAM | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC, 0);
         if (number < 0 && Marshal.GetLastPInvokeError() == Errno.EAFNOSUPPORT)
@@ -49,6 +50,8 @@ internal sealed unsafe partial class UdpSocket(bool ipv6, bool withOffloads, Epo
         try
         {
             Configure(socket.Number, mark);
+            if (sharesPort)
+                SharePort(socket);
             var any = new Endpoint(ipv6 ? IpAddress.IPv6(0) : IpAddress.IPv4(0), port);
             byte* address = stackalloc byte[SocketAddress.MaximumLength];
             uint length = SocketAddress.Write(any, address);
@@ -69,6 +72,16 @@ internal sealed unsafe partial class UdpSocket(bool ipv6, bool withOffloads, Epo
             socket.Dispose();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Lets a socket have its port together with others of this user that do so too, and get those datagrams that the kernel, by the hash
+    /// of their addresses and ports, gives it (<c>SO_REUSEPORT</c>). One that is bound already lets those that follow have its port.
+    /// </summary>
+    public static void SharePort(Descriptor? socket)
+    {
+        if (socket is not null)
+            Set(socket.Number, Libc.SOL_SOCKET, Libc.SO_REUSEPORT, 1, "SO_REUSEPORT");
     }
 
     /// <summary>Replaces the socket. When this returns, the old one is closed and its port free.</summary>

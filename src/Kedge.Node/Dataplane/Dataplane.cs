@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Linux.Netlink;
+using Kedge.Linux.Tun;
+using Kedge.Linux.Udp;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
@@ -9,52 +11,59 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// A running WireGuard device: a TUN interface, a UDP port, and three threads between them. Packets run to completion on the thread that
-/// read them: <see cref="OutboundPath"/> on one, <see cref="InboundPath"/> on another. Handshakes, timers and configuration have the third,
-/// <see cref="HandshakeLoop"/>, so that a flood of initiations delays no packet.
+/// A running WireGuard device: a TUN interface, a UDP port, and threads between them. Packets run to completion on the thread that read
+/// them: <see cref="OutboundPath"/> on one a queue of the interface, <see cref="InboundPath"/> on one a socket of the port, of which there
+/// are as many. A flow leaves by one queue and a peer comes in by one socket, so both stay in order. Handshakes, timers and configuration
+/// have a thread of their own, <see cref="HandshakeLoop"/>, so that a flood of initiations delays no packet.
 /// <para>Any thread may call its members. Whoever made it disposes it; the device and the port are the caller's.</para>
 /// </summary>
 public sealed class Dataplane : IDisposable
 {
-    private readonly IPacketDevice _device;
-    private readonly IDatagramSocket _socket;
-    private readonly LinkMonitor? _link;
+    private const int MostQueuesByDefault = 4;
+
+    private readonly TunDevice _device;
+    private readonly UdpPort _port;
+    private readonly LinkMonitor _link;
     private readonly ILogger _log;
     private readonly WireGuardDevice _wireGuard;
     private readonly DeviceControl _control;
     private readonly Waiter _waiter;
     private readonly HandshakeLoop _handshakes;
-    private readonly OutboundPath _outbound;
-    private readonly InboundPath _inbound;
-    private readonly Thread[] _threads;
+    private readonly List<Thread> _threads = [];
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _stopping;
 
     /// <summary>Puts the parts together; nothing runs before <see cref="Start"/>.</summary>
     /// <param name="device">The interface.</param>
-    /// <param name="socket">The port, closed: it is opened when the interface is up.</param>
-    /// <param name="link">The interface's state; null for a device without one, which is up from the start.</param>
+    /// <param name="port">The port, closed, with a socket for each queue: it is opened when the interface is up.</param>
+    /// <param name="link">The interface's state.</param>
     /// <param name="timestamps">Where timestamps are kept.</param>
     /// <param name="timing">The specification's times, or a test's.</param>
     /// <param name="log">Where faults are told.</param>
-    public Dataplane(IPacketDevice device, IDatagramSocket socket, LinkMonitor? link, TimestampFile timestamps, Timing timing, ILogger log)
+    public Dataplane(TunDevice device, UdpPort port, LinkMonitor link, TimestampFile timestamps, Timing timing, ILogger log)
     {
-        (_device, _socket, _link, _log) = (device, socket, link, log);
+        (_device, _port, _link, _log) = (device, port, link, log);
         _waiter = new Waiter(link);
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
-        _control = new DeviceControl(_wireGuard, stun, socket, timestamps, log);
-        var queue = new HandshakeQueue();
-        _handshakes = new HandshakeLoop(_wireGuard, stun, socket, queue, _waiter);
-        _outbound = new OutboundPath(_wireGuard, device, socket);
-        _inbound = new InboundPath(_wireGuard, device, socket, queue, stun, _waiter.Wake);
-        _threads =
-        [
-            new Thread(() => Guard(RunOutbound)) { Name = "outbound", IsBackground = true },
-            new Thread(() => Guard(RunInbound)) { Name = "inbound", IsBackground = true },
-            new Thread(() => Guard(RunHandshakes)) { Name = "handshake", IsBackground = true },
-        ];
+        _control = new DeviceControl(_wireGuard, stun, port, timestamps, log);
+        var handshakes = new HandshakeQueue();
+        _handshakes = new HandshakeLoop(_wireGuard, stun, port.Sockets[0], handshakes, _waiter);
+        AddThread("handshake", RunHandshakes);
+        foreach ((int i, (TunQueue queue, IDatagramSocket socket)) in device.Queues.Zip(port.Sockets).Index())
+        {
+            var outbound = new OutboundPath(_wireGuard, queue, socket);
+            var inbound = new InboundPath(_wireGuard, queue, socket, handshakes, stun, _waiter.Wake);
+            AddThread($"outbound-{i}", () => Run(outbound.RunBatch, queue.WaitReadable));
+            AddThread($"inbound-{i}", () => Run(inbound.RunBatch, socket.WaitReadable));
+        }
     }
+
+    /// <summary>
+    /// How many queues suit this machine. Each has two threads that are busy under load, so there is one for two processors, and at most
+    /// <see cref="MostQueuesByDefault"/>, for a machine has more to do than this.
+    /// </summary>
+    public static int DefaultQueues => Math.Clamp(Environment.ProcessorCount / 2, 1, MostQueuesByDefault);
 
     /// <summary>Ends when the interface is deleted, or fails with what ended a thread.</summary>
     public Task Ended => _ended.Task;
@@ -92,7 +101,7 @@ public sealed class Dataplane : IDisposable
         foreach (Thread thread in _threads)
             if (thread.IsAlive)
                 thread.Join();
-        _socket.Close();
+        _port.Close();
         _wireGuard.Dispose();
         _waiter.Dispose();
     }
@@ -101,8 +110,10 @@ public sealed class Dataplane : IDisposable
     {
         _stopping = true;
         _ended.TrySetResult();
-        _device.Wake();
-        _socket.Wake();
+        foreach (TunQueue queue in _device.Queues)
+            queue.Wake();
+        foreach (IDatagramSocket socket in _port.Sockets)
+            socket.Wake();
         _waiter.Wake();
     }
 
@@ -124,24 +135,17 @@ public sealed class Dataplane : IDisposable
         return done.Task.IsCompleted ? done.Task.GetAwaiter().GetResult() : throw new ObjectDisposedException(nameof(Dataplane));
     }
 
-    private void RunOutbound()
-    {
-        while (!_stopping)
-            if (_outbound.RunBatch() == 0)
-                _device.WaitReadable();
-    }
+    private void AddThread(string name, Action run) => _threads.Add(new Thread(() => Guard(run)) { Name = name, IsBackground = true });
 
-    private void RunInbound()
+    private void Run(Func<int> runBatch, Action waitReadable)
     {
         while (!_stopping)
-            if (_inbound.RunBatch() == 0)
-                _socket.WaitReadable();
+            if (runBatch() == 0)
+                waitReadable();
     }
 
     private void RunHandshakes()
     {
-        if (_link is null)
-            _control.Up();
         while (!_stopping)
         {
             ReadLink();
@@ -152,7 +156,7 @@ public sealed class Dataplane : IDisposable
 
     private void ReadLink()
     {
-        while (_link is not null && _link.TryRead(out LinkState state))
+        while (_link.TryRead(out LinkState state))
         {
             if (state.Deleted)
             {

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Kedge.Linux;
+using Kedge.Linux.Udp;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Stun;
@@ -13,7 +14,7 @@ namespace Kedge.Node.Dataplane;
 /// What an administrator does to a device: configure it, look at it, take it up and down. Owned by the handshake thread.
 /// </summary>
 public sealed class DeviceControl(
-    WireGuardDevice wireGuard, StunClient stun, IDatagramSocket socket, TimestampFile timestamps, ILogger log)
+    WireGuardDevice wireGuard, StunClient stun, UdpPort port, TimestampFile timestamps, ILogger log)
 {
     private ushort _listenPort;
     private uint _mark;
@@ -28,7 +29,7 @@ public sealed class DeviceControl(
         wireGuard.IsUp = true;
         try
         {
-            socket.Open(_listenPort, _mark);
+            port.Open(_listenPort, _mark);
         }
         catch (LinuxException exception)
         {
@@ -47,7 +48,7 @@ public sealed class DeviceControl(
             return;
         wireGuard.IsUp = false;
         KeepPort();
-        socket.Close();
+        port.Close();
         wireGuard.ClearSessions();
     }
 
@@ -89,7 +90,7 @@ public sealed class DeviceControl(
         {
             PrivateKey = wireGuard.Identity?.PrivateKey.ToArray(),
             PublicKey = wireGuard.Identity?.PublicKey,
-            ListenPort = socket.Port != 0 ? (ushort)socket.Port : _listenPort,
+            ListenPort = port.Port != 0 ? (ushort)port.Port : _listenPort,
             Fwmark = _mark,
             Mtu = wireGuard.Mtu,
         };
@@ -128,25 +129,25 @@ public sealed class DeviceControl(
             throw new UapiException(UapiError.Invalid, $"There are more than {StunClient.MaximumServers} STUN servers.");
     }
 
-    private void Listen(ushort port, uint mark, bool moves)
+    private void Listen(ushort listenPort, uint mark, bool moves)
     {
         try
         {
             if (wireGuard.IsUp && moves)
             {
-                socket.Open(port, mark);
+                port.Open(listenPort, mark);
                 stun.Restart(BootClock.Now);
             }
             else if (wireGuard.IsUp)
             {
-                socket.SetMark(mark);
+                port.SetMark(mark);
             }
         }
         catch (LinuxException exception)
         {
             throw new UapiException(exception.Errno, exception.Message);
         }
-        (_listenPort, _mark) = (port, mark);
+        (_listenPort, _mark) = (listenPort, mark);
         foreach (PeerTunnel peer in wireGuard.Peers)
             peer.ForgetLocalAddress();
     }
@@ -154,8 +155,8 @@ public sealed class DeviceControl(
     // A random port stays the same when the interface goes down and up, so that peers still find us there.
     private void KeepPort()
     {
-        if (socket.Port != 0)
-            _listenPort = (ushort)socket.Port;
+        if (port.Port != 0)
+            _listenPort = (ushort)port.Port;
     }
 
     private void UsePrivateKey(ReadOnlySpan<byte> privateKey)

@@ -101,14 +101,20 @@ public sealed class HandshakeLoop
             Instant deadline = peer.NextDeadline(now);
             if (deadline <= now)
             {
-                while (peer.Poll(now, wallClock, _outgoing[0].Array) is { Kind: OutcomeKind.ToNetwork } outcome)
-                    if (peer.Path is { } path && !Send(outcome.Length, path.Remote, path.Local))
-                        peer.ForgetLocalAddress();
+                lock (peer.StagedOrder)
+                    Poll(peer, now, wallClock);
                 deadline = peer.NextDeadline(now);
             }
             earliest = Instant.Earlier(earliest, deadline);
         }
         return earliest;
+    }
+
+    private void Poll(PeerTunnel peer, Instant now, DateTimeOffset wallClock)
+    {
+        while (peer.Poll(now, wallClock, _outgoing[0].Array) is { Kind: OutcomeKind.ToNetwork } outcome)
+            if (peer.Path is { } path && !Send(outcome.Length, path.Remote, path.Local))
+                peer.ForgetLocalAddress();
     }
 
     /// <summary>Sends what is at the start of the outgoing buffer; false when the local address is gone.</summary>

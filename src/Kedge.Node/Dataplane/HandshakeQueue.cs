@@ -4,8 +4,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// Handshake messages and STUN servers' answers on their way from the receiving thread to the handshake thread: a ring of fixed size, for one writer and one reader.
-/// When it is full, messages are lost; that is what a flood costs, and all that it costs.
+/// Handshake messages and STUN servers' answers on their way from the receiving threads to the handshake thread: a ring of fixed size,
+/// whose writers take turns. When it is full, messages are lost; that is what a flood costs, and all that it costs.
 /// </summary>
 public sealed class HandshakeQueue
 {
@@ -19,13 +19,14 @@ public sealed class HandshakeQueue
 
     private readonly byte[] _messages = new byte[Capacity * SlotSize];
     private readonly Slot[] _slots = new Slot[Capacity];
+    private readonly Lock _writing = new();
     private int _written;
     private int _read;
 
-    /// <summary>How many messages wait. Either thread.</summary>
+    /// <summary>How many messages wait. Any thread.</summary>
     public int Count => Volatile.Read(ref _written) - Volatile.Read(ref _read);
 
-    /// <summary>Copies a message in. The receiving thread.</summary>
+    /// <summary>Copies a message in. Any receiving thread.</summary>
     /// <param name="message">At most <see cref="MaximumLength"/> bytes.</param>
     /// <param name="remote">Where it came from.</param>
     /// <param name="local">Where it arrived.</param>
@@ -34,16 +35,19 @@ public sealed class HandshakeQueue
     public bool TryAdd(ReadOnlySpan<byte> message, Endpoint remote, Endpoint local, out bool wasEmpty)
     {
         wasEmpty = false;
-        if (Count == Capacity)
-            return false;
-        int index = _written & (Capacity - 1);
-        message.CopyTo(_messages.AsSpan(index * SlotSize, SlotSize));
-        _slots[index] = new Slot(message.Length, remote, local);
-        Volatile.Write(ref _written, _written + 1);
-        // Either we see here that the reader has taken all others, or it sees, after the last of them, that there is one more.
-        Interlocked.MemoryBarrier();
-        wasEmpty = Count == 1;
-        return true;
+        lock (_writing)
+        {
+            if (Count == Capacity)
+                return false;
+            int index = _written & (Capacity - 1);
+            message.CopyTo(_messages.AsSpan(index * SlotSize, SlotSize));
+            _slots[index] = new Slot(message.Length, remote, local);
+            Volatile.Write(ref _written, _written + 1);
+            // Either we see here that the reader has taken all others, or it sees, after the last of them, that there is one more.
+            Interlocked.MemoryBarrier();
+            wasEmpty = Count == 1;
+            return true;
+        }
     }
 
     /// <summary>Takes the oldest message out. The handshake thread.</summary>

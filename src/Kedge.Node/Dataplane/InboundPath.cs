@@ -11,7 +11,7 @@ namespace Kedge.Node.Dataplane;
 /// <summary>
 /// From the network to the tunnel: receives datagrams and runs of them, tells them apart, opens and judges the transport messages, joins
 /// what they hold where the device takes that, and writes it, all on the thread that received it; handshake messages go to the handshake
-/// thread. Owned by the receiving thread. Allocates nothing a packet.
+/// thread. Owned by a receiving thread; where there are several, each has its own. Allocates nothing a packet.
 /// </summary>
 public sealed class InboundPath
 {
@@ -24,13 +24,14 @@ public sealed class InboundPath
     private const int WorthWriting = 64;
 
     private readonly WireGuardDevice _wireGuard;
-    private readonly IPacketDevice _device;
+    private readonly IPacketQueue _queue;
     private readonly IDatagramSocket _socket;
     private readonly HandshakeQueue _handshakes;
     private readonly StunClient _stun;
     private readonly Action _wakeHandshakes;
     private readonly PacketBuffer[] _buffers = PacketBuffer.Allocate(BatchSize);
     private readonly AeadPacket[] _packets = new AeadPacket[MostOpened];
+    private readonly DropReason[] _verdicts = new DropReason[MostOpened];
     private readonly PacketBuffer[] _receivedIn = new PacketBuffer[MostOpened];
     private readonly Coalescer? _coalescer;
     private readonly PacketBuffer[] _writing = PacketBuffer.Allocate(1);
@@ -38,24 +39,24 @@ public sealed class InboundPath
     private int _packetCount;
     private int _openedCount;
 
-    /// <summary>A path between a socket and a device, both owned by the caller.</summary>
+    /// <summary>A path between a socket and a queue, both owned by the caller.</summary>
     /// <param name="wireGuard">The state of the tunnels.</param>
-    /// <param name="device">Where packets go.</param>
+    /// <param name="queue">Where packets go.</param>
     /// <param name="socket">Where datagrams come from.</param>
     /// <param name="handshakes">Where handshake messages go.</param>
     /// <param name="stun">Whose answers go to the handshake thread too.</param>
     /// <param name="wakeHandshakes">Wakes the thread that reads <paramref name="handshakes"/>.</param>
     public InboundPath(
         WireGuardDevice wireGuard,
-        IPacketDevice device,
+        IPacketQueue queue,
         IDatagramSocket socket,
         HandshakeQueue handshakes,
         StunClient stun,
         Action wakeHandshakes)
     {
-        (_wireGuard, _device, _socket, _handshakes, _stun, _wakeHandshakes) = (wireGuard, device, socket, handshakes, stun, wakeHandshakes);
-        if (device.Offloads.HasFlag(TunOffloads.Tcp))
-            _coalescer = new Coalescer(MostOpened + WorthWriting, coalescesUdp: device.Offloads.HasFlag(TunOffloads.Udp));
+        (_wireGuard, _queue, _socket, _handshakes, _stun, _wakeHandshakes) = (wireGuard, queue, socket, handshakes, stun, wakeHandshakes);
+        if (queue.Offloads.HasFlag(TunOffloads.Tcp))
+            _coalescer = new Coalescer(MostOpened + WorthWriting, coalescesUdp: queue.Offloads.HasFlag(TunOffloads.Udp));
     }
 
     /// <summary>Carries one batch, without blocking.</summary>
@@ -170,20 +171,20 @@ public sealed class InboundPath
             _wireGuard.Drops.Add(DropReason.SessionExpired, packets.Length);
             return;
         }
+        session.Judge(packets, _verdicts);
         for (int i = 0; i < packets.Length; i++)
-            Accept(now, session, _receivedIn[i], in packets[i]);
+        {
+            if (_verdicts[i] == DropReason.None)
+                Accept(now, session, _receivedIn[i], in packets[i]);
+            else
+                _wireGuard.Drops.Add(_verdicts[i]);
+        }
     }
 
     private void Accept(Instant now, KeyPair session, PacketBuffer buffer, in AeadPacket packet)
     {
-        if (!packet.Authentic)
-        {
-            _wireGuard.Drops.Add(DropReason.NotAuthentic);
-            return;
-        }
         Span<byte> plaintext = packet.Destination.AsSpan(packet.DestinationOffset, packet.Length);
-        DropReason reason = session.Peer.Accept(
-            now, session, packet.Counter, plaintext, buffer.Source, buffer.Destination, buffer.Ecn, out int length);
+        DropReason reason = session.Peer.Accept(now, session, plaintext, buffer.Source, buffer.Destination, buffer.Ecn, out int length);
         if (reason != DropReason.None)
             _wireGuard.Drops.Add(reason);
         if (length == 0)
@@ -222,7 +223,7 @@ public sealed class InboundPath
     private void WriteFrom(PacketBuffer buffer, int offset, int length)
     {
         (buffer.Offset, buffer.Length) = (offset, length);
-        _wireGuard.Drops.Add(DropReason.WriteFailed, 1 - _device.Write(new ReadOnlySpan<PacketBuffer>(in buffer)));
+        _wireGuard.Drops.Add(DropReason.WriteFailed, 1 - _queue.Write(new ReadOnlySpan<PacketBuffer>(in buffer)));
     }
 
     private void WriteJoined(int index, in CoalescedPacket packet)
@@ -231,7 +232,7 @@ public sealed class InboundPath
         buffer.Reset();
         (buffer.Length, buffer.Vnet) = (packet.Length, packet.Header);
         _coalescer!.Write(index, buffer.Packet);
-        if (_device.Write(_writing) == 0)
+        if (_queue.Write(_writing) == 0)
             _wireGuard.Drops.Add(DropReason.WriteFailed, packet.PacketCount);
     }
 

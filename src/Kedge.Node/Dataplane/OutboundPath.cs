@@ -10,7 +10,8 @@ namespace Kedge.Node.Dataplane;
 
 /// <summary>
 /// From the tunnel to the network: reads packets, finds the peer of each, cuts those that stand for several, and lays them out in runs of
-/// datagrams, which it seals in place and sends, all on the thread that read them. Owned by the sending thread. Allocates nothing a packet.
+/// datagrams, which it seals in place and sends, all on the thread that read them. Owned by a sending thread; where there are several, each
+/// has its own. Allocates nothing a packet.
 /// </summary>
 public sealed class OutboundPath
 {
@@ -24,7 +25,7 @@ public sealed class OutboundPath
     private const int MostRuns = 16;
 
     private readonly WireGuardDevice _wireGuard;
-    private readonly IPacketDevice _device;
+    private readonly IPacketQueue _queue;
     private readonly IDatagramSocket _socket;
     private readonly PacketBuffer[] _read = PacketBuffer.Allocate(1);
     private readonly PacketBuffer[] _staged = PacketBuffer.Allocate(1);
@@ -35,10 +36,10 @@ public sealed class OutboundPath
     private int _packetCount;
     private int _runCount;
 
-    /// <summary>A path between a device and a socket, both owned by the caller.</summary>
-    public OutboundPath(WireGuardDevice wireGuard, IPacketDevice device, IDatagramSocket socket)
+    /// <summary>A path between a queue and a socket, both owned by the caller.</summary>
+    public OutboundPath(WireGuardDevice wireGuard, IPacketQueue queue, IDatagramSocket socket)
     {
-        (_wireGuard, _device, _socket) = (wireGuard, device, socket);
+        (_wireGuard, _queue, _socket) = (wireGuard, queue, socket);
         for (int i = 0; i < MostRuns; i++)
             _runs[i] = new DatagramRun();
     }
@@ -51,7 +52,7 @@ public sealed class OutboundPath
         // Padding goes by the MTU, and where a packet lies in its run by the padding: it must not change in between.
         int mtu = _wireGuard.Mtu;
         int read = 0;
-        for (int gathered = 0; gathered < BatchSize && _device.Read(_read) == 1; read++)
+        for (int gathered = 0; gathered < BatchSize && _queue.Read(_read) == 1; read++)
             gathered += Gather(_read[0], mtu);
         if (_packetCount > 0)
             SendGathered(mtu);
@@ -67,9 +68,9 @@ public sealed class OutboundPath
             _wireGuard.Drops.Add(DropReason.MalformedPacket);
             return 1;
         }
-        if (!IpPacket.TryParse(buffer.Packet, out IpPacket first) || !TryRoute(first, out PeerTunnel? peer, out PeerPath? path))
+        if (!TryRoute(packet.Ip, out PeerTunnel? peer, out PeerPath? path))
             return 1;
-        byte ecn = Ecn.Encapsulate(first.Ecn);
+        byte ecn = Ecn.Encapsulate(packet.Ip.Ecn);
         for (int i = 0; i < packet.SegmentCount; i++)
         {
             int length = packet.SegmentLength(i);
@@ -133,8 +134,8 @@ public sealed class OutboundPath
     private bool Seal(Instant now, PeerTunnel peer, Span<AeadPacket> packets, int mtu)
     {
         // What waited for the session goes first, so that the order is kept.
-        while (peer.HasStaged && peer.TrySealStaged(now, _staged[0].Array, out int length))
-            SendStaged(peer, length);
+        if (peer.HasStaged)
+            SendStaged(now, peer);
         if (peer.TrySeal(now, packets, mtu))
             return true;
         foreach (AeadPacket packet in packets)
@@ -142,16 +143,21 @@ public sealed class OutboundPath
         return false;
     }
 
-    private void SendStaged(PeerTunnel peer, int length)
+    private void SendStaged(Instant now, PeerTunnel peer)
     {
-        if (peer.Path is not { } path)
-            return;
         PacketBuffer buffer = _staged[0];
-        buffer.Reset();
-        (buffer.Offset, buffer.Length, buffer.Destination, buffer.Source) = (0, length, path.Remote, path.Local);
-        _wireGuard.Drops.Add(DropReason.SendFailed, 1 - _socket.Send(_staged));
-        if (buffer.Source.IsNone)
-            peer.ForgetLocalAddress();
+        lock (peer.StagedOrder)
+        {
+            while (peer.TrySealStaged(now, buffer.Array, out int length))
+            {
+                if (peer.Path is not { } path)
+                    continue;
+                buffer.Reset();
+                (buffer.Offset, buffer.Length, buffer.Destination, buffer.Source) = (0, length, path.Remote, path.Local);
+                _wireGuard.Drops.Add(DropReason.SendFailed, 1 - _socket.Send(_staged));
+                ForgetUnusableSource(buffer, peer);
+            }
+        }
     }
 
     private void Send(ReadOnlySpan<PacketBuffer> buffers, ReadOnlySpan<DatagramRun> runs)
@@ -162,9 +168,15 @@ public sealed class OutboundPath
         for (int i = 0; i < buffers.Length; i++)
         {
             lost += runs[i].Count;
-            if (buffers[i].Source.IsNone)
-                runs[i].Peer.ForgetLocalAddress();
+            ForgetUnusableSource(buffers[i], runs[i].Peer);
         }
         _wireGuard.Drops.Add(DropReason.SendFailed, lost);
+    }
+
+    /// <summary>The socket has cleared the source of a buffer that could not be sent from there.</summary>
+    private static void ForgetUnusableSource(PacketBuffer sent, PeerTunnel peer)
+    {
+        if (sent.Source.IsNone)
+            peer.ForgetLocalAddress();
     }
 }

@@ -25,13 +25,14 @@ public sealed class TunInterface : IDisposable
     /// <param name="isPersistent">Whether it is to stay when this process ends.</param>
     /// <param name="namespaceName">The network namespace that it is to be in, by its name; null for this process's.</param>
     /// <param name="withOffloads">Whether to use the offloads that the kernel has, see <see cref="TunDevice.Offloads"/>.</param>
+    /// <param name="queues">How many queues to have where it can have several, see <see cref="TunDevice.Create"/>.</param>
     /// <exception cref="UserError">It cannot be had.</exception>
-    public static TunInterface Open(string name, int mtu, bool isPersistent, string? namespaceName, bool withOffloads)
+    public static TunInterface Open(string name, int mtu, bool isPersistent, string? namespaceName, bool withOffloads, int queues)
     {
         if (namespaceName is null)
-            return OpenHere(name, mtu, isPersistent, withOffloads, $"ip link delete {name}");
+            return OpenHere(name, mtu, isPersistent, withOffloads, queues, $"ip link delete {name}");
         NetworkNamespace inside = FindNamespace(namespaceName);
-        return inside.Run(() => OpenHere(name, mtu, isPersistent, withOffloads, $"ip -n {namespaceName} link delete {name}"));
+        return inside.Run(() => OpenHere(name, mtu, isPersistent, withOffloads, queues, $"ip -n {namespaceName} link delete {name}"));
     }
 
     /// <inheritdoc/>
@@ -55,9 +56,10 @@ public sealed class TunInterface : IDisposable
         }
     }
 
-    private static TunInterface OpenHere(string name, int mtu, bool isPersistent, bool withOffloads, string commandToDelete)
+    private static TunInterface OpenHere(
+        string name, int mtu, bool isPersistent, bool withOffloads, int queues, string commandToDelete)
     {
-        TunDevice device = Attach(name, mtu, isPersistent, withOffloads, commandToDelete);
+        TunDevice device = Attach(name, mtu, isPersistent, withOffloads, queues, commandToDelete);
         try
         {
             return new TunInterface(device, new LinkMonitor(InterfaceName.ToIndex(device.Name)));
@@ -69,14 +71,15 @@ public sealed class TunInterface : IDisposable
         }
     }
 
-    private static TunDevice Attach(string name, int mtu, bool isPersistent, bool withOffloads, string commandToDelete)
+    private static TunDevice Attach(
+        string name, int mtu, bool isPersistent, bool withOffloads, int queues, string commandToDelete)
     {
         try
         {
             using (RouteSocket kernel = RouteSocket.Open())
                 if (kernel.FindLink(name) is { } existing && WhyNotOurs(existing) is { } reason)
                     throw new UserError($"{name} {reason}. Choose another name, or delete what has it: {commandToDelete}");
-            return TunDevice.Create(name, mtu, isPersistent, withOffloads);
+            return TunDevice.Create(name, mtu, isPersistent, withOffloads, queues);
         }
         catch (LinuxException e) when (e.Errno is Errno.EPERM or Errno.EACCES)
         {
@@ -97,7 +100,7 @@ public sealed class TunInterface : IDisposable
     {
         null => $"is an interface already, and no TUN: it is of the kind '{(existing.Kind.Length == 0 ? "hardware" : existing.Kind)}'",
         { IsTun: false } => "is a TAP, which carries Ethernet frames: a TUN is needed",
-        { IsMultiQueue: true } => "is a TUN with several queues: one with a single queue is needed",
+        { AttachedQueues: > 0 } => "is a TUN with several queues, some of which another process holds",
         _ => null,
     };
 }

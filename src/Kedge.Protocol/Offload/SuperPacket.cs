@@ -23,22 +23,23 @@ public readonly ref struct SuperPacket
     private readonly int _headerLength;
     private readonly int _payloadPerSegment;
 
-    private SuperPacket(ReadOnlySpan<byte> packet, in VnetHeader header, int headerLength, int payloadPerSegment)
+    private SuperPacket(IpPacket ip, ReadOnlySpan<byte> packet, in VnetHeader header, int headerLength, int payloadPerSegment)
     {
+        Ip = ip;
         _packet = packet;
         (_header, _headerLength, _payloadPerSegment) = (header, headerLength, payloadPerSegment);
         int payload = packet.Length - headerLength;
         SegmentCount = payload <= payloadPerSegment ? 1 : (payload + payloadPerSegment - 1) / payloadPerSegment;
     }
 
+    /// <summary>The packet's IP header, which is that of all segments but for lengths, identification and checksum.</summary>
+    public IpPacket Ip { get; }
+
     /// <summary>
     /// How many segments there are, at least 1. As many as bytes of payload where the header says so: a caller with an upper limit refuses
     /// what is above it.
     /// </summary>
     public int SegmentCount { get; }
-
-    /// <summary>Bytes of the longest segments, headers included: of all but the last.</summary>
-    public int LongestSegment => SegmentLength(0);
 
     /// <summary>
     /// Finds the segments of a packet. False when header and packet do not go together, and nothing is to be sent: the packet is no IP
@@ -58,7 +59,7 @@ public readonly ref struct SuperPacket
             return false;
         if (header.GsoType == GsoType.None)
         {
-            superPacket = new SuperPacket(packet, header, headerLength: 0, payloadPerSegment: packet.Length);
+            superPacket = new SuperPacket(ip, packet, header, headerLength: 0, payloadPerSegment: packet.Length);
             return true;
         }
         if (!header.NeedsChecksum || header.GsoSize == 0 || !TryFindTransport(packet, ip, out byte protocol, out int transport)
@@ -75,7 +76,7 @@ public readonly ref struct SuperPacket
         };
         if (!fits || !TryMeasureTransport(packet[transport..], protocol, header.ChecksumOffset, out int transportHeader))
             return false;
-        superPacket = new SuperPacket(packet, header, transport + transportHeader, header.GsoSize);
+        superPacket = new SuperPacket(ip, packet, header, transport + transportHeader, header.GsoSize);
         return true;
     }
 

@@ -6,9 +6,10 @@ namespace Kedge.Protocol.WireGuard;
 /// <summary>
 /// The two keys of one session with a peer, and its counters: seals and opens packets in batches.
 /// <para>
-/// Any thread may seal, and several may at once: each batch takes its counters with one atomic addition. One thread, the receiving one,
-/// opens and owns the replay window. Disposed by the peer that the session belongs to, at any moment: who is inside a batch then ends it
-/// with the key intact, who comes later is refused.
+/// Any thread may seal or open, and several may at once. A batch that is sealed takes its counters with one atomic addition; one that was
+/// opened is held against the replay window under a lock, because a peer that roams, or is heard over IPv4 and IPv6, may be received by two
+/// threads for a while. Disposed by the peer that the session belongs to, at any moment: who is inside a batch then ends it with the key
+/// intact, who comes later is refused.
 /// </para>
 /// </summary>
 public sealed class KeyPair : IDisposable
@@ -16,7 +17,8 @@ public sealed class KeyPair : IDisposable
     private readonly Timing _timing;
     private readonly ChaCha20Poly1305 _send;
     private readonly ChaCha20Poly1305 _receive;
-    private readonly ReplayWindow _replay;
+    private readonly ReplayWindow _replay; // under _replayLock
+    private readonly Lock _replayLock = new();
     private ulong _sendCounter;
     private int _renewalAsked;
 
@@ -54,8 +56,8 @@ public sealed class KeyPair : IDisposable
     /// <summary>Whether the session is too old to send with, or its counters are used up.</summary>
     public bool IsExpired(Instant now) => IsTooOld(now) || Sent >= _timing.RejectAfterMessages;
 
-    /// <summary>Whether the session is too old to receive a message with, or the message's counter is beyond the limit.</summary>
-    public bool IsExpired(Instant now, ulong counter) => IsTooOld(now) || counter >= _timing.RejectAfterMessages;
+    /// <summary>Whether the session is too old for anything.</summary>
+    public bool IsTooOld(Instant now) => now - Created >= _timing.RejectAfterTime;
 
     /// <summary>
     /// Pads and seals packets, and writes the header of each into the 16 bytes before its destination. On return <c>Length</c> is the
@@ -92,14 +94,29 @@ public sealed class KeyPair : IDisposable
     }
 
     /// <summary>
-    /// Opens packets; each one's <c>Authentic</c> says whether its tag was right. Nothing is accepted yet: see <see cref="TryAccept"/>.
+    /// Opens packets; each one's <c>Authentic</c> says whether its tag was right. Nothing is accepted yet: see <see cref="Judge"/>.
     /// </summary>
     /// <returns>False, with nothing opened, when the session was disposed.</returns>
     public bool Open(Span<AeadPacket> packets) => _receive.Open(packets);
 
-    /// <summary>Takes the counter of an authentic packet into the replay window.</summary>
-    /// <returns>False when it was seen before, is too old to know, or is beyond the limit.</returns>
-    public bool TryAccept(ulong counter) => _replay.TryAccept(counter);
+    /// <summary>
+    /// Says of packets that were opened which are to be dropped, and takes the counters of the others into the replay window: to be called
+    /// once for each. Whatever the number of threads, a counter is accepted once.
+    /// </summary>
+    /// <param name="packets">The packets, as <see cref="Open"/> has left them.</param>
+    /// <param name="verdicts">
+    /// As many: <see cref="DropReason.None"/> for what is accepted, <see cref="DropReason.NotAuthentic"/>,
+    /// <see cref="DropReason.Replayed"/> for a counter that was seen before or is too old to know, and
+    /// <see cref="DropReason.SessionExpired"/> for one beyond the limit.
+    /// </param>
+    public void Judge(ReadOnlySpan<AeadPacket> packets, Span<DropReason> verdicts)
+    {
+        lock (_replayLock)
+        {
+            for (int i = 0; i < packets.Length; i++)
+                verdicts[i] = VerdictOn(in packets[i]);
+        }
+    }
 
     /// <summary>
     /// Whether a new session should be asked for, because this one is old or used up by <paramref name="age"/>: true once. Only the
@@ -115,5 +132,12 @@ public sealed class KeyPair : IDisposable
         _receive.Dispose();
     }
 
-    private bool IsTooOld(Instant now) => now - Created >= _timing.RejectAfterTime;
+    private DropReason VerdictOn(in AeadPacket packet)
+    {
+        if (!packet.Authentic)
+            return DropReason.NotAuthentic;
+        if (packet.Counter >= _timing.RejectAfterMessages)
+            return DropReason.SessionExpired;
+        return _replay.TryAccept(packet.Counter) ? DropReason.None : DropReason.Replayed;
+    }
 }

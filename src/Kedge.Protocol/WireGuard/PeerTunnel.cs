@@ -8,9 +8,10 @@ namespace Kedge.Protocol.WireGuard;
 /// <summary>
 /// The tunnel to one peer: its sessions, its handshake, its timers, and the packets that wait for a session.
 /// <para>
-/// Three kinds of threads share it. <see cref="TrySeal"/>, <see cref="TrySealStaged"/> and <see cref="Stage"/> are the sending thread's,
-/// <see cref="Accept"/> the receiving thread's; everything else belongs to the handshake thread, unless it says otherwise. What they
-/// share is published atomically; only staged packets are under a lock, which a peer with a session never takes.
+/// Three kinds of threads share it. <see cref="TrySeal"/>, <see cref="TrySealStaged"/> and <see cref="Stage"/> are for sending threads,
+/// <see cref="Accept"/> is for receiving threads, of which there may be several each; everything else belongs to the handshake thread,
+/// unless it says otherwise. What they share is published atomically; only staged packets are under locks, which are not taken for a peer
+/// that nothing is staged for.
 /// </para>
 /// </summary>
 public sealed class PeerTunnel : IDisposable
@@ -94,13 +95,21 @@ public sealed class PeerTunnel : IDisposable
     /// <summary>Bytes of all authentic datagrams received from the peer. Any thread.</summary>
     public long ReceivedBytes => Interlocked.Read(ref _receivedBytes);
 
-    /// <summary>Whether packets wait for a session. Any thread.</summary>
+    /// <summary>
+    /// Whether packets wait for a session, or the last that did is perhaps still being sent. Any thread.
+    /// </summary>
     public bool HasStaged => _hasStaged;
+
+    /// <summary>
+    /// To be held from <see cref="TrySealStaged"/> or <see cref="Poll"/> on until what they gave has been sent, and by whoever sees
+    /// <see cref="HasStaged"/> before sending anything newer: so no packet overtakes one of its flow that has waited.
+    /// </summary>
+    public Lock StagedOrder { get; } = new();
 
     /// <summary>The sessions.</summary>
     internal KeyPairs Keys => _keys;
 
-    // ---- The sending thread -------------------------------------------------------------------------------------------------------
+    // ---- Sending threads ----------------------------------------------------------------------------------------------------------
 
     /// <summary>
     /// Pads and seals packets of the tunnel with the current session; see <see cref="KeyPair.Seal"/> for what they are then.
@@ -132,7 +141,7 @@ public sealed class PeerTunnel : IDisposable
         return dropped;
     }
 
-    /// <summary>Seals the packet that has waited longest. Any thread.</summary>
+    /// <summary>Seals the packet that has waited longest. Any thread that holds <see cref="StagedOrder"/>.</summary>
     /// <param name="now">The time.</param>
     /// <param name="datagram">
     /// Where the datagram goes, from index 0: room for the longest packet and <see cref="TransportData.Overhead"/> + 15 bytes.
@@ -147,10 +156,12 @@ public sealed class PeerTunnel : IDisposable
         int packetLength;
         lock (_stagedLock)
         {
-            bool taken = _staged.TryTake(datagram.AsSpan(TransportData.HeaderSize), out packetLength);
-            _hasStaged = _staged.Count > 0;
-            if (!taken)
+            // Only the call after the last packet's says that there is none: by then that one has been sent.
+            if (!_staged.TryTake(datagram.AsSpan(TransportData.HeaderSize), out packetLength))
+            {
+                _hasStaged = false;
                 return false;
+            }
         }
         if (!TrySealOne(session, datagram, packetLength, now, out length))
             return false;
@@ -158,15 +169,14 @@ public sealed class PeerTunnel : IDisposable
         return true;
     }
 
-    // ---- The receiving thread -----------------------------------------------------------------------------------------------------
+    // ---- Receiving threads --------------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Judges an authentic packet of this peer: refuses it when its session has ended or it was seen before, notes where the peer is now,
-    /// and checks that what is inside is an IP packet from an address that the peer may use.
+    /// Takes a packet of this peer that <see cref="KeyPair.Judge"/> has accepted: refuses it when its session has ended, notes where the
+    /// peer is now, and checks that what is inside is an IP packet from an address that the peer may use.
     /// </summary>
     /// <param name="now">The time.</param>
     /// <param name="session">The session that it was opened with.</param>
-    /// <param name="counter">The counter in its header.</param>
     /// <param name="plaintext">What was inside, with its padding. The ECN bits may be changed.</param>
     /// <param name="remote">Where the datagram came from.</param>
     /// <param name="local">Where it arrived.</param>
@@ -176,13 +186,11 @@ public sealed class PeerTunnel : IDisposable
     /// </param>
     /// <returns><see cref="DropReason.None"/> unless it is dropped.</returns>
     public DropReason Accept(
-        Instant now, KeyPair session, ulong counter, Span<byte> plaintext, Endpoint remote, Endpoint local, byte outerEcn, out int length)
+        Instant now, KeyPair session, Span<byte> plaintext, Endpoint remote, Endpoint local, byte outerEcn, out int length)
     {
         length = 0;
-        if (session.IsExpired(now, counter))
+        if (session.IsTooOld(now))
             return DropReason.SessionExpired;
-        if (!session.TryAccept(counter))
-            return DropReason.Replayed;
         Interlocked.Add(ref _receivedBytes, plaintext.Length + TransportData.Overhead);
         NotePath(remote, local);
         _timers.Received(now);
@@ -264,7 +272,7 @@ public sealed class PeerTunnel : IDisposable
     public void ForgetLocalAddress()
     {
         if (_path is { Local.IsNone: false } path)
-            _path = path with { Local = default };
+            Interlocked.CompareExchange(ref _path, path with { Local = default }, path);
     }
 
     /// <summary>

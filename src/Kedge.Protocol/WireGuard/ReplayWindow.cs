@@ -3,7 +3,7 @@ namespace Kedge.Protocol.WireGuard;
 /// <summary>
 /// Remembers which counters of a session have been received (RFC 6479): each is accepted once, in any order, as long as it is no more than
 /// <see cref="Size"/> behind the newest. Ask only after the message has been authenticated: a forged counter would move the window.
-/// Owned by the thread that receives; not synchronised.
+/// Not synchronised: the session's lock guards it.
 /// </summary>
 public sealed class ReplayWindow
 {

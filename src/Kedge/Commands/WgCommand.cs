@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Kedge.Linux;
 using Kedge.Linux.Tun;
+using Kedge.Node.Dataplane;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Commands;
@@ -23,6 +24,9 @@ internal sealed record WgSettings(string InterfaceName, int Mtu, string RuntimeD
 
     /// <summary>Which of the kernel's offloads to use.</summary>
     public OffloadSetting Offload { get; init; } = new(Tun: true, Udp: true);
+
+    /// <summary>How many queues the interface, and how many sockets the port has, where the interface can have so many.</summary>
+    public int Queues { get; init; } = Dataplane.DefaultQueues;
 
     /// <summary>The file with the private key; null where <c>wg</c> is to set it.</summary>
     public string? PrivateKeyFile { get; init; }
@@ -49,6 +53,14 @@ internal sealed class WgCommand : Command
 
     private readonly Option<int> _mtu = Setting.Number(
         "--mtu", "KEDGE_MTU", 68, 65535, TunDevice.DefaultMtu, "Bytes of the longest packet; 'ip link set' changes it later.");
+
+    private readonly Option<int> _queues = Setting.Number(
+        "--queues",
+        "KEDGE_QUEUES",
+        1,
+        TunDevice.MaximumQueues,
+        Dataplane.DefaultQueues,
+        "Queues of the interface and sockets of the port, with two threads each; half as many as processors, and at most 4, unless set.");
 
     private readonly Option<bool> _persistent = new("--persistent")
     {
@@ -100,7 +112,7 @@ internal sealed class WgCommand : Command
         Arguments.Add(_interface);
         Option[] options =
             [_foreground, _mtu, _persistent, _restore, _namespace, _privateKeyFile, _runtimeDirectory, _stateDirectory, _offload,
-             _logLevel, _logFile];
+             _queues, _logLevel, _logFile];
         foreach (Option option in options)
             Options.Add(option);
         SetAction(call =>
@@ -130,6 +142,7 @@ internal sealed class WgCommand : Command
             Restores = call.GetValue(_restore),
             NetworkNamespace = call.GetValue(_namespace),
             Offload = OffloadSetting.Parse(call.GetRequiredValue(_offload)),
+            Queues = call.GetValue(_queues),
             PrivateKeyFile = call.GetValue(_privateKeyFile) is { } path ? Path.GetFullPath(path) : null,
         };
         string logFile = call.GetRequiredValue(_logFile);

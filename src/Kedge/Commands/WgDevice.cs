@@ -34,8 +34,11 @@ internal static class WgDevice
         // The socket comes first, because it is the claim to the name; who connects now waits for the server.
         using UapiSocket socket = UapiSocket.Listen(settings.RuntimeDirectory, settings.InterfaceName);
         using TunInterface tun = TunInterface.Open(
-            settings.InterfaceName, settings.Mtu, settings.IsPersistent, settings.NetworkNamespace, settings.Offload.Tun);
-        using var port = new UdpPort(settings.Offload.Udp);
+            settings.InterfaceName, settings.Mtu, settings.IsPersistent, settings.NetworkNamespace, settings.Offload.Tun, settings.Queues);
+        int queues = tun.Device.Queues.Count;
+        if (queues < settings.Queues)
+            Log.FewerQueues(log, settings.InterfaceName, settings.Queues);
+        using var port = new UdpPort(settings.Offload.Udp, queues);
         using var dataplane = new Dataplane(tun.Device, port, tun.Link, new TimestampFile(settings.StateDirectory), Timing.Default, log);
         NodeStateFile? file = settings.Restores ? new(new NodeFolder(settings.StateDirectory, settings.InterfaceName).Node) : null;
         string? keyFile = Restore(dataplane, settings, file, log);

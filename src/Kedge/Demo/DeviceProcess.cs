@@ -57,13 +57,10 @@ public sealed class DeviceProcess : IDisposable
     /// <param name="host">Where.</param>
     /// <param name="program">The program's path.</param>
     /// <param name="keys">Its keys; null for new ones.</param>
-    /// <param name="offload">What <c>KEDGE_OFFLOAD</c> is to say.</param>
+    /// <param name="options">Further options of <c>kedge wg</c>.</param>
     /// <exception cref="CommandException">It did not come up within 30 seconds.</exception>
-    public static DeviceProcess StartKedge(Host host, string program, WireGuardKeys? keys = null, string offload = "on") =>
-        new(host, keys, name => new Command(program, "wg", name, "--state-dir", host.Topology.TempFolder)
-        {
-            Environment = new Dictionary<string, string> { ["KEDGE_OFFLOAD"] = offload },
-        });
+    public static DeviceProcess StartKedge(Host host, string program, WireGuardKeys? keys = null, params string[] options) =>
+        new(host, keys, name => new Command([program, "wg", name, "--state-dir", host.Topology.TempFolder, .. options]));
 
     /// <summary>Runs <c>wg set</c> for this device.</summary>
     /// <exception cref="CommandException">The device or <c>wg</c> refused.</exception>

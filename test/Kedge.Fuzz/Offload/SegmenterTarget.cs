@@ -27,14 +27,12 @@ public sealed class SegmenterTarget : Target
         trace.Note(2, ((int)header.GsoType << 1) | (header.NeedsChecksum ? 1 : 0));
         trace.Note(3, packet.Length == 0 ? 0 : packet[0]);
         Invariant.Equal(expected is not null, accepted, "a packet is accepted exactly when its header goes with it");
-        if (header.NeedsChecksum && header.GsoType == GsoType.None)
-            CompleteInPlace(packet, header, expected?[0]);
         if (expected is null)
             return;
 
         Invariant.Equal(expected.Count, superPacket.SegmentCount, "there are as many segments as the payload fills");
-        Invariant.Equal(expected[0].Length, superPacket.LongestSegment, "the first segment is the longest");
-        var destination = new byte[superPacket.LongestSegment + 1];
+        Invariant.Equal(expected.Max(segment => segment.Length), superPacket.SegmentLength(0), "the first segment is the longest");
+        var destination = new byte[superPacket.SegmentLength(0) + 1];
         for (int i = 0; i < expected.Count; i++)
         {
             destination.AsSpan().Fill(Untouched);
@@ -44,14 +42,6 @@ public sealed class SegmenterTarget : Target
             Invariant.Equal(Convert.ToHexString(expected[i]), written, "segments are as Linux cuts them");
             Invariant.Equal(Untouched, destination[length], "nothing is written behind a segment");
         }
-    }
-
-    private static void CompleteInPlace(byte[] packet, VnetHeader header, byte[]? expected)
-    {
-        byte[] completed = [.. packet];
-        bool accepted = PartialChecksum.TryComplete(completed, header.ChecksumStart, header.ChecksumOffset);
-        Invariant.Equal(expected is not null, accepted, "a checksum is completed exactly where there is one");
-        Invariant.Holds(completed.AsSpan().SequenceEqual(expected ?? packet), "a checksum is completed in place as elsewhere");
     }
 
     private static (byte[] Packet, VnetHeader Header) Plain(ref Input reader)

@@ -151,10 +151,14 @@ internal sealed class Machine : IDisposable
         _batch[0].Counter = counter;
         if (!session.Open(_batch))
             return new Reception(DatagramKind.TransportData, DropReason.SessionExpired);
-        if (!_batch[0].Authentic)
-            return new Reception(DatagramKind.TransportData, DropReason.NotAuthentic);
+        DropReason reason = DropReason.None;
+        session.Judge(_batch, new Span<DropReason>(ref reason));
+        if (reason == DropReason.NotAuthentic)
+            return new Reception(DatagramKind.TransportData, reason);
+        if (reason != DropReason.None)
+            return new Reception(DatagramKind.TransportData, reason, null, session, counter, null);
         Span<byte> plaintext = bytes.AsSpan(TransportData.HeaderSize, _batch[0].Length);
-        DropReason reason = session.Peer.Accept(now, session, counter, plaintext, from, Address, outerEcn, out int length);
+        reason = session.Peer.Accept(now, session, plaintext, from, Address, outerEcn, out int length);
         return new Reception(DatagramKind.TransportData, reason, null, session, counter, length > 0 ? plaintext[..length].ToArray() : null);
     }
 

@@ -72,7 +72,6 @@ public sealed class PersistenceTests : IDisposable
     [InlineData("'veth'", "link", "add", "NAME", "type", "veth", "peer", "name", "NAMEp")]
     [InlineData("'bridge'", "link", "add", "name", "NAME", "type", "bridge")]
     [InlineData("is a TAP", "tuntap", "add", "mode", "tap", "name", "NAME")]
-    [InlineData("several queues", "tuntap", "add", "mode", "tun", "name", "NAME", "multi_queue")]
     public void An_interface_of_another_kind_is_refused_and_left_alone(string reason, params string[] command)
     {
         string name = _net.NewInterfaceName();

@@ -51,7 +51,8 @@ internal sealed class Tunnel : IDisposable
     /// <param name="pathMtu">Bytes of the longest packet on the cable.</param>
     /// <param name="presharedKey">The preshared key at both ends, in base64.</param>
     /// <param name="other">What runs at the other end.</param>
-    /// <param name="offload">What <c>KEDGE_OFFLOAD</c> says to Kedge at its own end; at the other one it says <c>on</c>.</param>
+    /// <param name="offload">What Kedge is to leave to the kernel at its own end; at the other one it is all.</param>
+    /// <param name="queues">How many queues Kedge has.</param>
     public static Tunnel Start(
         Implementation initiator = Implementation.Kedge,
         bool overIPv6 = false,
@@ -59,14 +60,15 @@ internal sealed class Tunnel : IDisposable
         int pathMtu = 1500,
         string? presharedKey = null,
         Implementation other = Implementation.WireGuardGo,
-        string offload = "on")
+        string offload = "on",
+        int queues = 1)
     {
         var net = Topology.Create();
         try
         {
             Host here = net.AddHost("kedge"), there = net.AddHost("other");
             Link cable = net.Connect(here, there, ["192.0.2.1/24", "2001:db8::1/64"], ["192.0.2.2/24", "2001:db8::2/64"], pathMtu);
-            var kedge = new TunnelEnd(DeviceProcess.StartKedge(here, Repository.Program, offload: offload), 1, overIPv6, mtu);
+            var kedge = new TunnelEnd(DeviceProcess.StartKedge(here, Repository.Program, options: ["--offload", offload, "--queues", Text(queues)]), 1, overIPv6, mtu);
             DeviceProcess device = other == Implementation.Kedge
                 ? DeviceProcess.StartKedge(there, Repository.Program)
                 : DeviceProcess.StartWireGuardGo(there);
@@ -100,6 +102,8 @@ internal sealed class Tunnel : IDisposable
     }
 
     public void Dispose() => Net.Dispose();
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 }
 
 /// <summary>

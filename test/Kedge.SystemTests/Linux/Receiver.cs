@@ -1,5 +1,7 @@
 using Kedge.Demo;
 using Kedge.Linux;
+using Kedge.Linux.Tun;
+using Kedge.Linux.Udp;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Offload;
 
@@ -10,18 +12,19 @@ internal sealed record Received(byte[] Bytes, Endpoint Source, Endpoint Destinat
 {
     public int Number => BitConverter.ToInt32(Bytes);
 
-    public GsoType GsoType { get; init; }
+    /// <summary>From a device: what it said before the packet.</summary>
+    public VnetHeader Vnet { get; init; }
 
+    /// <summary>From a socket: bytes of each datagram of a run; 0 for one datagram.</summary>
     public ushort GsoSize { get; init; }
 
     /// <summary>Where the checksum starts and where it is to be put, where it has to be completed; else null.</summary>
-    public (int Start, int Offset)? Checksum { get; init; }
+    public (int Start, int Offset)? Checksum => Vnet.NeedsChecksum ? (Vnet.ChecksumStart, Vnet.ChecksumOffset) : null;
 
     public static Received From(PacketBuffer buffer) => new(buffer.Packet.ToArray(), buffer.Source, buffer.Destination, buffer.Ecn)
     {
-        GsoType = buffer.GsoType,
+        Vnet = buffer.Vnet,
         GsoSize = buffer.GsoSize,
-        Checksum = buffer.NeedsChecksum ? (buffer.ChecksumStart, buffer.ChecksumOffset) : null,
     };
 
     /// <summary>The datagrams of a run, or the one that this is.</summary>
@@ -44,12 +47,20 @@ internal sealed class Receiver : IDisposable
     {
     }
 
-    public Receiver(IPacketDevice device) : this(device.WaitReadable, buffers => device.Read(buffers), device.Wake)
+    public Receiver(IPacketQueue queue) : this(queue.WaitReadable, buffers => queue.Read(buffers), queue.Wake)
+    {
+    }
+
+    public Receiver(UdpPort port) : this(port.Sockets[0])
+    {
+    }
+
+    public Receiver(TunDevice device) : this(device.Queues[0])
     {
     }
 
     /// <summary>Writes what it reads to another device, as a wire between the two would.</summary>
-    public Receiver(IPacketDevice device, IPacketDevice to) : this(device.WaitReadable, buffers => Carry(device, to, buffers), device.Wake)
+    public Receiver(TunDevice device, TunDevice to) : this(device.WaitReadable, buffers => Carry(device, to, buffers), device.Wake)
     {
     }
 
@@ -105,7 +116,7 @@ internal sealed class Receiver : IDisposable
         Assert.True(_thread.Join(Patience), "The thread does not wake up.");
     }
 
-    private static int Carry(IPacketDevice from, IPacketDevice to, PacketBuffer[] buffers)
+    private static int Carry(TunDevice from, TunDevice to, PacketBuffer[] buffers)
     {
         int count = from.Read(buffers);
         to.Write(buffers.AsSpan(0, count));

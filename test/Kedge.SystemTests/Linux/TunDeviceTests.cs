@@ -15,12 +15,6 @@ public class TunDeviceTests : IDisposable
 
     public TunDeviceTests() => _host = _net.AddHost("a");
 
-    public static TheoryData<string, string> Ends => new()
-    {
-        { "10.9.0.1", "10.9.0.2" },
-        { "fd09::1", "fd09::2" },
-    };
-
     public void Dispose()
     {
         _net.Dispose();
@@ -28,7 +22,7 @@ public class TunDeviceTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Ends))]
+    [MemberData(nameof(TunHost.Ends), MemberType = typeof(TunHost))]
     public void The_kernel_answers_a_ping_that_is_written(string kernel, string peer)
     {
         using TunDevice tun = Up();
@@ -46,16 +40,11 @@ public class TunDeviceTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Ends))]
+    [MemberData(nameof(TunHost.Ends), MemberType = typeof(TunHost))]
     public void Datagrams_pass_between_a_socket_and_the_device_in_batches(string kernel, string peer)
     {
         using TunDevice tun = Up(mtu: 9000);
-        using UdpPort port = _host.Namespace.Run(() =>
-        {
-            var opened = new UdpPort();
-            opened.Open(0);
-            return opened;
-        });
+        using UdpPort port = _host.OpenPort();
         using Receiver atDevice = new(tun), atSocket = new(port);
         Endpoint inside = new(IpAddress.Parse(kernel), (ushort)port.Port), outside = new(IpAddress.Parse(peer), 1234);
         int header = (inside.Address.IsIPv4 ? 20 : 40) + 8;
@@ -79,7 +68,7 @@ public class TunDeviceTests : IDisposable
     {
         using TunDevice tun = Up(mtu: 65535);
         using var receiver = new Receiver(tun);
-        PacketBuffer ping = Ping(payloadLength: 65507);
+        PacketBuffer ping = TunHost.Ping(payloadLength: 65507);
         Assert.Equal(PacketBuffer.MaximumLength, ping.Length);
 
         Assert.Equal(1, tun.Write([ping]));
@@ -109,7 +98,7 @@ public class TunDeviceTests : IDisposable
         _host.SetSetting("net.ipv6.conf.default.accept_ra", "1"); // As on any machine; the fixture looks for no routers.
         _host.SetSetting("net.ipv6.conf.default.router_solicitations", "3");
         using TunDevice tun = Create(_net.NewInterfaceName());
-        using TunDevice other = _host.Namespace.Run(() => TunDevice.Create(_net.NewInterfaceName()));
+        using TunDevice other = Create(_net.NewInterfaceName());
         _host.SetSetting($"net.ipv6.conf.{other.Name}.addr_gen_mode", "0"); // The default.
         using Receiver receiver = new(tun), atOther = new(other);
 
@@ -208,7 +197,7 @@ public class TunDeviceTests : IDisposable
         Assert.Equal(Errno.EBADFD, failure.Errno);
         Assert.Contains(tun.Name, failure.Message, StringComparison.Ordinal);
         Assert.Equal(Errno.EBADFD, Assert.Throws<LinuxException>(() => tun.Read(Batch.Of(1))).Errno);
-        Assert.Equal(0, tun.Write([Ping()]));
+        Assert.Equal(0, tun.Write([TunHost.Ping()]));
         Assert.Equal(new TunLosses { Down = 1 }, tun.Losses);
     }
 
@@ -220,11 +209,11 @@ public class TunDeviceTests : IDisposable
         _host.Ip("link", "set", tun.Name, "down");
         int waits = receiver.Waits;
 
-        Assert.Equal(0, tun.Write([Ping(), Ping()]));
+        Assert.Equal(0, tun.Write([TunHost.Ping(), TunHost.Ping()]));
         Assert.Equal(new TunLosses { Down = 2 }, tun.Losses);
         Assert.InRange(receiver.Waits, waits, waits + 2);
         _host.Ip("link", "set", tun.Name, "up");
-        Assert.Equal(1, tun.Write([Ping()]));
+        Assert.Equal(1, tun.Write([TunHost.Ping()]));
 
         receiver.TakeFirst(got => Destination(got.Bytes) == IpAddress.Parse("10.9.0.2"));
         Assert.Null(receiver.Failure);
@@ -237,7 +226,7 @@ public class TunDeviceTests : IDisposable
         PacketBuffer junk = new() { Length = 40 };
         junk.Packet.Fill(0xFF);
 
-        Assert.Equal(2, tun.Write([Ping(), junk, new PacketBuffer(), Ping()]));
+        Assert.Equal(2, tun.Write([TunHost.Ping(), junk, new PacketBuffer(), TunHost.Ping()]));
 
         Assert.Equal(new TunLosses { Refused = 2 }, tun.Losses);
     }
@@ -252,7 +241,7 @@ public class TunDeviceTests : IDisposable
         _host.Ip("link", "set", tun.Name, "netns", other.Namespace.Name);
         other.AddAddress(tun.Name, "10.9.0.1/24");
         other.Ip("link", "set", tun.Name, "up");
-        Assert.Equal(1, tun.Write([Ping()]));
+        Assert.Equal(1, tun.Write([TunHost.Ping()]));
 
         receiver.TakeFirst(got => Destination(got.Bytes) == IpAddress.Parse("10.9.0.2"));
     }
@@ -270,7 +259,7 @@ public class TunDeviceTests : IDisposable
         {
             // Its carrier comes back a moment after the attachment; until then the kernel drops what it would send.
             IpAddress us = IpAddress.Parse("10.9.0.2");
-            bool IsAnswered() => tun.Write([Ping()]) == 1 && receiver.All.Any(got => Destination(got.Bytes) == us);
+            bool IsAnswered() => tun.Write([TunHost.Ping()]) == 1 && receiver.All.Any(got => Destination(got.Bytes) == us);
             Wait.Until(IsAnswered, Receiver.Patience, "an answer");
         }
 
@@ -281,8 +270,7 @@ public class TunDeviceTests : IDisposable
     public void A_descriptor_that_was_handed_over_becomes_a_device()
     {
         TunDevice giver = Up();
-        HandedOver.Add(giver);
-        int number = Assert.Single(Descriptors.Open(target => target == "/dev/net/tun"), one => Descriptors.Line(one, "iff") == giver.Name);
+        int number = TunHost.HandOver(giver);
 
         using TunDevice tun = _host.Namespace.Run(() => TunDevice.FromDescriptor(number));
         using var receiver = new Receiver(tun);
@@ -290,7 +278,7 @@ public class TunDeviceTests : IDisposable
         Assert.Equal(giver.Name, tun.Name);
         Assert.Equal(TunDevice.DefaultMtu, tun.Mtu);
         Assert.True(Descriptors.ClosesOnExec(number));
-        tun.Write([Ping()]);
+        tun.Write([TunHost.Ping()]);
         receiver.TakeFirst(got => Destination(got.Bytes) == IpAddress.Parse("10.9.0.2"));
     }
 
@@ -310,7 +298,7 @@ public class TunDeviceTests : IDisposable
     public void Reading_and_writing_allocate_nothing()
     {
         using TunDevice tun = Up();
-        PacketBuffer[] pings = [.. Enumerable.Range(0, 64).Select(i => Ping(i * 20))], buffers = Batch.Of(64);
+        PacketBuffer[] pings = [.. Enumerable.Range(0, 64).Select(i => TunHost.Ping(i * 20))], buffers = Batch.Of(64);
         pings[5].Packet[0] = 0xFF; // A loss is no reason to allocate.
         long before = 0;
         for (int round = 0; round < 100; round++)
@@ -329,28 +317,12 @@ public class TunDeviceTests : IDisposable
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 
-    /// <summary>Devices whose descriptor has a new owner: never disposed of and never collected, for either would close it.</summary>
-    private static readonly List<TunDevice> HandedOver = [];
-
     private static IpAddress Destination(byte[] packet) =>
         packet[0] >> 4 == 4 ? IpAddress.FromBytes(packet.AsSpan(16, 4)) : IpAddress.FromBytes(packet.AsSpan(24, 16));
 
-    private static PacketBuffer Ping(int payloadLength = 56)
-    {
-        var from = new Endpoint(IpAddress.Parse("10.9.0.2"), 0);
-        return Batch.IpPacket(Batch.Icmp, from, new(IpAddress.Parse("10.9.0.1"), 0), payloadLength);
-    }
+    private TunDevice Create(string name, int mtu = TunDevice.DefaultMtu) => _host.CreateTun(name, mtu);
 
-    private TunDevice Create(string name, int mtu = TunDevice.DefaultMtu) => _host.Namespace.Run(() => TunDevice.Create(name, mtu));
-
-    private TunDevice Up(int mtu = TunDevice.DefaultMtu)
-    {
-        TunDevice tun = Create(_net.NewInterfaceName(), mtu);
-        _host.AddAddress(tun.Name, "10.9.0.1/24");
-        _host.AddAddress(tun.Name, "fd09::1/64");
-        _host.Ip("link", "set", tun.Name, "up");
-        return tun;
-    }
+    private TunDevice Up(int mtu = TunDevice.DefaultMtu) => _host.AddTun(mtu: mtu);
 
     private string Setting(string interfaceName, string setting) =>
         _host.Run("cat", string.Create(CultureInfo.InvariantCulture, $"/sys/class/net/{interfaceName}/{setting}")).Output.Trim();

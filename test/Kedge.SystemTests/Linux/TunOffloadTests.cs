@@ -27,12 +27,6 @@ public class TunOffloadTests : IDisposable
         _b = _net.AddHost("b");
     }
 
-    public static TheoryData<string, string> Ends => new()
-    {
-        { "10.9.0.1", "10.9.0.2" },
-        { "fd09::1", "fd09::2" },
-    };
-
     public void Dispose()
     {
         _net.Dispose();
@@ -40,7 +34,7 @@ public class TunOffloadTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Ends))]
+    [MemberData(nameof(TunHost.Ends), MemberType = typeof(TunHost))]
     public void A_tcp_stream_crosses_in_packets_that_stand_for_several(string from, string to)
     {
         using TunDevice a = Up(_a, "1"), b = Up(_b, "2");
@@ -49,16 +43,16 @@ public class TunOffloadTests : IDisposable
         SendStream(from, to);
 
         bool ipv4 = IPAddress.Parse(from).AddressFamily == AddressFamily.InterNetwork;
-        Received[] several = [.. out_.All.Where(packet => packet.GsoType != GsoType.None)];
+        Received[] several = [.. out_.All.Where(packet => packet.Vnet.GsoType != GsoType.None)];
         Assert.NotEmpty(several);
         int header = ipv4 ? 20 : 40;
         Assert.All(several, packet =>
         {
-            Assert.Equal(ipv4 ? GsoType.TcpV4 : GsoType.TcpV6, packet.GsoType);
+            Assert.Equal(ipv4 ? GsoType.TcpV4 : GsoType.TcpV6, packet.Vnet.GsoType);
             Assert.Equal((header, 16), packet.Checksum);
             int headers = header + (packet.Bytes[header + 12] >> 4) * 4;
-            Assert.Equal(Mtu - headers, packet.GsoSize);
-            Assert.InRange(packet.Bytes.Length - headers, packet.GsoSize, 45 * packet.GsoSize);
+            Assert.Equal(Mtu - headers, packet.Vnet.GsoSize);
+            Assert.InRange(packet.Bytes.Length - headers, packet.Vnet.GsoSize, 45 * packet.Vnet.GsoSize);
         });
         Assert.Contains(several, packet => packet.Bytes.Length > 20 * Mtu);
         Assert.Equal(default, a.Losses);
@@ -66,7 +60,7 @@ public class TunOffloadTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Ends))]
+    [MemberData(nameof(TunHost.Ends), MemberType = typeof(TunHost))]
     public void Without_offloads_a_tcp_stream_crosses_in_packets_that_are_complete(string from, string to)
     {
         using TunDevice a = Up(_a, "1", withOffloads: false), b = Up(_b, "2", withOffloads: false);
@@ -78,18 +72,18 @@ public class TunOffloadTests : IDisposable
         Assert.Equal(1, a.MaximumSegments);
         Assert.All(out_.All, packet =>
         {
-            Assert.Equal((GsoType.None, 0, null), (packet.GsoType, packet.GsoSize, packet.Checksum));
+            Assert.Equal(default, packet.Vnet);
             Assert.InRange(packet.Bytes.Length, 20, Mtu);
         });
     }
 
     [Theory]
-    [MemberData(nameof(Ends))]
+    [MemberData(nameof(TunHost.Ends), MemberType = typeof(TunHost))]
     public void A_run_of_datagrams_is_read_and_written_as_one_packet(string from, string to)
     {
         const int Count = 20;
         using TunDevice a = Up(_a, "1"), b = Up(_b, "2");
-        using UdpPort sender = Opened(_a, withOffloads: true), single = Opened(_b), joined = Opened(_b, withOffloads: true);
+        using UdpPort sender = _a.OpenPort(withOffloads: true), single = _b.OpenPort(), joined = _b.OpenPort(withOffloads: true);
         using Receiver wire = new(a, b), atSingle = new(single), atJoined = new(joined);
 
         Assert.Equal(Count, sender.Send([Batch.Run(At(to, single), 0, Count, 1000, last: 10)]));
@@ -104,26 +98,26 @@ public class TunOffloadTests : IDisposable
         Assert.Equal(1000, run.GsoSize);
         Assert.Equal(sent, run.Bytes);
         int header = IpAddress.Parse(from).IsIPv4 ? 20 : 40;
-        Received[] packets = [.. wire.All.Where(packet => packet.GsoType != GsoType.None)];
+        Received[] packets = [.. wire.All.Where(packet => packet.Vnet.GsoType != GsoType.None)];
         Assert.Equal(2, packets.Length);
-        Assert.All(packets, packet => Assert.Equal((GsoType.Udp, 1000), (packet.GsoType, packet.GsoSize)));
+        Assert.All(packets, packet => Assert.Equal((GsoType.Udp, 1000), (packet.Vnet.GsoType, packet.Vnet.GsoSize)));
         Assert.All(packets, packet => Assert.Equal((header, 6), packet.Checksum));
         Assert.All(packets, packet => Assert.Equal(header + 8 + (Count - 1) * 1000 + 10, packet.Bytes.Length));
     }
 
     [Theory]
-    [MemberData(nameof(Ends))]
+    [MemberData(nameof(TunHost.Ends), MemberType = typeof(TunHost))]
     public void A_single_packet_is_read_with_a_checksum_that_is_to_be_completed(string from, string to)
     {
         using TunDevice a = Up(_a, "1");
-        using UdpPort sender = Opened(_a);
+        using UdpPort sender = _a.OpenPort();
         using var wire = new Receiver(a);
 
         Assert.Equal(1, sender.Send([Batch.Datagram(new(IpAddress.Parse(to), 9), 1, length: 101)]));
 
         int header = IpAddress.Parse(from).IsIPv4 ? 20 : 40;
         Received packet = wire.TakeFirst(one => one.Bytes.Length == header + 8 + 101);
-        Assert.Equal((GsoType.None, 0), (packet.GsoType, packet.GsoSize));
+        Assert.Equal((GsoType.None, 0), (packet.Vnet.GsoType, packet.Vnet.GsoSize));
         Assert.Equal((header, 6), packet.Checksum);
         Assert.False(Batch.HasRightChecksum(packet.Bytes));
         Assert.True(Batch.HasRightChecksum(Batch.Completed(packet)));
@@ -131,11 +125,11 @@ public class TunOffloadTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Ends))]
+    [MemberData(nameof(TunHost.Ends), MemberType = typeof(TunHost))]
     public void A_single_packet_is_written_with_a_checksum_that_the_kernel_takes_for_granted(string to, string from)
     {
         using TunDevice a = Up(_a, "1");
-        using UdpPort port = Opened(_a);
+        using UdpPort port = _a.OpenPort();
         using var receiver = new Receiver(port);
         var outside = new Endpoint(IpAddress.Parse(from), 9);
         PacketBuffer[] packets = [.. Enumerable.Range(0, 3).Select(_ => Batch.IpPacket(Batch.Udp, outside, At(to, port), 50))];
@@ -143,7 +137,7 @@ public class TunOffloadTests : IDisposable
         for (int i = 0; i < packets.Length; i++)
         {
             packets[i].Packet[^1] = (byte)i; // Its checksum is wrong from now on, but for the first one's.
-            (packets[i].NeedsChecksum, packets[i].ChecksumStart, packets[i].ChecksumOffset) = (i == 2, (ushort)header, 6);
+            packets[i].Vnet = new VnetHeader { NeedsChecksum = i == 2, ChecksumStart = (ushort)header, ChecksumOffset = 6 };
         }
 
         Assert.Equal(3, a.Write(packets));
@@ -155,11 +149,11 @@ public class TunOffloadTests : IDisposable
     public void A_device_has_no_offload_that_it_was_not_asked_for()
     {
         using TunDevice a = Up(_a, "1", withOffloads: false);
-        PacketBuffer several = Ping(), unfinished = Ping();
-        (several.GsoType, several.GsoSize) = (GsoType.TcpV4, 100);
-        unfinished.NeedsChecksum = true;
+        PacketBuffer several = TunHost.Ping(), unfinished = TunHost.Ping();
+        several.Vnet = new VnetHeader { GsoType = GsoType.TcpV4, GsoSize = 100 };
+        unfinished.Vnet = new VnetHeader { NeedsChecksum = true };
 
-        Assert.Equal(1, a.Write([several, Ping(), unfinished]));
+        Assert.Equal(1, a.Write([several, TunHost.Ping(), unfinished]));
 
         Assert.Equal(new TunLosses { Refused = 2 }, a.Losses);
     }
@@ -168,11 +162,11 @@ public class TunOffloadTests : IDisposable
     public void What_the_kernel_refuses_is_counted_and_holds_up_nothing()
     {
         using TunDevice a = Up(_a, "1");
-        PacketBuffer noSize = Ping(), behind = Ping();
-        (noSize.GsoType, noSize.NeedsChecksum, noSize.ChecksumStart, noSize.ChecksumOffset) = (GsoType.TcpV4, true, 20, 16);
-        (behind.NeedsChecksum, behind.ChecksumStart) = (true, 5000);
+        PacketBuffer noSize = TunHost.Ping(), behind = TunHost.Ping();
+        noSize.Vnet = new VnetHeader { GsoType = GsoType.TcpV4, NeedsChecksum = true, ChecksumStart = 20, ChecksumOffset = 16 };
+        behind.Vnet = new VnetHeader { NeedsChecksum = true, ChecksumStart = 5000 };
 
-        Assert.Equal(2, a.Write([Ping(), noSize, behind, Ping()]));
+        Assert.Equal(2, a.Write([TunHost.Ping(), noSize, behind, TunHost.Ping()]));
 
         Assert.Equal(new TunLosses { Refused = 2 }, a.Losses);
     }
@@ -184,10 +178,10 @@ public class TunOffloadTests : IDisposable
     public void A_persistent_interface_is_adopted_whatever_it_was_left_with(bool hadOffloads, bool withOffloads)
     {
         string name = _net.NewInterfaceName();
-        _a.Namespace.Run(() => TunDevice.Create(name, Mtu, isPersistent: true, hadOffloads)).Dispose();
+        _a.CreateTun(name, isPersistent: true, withOffloads: hadOffloads).Dispose();
 
-        using TunDevice a = _a.Namespace.Run(() => TunDevice.Create(name, Mtu, isPersistent: true, withOffloads));
-        SetUp(_a, a, "1");
+        using TunDevice a = _a.CreateTun(name, isPersistent: true, withOffloads: withOffloads);
+        _a.SetUp(a);
 
         Assert.Equal(withOffloads ? TunOffloads.Tcp | TunOffloads.Udp : TunOffloads.None, a.Offloads);
         AssertAnswers(_a, a, withOffloads);
@@ -211,8 +205,8 @@ public class TunOffloadTests : IDisposable
             """;
         _a.Run("perl", "-e", Script, name);
 
-        using TunDevice a = _a.Namespace.Run(() => TunDevice.Create(name, Mtu, isPersistent: false, withOffloads));
-        SetUp(_a, a, "1");
+        using TunDevice a = _a.CreateTun(name, withOffloads: withOffloads);
+        _a.SetUp(a);
 
         AssertAnswers(_a, a, withOffloads);
     }
@@ -224,8 +218,7 @@ public class TunOffloadTests : IDisposable
     public void A_descriptor_is_taken_over_with_the_header_that_it_has(bool hasHeader, bool withOffloads)
     {
         TunDevice giver = Up(_a, "1", withOffloads: hasHeader);
-        HandedOver.Add(giver);
-        int number = Assert.Single(Descriptors.Open(target => target == "/dev/net/tun"), one => Descriptors.Line(one, "iff") == giver.Name);
+        int number = TunHost.HandOver(giver);
 
         using TunDevice a = _a.Namespace.Run(() => TunDevice.FromDescriptor(number, withOffloads));
 
@@ -237,7 +230,7 @@ public class TunOffloadTests : IDisposable
     public void A_waiting_reader_is_woken_by_a_run_and_by_a_wake_up()
     {
         using TunDevice a = Up(_a, "1");
-        using UdpPort sender = Opened(_a, withOffloads: true);
+        using UdpPort sender = _a.OpenPort(withOffloads: true);
         a.Wake();
         a.WaitReadable();
         var waiting = new Thread(a.WaitReadable);
@@ -249,7 +242,7 @@ public class TunOffloadTests : IDisposable
         Assert.True(waiting.Join(Receiver.Patience));
         PacketBuffer[] buffers = Batch.Of(2);
         Assert.Equal(1, a.Read(buffers));
-        Assert.Equal((GsoType.Udp, 10_028), (buffers[0].GsoType, buffers[0].Length));
+        Assert.Equal((GsoType.Udp, 10_028), (buffers[0].Vnet.GsoType, buffers[0].Length));
         Assert.Equal(0, a.Read(buffers));
     }
 
@@ -257,7 +250,7 @@ public class TunOffloadTests : IDisposable
     public void Reading_and_writing_runs_allocates_nothing()
     {
         using TunDevice a = Up(_a, "1"), b = Up(_b, "2");
-        using UdpPort sender = Opened(_a, withOffloads: true), receiver = Opened(_b, withOffloads: true);
+        using UdpPort sender = _a.OpenPort(withOffloads: true), receiver = _b.OpenPort(withOffloads: true);
         PacketBuffer[] run = [Batch.Run(At("10.9.0.2", receiver), 0, 20, 1000)], buffers = Batch.Of(4);
         long before = 0;
         for (int round = 0; round < 100; round++)
@@ -277,9 +270,6 @@ public class TunOffloadTests : IDisposable
 
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
-
-    /// <summary>Devices whose descriptor has a new owner: never disposed of and never collected, for either would close it.</summary>
-    private static readonly List<TunDevice> HandedOver = [];
 
     /// <summary>Sends megabytes from a to b and checks that they arrive as they were.</summary>
     private void SendStream(string from, string to)
@@ -310,12 +300,12 @@ public class TunOffloadTests : IDisposable
         Received? answer = null;
         // Its carrier comes back a moment after the attachment; until then the kernel drops what it would send.
         Wait.Until(
-            () => tun.Write([Ping()]) == 1 && (answer = receiver.All.FirstOrDefault(got => got.Bytes.Length == Ping().Length)) is not null,
+            () => tun.Write([TunHost.Ping()]) == 1 && (answer = receiver.All.FirstOrDefault(got => got.Bytes.Length == TunHost.Ping().Length)) is not null,
             Receiver.Patience,
             "an answer");
         Assert.Equal(0, answer!.Bytes[20]);
-        Assert.Equal(Ping().Packet[24..].ToArray(), answer.Bytes[24..]);
-        using UdpPort port = Opened(host);
+        Assert.Equal(TunHost.Ping().Packet[24..].ToArray(), answer.Bytes[24..]);
+        using UdpPort port = host.OpenPort();
         Assert.Equal(1, port.Send([Batch.Datagram(new(IpAddress.Parse("10.9.0.2"), 9), 1, length: 101)]));
         Received datagram = receiver.TakeFirst(got => got.Bytes.Length == 129);
         Assert.Equal(hasOffloads, datagram.Checksum is not null);
@@ -323,32 +313,7 @@ public class TunOffloadTests : IDisposable
         Assert.Equal(0, tun.Losses.Malformed);
     }
 
-    private static PacketBuffer Ping()
-    {
-        var from = new Endpoint(IpAddress.Parse("10.9.0.2"), 0);
-        return Batch.IpPacket(Batch.Icmp, from, new(IpAddress.Parse("10.9.0.1"), 0), payloadLength: 56);
-    }
-
-    private static UdpPort Opened(Host host, bool withOffloads = false) => host.Namespace.Run(() =>
-    {
-        var port = new UdpPort(withOffloads);
-        port.Open(0);
-        return port;
-    });
-
     private static Endpoint At(string address, UdpPort port) => new(IpAddress.Parse(address), (ushort)port.Port);
 
-    private static void SetUp(Host host, TunDevice tun, string number)
-    {
-        host.AddAddress(tun.Name, $"10.9.0.{number}/24");
-        host.AddAddress(tun.Name, $"fd09::{number}/64");
-        host.Ip("link", "set", tun.Name, "up");
-    }
-
-    private TunDevice Up(Host host, string number, bool withOffloads = true)
-    {
-        TunDevice tun = host.Namespace.Run(() => TunDevice.Create(_net.NewInterfaceName(), Mtu, isPersistent: false, withOffloads));
-        SetUp(host, tun, number);
-        return tun;
-    }
+    private static TunDevice Up(Host host, string number, bool withOffloads = true) => host.AddTun(number, withOffloads: withOffloads);
 }

@@ -5,7 +5,7 @@ namespace Kedge.SystemTests.Walls;
 /// <summary>
 /// One file of forbidden uses. A line that must be refused ends in a comment that names the diagnostic, and what it is about:
 /// <c>// RS0030 T:System.Threading.Thread</c> an entry of the lists in <c>build/</c>,
-/// <c>// CS0234 Kedge.Linux.IPacketDevice</c> a type that exists but is out of sight, <c>// CS0227</c> nothing but the diagnostic.
+/// <c>// CS0234 Kedge.Linux.IPacketQueue</c> a type that exists but is out of sight, <c>// CS0227</c> nothing but the diagnostic.
 /// </summary>
 internal sealed partial class Probe
 {

@@ -3,13 +3,12 @@ using Kedge.Protocol.Ip;
 
 namespace Kedge.Tests.Dataplane;
 
-/// <summary>The in-memory twin of a UDP port: what it sends arrives at the socket that it is connected to.</summary>
+/// <summary>The in-memory twin of a socket of a UDP port: what it sends arrives at the socket that it is connected to.</summary>
 /// <param name="address">Where this socket is.</param>
 /// <param name="receivesRuns">Whether a run arrives as one; else it arrives as its datagrams.</param>
-internal sealed class MemoryDatagramSocket(Endpoint address, bool receivesRuns = false) : IDatagramSocket
+internal sealed class MemoryDatagramSocket(Endpoint address, bool receivesRuns = false) : IDatagramSocket, IDisposable
 {
     private readonly PacketRing _received = new(256);
-    private bool _isOpen;
 
     /// <summary>The other end of the wire.</summary>
     public MemoryDatagramSocket? Peer { get; set; }
@@ -17,24 +16,14 @@ internal sealed class MemoryDatagramSocket(Endpoint address, bool receivesRuns =
     /// <summary>Where this socket is.</summary>
     public Endpoint Address => address;
 
-    public int Port => _isOpen ? address.Port : 0;
-
-    public void Open(ushort port, uint mark) => _isOpen = true;
-
-    public void Close() => _isOpen = false;
-
-    public void SetMark(uint mark)
-    {
-    }
-
-    public int Receive(ReadOnlySpan<PacketBuffer> buffers) => _isOpen ? _received.Take(buffers) : 0;
+    public int Receive(ReadOnlySpan<PacketBuffer> buffers) => _received.Take(buffers);
 
     public int Send(ReadOnlySpan<PacketBuffer> buffers)
     {
         int sent = 0;
         foreach (PacketBuffer buffer in buffers)
         {
-            if (Peer is null || !_isOpen || buffer.Destination != Peer.Address)
+            if (Peer is null || buffer.Destination != Peer.Address)
                 continue;
             (Endpoint source, Endpoint destination) = (buffer.Source, buffer.Destination);
             (buffer.Source, buffer.Destination) = (address, Peer.Address);

@@ -37,7 +37,7 @@ public sealed class OffloadPathTests : IDisposable
         Inject(a, packet, header);
         PathEnd.Settle(a, b);
 
-        int count = b.Device.TakeWritten(_scratch);
+        int count = b.Queue.TakeWritten(_scratch);
         bool joins = offloads.HasFlag(udp ? TunOffloads.Udp : TunOffloads.Tcp);
         // Datagrams that arrive one by one are looked at by the batch.
         int batches = runs ? 1 : (41 + InboundPath.BatchSize - 1) / InboundPath.BatchSize;
@@ -84,7 +84,7 @@ public sealed class OffloadPathTests : IDisposable
         PathEnd.Settle(a, b);
 
         Assert.Equal(2, a.WireGuard.Drops[DropReason.MalformedPacket]);
-        Assert.Equal(0, b.Device.TakeWritten(_scratch));
+        Assert.Equal(0, b.Queue.TakeWritten(_scratch));
     }
 
     [Fact]
@@ -97,7 +97,7 @@ public sealed class OffloadPathTests : IDisposable
         Inject(a, packet, header);
         PathEnd.Settle(a, b);
 
-        int count = b.Device.TakeWritten(_scratch);
+        int count = b.Queue.TakeWritten(_scratch);
         Assert.Equal(Cut(packet, header), _scratch.Take(count).SelectMany(buffer => Cut(buffer.Packet.ToArray(), buffer.Vnet)));
     }
 
@@ -121,7 +121,7 @@ public sealed class OffloadPathTests : IDisposable
             int sent = a.Outbound.RunBatch();
             int received = b.Inbound.RunBatch();
             long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
-            Assert.Equal((1, 1, 1), (sent, received, b.Device.TakeWritten(_scratch)));
+            Assert.Equal((1, 1, 1), (sent, received, b.Queue.TakeWritten(_scratch)));
             return bytes;
         }
     }
@@ -163,7 +163,7 @@ public sealed class OffloadPathTests : IDisposable
     {
         var buffer = new PacketBuffer { Length = packet.Length, Vnet = header };
         packet.CopyTo(buffer.Packet);
-        end.Device.Inject(buffer);
+        end.Queue.Inject(buffer);
     }
 
     /// <summary>The packets that one stands for, by the oracle of the fuzz targets.</summary>

@@ -62,7 +62,6 @@ internal sealed class PacketRing(int capacity) : IDisposable
         to.Length = length;
         from.Packet.Slice(start, length).CopyTo(to.Packet);
         (to.Ecn, to.Source, to.Destination) = (from.Ecn, from.Source, from.Destination);
-        (to.GsoType, to.GsoSize) = (from.GsoType, gsoSize);
-        (to.NeedsChecksum, to.ChecksumStart, to.ChecksumOffset) = (from.NeedsChecksum, from.ChecksumStart, from.ChecksumOffset);
+        (to.Vnet, to.GsoSize) = (from.Vnet, gsoSize);
     }
 }

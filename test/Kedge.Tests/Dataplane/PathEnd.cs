@@ -18,21 +18,20 @@ internal sealed class PathEnd : IDisposable
     public PathEnd(string endpoint, string address, TunOffloads offloads = TunOffloads.None, bool receivesRuns = false)
     {
         Address = IpAddress.Parse(address);
-        Device = new MemoryPacketDevice(offloads);
+        Queue = new MemoryPacketQueue(offloads);
         Socket = new MemoryDatagramSocket(Endpoint.Parse(endpoint), receivesRuns);
-        Socket.Open(0, 0);
         WireGuard = new WireGuardDevice(Timing.Default, RandomNumberGenerator.Fill, _waiter.Wake);
         Span<byte> key = stackalloc byte[X25519.KeySize];
         RandomNumberGenerator.Fill(key);
         WireGuard.SetIdentity(new LocalIdentity(key), new TimestampSource(default, _ => { }));
-        var queue = new HandshakeQueue();
-        Handshakes = new HandshakeLoop(WireGuard, Stun, Socket, queue, _waiter);
-        Outbound = new OutboundPath(WireGuard, Device, Socket);
-        Inbound = new InboundPath(WireGuard, Device, Socket, queue, Stun, _waiter.Wake);
+        var handshakes = new HandshakeQueue();
+        Handshakes = new HandshakeLoop(WireGuard, Stun, Socket, handshakes, _waiter);
+        Outbound = new OutboundPath(WireGuard, Queue, Socket);
+        Inbound = new InboundPath(WireGuard, Queue, Socket, handshakes, Stun, _waiter.Wake);
     }
 
     public IpAddress Address { get; }
-    public MemoryPacketDevice Device { get; }
+    public MemoryPacketQueue Queue { get; }
     public MemoryDatagramSocket Socket { get; }
     public WireGuardDevice WireGuard { get; }
     public StunClient Stun { get; } = new(RandomNumberGenerator.Fill);
@@ -86,13 +85,13 @@ internal sealed class PathEnd : IDisposable
         to.CopyTo(packet[16..]);
         IpPacket.SetEcn(packet, ecn);
         BitConverter.TryWriteBytes(packet[20..], sequence);
-        Device.Inject(_packet);
+        Queue.Inject(_packet);
     }
 
     public List<int> TakeSequences(PacketBuffer[] scratch)
     {
         var sequences = new List<int>();
-        while (Device.TakeWritten(scratch) is > 0 and var count)
+        while (Queue.TakeWritten(scratch) is > 0 and var count)
             sequences.AddRange(scratch.Take(count).Select(buffer => BitConverter.ToInt32(buffer.Packet[20..])));
         return sequences;
     }
@@ -102,7 +101,7 @@ internal sealed class PathEnd : IDisposable
     public void Dispose()
     {
         WireGuard.Dispose();
-        Device.Dispose();
+        Queue.Dispose();
         Socket.Dispose();
         _waiter.Dispose();
     }

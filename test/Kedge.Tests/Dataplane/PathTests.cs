@@ -90,7 +90,7 @@ public sealed class PathTests : IDisposable
 
         junk.Reset();
         junk.Length = 7;
-        _a.Device.Inject(junk);
+        _a.Queue.Inject(junk);
         _a.Outbound.RunBatch();
         Assert.Equal(1, _a.WireGuard.Drops[DropReason.MalformedPacket]);
 
@@ -157,7 +157,7 @@ public sealed class PathTests : IDisposable
         int sent = _a.Outbound.RunBatch();
         int received = _b.Inbound.RunBatch();
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-        Assert.Equal((32, 32, 32), (sent, received, _b.Device.TakeWritten(_scratch)));
+        Assert.Equal((32, 32, 32), (sent, received, _b.Queue.TakeWritten(_scratch)));
         return allocated;
     }
 

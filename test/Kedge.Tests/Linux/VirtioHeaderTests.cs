@@ -23,10 +23,9 @@ public class VirtioHeaderTests
 
         Assert.True(VirtioHeader.TryRead(buffer));
 
-        Assert.Equal(expected, buffer.GsoType);
-        Assert.Equal(1380, buffer.GsoSize);
-        Assert.True(buffer.NeedsChecksum);
-        Assert.Equal((20, 16), (buffer.ChecksumStart, buffer.ChecksumOffset));
+        Assert.Equal(
+            new VnetHeader { GsoType = expected, GsoSize = 1380, NeedsChecksum = true, ChecksumStart = 20, ChecksumOffset = 16 },
+            buffer.Vnet);
         Assert.Equal((PacketBuffer.Headroom, 5000), (buffer.Offset, buffer.Length));
     }
 
@@ -39,8 +38,7 @@ public class VirtioHeaderTests
 
         Assert.True(VirtioHeader.TryRead(buffer));
 
-        Assert.Equal((GsoType.None, 0, false), (buffer.GsoType, buffer.GsoSize, buffer.NeedsChecksum));
-        Assert.Equal((0, 0), (buffer.ChecksumStart, buffer.ChecksumOffset));
+        Assert.Equal(default, buffer.Vnet);
     }
 
     [Theory]
@@ -73,8 +71,8 @@ public class VirtioHeaderTests
     [InlineData(GsoType.Udp, 95, 8, 0)]
     public void What_is_written_has_the_length_of_the_headers(GsoType type, ushort start, int transportLength, ushort expected)
     {
-        PacketBuffer buffer = new() { Length = 100, GsoType = type, GsoSize = 40 };
-        (buffer.NeedsChecksum, buffer.ChecksumStart, buffer.ChecksumOffset) = (true, start, 6);
+        var vnet = new VnetHeader { GsoType = type, GsoSize = 40, NeedsChecksum = true, ChecksumStart = start, ChecksumOffset = 6 };
+        PacketBuffer buffer = new() { Length = 100, Vnet = vnet };
         buffer.Packet.Clear();
         if (start + 12 < buffer.Length)
             buffer.Packet[start + 12] = (byte)(transportLength / 4 << 4);
@@ -88,7 +86,8 @@ public class VirtioHeaderTests
     [Fact]
     public void A_plain_packets_header_is_zero_whatever_else_its_buffer_holds()
     {
-        PacketBuffer buffer = new() { Length = 100, GsoSize = 1452, ChecksumStart = 20, ChecksumOffset = 6 };
+        var vnet = new VnetHeader { GsoSize = 1452, HeaderLength = 40, ChecksumStart = 20, ChecksumOffset = 6 };
+        PacketBuffer buffer = new() { Length = 100, GsoSize = 1452, Vnet = vnet };
         buffer.Array.AsSpan().Fill(0xFF);
 
         VirtioHeader.Write(buffer);

@@ -71,6 +71,7 @@ public class AllocationTests
         Endpoint remote = pair.A.Address, local = pair.B.Address;
         Instant now = pair.Now;
         int delivered = 0;
+        var verdicts = new DropReason[BatchSize];
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < batches; i++)
         {
@@ -78,10 +79,11 @@ public class AllocationTests
             peer.TrySeal(now, _packets, mtu: 1420);
             KeyPair session = Find(receiver)!;
             session.Open(_packets);
+            session.Judge(_packets, verdicts);
             foreach (ref AeadPacket opened in _packets.AsSpan())
             {
                 Span<byte> plaintext = opened.Destination.AsSpan(opened.DestinationOffset, opened.Length);
-                session.Peer.Accept(now, session, opened.Counter, plaintext, remote, local, Ecn.Ce, out int length);
+                session.Peer.Accept(now, session, plaintext, remote, local, Ecn.Ce, out int length);
                 if (length == packet.Length)
                     delivered++;
             }

@@ -37,6 +37,43 @@ public class ConcurrencyTests
         Assert.All(all, packet => Assert.True(packet.Authentic));
     }
 
+    // A peer that roams, or is heard over IPv4 and IPv6, may be received by several threads for a while.
+    [Fact]
+    public void Threads_that_receive_copies_of_the_same_packets_accept_each_once()
+    {
+        const int Batches = 4000;
+        using Pair pair = Pair.InSession();
+        KeyPair sender = pair.A.TunnelTo(pair.B).Keys.Current!, receiver = pair.B.TunnelTo(pair.A).Keys.Current!;
+        AeadPacket[][] batches = [.. Enumerable.Range(0, Batches).Select(_ => NewBatch(4, length: 20))];
+        Assert.All(batches, batch => Assert.True(sender.Seal(batch, 1420)));
+        ulong first = batches[0][0].Counter;
+        var accepted = new int[Batches * 4];
+        RunAtOnce(Threads, _ =>
+        {
+            var verdicts = new DropReason[4];
+            foreach (AeadPacket[] batch in batches)
+            {
+                AeadPacket[] copies = [.. batch.Select(Copy)];
+                Assert.True(receiver.Open(copies));
+                receiver.Judge(copies, verdicts);
+                for (int i = 0; i < copies.Length; i++)
+                {
+                    if (verdicts[i] == DropReason.None)
+                        Interlocked.Increment(ref accepted[copies[i].Counter - first]);
+                    else
+                        Assert.Equal(DropReason.Replayed, verdicts[i]);
+                }
+            }
+        });
+        Assert.All(accepted, times => Assert.Equal(1, times));
+
+        static AeadPacket Copy(AeadPacket packet)
+        {
+            byte[] bytes = [.. packet.Source];
+            return packet with { Source = bytes, Destination = bytes };
+        }
+    }
+
     [Fact]
     public void Threads_that_seal_at_once_stop_at_the_limit_together()
     {
@@ -75,8 +112,11 @@ public class ConcurrencyTests
                 while (!stop.IsCancellationRequested)
                 {
                     PeerTunnel peer = Volatile.Read(ref tunnel);
-                    while (peer.HasStaged && peer.TrySealStaged(pair.Now, datagram, out _))
-                        stagedCount++;
+                    lock (peer.StagedOrder)
+                    {
+                        while (peer.HasStaged && peer.TrySealStaged(pair.Now, datagram, out _))
+                            stagedCount++;
+                    }
                     if (peer.TrySeal(pair.Now, NewBatch(3, length: 100), mtu: 1420))
                         sealedCount++;
                     else
@@ -85,7 +125,7 @@ public class ConcurrencyTests
             }),
             Start(() => // receives
             {
-                ulong counter = 100;
+                var verdicts = new DropReason[3];
                 while (!stop.IsCancellationRequested)
                 {
                     PeerTunnel peer = Volatile.Read(ref tunnel);
@@ -93,9 +133,11 @@ public class ConcurrencyTests
                     {
                         if (session is null || pair.A.Device.FindSession(session.LocalIndex) is not { } found)
                             continue;
-                        found.Open(NewBatch(3, length: 100));
+                        AeadPacket[] forged = NewBatch(3, length: 100);
+                        found.Open(forged);
+                        found.Judge(forged, verdicts);
                         byte[] packet = TestPacket.Make(pair.B.IPv4, pair.A.IPv4);
-                        if (found.Peer.Accept(pair.Now, found, counter++, packet, pair.B.Address, pair.A.Address, 0, out _) == DropReason.None)
+                        if (found.Peer.Accept(pair.Now, found, packet, pair.B.Address, pair.A.Address, 0, out _) == DropReason.None)
                             acceptedCount++;
                     }
                 }

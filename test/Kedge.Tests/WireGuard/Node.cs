@@ -192,10 +192,12 @@ internal sealed class Node : IDisposable
         };
         if (!session.Open(_batch))
             return DropReason.UnknownIndex;
-        if (!_batch[0].Authentic)
-            return DropReason.NotAuthentic;
+        DropReason reason = DropReason.None;
+        session.Judge(_batch, new Span<DropReason>(ref reason));
+        if (reason != DropReason.None)
+            return reason;
 
-        DropReason reason = session.Peer.Accept(_pair.Now, session, counter, plaintext, remote, Address, OuterEcn, out int length);
+        reason = session.Peer.Accept(_pair.Now, session, plaintext, remote, Address, OuterEcn, out int length);
         if (length > 0)
             Delivered.Add(new Delivery(_pair.Now, session.Peer.PublicKey, plaintext[..length].ToArray()));
         return reason;

@@ -87,7 +87,7 @@ public class PeerLifecycleTests
         Assert.False(session.Open(packets));
         Assert.Equal(
             DropReason.SourceNotAllowed,
-            peer.Accept(pair.Now, session, 50, TestPacket.Make(pair.B.IPv4, pair.A.IPv4), pair.B.Address, pair.A.Address, 0, out int length));
+            peer.Accept(pair.Now, session, TestPacket.Make(pair.B.IPv4, pair.A.IPv4), pair.B.Address, pair.A.Address, 0, out int length));
         Assert.Equal(0, length);
 
         // It has forgotten its secrets, so it must not make anything of what was asked of it.

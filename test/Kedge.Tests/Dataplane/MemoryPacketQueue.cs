@@ -4,22 +4,18 @@ using Kedge.Protocol.Offload;
 
 namespace Kedge.Tests.Dataplane;
 
-/// <summary>The in-memory twin of a TUN interface: the test is the kernel behind it.</summary>
+/// <summary>The in-memory twin of a queue of a TUN interface: the test is the kernel behind it.</summary>
 /// <param name="offloads">What the test, as the kernel, takes and gives.</param>
-internal sealed class MemoryPacketDevice(TunOffloads offloads = TunOffloads.None) : IPacketDevice
+internal sealed class MemoryPacketQueue(TunOffloads offloads = TunOffloads.None) : IPacketQueue, IDisposable
 {
     private const int Capacity = 256;
 
     private readonly PacketRing _toRead = new(Capacity);
     private readonly PacketRing _written = new(Capacity);
 
-    public string Name => "memory";
-
-    public int Mtu => 1420;
-
     public TunOffloads Offloads => offloads;
 
-    /// <summary>Routes a packet to the interface.</summary>
+    /// <summary>Routes a packet to the interface, whose queue this is.</summary>
     public void Inject(PacketBuffer packet) => Assert.True(_toRead.TryAdd(packet));
 
     /// <summary>Takes packets that came out of the interface.</summary>
@@ -39,19 +35,15 @@ internal sealed class MemoryPacketDevice(TunOffloads offloads = TunOffloads.None
 
     public void Wake() => _toRead.Wake();
 
-    public void RecordMtu(int mtu)
-    {
-    }
-
     public void Dispose()
     {
         _toRead.Dispose();
         _written.Dispose();
     }
 
-    private bool IsTaken(PacketBuffer buffer) => buffer.GsoType switch
+    private bool IsTaken(PacketBuffer buffer) => buffer.Vnet.GsoType switch
     {
-        GsoType.None => !buffer.NeedsChecksum || offloads != TunOffloads.None,
+        GsoType.None => !buffer.Vnet.NeedsChecksum || offloads != TunOffloads.None,
         GsoType.Udp => (offloads & TunOffloads.Udp) != 0,
         _ => (offloads & TunOffloads.Tcp) != 0,
     };
