@@ -12,11 +12,11 @@ internal unsafe struct GroupMemory
     /// <summary>An instance begins at a multiple of this, in bytes: a cache line, and a vector.</summary>
     public const int Alignment = 64;
 
-    /// <summary>Bytes at the beginning that are to be wiped.</summary>
-    public const int SecretBytes = (BlockNumbers.Most + MostPackets) * BlockSize;
-
     /// <summary>What the last call of the kernel gave.</summary>
     public fixed byte Keystream[BlockNumbers.Most * BlockSize];
+
+    /// <summary>What Poly1305 makes of a packet that has all lanes for itself.</summary>
+    public Poly1305Accumulator Accumulator;
 
     /// <summary>Block 0 of each packet: the one-time key of Poly1305 is its first half.</summary>
     public fixed byte Keys[MostPackets * BlockSize];
@@ -38,4 +38,11 @@ internal unsafe struct GroupMemory
 
     /// <summary>What Poly1305 works on.</summary>
     public Poly1305Lanes Lanes;
+
+    /// <summary>Wipes the secrets of groups of which none had more packets.</summary>
+    public static void Wipe(GroupMemory* memory, int mostPackets)
+    {
+        int length = (int)(memory->Keys - (byte*)memory) + mostPackets * BlockSize;
+        Wiping.Zero(memory, length);
+    }
 }

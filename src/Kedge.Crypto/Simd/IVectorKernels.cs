@@ -9,7 +9,7 @@ internal unsafe interface IVectorKernels
     /// <summary>How many blocks of keystream one call gives.</summary>
     static abstract int Blocks { get; }
 
-    /// <summary>How many messages, or segments of one, Poly1305 works on at once.</summary>
+    /// <summary>How many messages Poly1305 works on at once.</summary>
     static abstract int Lanes { get; }
 
     /// <summary>Writes blocks of ChaCha20's keystream (RFC 8439, section 2.3), 64 bytes each, in the order of their numbers.</summary>
@@ -22,6 +22,9 @@ internal unsafe interface IVectorKernels
     /// <summary>Writes to <paramref name="destination"/>, which may be the source, what keystream makes of the source.</summary>
     static abstract void Xor(byte* source, byte* keystream, byte* destination, int length);
 
-    /// <summary>Computes the tags of <see cref="Lanes"/> messages, or one tag of a message in as many segments.</summary>
+    /// <summary>Computes the tags of <see cref="Lanes"/> messages.</summary>
     static abstract void Authenticate(Poly1305Lanes* lanes);
+
+    /// <summary>Takes whole blocks, at least one, as the first of a message that has all lanes for itself.</summary>
+    static abstract void Absorb(Poly1305Accumulator* accumulator, byte* blocks, int count);
 }

@@ -13,6 +13,9 @@ internal unsafe ref struct PacketGroup<TKernels>
 {
     private const int BlockSize = GroupMemory.BlockSize, TagSize = ChaCha20Poly1305.TagSize;
 
+    // A packet alone is authenticated in words where it has fewer blocks, otherwise in vectors; measured.
+    private const int LeastBlocksInVectors = 16;
+
     private readonly Span<AeadPacket> _packets;
     private readonly uint* _key;
     private readonly GroupMemory* _memory;
@@ -150,33 +153,37 @@ internal unsafe ref struct PacketGroup<TKernels>
         }
     }
 
-    // Computes the tags of all packets. A packet has a lane for itself, or all lanes for a moment: what takes fewer steps.
+    // Computes the tags of all packets. A packet has a lane for itself, or all lanes for a moment: what takes less time.
     private readonly void Authenticate(bool sealing)
     {
-        // What a call of the kernel costs beside its steps, and what segments add to it, in steps; measured.
-        const int Call = 8, Joining = 2;
-
         for (int first = 0; first < _packets.Length; first += TKernels.Lanes)
         {
-            int count = Math.Min(TKernels.Lanes, _packets.Length - first);
-            int steps = Poly1305Lanes.StepsOf(Packet(first).Length), apart = 0;
+            int count = Math.Min(TKernels.Lanes, _packets.Length - first), together = TimeTogether(Packet(first).Length), alone = 0;
             for (int i = 0; i < count; i++)
-                apart += Call + Joining + (Poly1305Lanes.StepsOf(Packet(first + i).Length) + TKernels.Lanes - 1) / TKernels.Lanes;
-            if (Call + steps <= apart)
+                alone += TimeAlone(Packet(first + i).Length);
+            if (together <= alone)
             {
-                AuthenticateTogether(first, count, steps, sealing);
+                AuthenticateTogether(first, count, Poly1305Lanes.StepsOf(Packet(first).Length), sealing);
                 continue;
             }
             for (int i = 0; i < count; i++)
-                AuthenticateInSegments(first + i, sealing);
+                AuthenticateAlone(first + i, sealing);
         }
+    }
+
+    // In nanoseconds, measured; what matters is the ratio of the two.
+    private static int TimeTogether(int longest) => 130 + 25 * Poly1305Lanes.StepsOf(longest);
+
+    private static int TimeAlone(int length)
+    {
+        int blocks = length / Poly1305.BlockSize;
+        return blocks < LeastBlocksInVectors ? 25 + 7 * blocks : 120 + 8 * blocks / TKernels.Lanes;
     }
 
     private readonly void AuthenticateTogether(int first, int count, int steps, bool sealing)
     {
         Poly1305Lanes* lanes = &_memory->Lanes;
         lanes->Steps = steps;
-        lanes->AreSegments = false;
 
         // A kernel with fewer lanes finds its packets in the first ones. Lanes without a packet repeat the first packet.
         fixed (byte* p0 = Ciphertext(first, 0, count, sealing), p1 = Ciphertext(first, 1, count, sealing))
@@ -196,16 +203,23 @@ internal unsafe ref struct PacketGroup<TKernels>
             TakeTag(first + lane, lane);
     }
 
-    private readonly void AuthenticateInSegments(int position, bool sealing)
+    private readonly void AuthenticateAlone(int position, bool sealing)
     {
-        Poly1305Lanes* lanes = &_memory->Lanes;
         ReadOnlySpan<byte> ciphertext = Ciphertext(position, 0, 1, sealing);
+        byte* key = _memory->Keys + position * BlockSize;
+        Poly1305Accumulator* accumulator = &_memory->Accumulator;
+        *accumulator = new Poly1305Accumulator(key);
+        int blocks = ciphertext.Length / Poly1305.BlockSize;
         fixed (byte* message = ciphertext)
         {
-            lanes->SetSegments(TKernels.Lanes, message, ciphertext.Length, _memory->Keys + position * BlockSize);
-            TKernels.Authenticate(lanes);
+            if (blocks < LeastBlocksInVectors)
+                accumulator->Absorb(message, blocks);
+            else
+                TKernels.Absorb(accumulator, message, blocks);
+            accumulator->AbsorbEnd(message + blocks * Poly1305.BlockSize, ciphertext.Length);
         }
-        TakeTag(position, lane: 0);
+        accumulator->Finish(
+            key + Poly1305.BlockSize, out _memory->Tags[2 * position], out _memory->Tags[2 * position + 1]);
     }
 
     private readonly ReadOnlySpan<byte> Ciphertext(int first, int lane, int count, bool sealing)

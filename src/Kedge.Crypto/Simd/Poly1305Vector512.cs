@@ -11,7 +11,7 @@ namespace Kedge.Crypto.Simd;
 /// </summary>
 internal static unsafe class Poly1305Vector512
 {
-    /// <summary>Messages, or segments of one, at once.</summary>
+    /// <summary>Messages at once.</summary>
     public const int Lanes = 8;
 
     private const int Limbs = 5, NumberSize = 9, LimbBits = 26, StepBlocks = Poly1305Lanes.StepBlocks;
@@ -24,8 +24,8 @@ internal static unsafe class Poly1305Vector512
     [SkipLocalsInit]
     public static void Authenticate(Poly1305Lanes* lanes)
     {
-        // The first four powers of the key, the value, and what segments are joined by. Vectors that cross a cache line cost twice.
-        const int Numbers = 6;
+        // The first four powers of the key, and the value. Vectors that cross a cache line cost twice.
+        const int Numbers = 5;
         byte* room = stackalloc byte[(Numbers * NumberSize + 1) * sizeof(Limb)];
         var powers = (Limb*)((nuint)(room + sizeof(Limb) - 1) & ~((nuint)sizeof(Limb) - 1));
         Limb* square = powers + NumberSize, cube = square + NumberSize, fourth = cube + NumberSize, value = fourth + NumberSize;
@@ -34,8 +34,6 @@ internal static unsafe class Poly1305Vector512
         Multiply(cube, square, powers);
         Multiply(fourth, square, square);
         Evaluate(lanes, powers, value);
-        if (lanes->AreSegments)
-            Join(lanes->Steps, fourth, value, value + NumberSize);
         Finish(value, lanes);
         Wiping.Zero(powers, Numbers * NumberSize * sizeof(Limb));
     }
@@ -117,35 +115,111 @@ internal static unsafe class Poly1305Vector512
         Vector512<long> begins = Vector512.Load(lanes->Begin);
         for (int i = 0; i < StepBlocks; i++)
         {
-            Vector512<long> block = Vector512.Create(offset + i * Poly1305Lanes.BlockSize);
+            Vector512<long> block = Vector512.Create(offset + i * Poly1305.BlockSize);
             marks[i] = Vector512.LessThanOrEqual(begins, block).AsUInt64() & Vector512.Create(Mark);
         }
     }
 
-    // The segments' values to the message's, in the first lane: each pair of neighbours, of pairs, of fours is joined by the power of the
-    // key that the right one's blocks make.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Join(int steps, Limb* fourth, Limb* value, Limb* power)
+    /// <inheritdoc cref="IVectorKernels.Absorb"/>
+    /// <remarks>
+    /// Each lane takes every eighth block and multiplies by that power of the key; in the last step each multiplies by the power that its
+    /// own last block is to have, and the sum of the lanes is the value.
+    /// </remarks>
+    [SkipLocalsInit]
+    public static void Absorb(Poly1305Accumulator* accumulator, byte* blocks, int count)
     {
-        for (int i = 0; i < NumberSize; i++)
-            power[i] = fourth[i];
-        for (int bit = int.Log2(steps) - 1; bit >= 0; bit--)
+        // Two powers each: of the last step, of which every lane has its own, and of the others.
+        const int Numbers = 4;
+        byte* room = stackalloc byte[(Numbers * NumberSize + 1) * sizeof(Limb)];
+        var lanePowers = (Limb*)((nuint)(room + sizeof(Limb) - 1) & ~((nuint)sizeof(Limb) - 1));
+        Limb* lastPowers = lanePowers + NumberSize, powers = lastPowers + NumberSize, square = powers + NumberSize;
+        MakePowers(accumulator, lanePowers, powers);
+        Multiply(lastPowers, lanePowers, powers);
+        Multiply(square, powers, powers);
+        EvaluateAcross(accumulator, blocks, count, lanePowers, powers);
+        Wiping.Zero(lanePowers, Numbers * NumberSize * sizeof(Limb));
+    }
+
+    // The powers that the lanes' last blocks have, from the key itself on; and the one that a lane's next block has more, in all lanes.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void MakePowers(Poly1305Accumulator* accumulator, Limb* lanePowers, Limb* power)
+    {
+        Limb low = Vector512.Create(accumulator->KeyLow), high = Vector512.Create(accumulator->KeyHigh);
+        Split(low, high, Limb.Zero, out Limb r0, out Limb r1, out Limb r2, out Limb r3, out Limb r4);
+        Store(lanePowers, r0, r1, r2, r3, r4);
+        Store(power, r0, r1, r2, r3, r4);
+
+        // A bit of how many blocks follow a lane's doubles the exponent. LoadBlocks leaves the highest of these bits in bit 0 of a lane's
+        // number, the others one above their place, and all of them inverted.
+        for (int exponent = 1; exponent < Lanes; exponent *= 2)
         {
-            Multiply(power, power, power);
-            if ((steps >> bit & 1) != 0)
-                Multiply(power, power, fourth);
-        }
-        for (int distance = 1; distance < Lanes; distance *= 2)
-        {
-            Limb neighbour = Limb.Indices ^ Vector512.Create((ulong)distance);
-            Limb right0 = Avx512F.PermuteVar8x64(value[0], neighbour), right1 = Avx512F.PermuteVar8x64(value[1], neighbour);
-            Limb right2 = Avx512F.PermuteVar8x64(value[2], neighbour), right3 = Avx512F.PermuteVar8x64(value[3], neighbour);
-            Limb right4 = Avx512F.PermuteVar8x64(value[4], neighbour);
-            Multiply(value, value, power);
-            Multiply(power, power, power);
-            Store(value, value[0] + right0, value[1] + right1, value[2] + right2, value[3] + right3, value[4] + right4);
+            Limb bit = Limb.Indices & Vector512.Create(2 * exponent == Lanes ? 1UL : 2UL * (ulong)exponent);
+            Limb isSet = Vector512.Equals(bit, Limb.Zero);
+            Limb one = Vector512.AndNot(Limb.One, isSet);
+            Store(power, power[0] & isSet | one, power[1] & isSet, power[2] & isSet, power[3] & isSet, power[4] & isSet);
+            Multiply(lanePowers, lanePowers, power);
+            Store(
+                power, First(lanePowers[0]), First(lanePowers[1]), First(lanePowers[2]), First(lanePowers[3]), First(lanePowers[4]));
         }
     }
+
+    // Horner's rule, two blocks of each lane a step. Zeros before the message fill up the first step.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void EvaluateAcross(Poly1305Accumulator* accumulator, byte* blocks, int count, Limb* lastPowers, Limb* powers)
+    {
+        int steps = (count + 2 * Lanes - 1) / (2 * Lanes), filling = steps * 2 * Lanes - count;
+        byte* data = blocks - (long)filling * Poly1305.BlockSize;
+        Limb h0 = Limb.Zero, h1 = Limb.Zero, h2 = Limb.Zero, h3 = Limb.Zero, h4 = Limb.Zero;
+        while (true)
+        {
+            // The blocks that wait for the value come last.
+            Limb* multipliers = steps == 1 ? lastPowers : powers;
+            Limb t0 = Limb.Zero, t1 = Limb.Zero, t2 = Limb.Zero, t3 = Limb.Zero, t4 = Limb.Zero;
+            LoadBlocks(data, Lanes, filling, out Limb low, out Limb high, out Limb mark);
+            Split(low, high, mark, out Limb m0, out Limb m1, out Limb m2, out Limb m3, out Limb m4);
+            AddProducts(ref t0, ref t1, ref t2, ref t3, ref t4, m0, m1, m2, m3, m4, multipliers);
+            LoadBlocks(data, 0, filling, out low, out high, out mark);
+            Split(low, high, mark, out m0, out m1, out m2, out m3, out m4);
+            AddProducts(
+                ref t0, ref t1, ref t2, ref t3, ref t4, h0 + m0, h1 + m1, h2 + m2, h3 + m3, h4 + m4, multipliers + NumberSize);
+            (h0, h1, h2, h3, h4) = (t0, t1, t2, t3, t4);
+            if (--steps == 0)
+                break;
+            Carry(ref h0, ref h1, ref h2, ref h3, ref h4);
+            data += 2 * Lanes * Poly1305.BlockSize;
+            filling = 0;
+        }
+        accumulator->SetLimbs(Vector512.Sum(h0), Vector512.Sum(h1), Vector512.Sum(h2), Vector512.Sum(h3), Vector512.Sum(h4));
+    }
+
+    // A block for each lane, from the given one of a step on: the words of the first half in even lanes, of the second in odd ones. The
+    // filling is not read.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LoadBlocks(byte* data, int first, int filling, out Limb low, out Limb high, out Limb mark)
+    {
+        var words = (ulong*)data + 2 * first;
+        Limb a, b;
+        mark = Vector512.Create(Mark);
+        if (filling == 0)
+        {
+            a = Vector512.Load(words);
+            b = Vector512.Load(words + Lanes);
+        }
+        else
+        {
+            Vector512<long> missing = Vector512.Create(2L * (filling - first)), indices = Vector512<long>.Indices;
+            Limb isInA = Vector512.GreaterThanOrEqual(indices, missing).AsUInt64();
+            Limb isInB = Vector512.GreaterThanOrEqual(indices + Vector512.Create((long)Lanes), missing).AsUInt64();
+            a = Avx512F.MaskLoad(words, isInA, default);
+            b = Avx512F.MaskLoad(words + Lanes, isInB, default);
+            mark &= Avx512F.UnpackLow(isInA, isInB);
+        }
+        low = Avx512F.UnpackLow(a, b);
+        high = Avx512F.UnpackHigh(a, b);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Limb First(Limb a) => Avx512F.PermuteVar8x64(a, Limb.Zero);
 
     // Reduces the value modulo 2^130 - 5 and adds the second half of the key modulo 2^128.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -15,9 +15,12 @@ internal readonly unsafe struct Vector256Kernels : IVectorKernels
     public static int Lanes => Poly1305Vector256.Lanes;
 
     public static void Keystream(uint* key, BlockNumbers* numbers, int count, byte* keystream) =>
-        ChaCha20Vector256.Keystream(key, numbers, keystream);
+        ChaCha20Vector256.Keystream(key, numbers, count, keystream);
 
     public static void Authenticate(Poly1305Lanes* lanes) => Poly1305Vector256.Authenticate(lanes);
+
+    public static void Absorb(Poly1305Accumulator* accumulator, byte* blocks, int count) =>
+        Poly1305Vector256.Absorb(accumulator, blocks, count);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Xor(byte* source, byte* keystream, byte* destination, int length)

@@ -21,6 +21,17 @@ internal readonly unsafe struct Vector512Kernels : IVectorKernels
 
     public static void Authenticate(Poly1305Lanes* lanes) => Poly1305Vector512.Authenticate(lanes);
 
+    public static void Absorb(Poly1305Accumulator* accumulator, byte* blocks, int count)
+    {
+        // Below, the powers of eight lanes cost more than the lanes save; measured.
+        const int LeastBlocks = 80;
+
+        if (count < LeastBlocks)
+            Poly1305Vector256.Absorb(accumulator, blocks, count);
+        else
+            Poly1305Vector512.Absorb(accumulator, blocks, count);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Xor(byte* source, byte* keystream, byte* destination, int length)
     {

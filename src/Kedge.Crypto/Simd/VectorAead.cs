@@ -27,6 +27,7 @@ internal sealed unsafe class VectorAead<TKernels>(byte[] key) : IPacketAead
     {
         byte* room = stackalloc byte[sizeof(GroupMemory) + GroupMemory.Alignment - 1];
         var memory = (GroupMemory*)((nuint)(room + GroupMemory.Alignment - 1) & ~((nuint)GroupMemory.Alignment - 1));
+        int mostPackets = 0;
         fixed (byte* k = key)
         {
             while (!packets.IsEmpty)
@@ -39,10 +40,11 @@ internal sealed unsafe class VectorAead<TKernels>(byte[] key) : IPacketAead
                     group.Seal();
                 else
                     group.Open();
+                mostPackets = Math.Max(mostPackets, length);
                 packets = packets[length..];
             }
         }
-        Wiping.Zero(memory, GroupMemory.SecretBytes);
+        GroupMemory.Wipe(memory, mostPackets);
         if (!packets.IsEmpty)
             packets[0].RequireSound(sealing);
     }

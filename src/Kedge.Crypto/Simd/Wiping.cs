@@ -11,15 +11,12 @@ internal static unsafe class Wiping
 {
     /// <summary>Zeroes memory; the compiler, which cannot see into the call, does not leave it out.</summary>
     /// <param name="memory">The first byte.</param>
-    /// <param name="length">Bytes, a multiple of 64.</param>
+    /// <param name="length">Bytes, a multiple of 32.</param>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Zero(void* memory, int length)
     {
         byte* bytes = (byte*)memory;
-        for (int i = 0; i < length; i += 2 * Vector256<byte>.Count)
-        {
+        for (int i = 0; i < length; i += Vector256<byte>.Count)
             Vector256<byte>.Zero.Store(bytes + i);
-            Vector256<byte>.Zero.Store(bytes + i + Vector256<byte>.Count);
-        }
     }
 }

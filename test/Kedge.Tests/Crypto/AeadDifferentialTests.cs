@@ -22,6 +22,14 @@ public class AeadDifferentialTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(Implementations.Supported), MemberType = typeof(Implementations))]
+    public void Packets_of_all_lengths_alone_agree(string implementation)
+    {
+        for (int length = 0; length <= 2200; length++)
+            AssertAgreement(implementation, [length], firstCounter: (ulong)length);
+    }
+
+    [Theory]
+    [MemberData(nameof(Implementations.Supported), MemberType = typeof(Implementations))]
     public void Long_packets_agree_alone_and_in_batches(string implementation)
     {
         foreach (int middle in (int[])[1 << 14, 1 << 16])
