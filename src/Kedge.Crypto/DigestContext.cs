@@ -35,7 +35,10 @@ internal sealed unsafe class DigestContext : SafeHandleZeroOrMinusOneIsInvalid
     }
 
     /// <summary>Hashes the concatenation of three parts by an extendable-output function, to as many bytes as the output has.</summary>
-    /// <inheritdoc cref="Hash"/>
+    /// <param name="digest">The <c>EVP_MD</c>, one of <see cref="LibcryptoAlgorithms"/>.</param>
+    /// <param name="first">The first part; each may be empty.</param>
+    /// <param name="second">The second part.</param>
+    /// <param name="third">The third part.</param>
     /// <param name="output">Receives the output, at least 1 byte; may be the memory of a part.</param>
     public void Extend(nint digest, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, ReadOnlySpan<byte> third, Span<byte> output)
     {

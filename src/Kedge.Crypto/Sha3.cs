@@ -37,8 +37,9 @@ public static class Sha3
     }
 
     /// <summary>Computes SHAKE256.</summary>
-    /// <inheritdoc cref="Shake256(ReadOnlySpan{byte}, ReadOnlySpan{byte}, ReadOnlySpan{byte}, Span{byte})"/>
     /// <param name="data">What to hash; may be empty.</param>
+    /// <param name="output">Receives as many bytes as it has: at least 1. May overlap the data.</param>
+    /// <exception cref="ArgumentException">The output is empty.</exception>
     public static void Shake256(ReadOnlySpan<byte> data, Span<byte> output) => Shake256(data, default, default, output);
 
     /// <summary>Computes SHAKE256 of two parts, such as a key and data.</summary>
