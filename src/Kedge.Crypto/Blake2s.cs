@@ -9,7 +9,7 @@ public static class Blake2s
     /// <summary>Bytes of a WireGuard MAC (mac1, mac2, cookie).</summary>
     public const int MacSize = 16;
 
-    private const int MaximumSize = 32;
+    internal const int MaximumSize = 32;
 
     /// <summary>Hashes <paramref name="data"/>: BLAKE2s-256.</summary>
     /// <param name="data">What to hash; may be empty.</param>
@@ -25,7 +25,7 @@ public static class Blake2s
     public static void Hash(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash)
     {
         Argument.RequireLength(hash, HashSize);
-        DigestContext.Current.Hash(first, second, default, hash);
+        DigestContext.Current.Hash(LibcryptoAlgorithms.Loaded.Blake2s256, first, second, default, hash);
     }
 
     /// <summary>Computes keyed BLAKE2s. Its length is part of it: a short MAC is not the beginning of a longer one.</summary>
@@ -37,6 +37,6 @@ public static class Blake2s
     {
         Argument.RequireLengthUpTo(key, MaximumSize);
         Argument.RequireLengthUpTo(mac, MaximumSize);
-        MacContext.Current.Compute(key, data, mac);
+        MacContext.Blake2s.Compute(key, data, mac);
     }
 }

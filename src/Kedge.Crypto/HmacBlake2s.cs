@@ -29,20 +29,21 @@ public static class HmacBlake2s
     public static void Compute(ReadOnlySpan<byte> key, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> mac)
     {
         Argument.RequireLength(mac, MacSize);
+        nint blake2s = LibcryptoAlgorithms.Loaded.Blake2s256;
         DigestContext digest = DigestContext.Current;
         Span<byte> block = stackalloc byte[BlockSize], inner = stackalloc byte[MacSize];
         try
         {
             block.Clear();
             if (key.Length > BlockSize)
-                digest.Hash(key, default, default, block[..Blake2s.HashSize]);
+                digest.Hash(blake2s, key, default, default, block[..Blake2s.HashSize]);
             else
                 key.CopyTo(block);
 
             Xor(block, InnerPad);
-            digest.Hash(block, first, second, inner);
+            digest.Hash(blake2s, block, first, second, inner);
             Xor(block, InnerPad ^ OuterPad);
-            digest.Hash(block, inner, default, mac);
+            digest.Hash(blake2s, block, inner, default, mac);
         }
         finally
         {

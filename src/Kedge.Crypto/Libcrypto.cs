@@ -94,6 +94,9 @@ internal static unsafe partial class Libcrypto
     [LibraryImport(FileName)]
     public static partial int EVP_DigestFinal_ex(nint context, byte* digest, uint* digestLength);
 
+    [LibraryImport(FileName)]
+    public static partial int EVP_DigestFinalXOF(nint context, byte* output, nuint length);
+
     [LibraryImport(FileName, StringMarshalling = StringMarshalling.Utf8)]
     public static partial nint EVP_MAC_fetch(nint libraryContext, string algorithm, string? properties);
 

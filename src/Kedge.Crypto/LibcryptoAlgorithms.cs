@@ -16,6 +16,11 @@ internal sealed unsafe class LibcryptoAlgorithms
         ChaCha20Poly1305 = Require(Libcrypto.EVP_CIPHER_fetch(0, "ChaCha20-Poly1305", null), "ChaCha20-Poly1305");
         Blake2s256 = Require(Libcrypto.EVP_MD_fetch(0, "BLAKE2S-256", null), "BLAKE2S-256");
         Blake2sMac = Require(Libcrypto.EVP_MAC_fetch(0, "BLAKE2SMAC", null), "BLAKE2SMAC");
+        Blake2bMac = Require(Libcrypto.EVP_MAC_fetch(0, "BLAKE2BMAC", null), "BLAKE2BMAC");
+        Sha3Of256 = Require(Libcrypto.EVP_MD_fetch(0, "SHA3-256", null), "SHA3-256");
+        Sha3Of512 = Require(Libcrypto.EVP_MD_fetch(0, "SHA3-512", null), "SHA3-512");
+        Shake128 = Require(Libcrypto.EVP_MD_fetch(0, "SHAKE128", null), "SHAKE128");
+        Shake256 = Require(Libcrypto.EVP_MD_fetch(0, "SHAKE256", null), "SHAKE256");
     }
 
     /// <summary>The algorithms of this process's libcrypto; the first call loads it.</summary>
@@ -33,6 +38,21 @@ internal sealed unsafe class LibcryptoAlgorithms
 
     /// <summary>An <c>EVP_MAC</c>: BLAKE2s with a key, 1 to 32 bytes.</summary>
     public nint Blake2sMac { get; }
+
+    /// <summary>An <c>EVP_MAC</c>: BLAKE2b with a key, 1 to 64 bytes.</summary>
+    public nint Blake2bMac { get; }
+
+    /// <summary>An <c>EVP_MD</c>: SHA3-256.</summary>
+    public nint Sha3Of256 { get; }
+
+    /// <summary>An <c>EVP_MD</c>: SHA3-512.</summary>
+    public nint Sha3Of512 { get; }
+
+    /// <summary>An <c>EVP_MD</c>: SHAKE128, whose output has any length.</summary>
+    public nint Shake128 { get; }
+
+    /// <summary>An <c>EVP_MD</c>: SHAKE256, whose output has any length.</summary>
+    public nint Shake256 { get; }
 
     /// <summary>Loads the library of the given file name and fetches the algorithms.</summary>
     /// <inheritdoc cref="Loaded" path="/exception"/>

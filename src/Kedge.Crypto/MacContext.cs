@@ -2,22 +2,31 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Kedge.Crypto;
 
-/// <summary>An <c>EVP_MAC_CTX</c> for keyed BLAKE2s, one a thread. Between two messages it holds no key but zeros.</summary>
+/// <summary>An <c>EVP_MAC_CTX</c> for keyed BLAKE2s or BLAKE2b, one a thread. Between two messages it holds no key but zeros.</summary>
 internal sealed unsafe class MacContext : SafeHandleZeroOrMinusOneIsInvalid
 {
-    private static readonly byte[] NoKey = new byte[32];
+    [ThreadStatic]
+    private static MacContext? _blake2s;
 
     [ThreadStatic]
-    private static MacContext? _current;
+    private static MacContext? _blake2b;
 
-    public MacContext()
-        : base(ownsHandle: true) =>
-        SetHandle(LibcryptoError.ThrowIfNull(Libcrypto.EVP_MAC_CTX_new(LibcryptoAlgorithms.Loaded.Blake2sMac)));
+    private readonly byte[] _noKey;
 
-    /// <summary>This thread's context.</summary>
-    public static MacContext Current => _current ??= new();
+    private MacContext(nint algorithm, int maximumSize)
+        : base(ownsHandle: true)
+    {
+        _noKey = new byte[maximumSize];
+        SetHandle(LibcryptoError.ThrowIfNull(Libcrypto.EVP_MAC_CTX_new(algorithm)));
+    }
 
-    /// <summary>Computes the MAC of the data, as long as <paramref name="mac"/> is; key and MAC have 1 to 32 bytes.</summary>
+    /// <summary>This thread's context for BLAKE2s, whose keys and MACs have 1 to 32 bytes.</summary>
+    public static MacContext Blake2s => _blake2s ??= new(LibcryptoAlgorithms.Loaded.Blake2sMac, Crypto.Blake2s.MaximumSize);
+
+    /// <summary>This thread's context for BLAKE2b, whose keys and MACs have 1 to 64 bytes.</summary>
+    public static MacContext Blake2b => _blake2b ??= new(LibcryptoAlgorithms.Loaded.Blake2bMac, Crypto.Blake2b.MaximumSize);
+
+    /// <summary>Computes the MAC of the data, as long as <paramref name="mac"/> is.</summary>
     public void Compute(ReadOnlySpan<byte> key, ReadOnlySpan<byte> data, Span<byte> mac)
     {
         try
@@ -35,7 +44,7 @@ internal sealed unsafe class MacContext : SafeHandleZeroOrMinusOneIsInvalid
         finally
         {
             // A MAC context has no reset: another key of full length takes the place of this one and of the state made from it.
-            Start(NoKey, mac.Length);
+            Start(_noKey, mac.Length);
         }
     }
 
