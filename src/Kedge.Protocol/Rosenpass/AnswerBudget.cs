@@ -4,7 +4,7 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Protocol.Rosenpass;
 
 /// <summary>
-/// Decides which first messages are answered. Anybody who knows a public key can ask for work, from any address that he invents; so addresses
+/// Decides which first messages are answered. Anybody who knows a public key can ask for work, from any invented address; so addresses
 /// that no peer is known by have a budget of their own, and take nothing from those that one is. One thread at a time.
 /// </summary>
 internal sealed class AnswerBudget(RosenpassLimits limits)

@@ -105,7 +105,7 @@ internal sealed class InitiatorHandshake : IDisposable
         return null;
     }
 
-    /// <summary>Makes the <see cref="InitConf"/> that answers a message read, and writes the output key. The ephemeral key is zeroed.</summary>
+    /// <summary>Makes the <see cref="InitConf"/> that answers a message read, writes the output key, and zeroes the ephemeral key.</summary>
     public void Confirm(PeerKeys peer, RespHello answered, ChainingKey ck, Span<byte> outputKey)
     {
         _message = new byte[InitConf.Size];

@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 
 namespace Kedge.Protocol.Rosenpass;
 
-/// <summary>What handshakes with a peer are made with. Immutable, so that jobs read it on any thread; the peer zeroes the PSK at its end.</summary>
+/// <summary>
+/// What handshakes with a peer are made with. Immutable, so that jobs read it on any thread; the peer zeroes the PSK at its end.
+/// </summary>
 internal sealed class PeerKeys : IDisposable
 {
     private readonly byte[] _presharedKey = GC.AllocateArray<byte>(KeyedHashes.Size, pinned: true);

@@ -4,7 +4,7 @@ using WireGuardKey = Kedge.Protocol.WireGuard.PublicKey;
 
 namespace Kedge.Protocol.Rosenpass;
 
-/// <summary>A configuration file of <c>rosenpass</c>: what it says, with the defaults of what it does not say. Paths are as written.</summary>
+/// <summary>A configuration file of <c>rosenpass</c>: what it says, and the defaults of the rest. Paths are as written.</summary>
 public sealed record RosenpassConfiguration
 {
     /// <summary>The path of the own public key; null where key pairs come from elsewhere.</summary>

@@ -50,7 +50,7 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
             Wrong(table.Line, "peers.public_key", "is missing; it is the path of the peer's public key.");
         string? version = keys.Text("protocol_version");
         if (version is not (null or "V02" or "V03"))
-            Wrong(keys.LineOf("protocol_version"), "peers.protocol_version", $"'{version}' is not V02 or V03; leave it out for releases 0.2.x.");
+            keys.Wrong("protocol_version", $"'{version}' is not V02 or V03; leave it out for releases 0.2.x.");
         string? endpoint = keys.Text("endpoint");
         if (endpoint is not null && !IsHostAndPort(endpoint))
             Wrong(keys.LineOf("endpoint"), "peers.endpoint", $"'{endpoint}' is no host and port such as server.example:9999.");
@@ -105,7 +105,9 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
         string[] labels = [.. keys.Texts("osk_label").Select(item => item.Text)];
         if (organization is not null == labels.Length > 0)
             return organization is null ? [] : [organization, .. labels];
-        keys.Wrong(organization is null ? "osk_organization" : "osk_label", "is missing; a purpose of one's own needs osk_organization and osk_label.");
+        keys.Wrong(
+            organization is null ? "osk_organization" : "osk_label",
+            "is missing; a purpose of one's own needs osk_organization and osk_label.");
         return [];
     }
 

@@ -49,7 +49,8 @@ public sealed partial class RosenpassExchange
         }
         RosenpassDropReason refusal = _budget.TryEnter(now, source, isStranger);
         return refusal == RosenpassDropReason.None
-            ? RosenpassOutcome.Run(new RespHelloJob(_own, _peers, dialect, message.ToArray(), source, NewSessionId()) { IsStranger = isStranger })
+            ? RosenpassOutcome.Run(
+                new RespHelloJob(_own, _peers, dialect, message.ToArray(), source, NewSessionId()) { IsStranger = isStranger })
             : RosenpassOutcome.Drop(refusal);
     }
 

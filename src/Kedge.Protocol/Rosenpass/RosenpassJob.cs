@@ -4,7 +4,7 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Protocol.Rosenpass;
 
 /// <summary>
-/// Expensive work on static keys, some milliseconds of it. It carries all that it needs: <see cref="Execute"/> runs once, on any thread, beside
+/// Expensive work on static keys, some milliseconds. It carries all that it needs: <see cref="Execute"/> runs once, on any thread, beside
 /// others; then <see cref="RosenpassExchange.Complete"/> takes it back on the exchange's thread and disposes it. Every job that was handed
 /// out must come back, because it holds one of a bounded number of places.
 /// </summary>
@@ -62,7 +62,12 @@ internal sealed class InitHelloJob(StaticKeyPair own, RosenpassPeer peer, uint s
 
 /// <summary>Reads an <see cref="InitHello"/> and begins the answer.</summary>
 internal sealed class RespHelloJob(
-    StaticKeyPair own, IReadOnlyDictionary<PeerId, RosenpassPeer> peers, RosenpassDialect dialect, byte[] message, Endpoint source, uint sidr)
+    StaticKeyPair own,
+    IReadOnlyDictionary<PeerId, RosenpassPeer> peers,
+    RosenpassDialect dialect,
+    byte[] message,
+    Endpoint source,
+    uint sidr)
     : RosenpassJob
 {
     private readonly byte[] _answer = new byte[dialect.RespHelloSize];

@@ -3,7 +3,7 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Protocol.Rosenpass;
 
 /// <summary>
-/// One peer of a <see cref="RosenpassExchange"/>: where it is, how old the last key is, and the handshake under way. Owned by the exchange's
+/// One peer of a <see cref="RosenpassExchange"/>: where it is, how old its key is, and the handshake under way. Owned by the exchange's
 /// thread, but for <see cref="Keys"/>.
 /// </summary>
 public sealed class RosenpassPeer
@@ -69,7 +69,7 @@ public sealed class RosenpassPeer
     internal Instant RetransmitAt => Handshake is { } handshake && !Endpoint.IsNone ? handshake.RetransmitAt : Instant.Never;
 
     /// <summary>
-    /// When a handshake is to be started. One that only waits for its confirmation is in nobody's way: if it has waited until the next is due,
+    /// When a handshake is to be started. One that only waits for its confirmation is in nobody's way: if it still waits when the next is due,
     /// the other end has lost it.
     /// </summary>
     internal Instant StartAt =>
@@ -79,7 +79,9 @@ public sealed class RosenpassPeer
     /// Where the next transmission goes. While there is no key, the address that last worked and the configured one take turns.
     /// </summary>
     internal Endpoint NextDestination =>
-        Exchanged is null && !ConfiguredEndpoint.IsNone && Handshake is { Transmissions: var sent } && sent % 2 == 1 ? ConfiguredEndpoint : Endpoint;
+        Exchanged is null && !ConfiguredEndpoint.IsNone && Handshake is { Transmissions: var sent } && sent % 2 == 1
+            ? ConfiguredEndpoint
+            : Endpoint;
 
     /// <summary>Takes note of an exchange that this end has finished.</summary>
     /// <param name="now">The time.</param>
@@ -103,7 +105,7 @@ public sealed class RosenpassPeer
         _isFirst && Handshake is { AwaitsEmptyData: true } && Exchanged is { } exchanged && now - exchanged < _timing.PrecedenceTime;
 
     /// <summary>
-    /// Voids the biscuits given out so far: with precedence, an <see cref="InitConf"/> that still wanders about must not undo our handshake.
+    /// Voids the biscuits given out so far: with precedence, an <see cref="InitConf"/> still under way must not undo our handshake.
     /// </summary>
     internal void VoidBiscuits(UInt128 lastBiscuitNo)
     {

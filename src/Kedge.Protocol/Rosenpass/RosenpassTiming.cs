@@ -9,7 +9,7 @@ public sealed record RosenpassTiming
     /// <summary>The usual values.</summary>
     public static RosenpassTiming Default { get; } = new();
 
-    /// <summary>The age at which a session's responder starts the next handshake; before the initiator, so that the roles alternate.</summary>
+    /// <summary>The age at which a session's responder starts the next handshake: before the initiator, so that roles alternate.</summary>
     public TimeSpan RekeyAfterTimeResponder { get; init; } = TimeSpan.FromSeconds(120);
 
     /// <summary>The age at which a session's initiator starts the next handshake.</summary>
@@ -38,6 +38,6 @@ public sealed record RosenpassTiming
     /// <summary>For how long a biscuit key encrypts, and then for how long again it still decrypts.</summary>
     public TimeSpan BiscuitEpoch { get; init; } = TimeSpan.FromSeconds(300);
 
-    /// <summary>For how long a secret makes cookies, then for how long again they are accepted; and how long an initiator uses one.</summary>
+    /// <summary>For how long a secret makes cookies, then for how long they are accepted, and how long an initiator uses one.</summary>
     public TimeSpan CookieEpoch { get; init; } = TimeSpan.FromSeconds(120);
 }
