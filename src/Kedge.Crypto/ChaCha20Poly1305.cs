@@ -153,8 +153,9 @@ public sealed class ChaCha20Poly1305 : IDisposable
         return TryOpen(key, nonce, associatedData, ciphertextAndTag, plaintext);
     }
 
-    /// <summary>Seals one message under any nonce of 12 bytes.</summary>
-    internal static void Seal(
+    /// <summary>Seals one message under a nonce of the caller's own making, 12 bytes; never the same twice for one key.</summary>
+    /// <inheritdoc cref="Seal(ReadOnlySpan{byte}, ulong, ReadOnlySpan{byte}, ReadOnlySpan{byte}, Span{byte})"/>
+    public static void Seal(
         ReadOnlySpan<byte> key,
         ReadOnlySpan<byte> nonce,
         ReadOnlySpan<byte> associatedData,
@@ -167,8 +168,9 @@ public sealed class ChaCha20Poly1305 : IDisposable
         LibcryptoAead.Seal(key, nonce, associatedData, plaintext, destination);
     }
 
-    /// <summary>Opens one message under any nonce of 12 bytes.</summary>
-    internal static bool TryOpen(
+    /// <summary>Opens one message under a nonce of the caller's own making, 12 bytes.</summary>
+    /// <inheritdoc cref="TryOpen(ReadOnlySpan{byte}, ulong, ReadOnlySpan{byte}, ReadOnlySpan{byte}, Span{byte})"/>
+    public static bool TryOpen(
         ReadOnlySpan<byte> key,
         ReadOnlySpan<byte> nonce,
         ReadOnlySpan<byte> associatedData,

@@ -32,6 +32,8 @@ public static class Targets
         new WireGuard.Uapi.UapiRequestTarget(),
         new WireGuard.Uapi.UapiAnswerTarget(),
         new WireGuard.Tunnels.TunnelTarget(),
+        new Rosenpass.RosenpassMessageTarget(),
+        new Rosenpass.RosenpassConfigurationTarget(),
     ];
 
     /// <summary>The target of a name; null when there is none.</summary>

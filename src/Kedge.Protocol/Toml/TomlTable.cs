@@ -1,0 +1,26 @@
+namespace Kedge.Protocol.Toml;
+
+/// <summary>A value and where it is.</summary>
+/// <param name="Value">
+/// A <see cref="string"/>, a <see cref="long"/>, a <see cref="bool"/>, a list of <see cref="TomlValue"/>, or a <see cref="TomlTable"/>.
+/// </param>
+/// <param name="Line">The line that it begins in, from 1.</param>
+internal sealed record TomlValue(object Value, int Line);
+
+/// <summary>Keys and their values, in order.</summary>
+/// <param name="Line">The line of its header, or that it begins in; 1 for the document.</param>
+internal sealed record TomlTable(int Line)
+{
+    /// <summary>The entries.</summary>
+    public Dictionary<string, TomlValue> Entries { get; } = [];
+}
+
+/// <summary>What is wrong with a text, and where.</summary>
+/// <param name="Line">The line, from 1.</param>
+/// <param name="Key">The key that it is about; empty where there is none.</param>
+/// <param name="Message">What is wrong, and what would be right.</param>
+public sealed record TomlError(int Line, string Key, string Message)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Key.Length == 0 ? $"line {Line}: {Message}" : $"line {Line}: {Key}: {Message}";
+}
