@@ -35,7 +35,7 @@ internal static class HandshakeRate
         byte[][] initiations = Initiations(identities, PublicKey.Parse(device.Keys.PublicKey));
         using var port = new UdpPort();
         path.A.Namespace.Run(() => port.Open(0));
-        return [Answered(port, initiations, Endpoint.Parse($"{BenchPath.CableOfB}:{device.ListenPort}"))];
+        return [Answered(port.Sockets[0], initiations, Endpoint.Parse($"{BenchPath.CableOfB}:{device.ListenPort}"))];
     }
 
     /// <summary>One of each peer, then another of each, and so on; each peer's are a second of its clock apart.</summary>
@@ -62,10 +62,10 @@ internal static class HandshakeRate
         return initiations;
     }
 
-    private static double Answered(UdpPort port, byte[][] initiations, Endpoint device)
+    private static double Answered(IDatagramSocket socket, byte[][] initiations, Endpoint device)
     {
         PacketBuffer[] buffers = PacketBuffer.Allocate(Window);
-        using var timer = new Timer(_ => port.Wake(), null, AnswerTimeout, AnswerTimeout);
+        using var timer = new Timer(_ => socket.Wake(), null, AnswerTimeout, AnswerTimeout);
         int sent = 0, answered = 0, outstanding = 0, lost = 0;
         long start = Stopwatch.GetTimestamp(), lastReceived = start;
         while (Stopwatch.GetElapsedTime(start) < LongestRun && (sent < initiations.Length || outstanding > 0))
@@ -73,10 +73,10 @@ internal static class HandshakeRate
             int batch = Math.Min(Window - outstanding, initiations.Length - sent);
             for (int i = 0; i < batch; i++)
                 Fill(buffers[i], initiations[sent++], device);
-            port.Send(buffers.AsSpan(0, batch));
+            socket.Send(buffers.AsSpan(0, batch));
             outstanding += batch;
-            port.WaitReadable();
-            int received = port.Receive(buffers);
+            socket.WaitReadable();
+            int received = socket.Receive(buffers);
             foreach (PacketBuffer buffer in buffers.AsSpan(0, received))
             {
                 if (Datagram.Classify(buffer.Packet) == DatagramKind.CookieReply)

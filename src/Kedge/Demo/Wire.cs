@@ -59,7 +59,7 @@ internal sealed class WireDirection : IDisposable
 {
     private const int Batch = 64;
 
-    private readonly TunDevice _from, _to;
+    private readonly TunQueue _from, _to;
     private readonly DelayLine _line;
     private readonly Lock _lock = new();
     private readonly Waiter _due = new();
@@ -68,7 +68,7 @@ internal sealed class WireDirection : IDisposable
 
     public WireDirection(TunDevice from, TunDevice to, DelayLine line)
     {
-        (_from, _to, _line) = (from, to, line);
+        (_from, _to, _line) = (from.Queues[0], to.Queues[0], line);
         _in = new Thread(PutIn) { IsBackground = true, Name = $"wire from {from.Name}" };
         _out = new Thread(TakeOut) { IsBackground = true, Name = $"wire to {to.Name}" };
         _in.Start();

@@ -60,13 +60,13 @@ internal sealed class Receiver : IDisposable
     }
 
     /// <summary>Writes what it reads to another device, as a wire between the two would.</summary>
-    public Receiver(TunDevice device, TunDevice to) : this(device.WaitReadable, buffers => Carry(device, to, buffers), device.Wake)
+    public Receiver(TunDevice device, TunDevice to) : this(device, buffers => to.Queues[0].Write(buffers.Span))
     {
     }
 
     /// <summary>Has each batch passed on in a way of the caller's; <paramref name="pass"/> leaves the packets as they are.</summary>
-    public Receiver(IPacketDevice device, Action<ReadOnlyMemory<PacketBuffer>> pass)
-        : this(device.WaitReadable, buffers => Pass(device, pass, buffers), device.Wake)
+    public Receiver(TunDevice device, Action<ReadOnlyMemory<PacketBuffer>> pass)
+        : this(device.Queues[0].WaitReadable, buffers => Pass(device.Queues[0], pass, buffers), device.Queues[0].Wake)
     {
     }
 
@@ -116,14 +116,7 @@ internal sealed class Receiver : IDisposable
         Assert.True(_thread.Join(Patience), "The thread does not wake up.");
     }
 
-    private static int Carry(TunDevice from, TunDevice to, PacketBuffer[] buffers)
-    {
-        int count = from.Read(buffers);
-        to.Write(buffers.AsSpan(0, count));
-        return count;
-    }
-
-    private static int Pass(IPacketDevice from, Action<ReadOnlyMemory<PacketBuffer>> pass, PacketBuffer[] buffers)
+    private static int Pass(TunQueue from, Action<ReadOnlyMemory<PacketBuffer>> pass, PacketBuffer[] buffers)
     {
         int count = from.Read(buffers);
         pass(buffers.AsMemory(0, count));

@@ -78,7 +78,7 @@ public sealed class SegmentationTests : IDisposable
 
         AssertSame();
         byte[] Flags(Received packet) => [packet.Bytes[(packet.Bytes[0] >> 4 == 4 ? 20 : 40) + 13]];
-        Received[] several = [.. _first.All.Where(packet => packet.GsoType != GsoType.None)];
+        Received[] several = [.. _first.All.Where(packet => packet.Vnet.GsoType != GsoType.None)];
         // The kinds of packets that it is about were there: marked ones, pushed ones, the last one.
         const int Fin = 1, Psh = 8, Cwr = 128;
         Assert.Contains(several, packet => (Flags(packet)[0] & Cwr) != 0);
@@ -111,7 +111,7 @@ public sealed class SegmentationTests : IDisposable
         Wait.Until(() => receiver.All.Sum(one => one.Datagrams().Count()) >= number, Receiver.Patience, $"{number} datagrams");
         Assert.Equal(sent.Select(Received.From).SelectMany(one => one.Datagrams()), receiver.All.SelectMany(one => one.Datagrams()));
         AssertSame();
-        Assert.Contains(_first.All, packet => packet.GsoType == GsoType.Udp);
+        Assert.Contains(_first.All, packet => packet.Vnet.GsoType == GsoType.Udp);
         Assert.True(_joined > 50, $"{_joined} packets were joined");
     }
 
@@ -156,15 +156,7 @@ public sealed class SegmentationTests : IDisposable
     /// <summary>The packets that a network sees where the kernel handed out one.</summary>
     private static List<byte[]> Cut(Received packet)
     {
-        var header = new VnetHeader
-        {
-            GsoType = packet.GsoType,
-            GsoSize = packet.GsoSize,
-            NeedsChecksum = packet.Checksum is not null,
-            ChecksumStart = (ushort)(packet.Checksum?.Start ?? 0),
-            ChecksumOffset = (ushort)(packet.Checksum?.Offset ?? 0),
-        };
-        Assert.True(SuperPacket.TryParse(packet.Bytes, header, out SuperPacket super));
+        Assert.True(SuperPacket.TryParse(packet.Bytes, packet.Vnet, out SuperPacket super));
         List<byte[]> segments = [];
         for (int i = 0; i < super.SegmentCount; i++)
         {
