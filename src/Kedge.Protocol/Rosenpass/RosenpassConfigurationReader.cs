@@ -23,7 +23,7 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
         {
             PublicKey = publicKey,
             SecretKey = secretKey,
-            Listen = [.. ReadListen(top)],
+            Listen = ReadListen(top),
             IsVerbose = verbosity == "Verbose",
             Peers = [.. top.Tables("peers").Select(ReadPeer).OfType<RosenpassPeerConfiguration>()],
         };
@@ -31,15 +31,17 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
         return configuration;
     }
 
-    private IEnumerable<Endpoint> ReadListen(Keys top)
+    private List<Endpoint> ReadListen(Keys top)
     {
+        List<Endpoint> endpoints = [];
         foreach ((string text, int line) in top.Texts("listen"))
         {
             if (Endpoint.TryParse(text, out Endpoint endpoint))
-                yield return endpoint;
+                endpoints.Add(endpoint);
             else
                 Wrong(line, "listen", $"'{text}' is no address and port such as 192.0.2.1:9999 or [::]:9999.");
         }
+        return endpoints;
     }
 
     private RosenpassPeerConfiguration? ReadPeer(TomlTable table)
@@ -132,26 +134,30 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
 
         public TomlTable? Table(string key) => Find<TomlTable>(key, "a table");
 
-        public IEnumerable<(string Text, int Line)> Texts(string key)
+        public List<(string Text, int Line)> Texts(string key)
         {
+            List<(string, int)> texts = [];
             foreach (TomlValue item in Find<List<TomlValue>>(key, "an array of texts") ?? [])
             {
                 if (item.Value is string text)
-                    yield return (text, item.Line);
+                    texts.Add((text, item.Line));
                 else
                     reader.Wrong(item.Line, prefix + key, "has an item that is no text; put it into quotes.");
             }
+            return texts;
         }
 
-        public IEnumerable<TomlTable> Tables(string key)
+        public List<TomlTable> Tables(string key)
         {
+            List<TomlTable> tables = [];
             foreach (TomlValue item in Find<List<TomlValue>>(key, $"given as [[{key}]]") ?? [])
             {
                 if (item.Value is TomlTable found)
-                    yield return found;
+                    tables.Add(found);
                 else
                     reader.Wrong(item.Line, prefix + key, "has an item that is no table.");
             }
+            return tables;
         }
 
         public void RefuseOthers()

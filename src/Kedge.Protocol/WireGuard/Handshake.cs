@@ -25,22 +25,20 @@ internal sealed class SessionKeys : IDisposable
 internal sealed class InitiatorHandshake : IDisposable
 {
     private readonly SymmetricState _state = new();
-    private readonly byte[] _ephemeral = GC.AllocateArray<byte>(X25519.KeySize, pinned: true);
+    private readonly X25519PrivateKey _ephemeral;
+
+    private InitiatorHandshake(uint localIndex, X25519PrivateKey ephemeral) => (LocalIndex, _ephemeral) = (localIndex, ephemeral);
 
     /// <summary>The index that the responder is to answer to.</summary>
     public uint LocalIndex { get; }
-
-    private InitiatorHandshake(uint localIndex) => LocalIndex = localIndex;
 
     /// <summary>Writes an initiation, without its MACs.</summary>
     /// <returns>The handshake that it starts; null when the peer's public key is of low order, with which there is none.</returns>
     public static InitiatorHandshake? Start(
         LocalIdentity identity, PublicKey peer, ReadOnlySpan<byte> staticShared, uint localIndex, Tai64N timestamp, RandomBytes random, HandshakeInitiation message)
     {
-        var handshake = new InitiatorHandshake(localIndex);
+        var handshake = new InitiatorHandshake(localIndex, EphemeralKey.Generate(random));
         SymmetricState state = handshake._state;
-        random(handshake._ephemeral);
-        X25519.Clamp(handshake._ephemeral);
 
         Span<byte> peerKey = stackalloc byte[PublicKey.Size];
         Span<byte> ownKey = stackalloc byte[PublicKey.Size];
@@ -52,7 +50,7 @@ internal sealed class InitiatorHandshake : IDisposable
         message.Type = MessageType.Initiation;
         message.Sender = localIndex;
         state.Initialize(peer);
-        X25519.PublicKey(handshake._ephemeral, message.Ephemeral);
+        handshake._ephemeral.WritePublicKey(message.Ephemeral);
         state.MixEphemeral(message.Ephemeral);
         if (!state.TryMixAgreement(handshake._ephemeral, peerKey))
         {
@@ -72,7 +70,7 @@ internal sealed class InitiatorHandshake : IDisposable
         using var state = new SymmetricState();
         state.CopyFrom(_state);
         state.MixEphemeral(message.Ephemeral);
-        if (!state.TryMixAgreement(_ephemeral, message.Ephemeral) || !state.TryMixAgreement(identity.PrivateKey, message.Ephemeral))
+        if (!state.TryMixAgreement(_ephemeral, message.Ephemeral) || !state.TryMixAgreement(identity.Key, message.Ephemeral))
             return null;
         state.MixKeyAndHash(presharedKey);
         if (!state.TryDecryptAndHash(message.Empty, default))
@@ -85,7 +83,7 @@ internal sealed class InitiatorHandshake : IDisposable
     /// <summary>Zeroes the ephemeral key and the state.</summary>
     public void Dispose()
     {
-        CryptographicOperations.ZeroMemory(_ephemeral);
+        _ephemeral.Dispose();
         _state.Dispose();
     }
 }
@@ -108,7 +106,7 @@ internal sealed class ResponderHandshake : IDisposable
         message.Ephemeral.CopyTo(_initiatorEphemeral);
         _state.Initialize(identity.PublicKey);
         _state.MixEphemeral(message.Ephemeral);
-        if (!_state.TryMixAgreement(identity.PrivateKey, message.Ephemeral) || !_state.TryDecryptAndHash(message.Static, key))
+        if (!_state.TryMixAgreement(identity.Key, message.Ephemeral) || !_state.TryDecryptAndHash(message.Static, key))
             return false;
         initiator = PublicKey.FromBytes(key);
         return true;
@@ -130,20 +128,16 @@ internal sealed class ResponderHandshake : IDisposable
     public SessionKeys? Respond(
         PublicKey initiator, ReadOnlySpan<byte> presharedKey, uint localIndex, uint remoteIndex, RandomBytes random, HandshakeResponse message)
     {
-        Span<byte> ephemeral = stackalloc byte[X25519.KeySize];
         Span<byte> initiatorKey = stackalloc byte[PublicKey.Size];
         initiator.CopyTo(initiatorKey);
-        random(ephemeral);
-        X25519.Clamp(ephemeral);
+        using X25519PrivateKey ephemeral = EphemeralKey.Generate(random);
 
         message.Type = MessageType.Response;
         message.Sender = localIndex;
         message.Receiver = remoteIndex;
-        X25519.PublicKey(ephemeral, message.Ephemeral);
+        ephemeral.WritePublicKey(message.Ephemeral);
         _state.MixEphemeral(message.Ephemeral);
-        bool agreed = _state.TryMixAgreement(ephemeral, _initiatorEphemeral) && _state.TryMixAgreement(ephemeral, initiatorKey);
-        CryptographicOperations.ZeroMemory(ephemeral);
-        if (!agreed)
+        if (!_state.TryMixAgreement(ephemeral, _initiatorEphemeral) || !_state.TryMixAgreement(ephemeral, initiatorKey))
             return null;
         _state.MixKeyAndHash(presharedKey);
         _state.EncryptAndHash(default, message.Empty);
@@ -155,4 +149,18 @@ internal sealed class ResponderHandshake : IDisposable
 
     /// <summary>Zeroes the state.</summary>
     public void Dispose() => _state.Dispose();
+}
+
+/// <summary>The key pair that each end makes for one handshake.</summary>
+internal static class EphemeralKey
+{
+    /// <summary>Makes one, which the caller disposes.</summary>
+    public static X25519PrivateKey Generate(RandomBytes random)
+    {
+        Span<byte> key = stackalloc byte[X25519.KeySize];
+        random(key);
+        var generated = new X25519PrivateKey(key);
+        CryptographicOperations.ZeroMemory(key);
+        return generated;
+    }
 }

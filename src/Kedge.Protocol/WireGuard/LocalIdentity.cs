@@ -15,7 +15,8 @@ public sealed class LocalIdentity : IDisposable
         privateKey.CopyTo(_privateKey);
         X25519.Clamp(_privateKey);
         Span<byte> publicKey = stackalloc byte[PublicKey.Size];
-        X25519.PublicKey(_privateKey, publicKey);
+        Key = new X25519PrivateKey(_privateKey);
+        Key.WritePublicKey(publicKey);
         PublicKey = PublicKey.FromBytes(publicKey);
     }
 
@@ -25,6 +26,13 @@ public sealed class LocalIdentity : IDisposable
     /// <summary>The private key, 32 bytes, clamped. Never to be logged or copied to where it is not zeroed.</summary>
     public ReadOnlySpan<byte> PrivateKey => _privateKey;
 
+    /// <summary>The private key, to agree on secrets with.</summary>
+    internal X25519PrivateKey Key { get; }
+
     /// <summary>Zeroes the private key.</summary>
-    public void Dispose() => CryptographicOperations.ZeroMemory(_privateKey);
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(_privateKey);
+        Key.Dispose();
+    }
 }

@@ -314,7 +314,7 @@ public sealed class PeerTunnel : IDisposable
         _sentTimestamp = _device.Timestamps?.Latest ?? default;
         Span<byte> publicKey = stackalloc byte[PublicKey.Size];
         PublicKey.CopyTo(publicKey);
-        _canAgree = identity is not null && X25519.TryAgree(identity.PrivateKey, publicKey, _staticShared);
+        _canAgree = identity is not null && identity.Key.TryAgree(publicKey, _staticShared);
     }
 
     /// <summary>Answers an initiation that decrypted to this peer's public key; the datagram goes back to where it came from.</summary>

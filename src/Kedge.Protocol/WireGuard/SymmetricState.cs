@@ -57,10 +57,10 @@ internal sealed class SymmetricState : IDisposable
     }
 
     /// <summary>MixKey of a Diffie-Hellman result; false for a point of low order, which would give away the result.</summary>
-    public bool TryMixAgreement(ReadOnlySpan<byte> privateKey, ReadOnlySpan<byte> publicKey)
+    public bool TryMixAgreement(X25519PrivateKey privateKey, ReadOnlySpan<byte> publicKey)
     {
         Span<byte> shared = stackalloc byte[X25519.KeySize];
-        bool agreed = X25519.TryAgree(privateKey, publicKey, shared);
+        bool agreed = privateKey.TryAgree(publicKey, shared);
         if (agreed)
             MixKey(shared);
         CryptographicOperations.ZeroMemory(shared);

@@ -7,10 +7,14 @@ namespace Kedge.SystemTests.Control;
 /// <summary>What a store keeps when its process is killed.</summary>
 public class KillTests
 {
-    private const int Kills = 50;
+    [Fact]
+    public Task A_store_whose_process_is_killed_under_writes_ten_times_loses_nothing_acknowledged_and_has_nothing_by_half() => KillAsync(10);
 
     [Fact]
-    public async Task A_store_whose_process_is_killed_under_writes_fifty_times_loses_nothing_acknowledged_and_has_nothing_by_half()
+    [Trait("Category", "Soak")]
+    public Task A_store_whose_process_is_killed_under_writes_fifty_times_loses_nothing_acknowledged_and_has_nothing_by_half() => KillAsync(50);
+
+    private static async Task KillAsync(int kills)
     {
         const int Seed = 77031;
         var random = new Random(Seed);
@@ -19,7 +23,7 @@ public class KillTests
         string file = Path.Combine(net.TempFolder, "store.db");
         HashSet<Guid> acknowledged = [];
 
-        for (int kill = 0; kill < Kills; kill++)
+        for (int kill = 0; kill < kills; kill++)
         {
             int before = acknowledged.Count;
             using (RunningProcess writer = RunningProcess.Start(new Command(Environment.ProcessPath!, StoreWriter.Mode, file)))

@@ -106,4 +106,25 @@ public class X25519Tests
     [InlineData(32, 32, 0)]
     public void A_wrong_length_is_refused(int privateKey, int publicKey, int shared) =>
         Assert.Throws<ArgumentException>(() => X25519.TryAgree(new byte[privateKey], new byte[publicKey], new byte[shared]));
+
+    [Fact]
+    public void A_key_that_is_used_again_agrees_on_the_same()
+    {
+        byte[] a = Bytes.Random(32, seed: 1), b = Bytes.Random(32, seed: 2);
+        using X25519PrivateKey keyOfA = new(a), keyOfB = new(b);
+        byte[] publicOfA = new byte[32], publicOfB = new byte[32], once = new byte[32], first = new byte[32], second = new byte[32];
+        keyOfA.WritePublicKey(publicOfA);
+        keyOfB.WritePublicKey(publicOfB);
+        Assert.True(X25519.TryAgree(a, publicOfB, once));
+
+        Assert.True(keyOfA.TryAgree(publicOfB, first));
+        Assert.False(keyOfA.TryAgree(new byte[32], second)); // A refusal leaves nothing behind,
+        Assert.Equal(new byte[32], second);
+        Assert.True(keyOfB.TryAgree(publicOfA, second));
+
+        Assert.Equal(once, first);
+        Assert.Equal(once, second);
+        keyOfA.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => keyOfA.TryAgree(publicOfB, first));
+    }
 }

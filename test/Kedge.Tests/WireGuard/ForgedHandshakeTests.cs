@@ -120,11 +120,11 @@ public class ForgedHandshakeTests
         byte[] key = Convert.FromHexString(hex);
         pair.A.AddPeer(new PeerSettings(PublicKey.FromBytes(key), [], default));
         using var state = new SymmetricState();
-        byte[] ephemeral = new byte[32], bytes = new byte[HandshakeInitiation.Size];
-        pair.Random.NextBytes(ephemeral);
+        byte[] bytes = new byte[HandshakeInitiation.Size];
+        using X25519PrivateKey ephemeral = EphemeralKey.Generate(pair.Random.NextBytes);
         var initiation = new HandshakeInitiation(bytes) { Type = MessageType.Initiation };
         state.Initialize(pair.A.PublicKey);
-        X25519.PublicKey(ephemeral, initiation.Ephemeral);
+        ephemeral.WritePublicKey(initiation.Ephemeral);
         state.MixEphemeral(initiation.Ephemeral);
         Assert.True(state.TryMixAgreement(ephemeral, pair.A.PublicKey.ToArray()));
         state.EncryptAndHash(key, initiation.Static);
