@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Kedge.Crypto.Kem;
+using Kedge.Protocol;
 
 namespace Kedge.Commands;
 
