@@ -6,6 +6,7 @@ using Kedge.Bench.Fleet;
 Dictionary<string, Action> benches = new()
 {
     ["aead"] = AeadBench.Run,
+    ["pq"] = KemBench.Run,
     ["offload"] = OffloadBench.Run,
     ["dataplane"] = DataplaneBench.Run,
     ["control"] = ControlBench.Run,

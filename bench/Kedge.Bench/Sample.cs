@@ -45,6 +45,20 @@ internal sealed record Sample(IReadOnlyList<double> Values)
         return new Sample(values);
     }
 
+    /// <summary>Nanoseconds that an operation takes, each of so many times, after one that does not count.</summary>
+    public static Sample OfEach(int count, Action operation)
+    {
+        var values = new double[count];
+        operation();
+        for (int i = 0; i < count; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            operation();
+            values[i] = Stopwatch.GetElapsedTime(start).TotalNanoseconds;
+        }
+        return new Sample(values);
+    }
+
     /// <summary>Median, and minimum and maximum in brackets.</summary>
     public string ToString(string format) => string.Format(
         CultureInfo.InvariantCulture, "{0} [{1}..{2}]",

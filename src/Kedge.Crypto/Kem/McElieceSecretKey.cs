@@ -5,8 +5,8 @@ namespace Kedge.Crypto.Kem;
 
 /// <summary>
 /// The two layouts of secret keys of Classic McEliece 460896. That of the specification (section 2.8): seed 32, pivot columns c 8, Goppa
-/// polynomial 192, control bits 12800, s 576 bytes. That of round 2, which released versions of Rosenpass keep in files: s, Goppa polynomial,
-/// control bits. Keys are the same but for the seed, which decapsulation does without.
+/// polynomial 192, control bits 12800, s 576 bytes. That of round 2, which released versions of Rosenpass keep in files: s, Goppa
+/// polynomial, control bits. Keys are the same but for the seed, which decapsulation does without.
 /// </summary>
 public static class McElieceSecretKey
 {
@@ -17,6 +17,7 @@ public static class McElieceSecretKey
     public const int ShortSize = Parameters.VectorSize + Parameters.GoppaSize + Parameters.ControlBitsSize;
 
     private const int SeedSize = 32, ColumnsSize = 8;
+    private const int GoppaStart = SeedSize + ColumnsSize, ControlBitsStart = GoppaStart + Parameters.GoppaSize;
 
     /// <summary>Converts to round 2's layout; the seed is lost.</summary>
     /// <param name="secretKey">The key, <see cref="Size"/> bytes.</param>
@@ -27,7 +28,7 @@ public static class McElieceSecretKey
         Argument.RequireLength(secretKey, Size);
         Argument.RequireLength(shortKey, ShortSize);
         secretKey[^Parameters.VectorSize..].CopyTo(shortKey);
-        secretKey[(SeedSize + ColumnsSize)..^Parameters.VectorSize].CopyTo(shortKey[Parameters.VectorSize..]);
+        secretKey[GoppaStart..^Parameters.VectorSize].CopyTo(shortKey[Parameters.VectorSize..]);
     }
 
     /// <summary>Converts from round 2's layout; the seed becomes zeros.</summary>
@@ -40,23 +41,29 @@ public static class McElieceSecretKey
         Argument.RequireLength(secretKey, Size);
         secretKey[..SeedSize].Clear();
         BinaryPrimitives.WriteUInt64LittleEndian(secretKey[SeedSize..], uint.MaxValue);
-        shortKey[Parameters.VectorSize..].CopyTo(secretKey[(SeedSize + ColumnsSize)..]);
+        shortKey[Parameters.VectorSize..].CopyTo(secretKey[GoppaStart..]);
         shortKey[..Parameters.VectorSize].CopyTo(secretKey[^Parameters.VectorSize..]);
     }
 
-    /// <summary>The parts of a key in the specification's layout.</summary>
-    internal static Parts Split(Span<byte> secretKey)
+    /// <summary>The Goppa polynomial of a key in the specification's layout.</summary>
+    internal static ReadOnlySpan<byte> Goppa(ReadOnlySpan<byte> secretKey) => secretKey.Slice(GoppaStart, Parameters.GoppaSize);
+
+    /// <summary>The control bits of a key in the specification's layout.</summary>
+    internal static ReadOnlySpan<byte> ControlBits(ReadOnlySpan<byte> secretKey) =>
+        secretKey.Slice(ControlBitsStart, Parameters.ControlBitsSize);
+
+    /// <summary>s of a key in the specification's layout.</summary>
+    internal static ReadOnlySpan<byte> Rejection(ReadOnlySpan<byte> secretKey) => secretKey[^Parameters.VectorSize..];
+
+    /// <summary>The parts of a key in the specification's layout, for writing.</summary>
+    internal static Parts Split(Span<byte> secretKey) => new()
     {
-        Span<byte> rest = secretKey[(SeedSize + ColumnsSize)..];
-        return new()
-        {
-            Seed = secretKey[..SeedSize],
-            Columns = secretKey.Slice(SeedSize, ColumnsSize),
-            Goppa = rest[..Parameters.GoppaSize],
-            ControlBits = rest.Slice(Parameters.GoppaSize, Parameters.ControlBitsSize),
-            Rejection = secretKey[^Parameters.VectorSize..],
-        };
-    }
+        Seed = secretKey[..SeedSize],
+        Columns = secretKey.Slice(SeedSize, ColumnsSize),
+        Goppa = secretKey.Slice(GoppaStart, Parameters.GoppaSize),
+        ControlBits = secretKey.Slice(ControlBitsStart, Parameters.ControlBitsSize),
+        Rejection = secretKey[^Parameters.VectorSize..],
+    };
 
     /// <summary>Parts of a secret key, by place.</summary>
     internal ref struct Parts

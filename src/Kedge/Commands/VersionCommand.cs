@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using Kedge.Crypto.Kem;
+using Kedge.Protocol;
 
 namespace Kedge.Commands;
 
@@ -23,6 +25,20 @@ internal sealed class VersionCommand : Command
             Console.Out.WriteLine($"system   {RuntimeInformation.OSDescription}");
             Console.Out.WriteLine($"program  {Environment.ProcessPath}");
             Console.Out.WriteLine($"cipher   {WgDevice.ChooseCipher()}");
+            foreach (string kem in ChooseKems())
+                Console.Out.WriteLine($"kem      {kem}");
         });
+    }
+
+    private static IReadOnlyList<string> ChooseKems()
+    {
+        try
+        {
+            return Kems.Implementations;
+        }
+        catch (PlatformNotSupportedException e)
+        {
+            throw new UserError(e.Message, e);
+        }
     }
 }

@@ -5,8 +5,8 @@ using System.Xml.Linq;
 namespace Kedge.SystemTests.Soak;
 
 /// <summary>
-/// Kedge.Crypto with the OpenSSL 3.5 of Debian 13, whatever release this machine has: a root of that one is made from the mirror that apt
-/// uses here, and the unit tests, as they were built beside these, run inside it on this machine's .NET.
+/// Kedge.Crypto with the OpenSSL 3.5 and the libmceliece of Debian 13, whatever release this machine has: a root of that one is made from
+/// the mirror that apt uses here, and the unit tests, as they were built beside these, run inside it on this machine's .NET.
 /// </summary>
 public sealed partial class OpenSsl35Tests(ITestOutputHelper output)
 {
@@ -34,14 +34,15 @@ public sealed partial class OpenSsl35Tests(ITestOutputHelper output)
         flock 9
         unshare --mount --pid --fork --mount-proc --kill-child sh -eu -c '
             root=$1
-            debootstrap --variant=minbase --include=libssl3t64 trixie "$root" "$2" >&2
+            debootstrap --variant=minbase --include=libssl3t64,libmceliece1 trixie "$root" "$2" >&2
             mkdir "$root/dotnet" "$root/tests" "$root/wycheproof"
             mount --bind "$3" "$root/dotnet"
             mount --bind "$4" "$root/tests"
             [ -z "$5" ] || mount --bind "$5" "$root/wycheproof"
             mount -t proc proc "$root/proc"
             chroot "$root" env -i PATH=/usr/bin:/bin HOME=/root KEDGE_OPENSSL=3.5 ${5:+KEDGE_WYCHEPROOF=/wycheproof} \
-                /dotnet/dotnet /tests/Kedge.Tests.dll -namespace Kedge.Tests.Crypto -noColor -xml /results.xml >&2 || true
+                /dotnet/dotnet /tests/Kedge.Tests.dll -namespace Kedge.Tests.Crypto -namespace "Kedge.Tests.Crypto.*" \
+                -noColor -xml /results.xml >&2 || true
             cat "$root/results.xml"
         ' sh "$home/root" "$@"
         """;
@@ -54,6 +55,8 @@ public sealed partial class OpenSsl35Tests(ITestOutputHelper output)
         output.WriteLine(log);
         XElement[] tests = [.. XDocument.Parse(results).Descendants("test")];
         Assert.Contains(tests, test => test.Attribute("name")!.Value == VersionTest);
+        foreach (string library in (string[])["openssl", "libmceliece"])
+            Assert.Contains(tests, test => test.Attribute("name")!.Value.Contains($"name: \"{library}\"", StringComparison.Ordinal));
         Assert.Empty(tests.Where(test => test.Attribute("result")!.Value != "Pass").Select(test => test.Attribute("name")!.Value));
     }
 

@@ -164,9 +164,15 @@ internal static class KyberEncryption
     {
         Span<byte> bytes = stackalloc byte[64 * Eta1];
         bytes = bytes[..(64 * eta)];
-        Sha3.Shake256(seed, [(byte)nonce], bytes);
-        PolynomialEncoding.SampleBinomial(bytes, eta, polynomial);
-        CryptographicOperations.ZeroMemory(bytes);
+        try
+        {
+            Sha3.Shake256(seed, [(byte)nonce], bytes);
+            PolynomialEncoding.SampleBinomial(bytes, eta, polynomial);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(bytes);
+        }
     }
 
     private static void Wipe(Span<short> polynomial) => CryptographicOperations.ZeroMemory(MemoryMarshal.AsBytes(polynomial));

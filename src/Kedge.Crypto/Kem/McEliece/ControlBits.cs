@@ -2,8 +2,8 @@ namespace Kedge.Crypto.Kem.McEliece;
 
 /// <summary>
 /// Beneš networks: the control bits that make one perform a permutation, by the formulas of "Verified fast formulas for control bits for
-/// permutation networks" (Bernstein, 2020), and their application. Permutation and bits are secret: permutations are composed and inverted by
-/// <see cref="SortingNetwork"/>, exchanges are masked, and which elements meet depends on their number alone.
+/// permutation networks" (Bernstein, 2020), and their application. Permutation and bits are secret: permutations are composed and
+/// inverted by <see cref="SortingNetwork"/>, exchanges are masked, and which elements meet depends on their number alone.
 /// </summary>
 internal static unsafe class ControlBits
 {
@@ -66,14 +66,14 @@ internal static unsafe class ControlBits
             cp[x] = (ushort)x;
         }
         ComposeInverse(cp, pi, inverse, n, sorter);
-        ComposeInverses(p, q, n, sorter);
+        ComposeInverses(p, q, fpi, n, sorter);
         for (int x = 0; x < n; x++)
             c[x] = Minimum((ushort)x, p[x]);
-        ComposeInverses(p, q, n, sorter);
+        ComposeInverses(p, q, fpi, n, sorter);
         for (int i = 1; i < m - 1; i++)
         {
             ComposeInverse(c, q, cp, n, sorter);
-            ComposeInverses(p, q, n, sorter);
+            ComposeInverses(p, q, fpi, n, sorter);
             for (int x = 0; x < n; x++)
                 c[x] = Minimum(c[x], cp[x]);
         }
@@ -115,19 +115,16 @@ internal static unsafe class ControlBits
             result[x] = (ushort)(sorter[x] & Low);
     }
 
-    // Both p and q, each composed with the inverse of the other.
-    private static void ComposeInverses(ushort* p, ushort* q, int n, long* sorter)
+    // Both p and q, each composed with the inverse of the other. There is room for n numbers at scratch.
+    private static void ComposeInverses(ushort* p, ushort* q, ushort* scratch, int n, long* sorter)
     {
         for (int x = 0; x < n; x++)
             sorter[x] = ((long)q[x] << Shift) | p[x];
-        ushort* oldP = stackalloc ushort[n];
-        for (int x = 0; x < n; x++)
-            oldP[x] = p[x];
+        new Span<ushort>(p, n).CopyTo(new Span<ushort>(scratch, n));
         SortingNetwork.Sort(sorter, n);
         for (int x = 0; x < n; x++)
             p[x] = (ushort)(sorter[x] & Low);
-        ComposeInverse(q, oldP, q, n, sorter);
-        new Span<ushort>(oldP, n).Clear();
+        ComposeInverse(q, scratch, q, n, sorter);
     }
 
     private static ushort Minimum(ushort a, ushort b) => (ushort)(a ^ ((a ^ b) & ((b - a) >> 31)));

@@ -4,9 +4,9 @@ using System.Runtime.Intrinsics;
 namespace Kedge.Crypto.Kem.McEliece;
 
 /// <summary>
-/// Decodes the Goppa code of a secret key (specification, section 2.5, Decode): syndromes, Berlekamp and Massey's algorithm, roots of the locator
-/// polynomial by evaluation at all of the support, and a check. Everything is secret but the ciphertext; loops have fixed bounds, the
-/// algorithm's decisions are masks, and a ciphertext that cannot be decoded goes the same way.
+/// Decodes the Goppa code of a secret key (specification, section 2.5, Decode): syndromes, Berlekamp and Massey's algorithm, roots of the
+/// locator polynomial by evaluation at all of the support, and a check. Everything is secret but the ciphertext; loops have fixed bounds,
+/// the algorithm's decisions are masks, and a ciphertext that cannot be decoded goes the same way.
 /// </summary>
 internal static unsafe class Decoder
 {

@@ -4,8 +4,9 @@ using System.Runtime.Intrinsics;
 namespace Kedge.Crypto.Kem.McEliece;
 
 /// <summary>
-/// Error vectors: t of n bits set, which is what a ciphertext hides. Positions are never an index: each is compared with every word's number.
-/// That a draw had to be repeated, and how many numbers of it were too great, may show: neither depends on the vector that results.
+/// Error vectors: t of n bits set, which is what a ciphertext hides. Positions are never an index: each is compared with every word's
+/// number. That a draw had to be repeated, and how many numbers of it were too great, may show: neither depends on the vector that
+/// results.
 /// </summary>
 internal static unsafe class ErrorVector
 {
@@ -47,7 +48,8 @@ internal static unsafe class ErrorVector
                 for (int bit = 0; bit < 8; bit++)
                 {
                     byte* row = key + (((i * 8) + bit) * RowSize);
-                    Vector256<byte> sum = Vector256.CreateScalar(*(uint*)(row + (Whole * Width)) & *(uint*)(tail + (Whole * Width))).AsByte();
+                    uint last = *(uint*)(row + (Whole * Width)) & *(uint*)(tail + (Whole * Width));
+                    Vector256<byte> sum = Vector256.CreateScalar(last).AsByte();
                     for (int offset = 0; offset < Whole * Width; offset += Width)
                         sum ^= Vector256.Load(row + offset) & Vector256.Load(tail + offset);
                     sums |= SlicedField.Parity(sum.AsUInt64()) << bit;

@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace Kedge.Crypto.Kem.McEliece;
 
 /// <summary>
-/// GF(2^13) = F2[z] / (z^13 + z^4 + z^3 + z + 1), sixteen elements at a time, one in each lane. Elements are secret: the operations are shifts,
-/// masks and exclusive-ors, the same for all values.
+/// GF(2^13) = F2[z] / (z^13 + z^4 + z^3 + z + 1), sixteen elements at a time, one in each lane. Elements are secret: the operations are
+/// shifts, masks and exclusive-ors, the same for all values.
 /// </summary>
 internal static class Field
 {

@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace Kedge.Crypto.Kem.McEliece;
 
 /// <summary>
-/// Makes the Goppa polynomial: the minimal polynomial over GF(2^13) of an element of GF(2^13)[y] / (y^96 + y^10 + y^9 + y^6 + 1) (specification,
-/// section 4.1, Irreducible). All is secret; only whether there is one shows.
+/// Makes the Goppa polynomial: the minimal polynomial over GF(2^13) of an element of GF(2^13)[y] / (y^96 + y^10 + y^9 + y^6 + 1)
+/// (specification, section 4.1, Irreducible). All is secret; only whether there is one shows.
 /// </summary>
 internal static unsafe class GoppaPolynomial
 {
@@ -27,7 +27,7 @@ internal static unsafe class GoppaPolynomial
             powers[T + i] = (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(element[(2 * i)..]) & Field.Mask);
         for (int power = 2; power <= T; power++)
             Multiply(powers + ((power - 1) * T), powers + T, powers + (power * T), product);
-        return TrySolve(powers, coefficients);
+        return TrySolve(powers, coefficients, (Vector256<ushort>*)product);
     }
 
     private static void Multiply(ushort* a, ushort* b, ushort* result, ushort* product)
@@ -50,10 +50,10 @@ internal static unsafe class GoppaPolynomial
     }
 
     // Finds the combination of powers 0 to t - 1 that gives power t. Column operations on the matrix whose rows are powers: a vector holds
-    // one power's coefficients, so that eliminating a coefficient of all powers is a multiplication by a row's multipliers.
-    private static bool TrySolve(ushort* powers, ushort* coefficients)
+    // one power's coefficients, so that eliminating a coefficient of all powers is a multiplication by a row's multipliers. There is room
+    // for one row at pivots.
+    private static bool TrySolve(ushort* powers, ushort* coefficients, Vector256<ushort>* pivots)
     {
-        Vector256<ushort>* pivots = stackalloc Vector256<ushort>[Columns];
         for (int j = 0; j < T; j++)
         {
             ushort* row = powers + (j * T);
@@ -83,7 +83,6 @@ internal static unsafe class GoppaPolynomial
                 other[j] = scaled;
             }
         }
-        new Span<Vector256<ushort>>(pivots, Columns).Clear();
         new Span<ushort>(powers + (T * T), T).CopyTo(new Span<ushort>(coefficients, T));
         coefficients[T] = 1;
         return true;

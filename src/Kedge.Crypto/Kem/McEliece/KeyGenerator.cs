@@ -16,7 +16,8 @@ internal static unsafe class KeyGenerator
     /// <summary>Makes a pair of keys from one draw of 32 bytes.</summary>
     public static void Generate(Span<byte> publicKey, Span<byte> secretKey, FillRandom random)
     {
-        using var memory = new SecretMemory(ExpandedSize + 256);
+        using var memory = new SecretMemory(ExpandedSize + (sizeof(ushort) * (Parameters.T + 1)) + 256);
+        ushort* goppa = memory.Take<ushort>(Parameters.T + 1);
         var expanded = new Span<byte>(memory.Take<byte>(ExpandedSize), ExpandedSize);
         var seed = new Span<byte>(memory.Take<byte>(SeedSize), SeedSize);
         McElieceSecretKey.Parts parts = McElieceSecretKey.Split(secretKey);
@@ -27,7 +28,8 @@ internal static unsafe class KeyGenerator
             seed.CopyTo(parts.Seed);
             expanded[^SeedSize..].CopyTo(seed);
             ReadOnlySpan<byte> order = expanded.Slice(Parameters.VectorSize, OrderSize);
-            if (TryGenerate(order, expanded.Slice(Parameters.VectorSize + OrderSize, Parameters.GoppaSize), publicKey, parts))
+            ReadOnlySpan<byte> element = expanded.Slice(Parameters.VectorSize + OrderSize, Parameters.GoppaSize);
+            if (GoppaPolynomial.TryCompute(element, goppa) && TryGenerate(order, new(goppa, Parameters.T + 1), publicKey, parts))
                 break;
         }
         expanded[..Parameters.VectorSize].CopyTo(parts.Rejection);
@@ -36,22 +38,24 @@ internal static unsafe class KeyGenerator
 
     /// <summary>Tries to make the public key, and of the secret key the Goppa polynomial and the control bits.</summary>
     /// <param name="order">Random, <see cref="OrderSize"/> bytes.</param>
-    /// <param name="element">Random, <see cref="Parameters.GoppaSize"/> bytes.</param>
+    /// <param name="goppa">The Goppa polynomial's t + 1 coefficients.</param>
     /// <param name="publicKey">Receives the public key.</param>
     /// <param name="parts">Receives the secret key's parts.</param>
     /// <returns>False where other random bytes are to be tried: seven times of ten.</returns>
     public static bool TryGenerate(
-        ReadOnlySpan<byte> order, ReadOnlySpan<byte> element, Span<byte> publicKey, McElieceSecretKey.Parts parts)
+        ReadOnlySpan<byte> order, ReadOnlySpan<ushort> goppa, Span<byte> publicKey, McElieceSecretKey.Parts parts)
     {
         using var memory = new SecretMemory((Parameters.Q * (sizeof(long) + (2 * sizeof(ushort)))) + 512);
-        ushort* goppa = memory.Take<ushort>(Parameters.T + 1);
         ushort* permutation = memory.Take<ushort>(Parameters.Q), support = memory.Take<ushort>(Parameters.Q);
-        if (!GoppaPolynomial.TryCompute(element, goppa) || !TrySort(order, permutation, memory.Take<long>(Parameters.Q)))
+        if (!TrySort(order, permutation, memory.Take<long>(Parameters.Q)))
             return false;
         for (int i = 0; i < Parameters.Q; i++)
             support[i] = Field.Reverse(permutation[i]);
-        if (!ParityCheckMatrix.TryCompute(goppa, support, publicKey))
-            return false;
+        fixed (ushort* coefficients = goppa)
+        {
+            if (!ParityCheckMatrix.TryCompute(coefficients, support, publicKey))
+                return false;
+        }
         for (int i = 0; i < Parameters.T; i++)
             BinaryPrimitives.WriteUInt16LittleEndian(parts.Goppa[(2 * i)..], goppa[i]);
         ControlBits.Compute(permutation, parts.ControlBits);

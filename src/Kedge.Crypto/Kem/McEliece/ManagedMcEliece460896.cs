@@ -3,9 +3,9 @@ using System.Security.Cryptography;
 namespace Kedge.Crypto.Kem.McEliece;
 
 /// <summary>
-/// mceliece460896 (specification, section 5), and mceliece460896pc, which rounds 2 and 3 had, with confirmation: the ciphertext ends with a hash
-/// of the error vector. Secret are keys and error vectors; how the parts compute on them is said at each. Here, whether
-/// a ciphertext is good is a mask that selects what is hashed.
+/// mceliece460896 (specification, section 5), and mceliece460896pc, which rounds 2 and 3 had, with confirmation: the ciphertext ends with
+/// a hash of the error vector. Secret are keys and error vectors; how the parts compute on them is said at each. Here, whether a
+/// ciphertext is good is a mask that selects what is hashed.
 /// </summary>
 /// <param name="isConfirmed">With plaintext confirmation.</param>
 internal sealed class ManagedMcEliece460896(bool isConfirmed) : ISeededKem
@@ -65,13 +65,11 @@ internal sealed class ManagedMcEliece460896(bool isConfirmed) : ISeededKem
         Argument.RequireLength(secretKey, SecretKeySize);
         Argument.RequireLength(ciphertext, CiphertextSize);
         Argument.RequireLength(sharedSecret, SharedSecretSize);
-        const int GoppaStart = 40, BitsStart = GoppaStart + Parameters.GoppaSize;
         Span<byte> error = stackalloc byte[Parameters.VectorSize], confirmation = stackalloc byte[HashSize], first = stackalloc byte[1];
         try
         {
-            ReadOnlySpan<byte> bits = secretKey.Slice(BitsStart, Parameters.ControlBitsSize);
-            byte good = Decoder.Decode(
-                secretKey.Slice(GoppaStart, Parameters.GoppaSize), bits, ciphertext[..Parameters.SyndromeSize], error);
+            ReadOnlySpan<byte> goppa = McElieceSecretKey.Goppa(secretKey), controlBits = McElieceSecretKey.ControlBits(secretKey);
+            byte good = Decoder.Decode(goppa, controlBits, ciphertext[..Parameters.SyndromeSize], error);
             if (isConfirmed)
             {
                 Sha3.Shake256([Confirmation], error, confirmation);
@@ -80,7 +78,7 @@ internal sealed class ManagedMcEliece460896(bool isConfirmed) : ISeededKem
                     difference |= confirmation[i] ^ ciphertext[Parameters.SyndromeSize + i];
                 good &= (byte)((difference - 1) >> 31);
             }
-            ReadOnlySpan<byte> rejection = secretKey[^Parameters.VectorSize..];
+            ReadOnlySpan<byte> rejection = McElieceSecretKey.Rejection(secretKey);
             for (int i = 0; i < error.Length; i++)
                 error[i] = (byte)(rejection[i] ^ (good & (rejection[i] ^ error[i])));
             first[0] = (byte)(Rejected ^ (good & (Rejected ^ Accepted)));

@@ -4,8 +4,9 @@ using System.Runtime.Intrinsics;
 namespace Kedge.Crypto.Kem.McEliece;
 
 /// <summary>
-/// The parity-check matrix of a Goppa code, mt rows of n bits, and its systematic form, the public key (specification, section 4.2, MatGen).
-/// Until then it is secret: elimination adds every row to every other one under masks. Only whether there is a systematic form shows.
+/// The parity-check matrix of a Goppa code, mt rows of n bits, and its systematic form, the public key (specification, section 4.2,
+/// MatGen). Until then it is secret: elimination adds every row to every other one under masks. Only whether there is a systematic form
+/// shows.
 /// </summary>
 internal static unsafe class ParityCheckMatrix
 {

@@ -18,8 +18,11 @@ internal static unsafe class SlicedField
     /// <summary>Vectors of <see cref="Blocks"/> blocks.</summary>
     public const int Vectors = Blocks * Parameters.M;
 
-    /// <summary>Vectors of the scratch memory that a product needs.</summary>
-    public const int ScratchVectors = (2 * Parameters.M) - 1;
+    /// <summary>Vectors of the scratch memory that a product or an inverse needs: the caller's, who wipes it.</summary>
+    public const int ScratchVectors = ProductVectors + Parameters.M;
+
+    // An unreduced product.
+    private const int ProductVectors = (2 * Parameters.M) - 1;
 
     private const int M = Parameters.M;
 
@@ -27,7 +30,7 @@ internal static unsafe class SlicedField
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply(Vector256<ulong>* a, Vector256<ulong>* b, Vector256<ulong>* product, Vector256<ulong>* scratch)
     {
-        for (int k = 0; k < ScratchVectors; k++)
+        for (int k = 0; k < ProductVectors; k++)
         {
             int first = k < M ? 0 : k - M + 1, last = k < M ? k : M - 1;
             Vector256<ulong> sum = a[first] & b[k - first];
@@ -41,7 +44,7 @@ internal static unsafe class SlicedField
     /// <summary>Element by element, the square of a block.</summary>
     public static void Square(Vector256<ulong>* a, Vector256<ulong>* square, Vector256<ulong>* scratch)
     {
-        for (int k = 0; k < ScratchVectors; k++)
+        for (int k = 0; k < ProductVectors; k++)
             scratch[k] = (k & 1) == 0 ? a[k / 2] : Vector256<ulong>.Zero;
         Reduce(scratch, square);
     }
@@ -49,7 +52,7 @@ internal static unsafe class SlicedField
     /// <summary>Element by element, the inverse of a block; 0 for 0.</summary>
     public static void Invert(Vector256<ulong>* a, Vector256<ulong>* inverse, Vector256<ulong>* scratch)
     {
-        Vector256<ulong>* power = stackalloc Vector256<ulong>[M];
+        Vector256<ulong>* power = scratch + ProductVectors;
         Copy(a, power);
         for (int i = 1; i < M - 1; i++)
         {
@@ -57,7 +60,6 @@ internal static unsafe class SlicedField
             Multiply(power, a, power, scratch);
         }
         Square(power, inverse, scratch);
-        new Span<Vector256<ulong>>(power, M).Clear();
     }
 
     /// <summary>Evaluates a polynomial at all elements of all blocks.</summary>
@@ -136,7 +138,7 @@ internal static unsafe class SlicedField
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Reduce(Vector256<ulong>* scratch, Vector256<ulong>* result)
     {
-        for (int k = ScratchVectors - 1; k >= M; k--)
+        for (int k = ProductVectors - 1; k >= M; k--)
         {
             Vector256<ulong> high = scratch[k];
             scratch[k - 9] ^= high;

@@ -56,13 +56,18 @@ public sealed class DecapsulationTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_key_with_a_coefficient_of_the_modulus_or_more_is_refused_by_ml_kem()
+    public void A_key_with_a_coefficient_of_the_modulus_or_more_is_refused_by_ml_kem_alone()
     {
         byte[] publicKey = KemVector.Read("mlkem512.rsp.gz")[0].Bytes("pk");
         (publicKey[0], publicKey[1]) = (0x01, (byte)((publicKey[1] & 0xf0) | 0x0d));
         byte[] ciphertext = new byte[768], secret = new byte[32];
-        Assert.Throws<CryptographicException>(() => Kems.MlKem512.Encapsulate(publicKey, ciphertext, secret));
-        Kems.Kyber512.Encapsulate(publicKey, ciphertext, secret);
+        foreach (KemImplementation implementation in KemImplementation.All.Where(implementation => implementation.IsSupported))
+        {
+            if (implementation.Mechanism == "mlkem512")
+                Assert.ThrowsAny<CryptographicException>(() => implementation.Create().Encapsulate(publicKey, ciphertext, secret));
+            if (implementation.Mechanism == "kyber512")
+                implementation.Create().Encapsulate(publicKey, ciphertext, secret);
+        }
     }
 
     [Fact]
@@ -78,7 +83,7 @@ public sealed class DecapsulationTests(ITestOutputHelper output)
     private IKem Create(string mechanism, string name)
     {
         output.WriteLine($"{mechanism} by {name}");
-        return KemImplementation.All.Single(implementation => implementation.Mechanism == mechanism && implementation.Name == name).Create();
+        return KemImplementation.All.Single(one => one.Mechanism == mechanism && one.Name == name).Create();
     }
 
     private static string Decapsulate(IKem kem, Dictionary<string, string> key, byte[] ciphertext)

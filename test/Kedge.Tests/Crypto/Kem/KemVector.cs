@@ -2,7 +2,9 @@ using System.IO.Compression;
 
 namespace Kedge.Tests.Crypto.Kem;
 
-/// <summary>Entries of files in the layout of NIST's known-answer tests: names and values in hexadecimal, entries divided by empty lines.</summary>
+/// <summary>
+/// Entries of files in the layout of NIST's known-answer tests: names and values in hexadecimal, entries divided by empty lines.
+/// </summary>
 internal static class KemVector
 {
     /// <summary>The entries of a file.</summary>

@@ -3,7 +3,9 @@ using System.Security.Cryptography;
 
 namespace Kedge.Tests.Crypto.Kem;
 
-/// <summary>The generator of NIST's known-answer tests: AES-256 CTR_DRBG (SP 800-90A) without derivation function. Not for secrets.</summary>
+/// <summary>
+/// The generator of NIST's known-answer tests: AES-256 CTR_DRBG (SP 800-90A) without derivation function. Not for secrets.
+/// </summary>
 internal sealed class NistGenerator
 {
     private byte[] _key = new byte[32], _counter = new byte[16];
