@@ -1,5 +1,6 @@
 using Kedge.Linux.Interop;
 using Kedge.Linux.Netlink;
+using Kedge.Linux.Udp;
 using Kedge.Protocol;
 
 namespace Kedge.Linux;
@@ -19,6 +20,9 @@ public enum WaitEvents
 
     /// <summary>The deadline has passed.</summary>
     DeadlinePassed = 4,
+
+    /// <summary>A socket has something to receive.</summary>
+    Readable = 8,
 }
 
 /// <summary>
@@ -32,25 +36,40 @@ public sealed unsafe class Waiter : IDisposable
         Libc.timerfd_create(Libc.CLOCK_BOOTTIME, Libc.TFD_NONBLOCK | Libc.TFD_CLOEXEC), "create", "timerfd");
 
     private readonly LinkMonitor? _link;
+    private readonly UdpSocketPair[] _sockets;
 
     /// <summary>Makes a waiter.</summary>
     /// <param name="link">Also to be waited for; the caller keeps owning it.</param>
+    /// <param name="ports">
+    /// Whose sockets are also to be waited for, where one thread receives and has timers; the caller keeps owning them. A few.
+    /// </param>
     /// <exception cref="LinuxException">No descriptors are left.</exception>
-    public Waiter(LinkMonitor? link = null) => _link = link;
+    public Waiter(LinkMonitor? link = null, params ReadOnlySpan<UdpPort> ports)
+    {
+        _link = link;
+        var sockets = new List<UdpSocketPair>();
+        foreach (UdpPort port in ports)
+            sockets.AddRange(port.Pairs);
+        _sockets = [.. sockets];
+    }
 
     /// <summary>
-    /// Blocks until a wake-up, a link change or the deadline, whichever comes first; with a deadline that has passed, not at all.
+    /// Blocks until a wake-up, a link change, a datagram or the deadline, whichever comes first; with a deadline that has passed, not at
+    /// all.
     /// </summary>
     /// <param name="deadline">When at the latest; <see cref="Instant.Never"/> for no deadline.</param>
     /// <returns>Everything that was there when the wait ended; at least one.</returns>
     public WaitEvents Wait(Instant deadline)
     {
         SetTimer(deadline);
-        Libc.Pollfd* descriptors = stackalloc Libc.Pollfd[3];
+        int count = 3 + _sockets.Length;
+        Libc.Pollfd* descriptors = stackalloc Libc.Pollfd[count];
         descriptors[0] = new() { Descriptor = _wake.Number, Events = Libc.POLLIN };
         descriptors[1] = new() { Descriptor = _timer.Number, Events = Libc.POLLIN };
         descriptors[2] = new() { Descriptor = _link?.Number ?? -1, Events = Libc.POLLIN }; // poll(2) passes over negative ones.
-        Poll.Wait(new Span<Libc.Pollfd>(descriptors, 3), Instant.Never);
+        for (int i = 3; i < count; i++)
+            descriptors[i] = new() { Descriptor = _sockets[i - 3].Number, Events = Libc.POLLIN };
+        Poll.Wait(new Span<Libc.Pollfd>(descriptors, count), Instant.Never);
 
         WaitEvents events = WaitEvents.None;
         if (descriptors[0].Returned != 0 && _wake.TryConsume())
@@ -59,6 +78,8 @@ public sealed unsafe class Waiter : IDisposable
             events |= WaitEvents.DeadlinePassed;
         if (descriptors[2].Returned != 0)
             events |= WaitEvents.LinkChanged;
+        for (int i = 3; i < count; i++)
+            events |= descriptors[i].Returned != 0 ? WaitEvents.Readable : WaitEvents.None;
         return events;
     }
 

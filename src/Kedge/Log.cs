@@ -32,6 +32,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Information, Message = "Goes on with {Count} peers that were kept on disk")]
     public static partial void Restored(ILogger log, int count);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "Exchanges keys with {Peers} peers at UDP port {Ports}")]
+    public static partial void ExchangesKeys(ILogger log, int peers, string ports);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "{Sentence}")]
     public static partial void Joining(ILogger log, string sentence);
 

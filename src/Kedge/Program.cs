@@ -4,6 +4,8 @@ using Kedge.Commands.Admin;
 using Kedge.Commands.Ca;
 using Kedge.Commands.Controller;
 using Kedge.Commands.Node;
+using Kedge.Commands.Rosenpass;
+using Kedge.Commands.Rp;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
 
@@ -33,6 +35,8 @@ try
         new LeaseCommand(),
         new AuditCommand(),
         new CaCommand(),
+        new RosenpassCommand(),
+        new RpCommand(),
         new DemoCommand(),
         new VersionCommand(),
         new CompletionCommand(),

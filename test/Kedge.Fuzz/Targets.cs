@@ -34,6 +34,7 @@ public static class Targets
         new WireGuard.Tunnels.TunnelTarget(),
         new Rosenpass.RosenpassMessageTarget(),
         new Rosenpass.RosenpassConfigurationTarget(),
+        new Rosenpass.RosenpassKeyFileTarget(),
     ];
 
     /// <summary>The target of a name; null when there is none.</summary>

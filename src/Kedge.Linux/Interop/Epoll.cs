@@ -18,6 +18,9 @@ internal sealed unsafe class Epoll : IDisposable
     // Edge-triggered: each signal ends one wait, and nobody needs to read the eventfd.
     public Epoll() => Add(_wake.Number, Libc.EPOLLIN | Libc.EPOLLET);
 
+    /// <summary>Readable when one of the descriptors is, so that poll(2) and another epoll can wait for this one.</summary>
+    public int Number => _descriptor.Number;
+
     /// <summary>Waits for this descriptor too, as long as it has something to read.</summary>
     public void Add(int number) => Add(number, Libc.EPOLLIN);
 

@@ -1,10 +1,13 @@
+using Kedge.Protocol.Ip;
+
 namespace Kedge.Linux.Udp;
 
 /// <summary>
-/// One UDP port on every local address, IPv4 and IPv6, as the kernel has them: a machine that speaks only one of the two is fine. A new
-/// object is closed. <see cref="Open"/>, <see cref="Close"/>, <see cref="SetMark"/> and <see cref="Losses"/> may be called by any thread
-/// while others use the <see cref="Sockets"/>; those go on with the new port by themselves. The sockets belong to the network namespace of
-/// the thread that calls <see cref="Open"/>. Dispose it after the threads that use it have ended.
+/// One UDP port on every local address, IPv4 and IPv6, as the kernel has them, or on a single address. A machine that speaks only one of
+/// the two families is fine. A new object is closed. <see cref="Open"/>, <see cref="Close"/>, <see cref="SetMark"/> and
+/// <see cref="Losses"/> may be called by any thread while others use the <see cref="Sockets"/>; those go on with the new port by
+/// themselves. The sockets belong to the network namespace of the thread that calls <see cref="Open"/>. Dispose it after the threads that
+/// use it have ended.
 /// <para>
 /// Several sockets share the port (<c>SO_REUSEPORT</c>) for as many threads that receive: the kernel gives a datagram to the one that the
 /// hash of its addresses and ports says, so what comes from one endpoint comes to one socket, in its order. The first one is bound alone
@@ -33,13 +36,14 @@ public sealed class UdpPort : IDisposable
     /// <see cref="Offloads"/>. Runs can be sent without too.
     /// </param>
     /// <param name="sockets">How many sockets it has.</param>
+    /// <param name="local">The only local address that it is on, with its scope where it needs one; none for all.</param>
     /// <exception cref="LinuxException">No descriptors are left.</exception>
-    public UdpPort(bool withOffloads = false, int sockets = 1)
+    public UdpPort(bool withOffloads = false, int sockets = 1, Endpoint local = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(sockets);
         _sockets = new UdpSocketPair[sockets];
         for (int i = 0; i < sockets; i++)
-            _sockets[i] = new UdpSocketPair(withOffloads, _counters);
+            _sockets[i] = new UdpSocketPair(local, withOffloads, _counters);
     }
 
     /// <summary>The local port; 0 while closed.</summary>
@@ -47,6 +51,9 @@ public sealed class UdpPort : IDisposable
 
     /// <summary>The sockets; they are this object's, and the same for as long as it exists.</summary>
     public IReadOnlyList<IDatagramSocket> Sockets => _sockets;
+
+    /// <summary>The sockets, for <see cref="Waiter"/>.</summary>
+    internal IReadOnlyList<UdpSocketPair> Pairs => _sockets;
 
     /// <summary>Whether the port is open on IPv4.</summary>
     public bool HasIPv4 => _sockets[0].IPv4.IsOpen;
@@ -79,7 +86,8 @@ public sealed class UdpPort : IDisposable
     /// <param name="port">The port; 0 for a random one.</param>
     /// <param name="mark">The firewall mark of everything sent (<c>SO_MARK</c>); 0 for none.</param>
     /// <exception cref="LinuxException">
-    /// EADDRINUSE: the port is taken. EACCES: it is a privileged one. EAFNOSUPPORT: this machine speaks neither family.
+    /// EADDRINUSE: the port is taken. EACCES: it is a privileged one. EADDRNOTAVAIL: this machine has no such local address.
+    /// EAFNOSUPPORT: it speaks neither family.
     /// </exception>
     public void Open(ushort port, uint mark = 0)
     {

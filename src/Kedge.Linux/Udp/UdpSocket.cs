@@ -9,10 +9,11 @@ namespace Kedge.Linux.Udp;
 /// any number of threads send meanwhile, and one receives.
 /// </summary>
 /// <param name="ipv6">Which family.</param>
+/// <param name="local">The local address to be bound to, of either family; none for all addresses.</param>
 /// <param name="withOffloads">Whether to have the kernel cut what is sent and join what is received, where it can.</param>
 /// <param name="epoll">What waits for the socket.</param>
 /// <param name="counters">Where losses are counted.</param>
-internal sealed unsafe partial class UdpSocket(bool ipv6, bool withOffloads, Epoll epoll, UdpCounters counters)
+internal sealed unsafe partial class UdpSocket(bool ipv6, Endpoint local, bool withOffloads, Epoll epoll, UdpCounters counters)
 {
     /// <summary>Messages a system call; what belongs to them is on the stack: no state, so that any number of threads may send.</summary>
     public const int BatchLength = 64;
@@ -39,10 +40,12 @@ internal sealed unsafe partial class UdpSocket(bool ipv6, bool withOffloads, Epo
     /// <param name="port">The port; 0 for a free one, which is put here.</param>
     /// <param name="mark">The firewall mark of what is sent; 0 for none.</param>
     /// <param name="sharesPort">Whether others may have the port already, see <see cref="SharePort"/>.</param>
-    /// <returns>The socket; null where this machine does not speak the family.</returns>
+    /// <returns>The socket; null where this machine does not speak the family, or the local address is of the other.</returns>
     /// <exception cref="LinuxException">The port cannot be had.</exception>
     public Descriptor? Bind(ref ushort port, uint mark, bool sharesPort)
     {
+        if (!local.IsNone && local.Address.IsIPv6 != ipv6)
+            return null;
         int number = Libc.socket(ipv6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_DGRAM | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC, 0);
         if (number < 0 && Marshal.GetLastPInvokeError() == Errno.EAFNOSUPPORT)
             return null;
@@ -52,14 +55,14 @@ internal sealed unsafe partial class UdpSocket(bool ipv6, bool withOffloads, Epo
             Configure(socket.Number, mark);
             if (sharesPort)
                 SharePort(socket);
-            var any = new Endpoint(ipv6 ? IpAddress.IPv6(0) : IpAddress.IPv4(0), port);
+            Endpoint bound = local.IsNone ? new(ipv6 ? IpAddress.IPv6(0) : IpAddress.IPv4(0), port) : local with { Port = port };
             byte* address = stackalloc byte[SocketAddress.MaximumLength];
-            uint length = SocketAddress.Write(any, address);
+            uint length = SocketAddress.Write(bound, address);
             if (Libc.bind(socket.Number, address, length) < 0)
             {
                 int error = Marshal.GetLastPInvokeError();
-                if (error != Errno.EADDRNOTAVAIL)
-                    throw new LinuxException(error, "bind", $"UDP port {port} on {Family}");
+                if (error != Errno.EADDRNOTAVAIL || !local.IsNone)
+                    throw new LinuxException(error, "bind", $"UDP port {port} on {(local.IsNone ? Family : local.Address)}");
                 socket.Dispose();
                 return null;
             }

@@ -1,4 +1,5 @@
 using Kedge.Linux.Interop;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.Linux.Udp;
 
@@ -13,12 +14,13 @@ internal sealed class UdpSocketPair : IDatagramSocket, IDisposable
     private bool _ipv6First;
 
     /// <summary>A closed pair.</summary>
+    /// <param name="local">The local address to be bound to; none for all of both families.</param>
     /// <param name="withOffloads">Whether to have the kernel cut what is sent and join what is received, where it can.</param>
     /// <param name="counters">Where losses are counted.</param>
-    public UdpSocketPair(bool withOffloads, UdpCounters counters)
+    public UdpSocketPair(Endpoint local, bool withOffloads, UdpCounters counters)
     {
-        IPv4 = new UdpSocket(ipv6: false, withOffloads, _epoll, counters);
-        IPv6 = new UdpSocket(ipv6: true, withOffloads, _epoll, counters);
+        IPv4 = new UdpSocket(ipv6: false, local, withOffloads, _epoll, counters);
+        IPv6 = new UdpSocket(ipv6: true, local, withOffloads, _epoll, counters);
     }
 
     /// <summary>The one half.</summary>
@@ -26,6 +28,9 @@ internal sealed class UdpSocketPair : IDatagramSocket, IDisposable
 
     /// <summary>The other half.</summary>
     public UdpSocket IPv6 { get; }
+
+    /// <summary>What to wait on, for reading; the same for as long as this object exists.</summary>
+    public int Number => _epoll.Number;
 
     /// <summary>New sockets bound to a port, which nobody knows yet.</summary>
     /// <param name="port">The port; 0 for one that is free in both families, which is put here.</param>

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using Kedge.Protocol;
 
 namespace Kedge.Commands;
 
@@ -21,6 +23,19 @@ internal static class Usage
         ];
         to.WriteLine($"usage: {string.Join(' ', words)}");
         to.WriteLine($"'{name} --help' tells more.");
+    }
+
+    /// <summary>Validates an argument that is many words, by reading it: what the reader throws is wrong with the call.</summary>
+    public static void Check(ArgumentResult result, Func<IEnumerable<string>, object> read)
+    {
+        try
+        {
+            _ = read(result.Tokens.Select(token => token.Value));
+        }
+        catch (UserError e)
+        {
+            result.AddError(e.Message);
+        }
     }
 
     private static string Name(Command command) =>

@@ -41,7 +41,9 @@ internal sealed class WgCommand : Command
     /// <summary>The name by which <c>wg-quick</c> may call this program.</summary>
     public const string DaemonName = "kedge-wg";
 
-    private const string DefaultStateDirectory = "/var/lib/kedge";
+    /// <summary>Where devices keep what must survive a restart.</summary>
+    public const string DefaultStateDirectory = "/var/lib/kedge";
+
     private const string ForegroundVariable = "WG_PROCESS_FOREGROUND";
 
     private readonly Argument<string> _interface = new("INTERFACE") { Description = "The interface to make, such as wg0." };

@@ -30,6 +30,31 @@ public class UdpPortTests
         Assert.Equal(default, b.Losses);
     }
 
+    [Theory]
+    [InlineData("127.0.0.1", "127.0.0.2")]
+    [InlineData("::1", "127.0.0.1")]
+    public void A_port_on_one_address_leaves_the_others_alone(string host, string other)
+    {
+        using UdpPort one = new(local: new Endpoint(IpAddress.Parse(host), 0)), sender = Opened();
+        one.Open(0);
+        using UdpPort beside = new(local: new Endpoint(IpAddress.Parse(other), 0));
+        beside.Open((ushort)one.Port); // the same port, which nobody else could have on all addresses
+        Assert.Equal((!host.Contains(':'), host.Contains(':')), (one.HasIPv4, one.HasIPv6));
+        using Receiver atOne = new(one), atOther = new(beside);
+
+        sender.Send([Batch.Datagram(At(host, one), number: 1), Batch.Datagram(At(other, one), number: 2)]);
+
+        Assert.Equal(1, Assert.Single(atOne.Take(1)).Number);
+        Assert.Equal(2, Assert.Single(atOther.Take(1)).Number);
+    }
+
+    [Fact]
+    public void An_address_that_this_machine_lacks_is_refused()
+    {
+        using UdpPort port = new(local: Endpoint.Parse("192.0.2.77:0"));
+        Assert.Equal(Errno.EADDRNOTAVAIL, Assert.Throws<LinuxException>(() => port.Open(0)).Errno);
+    }
+
     [Fact]
     public void Batches_to_mixed_destinations_arrive_in_order()
     {

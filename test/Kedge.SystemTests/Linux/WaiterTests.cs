@@ -1,5 +1,7 @@
 using Kedge.Linux;
+using Kedge.Linux.Udp;
 using Kedge.Protocol;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.SystemTests.Linux;
 
@@ -63,6 +65,26 @@ public class WaiterTests
         waiter.Wake();
 
         Assert.Equal(WaitEvents.Woken | WaitEvents.DeadlinePassed, waiter.Wait(new Instant(1)));
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("::1")]
+    public void A_datagram_ends_a_wait_until_it_is_received(string host)
+    {
+        using UdpPort port = new(), quiet = new(), sender = new();
+        using Waiter waiter = new(link: null, quiet, port);
+        port.Open(0);
+        quiet.Open(0);
+        sender.Open(0);
+        Assert.Equal(WaitEvents.DeadlinePassed, waiter.Wait(BootClock.Now));
+
+        var destination = new Endpoint(IpAddress.Parse(host), (ushort)port.Port);
+        sender.Sockets[0].Send([Batch.Datagram(destination, number: 1)]);
+
+        Assert.Equal(WaitEvents.Readable, waiter.Wait(Instant.Never));
+        Assert.Equal(1, port.Sockets[0].Receive(Batch.Of(2)));
+        Assert.Equal(WaitEvents.DeadlinePassed, waiter.Wait(BootClock.Now));
     }
 
     [Fact]

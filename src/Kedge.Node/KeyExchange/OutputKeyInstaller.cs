@@ -1,0 +1,234 @@
+using System.Security.Cryptography;
+using Kedge.Linux;
+using Kedge.Linux.Files;
+using Kedge.Protocol;
+using Kedge.Protocol.Rosenpass;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Node.KeyExchange;
+
+/// <summary>
+/// Takes output keys to where they are used: files, WireGuard's PSKs, programs. All of that may take its time, so it has a thread of its
+/// own, and a place for one key a peer: a newer key takes the place of one that waits. What fails is tried again, until there is a newer
+/// key.
+/// </summary>
+internal sealed class OutputKeyInstaller : IDisposable
+{
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2);
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<KeyExchangePeer, Slot> _slots;
+    private readonly AutoResetEvent _changed = new(false);
+    private readonly TextWriter _output;
+    private readonly ILogger _log;
+    private readonly Thread _thread;
+    private volatile bool _stopping;
+
+    /// <summary>An installer that does nothing before <see cref="Start"/>.</summary>
+    /// <param name="peers">The peers.</param>
+    /// <param name="output">Gets a line for each key that was written to a file, as <c>rosenpass</c> prints it.</param>
+    /// <param name="log">Where failures are told.</param>
+    public OutputKeyInstaller(IEnumerable<KeyExchangePeer> peers, TextWriter output, ILogger log)
+    {
+        _slots = peers.ToDictionary(peer => peer, _ => new Slot());
+        _output = output;
+        _log = log;
+        _thread = new Thread(Run) { Name = "output keys", IsBackground = true };
+    }
+
+    /// <summary>
+    /// Installs a random key for every peer, so that WireGuard has a PSK before there is any exchange, and starts the thread.
+    /// </summary>
+    public void Start()
+    {
+        Span<byte> key = stackalloc byte[RosenpassExchange.OutputKeySize];
+        foreach (KeyExchangePeer peer in _slots.Keys)
+        {
+            RandomNumberGenerator.Fill(key);
+            Post(peer, OutputKeyReason.None, key);
+        }
+        CryptographicOperations.ZeroMemory(key);
+        InstallAll();
+        _thread.Start();
+    }
+
+    /// <summary>Has a key installed. Any thread.</summary>
+    /// <param name="peer">Whose.</param>
+    /// <param name="reason">Why there is one; none for a random one before the first exchange.</param>
+    /// <param name="key">The key, 32 bytes; copied.</param>
+    public void Post(KeyExchangePeer peer, OutputKeyReason reason, ReadOnlySpan<byte> key)
+    {
+        lock (_lock)
+            _slots[peer].Set(reason, key, peer);
+        _changed.Set();
+    }
+
+    /// <summary>Ends the thread after what it is at, and zeroes all keys.</summary>
+    public void Dispose()
+    {
+        _stopping = true;
+        _changed.Set();
+        if (_thread.IsAlive)
+            _thread.Join();
+        foreach (Slot slot in _slots.Values)
+            slot.Clear();
+        _changed.Dispose();
+    }
+
+    private void Run()
+    {
+        while (!_stopping)
+            _changed.WaitOne(InstallAll() ? Timeout.InfiniteTimeSpan : RetryInterval);
+    }
+
+    /// <summary>Installs what waits, and tells whether that was done everywhere.</summary>
+    private bool InstallAll()
+    {
+        bool isDone = true;
+        Span<byte> text = stackalloc byte[RosenpassKeyFile.Base64Size];
+        foreach ((KeyExchangePeer peer, Slot slot) in _slots)
+        {
+            OutputKeyReason reason;
+            Destinations open;
+            long version;
+            lock (_lock)
+            {
+                (reason, open, version) = (slot.Reason, slot.Open, slot.Version);
+                if (open != Destinations.None)
+                    RosenpassKeyFile.WriteOutputKey(slot.Key, text);
+            }
+            if (open == Destinations.None || _stopping)
+                continue;
+            Destinations left = Install(peer, slot, reason, open, text);
+            lock (_lock)
+            {
+                if (slot.Version == version)
+                    slot.SetOpen(left);
+                isDone &= slot.Open == Destinations.None;
+            }
+        }
+        CryptographicOperations.ZeroMemory(text);
+        return isDone;
+    }
+
+    /// <summary>Takes a key to its destinations, and returns those where that failed.</summary>
+    private Destinations Install(KeyExchangePeer peer, Slot slot, OutputKeyReason reason, Destinations open, ReadOnlySpan<byte> text)
+    {
+        Destinations left = Destinations.None;
+        if (open.HasFlag(Destinations.WireGuard) && !TrySetPresharedKey(peer, slot, peer.WireGuard!, text))
+            left |= Destinations.WireGuard;
+        if (open.HasFlag(Destinations.File) && !TryWrite(peer, slot, reason, peer.KeyFile!, text))
+            left |= Destinations.File;
+        if (open.HasFlag(Destinations.Command))
+            RunCommand(peer);
+        return left;
+    }
+
+    private bool TryWrite(KeyExchangePeer peer, Slot slot, OutputKeyReason reason, string path, ReadOnlySpan<byte> text)
+    {
+        try
+        {
+            PrivateFile.Write(path, text);
+        }
+        catch (LinuxException e)
+        {
+            if (slot.IsNews(e.Message))
+                Log.OutputKeyNotWritten(_log, peer.Id, e.Message);
+            return false;
+        }
+        if (reason != OutputKeyReason.None)
+        {
+            string quoted = path.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
+            string word = reason == OutputKeyReason.Stale ? "stale" : "exchanged";
+            _output.WriteLine($"output-key peer {peer.Id} key-file \"{quoted}\" {word}");
+            _output.Flush();
+        }
+        return true;
+    }
+
+    private bool TrySetPresharedKey(KeyExchangePeer peer, Slot slot, WireGuardOutput wireGuard, ReadOnlySpan<byte> text)
+    {
+        try
+        {
+            string peerKey = wireGuard.Peer.ToString();
+            ExternalProgram.Run(
+                ["wg", "set", wireGuard.Device, "peer", peerKey, "preshared-key", "/dev/stdin", .. wireGuard.ExtraParams], text);
+            return true;
+        }
+        catch (UserError e)
+        {
+            if (slot.IsNews(e.Message))
+                Log.PresharedKeyNotSet(_log, peer.Id, e.Message);
+            return false;
+        }
+    }
+
+    private void RunCommand(KeyExchangePeer peer)
+    {
+        try
+        {
+            ExternalProgram.Run(peer.ExchangeCommand, []);
+        }
+        catch (UserError e)
+        {
+            Log.ExchangeCommandFailed(_log, peer.Id, e.Message);
+        }
+    }
+
+    /// <summary>Where a key has still to go.</summary>
+    [Flags]
+    private enum Destinations
+    {
+        None = 0,
+        File = 1,
+        WireGuard = 2,
+        Command = 4,
+    }
+
+    /// <summary>The last key of a peer, for as long as it is not everywhere. Under the lock, but for <see cref="IsNews"/>.</summary>
+    private sealed class Slot
+    {
+        private const int MaximumTold = 4;
+
+        private readonly HashSet<string> _told = [];
+        private long _toldVersion;
+
+        private readonly byte[] _key = GC.AllocateArray<byte>(RosenpassExchange.OutputKeySize, pinned: true);
+
+        public ReadOnlySpan<byte> Key => _key;
+
+        public OutputKeyReason Reason { get; private set; }
+
+        public Destinations Open { get; private set; }
+
+        public long Version { get; private set; }
+
+        public void Set(OutputKeyReason reason, ReadOnlySpan<byte> key, KeyExchangePeer peer)
+        {
+            key.CopyTo(_key);
+            Reason = reason;
+            Version++;
+            Open = (peer.KeyFile is null ? Destinations.None : Destinations.File)
+                | (peer.WireGuard is null ? Destinations.None : Destinations.WireGuard)
+                | (reason == OutputKeyReason.Exchanged && peer.ExchangeCommand.Count > 0 ? Destinations.Command : Destinations.None);
+        }
+
+        public void SetOpen(Destinations open)
+        {
+            Open = open;
+            if (open == Destinations.None)
+                Clear();
+        }
+
+        /// <summary>Whether a failure is the first of its kind with this key, and so worth telling. The installer's thread.</summary>
+        public bool IsNews(string failure)
+        {
+            if (_toldVersion != Version)
+                _told.Clear();
+            _toldVersion = Version;
+            return _told.Count < MaximumTold && _told.Add(failure);
+        }
+
+        public void Clear() => CryptographicOperations.ZeroMemory(_key);
+    }
+}

@@ -1,0 +1,20 @@
+using Kedge.Protocol.Rosenpass;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Node;
+
+// What the key exchange says.
+internal static partial class Log
+{
+    [LoggerMessage(Level = LogLevel.Error, Message = "Peer {Peer}: its output key cannot be written: {Reason}. It is tried again")]
+    public static partial void OutputKeyNotWritten(ILogger log, PeerId peer, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Peer {Peer}: its output key cannot be handed to WireGuard: {Reason}. It is tried again")]
+    public static partial void PresharedKeyNotSet(ILogger log, PeerId peer, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Peer {Peer}: its exchange_command failed: {Reason}")]
+    public static partial void ExchangeCommandFailed(ILogger log, PeerId peer, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Peer {Peer}: there is no way to {Endpoint} now: {Reason}. It is looked up again")]
+    public static partial void EndpointUnknown(ILogger log, PeerId peer, string endpoint, string reason);
+}

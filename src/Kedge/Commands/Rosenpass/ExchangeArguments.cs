@@ -1,0 +1,118 @@
+using Kedge.Linux;
+using Kedge.Protocol;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Rosenpass;
+using WireGuardKey = Kedge.Protocol.WireGuard.PublicKey;
+
+namespace Kedge.Commands.Rosenpass;
+
+/// <summary>
+/// The words behind <c>rosenpass exchange</c>, which are a configuration without a file:
+/// <code>
+/// public-key PATH secret-key PATH [listen ADDRESS:PORT]… [verbose]
+///   peer public-key PATH [endpoint HOST:PORT] [preshared-key PATH] [outfile PATH] [wireguard DEVICE PEER [EXTRA]…]
+///   peer …
+/// </code>
+/// The word <c>peer</c> always begins another peer; what else stands behind <c>wireguard DEVICE PEER</c> is handed to <c>wg set</c>.
+/// </summary>
+internal sealed class ExchangeArguments
+{
+    private readonly Queue<string> _words;
+
+    private ExchangeArguments(IEnumerable<string> words) => _words = new(words);
+
+    /// <summary>Reads the words.</summary>
+    /// <exception cref="UserError">They make no configuration.</exception>
+    public static RosenpassConfiguration Parse(IEnumerable<string> words) => new ExchangeArguments(words).Read();
+
+    private RosenpassConfiguration Read()
+    {
+        var configuration = new RosenpassConfiguration();
+        while (_words.Count > 0 && _words.Peek() != "peer")
+        {
+            string word = _words.Dequeue();
+            configuration = word switch
+            {
+                "public-key" => configuration with { PublicKey = Once(word, configuration.PublicKey, "PATH") },
+                "secret-key" or "private-key" => configuration with { SecretKey = Once(word, configuration.SecretKey, "PATH") },
+                "listen" => configuration with { Listen = [.. configuration.Listen, ReadListen(Value(word, "ADDRESS:PORT"))] },
+                "verbose" => configuration with { IsVerbose = true },
+                _ => throw new UserError($"'{word}' means nothing here; public-key, secret-key, listen, verbose or peer may follow."),
+            };
+        }
+        if (configuration.PublicKey is null || configuration.SecretKey is null)
+        {
+            string missing = configuration.PublicKey is null ? "public-key" : "secret-key";
+            throw new UserError($"{missing} PATH is missing: name the own keys before the first 'peer'.");
+        }
+        var peers = new List<RosenpassPeerConfiguration>();
+        while (_words.TryDequeue(out _))
+            peers.Add(ReadPeer());
+        return configuration with { Peers = peers };
+    }
+
+    private RosenpassPeerConfiguration ReadPeer()
+    {
+        var peer = new RosenpassPeerConfiguration { PublicKey = "" };
+        while (_words.Count > 0 && _words.Peek() != "peer")
+        {
+            string word = _words.Dequeue();
+            peer = word switch
+            {
+                "public-key" => peer with { PublicKey = Once(word, peer.PublicKey.Length == 0 ? null : peer.PublicKey, "PATH") },
+                "endpoint" => peer with { Endpoint = Once(word, peer.Endpoint, "HOST:PORT") },
+                "preshared-key" => peer with { PreSharedKey = Once(word, peer.PreSharedKey, "PATH") },
+                "outfile" => peer with { KeyOut = Once(word, peer.KeyOut, "PATH") },
+                "wireguard" => peer with { WireGuard = ReadWireGuard(word) },
+                _ => throw new UserError(
+                    $"'{word}' means nothing here; public-key, endpoint, preshared-key, outfile, wireguard or another peer may follow."),
+            };
+        }
+        return peer.PublicKey.Length > 0 ? peer : throw new UserError("A peer is without public-key PATH.");
+    }
+
+    private WireGuardOutput ReadWireGuard(string word)
+    {
+        string device = Value(word, "DEVICE"), peer = Value(word, "DEVICE PEER");
+        if (!WireGuardKey.TryParse(peer, out WireGuardKey key))
+            throw new UserError($"'{peer}' is no public key of WireGuard: 32 bytes in base64, 44 characters.");
+        var extra = new List<string>();
+        while (_words.Count > 0 && _words.Peek() != "peer")
+            extra.Add(_words.Dequeue());
+        return new WireGuardOutput(device, key, extra);
+    }
+
+    private string Once(string word, string? before, string what) =>
+        before is null ? Value(word, what) : throw new UserError($"{word} was given before, with '{before}'.");
+
+    private string Value(string word, string what) =>
+        _words.TryDequeue(out string? value) ? value : throw new UserError($"{word} needs {what} behind it.");
+
+    /// <summary>Reads an address to listen at; the scope of a link-local one may be an interface's name.</summary>
+    private static Endpoint ReadListen(string text)
+    {
+        string numeric = text;
+        int percent = text.IndexOf('%'), end = text.IndexOf(']');
+        if (percent >= 0 && end > percent)
+        {
+            string scope = text[(percent + 1)..end];
+            if (!uint.TryParse(scope, out _))
+                numeric = $"{text[..(percent + 1)]}{FindInterface(scope)}{text[end..]}";
+        }
+        return Endpoint.TryParse(numeric, out Endpoint endpoint)
+            ? endpoint
+            : throw new UserError($"listen: '{text}' is no address and port such as 192.0.2.1:9999, [::]:9999 or [fe80::1%eth0]:9999.");
+    }
+
+    private static uint FindInterface(string name)
+    {
+        try
+        {
+            return InterfaceName.ToIndex(name);
+        }
+        catch (LinuxException e)
+        {
+            throw new UserError($"listen: there is no interface '{name}'; 'ip link' shows those that there are.", e);
+        }
+    }
+}
