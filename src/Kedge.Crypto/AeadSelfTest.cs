@@ -10,8 +10,8 @@ internal static class AeadSelfTest
 {
     private const int TagSize = ChaCha20Poly1305.TagSize;
 
-    // Alone, short ones side by side, and a long one among short ones, in segments.
-    private static readonly int[][] Batches = [[1420], [0, 1, 15, 16, 17, 63, 64, 65, 128, 576], [9000, 40, 1420, 1420, 33]];
+    // Alone, which are divided in other ways by their length; short ones side by side; and a long one among short ones.
+    private static readonly int[][] Batches = [[1420], [100], [600], [0, 1, 15, 16, 17, 63, 64, 65, 128, 576], [9000, 40, 1420, 1420, 33]];
 
     // RFC 8439, appendix A.1, vector 2: block 1 under a key and a nonce of zeros.
     private static ReadOnlySpan<byte> PublishedKeystream =>

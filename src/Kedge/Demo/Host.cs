@@ -140,7 +140,6 @@ public sealed class Host
     /// <inheritdoc/>
     public override string ToString() => Label;
 
-    /// <summary>Makes the new namespace usable.</summary>
     /// <summary>Gives an interface its addresses and sets it up.</summary>
     internal void SetUp(string interfaceName, string[] addresses)
     {
@@ -148,6 +147,7 @@ public sealed class Host
         Topology.RunHere(new Command("ip", "-n", Namespace.Name, "-batch", "-") { Input = string.Join('\n', lines) + '\n' });
     }
 
+    /// <summary>Makes the new namespace usable.</summary>
     internal void SetUp()
     {
         Namespace.Run(() =>

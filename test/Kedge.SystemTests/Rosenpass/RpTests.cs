@@ -37,6 +37,9 @@ public sealed class RpTests : IDisposable
             _a, "dev", deviceOfA, "ip", "10.79.0.1/24",
             "peer", PublicOf(_b), "endpoint", "192.0.2.2:9999", "persistent-keepalive", "25", "allowed-ips", "10.79.0.2/32");
 
+        bool HasAddress() => _a.TryRun("ip", "address", "show", "dev", deviceOfA).Output.Contains("10.79.0.1/24", StringComparison.Ordinal)
+            && _a.Run("ip", "-brief", "link", "show", "dev", deviceOfA).Output.Contains(",UP", StringComparison.Ordinal);
+        Wait.Until(HasAddress, Timeouts.Retry, "the interface");
         Wait.Until(() => Ping.Run(_a, "10.79.0.2", count: 1, patience: Ping.Brief).AllReceived, Timeouts.Retry, "an answer through the tunnel");
         Assert.Contains("192.0.2.2:10000", _a.Run("wg", "show", deviceOfA, "endpoints").Output, StringComparison.Ordinal);
         Assert.DoesNotContain("(none)", _a.Run("wg", "show", deviceOfA, "preshared-keys").Output, StringComparison.Ordinal);
