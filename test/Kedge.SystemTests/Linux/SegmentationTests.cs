@@ -227,6 +227,7 @@ public sealed class SegmentationTests : IDisposable
     private TunDevice Tun(Host host, int network, int number, bool withOffloads = false)
     {
         TunDevice tun = Own(host.Namespace.Run(() => TunDevice.Create(_net.NewInterfaceName(), Mtu, isPersistent: false, withOffloads)));
+        host.Ip("link", "set", tun.Name, "txqueuelen", "20000"); // A whole window waits here for us: what is lost would be compared as well.
         host.AddAddress(tun.Name, $"10.9.{network}.{number}/24");
         host.AddAddress(tun.Name, $"fd09:{network}::{number}/64");
         host.Ip("link", "set", tun.Name, "up");
