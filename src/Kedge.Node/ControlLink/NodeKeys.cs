@@ -116,8 +116,7 @@ public sealed class NodeKeys : IDisposable
     {
         byte[] key = GC.AllocateUninitializedArray<byte>(PublicKey.Size, pinned: true);
         RandomNumberGenerator.Fill(key);
-        key[0] &= 248; // RFC 7748 section 5, as wg does it
-        key[31] = (byte)((key[31] & 127) | 64);
+        X25519.Clamp(key); // as wg does it
         Span<byte> text = stackalloc byte[KeyTextLength + 1];
         System.Buffers.Text.Base64.EncodeToUtf8(key, text, out _, out _);
         text[^1] = (byte)'\n';

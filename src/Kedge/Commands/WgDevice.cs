@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Kedge.Crypto;
 using Kedge.Linux.Tun;
 using Kedge.Linux.Udp;
@@ -26,8 +25,7 @@ internal static class WgDevice
     public static async Task RunAsync(WgSettings settings, ILogger log, Action ready)
     {
         var signalled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, signalled);
-        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, signalled);
+        using var signals = new EndSignals(() => signalled.TrySetResult());
 
         string cipher = ChooseCipher();
         Log.Cipher(log, cipher);
@@ -107,13 +105,6 @@ internal static class WgDevice
         void Add(string name, long value) => status.Gauges.Add(new NamedCount(name, value));
         void AddOffload(string name, bool isInForce) => Add(name, isInForce ? 1 : 0);
     }
-
-    private static PosixSignalRegistration OnSignal(PosixSignal signal, TaskCompletionSource signalled) =>
-        PosixSignalRegistration.Create(signal, context =>
-        {
-            context.Cancel = true; // the signal's own effect, which would leave no time to clean up
-            signalled.TrySetResult();
-        });
 
     /// <summary>Makes the device what it was, as far as that was kept, and gives it its key.</summary>
     /// <returns>The file with the key; null where nobody has named one.</returns>

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net;
 using System.Reflection;
-using System.Runtime.InteropServices;
 using Kedge.Control;
 using Kedge.Linux.Processes;
 using Kedge.Node.Supervision;
@@ -120,8 +119,7 @@ internal sealed class ControllerCommand : Command
         NativeHeap.LimitArenas(MostArenas);
         ILogger log = new LineLog("controller", LineLog.ParseLevel(call.GetRequiredValue(_logLevel)), path: null);
         var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
-        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+        using var signals = new EndSignals(() => ended.TrySetResult());
         string dataDirectory = Path.GetFullPath(call.GetRequiredValue(_dataDirectory));
         var settings = new ControllerSettings
         {
@@ -140,12 +138,6 @@ internal sealed class ControllerCommand : Command
         await ended.Task;
         ServiceNotification.Stopping();
         Log.EndsBySignal(log);
-
-        void End(PosixSignalContext context)
-        {
-            context.Cancel = true; // the signal's own effect, which would leave no time to end in order
-            ended.TrySetResult();
-        }
     }
 
     // A connection lives long, so that what it leaves behind is old when it ends. The collector looks for that rarely, because it sees only

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Supervision;
 
@@ -53,8 +52,7 @@ internal sealed class LinkCommand : Command
         place.Run.Create();
 
         using var ending = new CancellationTokenSource();
-        using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, ending);
-        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, ending);
+        using var signals = new EndSignals(ending.Cancel);
         NodeSettings settings = _options.Apply(call, Membership.Read(place.Folder)?.Settings ?? new NodeSettings());
         if (call.GetValue(_prepare))
         {
@@ -82,11 +80,4 @@ internal sealed class LinkCommand : Command
             Log.LinkReady(log, place.Interface);
         }
     }
-
-    private static PosixSignalRegistration OnSignal(PosixSignal signal, CancellationTokenSource ending) =>
-        PosixSignalRegistration.Create(signal, context =>
-        {
-            context.Cancel = true; // the signal's own effect, which would leave no time to write the map
-            ending.Cancel();
-        });
 }

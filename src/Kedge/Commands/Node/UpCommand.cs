@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Kedge.Linux;
 using Kedge.Linux.Namespaces;
 using Kedge.Linux.Processes;
@@ -54,8 +53,7 @@ internal sealed class UpCommand : Command
         using ProcessLock claim = Claim(place);
 
         using var ending = new CancellationTokenSource();
-        using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, ending);
-        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, ending);
+        using var signals = new EndSignals(ending.Cancel);
         try
         {
             Membership? before = Membership.Read(place.Folder);
@@ -187,11 +185,4 @@ internal sealed class UpCommand : Command
             Say($"The networks behind this node cannot be reached by the others. {finding.Problem} Allow it with:\n    {finding.Command}");
         }
     }
-
-    private static PosixSignalRegistration OnSignal(PosixSignal signal, CancellationTokenSource ending) =>
-        PosixSignalRegistration.Create(signal, context =>
-        {
-            context.Cancel = true; // the signal's own effect: what is kept up is left alone on purpose
-            ending.Cancel();
-        });
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Kedge.Node.KeyExchange;
 using Kedge.Protocol;
 using Kedge.Protocol.Rosenpass;
@@ -81,8 +80,7 @@ internal static class ExchangeRun
     public static async Task<int> RunAsync(RosenpassConfiguration configuration, LogLevel level)
     {
         var signalled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, signalled);
-        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, signalled);
+        using var signals = new EndSignals(() => signalled.TrySetResult());
         var log = new LineLog("rosenpass", level, path: null);
         using var exchange = new KeyExchange(KeyExchangeFiles.Load(configuration), Console.Out, log);
         exchange.Start();
@@ -92,11 +90,4 @@ internal static class ExchangeRun
         Log.EndsBySignal(log);
         return 0;
     }
-
-    private static PosixSignalRegistration OnSignal(PosixSignal signal, TaskCompletionSource signalled) =>
-        PosixSignalRegistration.Create(signal, context =>
-        {
-            context.Cancel = true; // the signal's own effect, which would leave no time to clean up
-            signalled.TrySetResult();
-        });
 }

@@ -1,5 +1,5 @@
+using System.Buffers.Text;
 using System.Security.Cryptography;
-using System.Text;
 using Kedge.Crypto;
 using Kedge.Linux;
 using Kedge.Linux.Files;
@@ -107,10 +107,8 @@ internal sealed class RpFolder(string path)
 
     private static void Write(string file, ReadOnlySpan<byte> key)
     {
-        Span<char> letters = stackalloc char[44];
-        Span<byte> text = stackalloc byte[44];
-        Convert.TryToBase64Chars(key, letters, out _);
-        Encoding.ASCII.GetBytes(letters, text);
+        Span<byte> text = stackalloc byte[Base64.GetMaxEncodedToUtf8Length(WireGuardKey.Size)];
+        Base64.EncodeToUtf8(key, text, out _, out _);
         try
         {
             PrivateFile.Write(file, text);
@@ -121,7 +119,6 @@ internal sealed class RpFolder(string path)
         }
         finally
         {
-            letters.Clear();
             CryptographicOperations.ZeroMemory(text);
         }
     }
