@@ -9,33 +9,30 @@ namespace Kedge.Crypto.Kem.Kyber;
 /// comparison of all bytes, and the secret is selected by a mask. Intermediates lie on the stack and are zeroed.
 /// </summary>
 /// <param name="isRound3">Round 3, not FIPS 203.</param>
-internal sealed class ManagedKyber512(bool isRound3) : ISeededKem
+internal sealed class ManagedKyber512(bool isRound3)
+    : KemOfSizes(NameOf(isRound3), PublicSize, SecretSize, KyberEncryption.CiphertextSize), ISeededKem
 {
-    private const int PublicSize = (KyberEncryption.Rank * PolynomialEncoding.Size) + 32;
-    private const int SecretSize = (KyberEncryption.Rank * PolynomialEncoding.Size) + PublicSize + 64;
+    /// <summary>Bytes of a public key.</summary>
+    public const int PublicSize = (KyberEncryption.Rank * PolynomialEncoding.Size) + 32;
+
+    /// <summary>Bytes of a secret key.</summary>
+    public const int SecretSize = (KyberEncryption.Rank * PolynomialEncoding.Size) + PublicSize + 64;
+
     private const int VectorSize = KyberEncryption.Rank * PolynomialEncoding.Size;
 
-    public string Name => isRound3 ? "Kyber-512" : "ML-KEM-512";
+    /// <summary>The mechanism's name.</summary>
+    public static string NameOf(bool isRound3) => isRound3 ? "Kyber-512" : "ML-KEM-512";
 
-    public int PublicKeySize => PublicSize;
-
-    public int SecretKeySize => SecretSize;
-
-    public int CiphertextSize => KyberEncryption.CiphertextSize;
-
-    public int SharedSecretSize => 32;
-
-    public void GenerateKeyPair(Span<byte> publicKey, Span<byte> secretKey) =>
+    public override void GenerateKeyPair(Span<byte> publicKey, Span<byte> secretKey) =>
         GenerateKeyPair(publicKey, secretKey, RandomNumberGenerator.Fill);
 
-    public void Encapsulate(ReadOnlySpan<byte> publicKey, Span<byte> ciphertext, Span<byte> sharedSecret) =>
+    public override void Encapsulate(ReadOnlySpan<byte> publicKey, Span<byte> ciphertext, Span<byte> sharedSecret) =>
         Encapsulate(publicKey, ciphertext, sharedSecret, RandomNumberGenerator.Fill);
 
     /// <summary>Makes a pair of keys from two draws of 32 bytes: d, then z.</summary>
     public void GenerateKeyPair(Span<byte> publicKey, Span<byte> secretKey, FillRandom random)
     {
-        Argument.RequireLength(publicKey, PublicSize);
-        Argument.RequireLength(secretKey, SecretSize);
+        RequireKeyPair(publicKey, secretKey);
         Span<byte> d = stackalloc byte[32], seeds = stackalloc byte[64];
         try
         {
@@ -56,9 +53,7 @@ internal sealed class ManagedKyber512(bool isRound3) : ISeededKem
     /// <summary>Encapsulates from one draw of 32 bytes.</summary>
     public void Encapsulate(ReadOnlySpan<byte> publicKey, Span<byte> ciphertext, Span<byte> sharedSecret, FillRandom random)
     {
-        Argument.RequireLength(publicKey, PublicSize);
-        Argument.RequireLength(ciphertext, CiphertextSize);
-        Argument.RequireLength(sharedSecret, SharedSecretSize);
+        RequireEncapsulation(publicKey, ciphertext, sharedSecret);
         if (!isRound3 && !KyberEncryption.IsReduced(publicKey[..VectorSize]))
             throw new CryptographicException("The encapsulation key is not one of ML-KEM-512: it has a coefficient of 3329 or more.");
         Span<byte> message = stackalloc byte[32], hash = stackalloc byte[32], keys = stackalloc byte[64];
@@ -80,11 +75,9 @@ internal sealed class ManagedKyber512(bool isRound3) : ISeededKem
         }
     }
 
-    public void Decapsulate(ReadOnlySpan<byte> secretKey, ReadOnlySpan<byte> ciphertext, Span<byte> sharedSecret)
+    public override void Decapsulate(ReadOnlySpan<byte> secretKey, ReadOnlySpan<byte> ciphertext, Span<byte> sharedSecret)
     {
-        Argument.RequireLength(secretKey, SecretSize);
-        Argument.RequireLength(ciphertext, CiphertextSize);
-        Argument.RequireLength(sharedSecret, SharedSecretSize);
+        RequireDecapsulation(secretKey, ciphertext, sharedSecret);
         ReadOnlySpan<byte> publicKey = secretKey.Slice(VectorSize, PublicSize), hash = secretKey[^64..^32], z = secretKey[^32..];
         Span<byte> message = stackalloc byte[32], keys = stackalloc byte[64], rejected = stackalloc byte[32];
         Span<byte> again = stackalloc byte[KyberEncryption.CiphertextSize];

@@ -8,7 +8,8 @@ namespace Kedge.Crypto.Kem.Kyber;
 /// as unpredictable. Constant time is OpenSSL's promise.
 /// </summary>
 /// <param name="isRound3">Round 3, not FIPS 203.</param>
-internal sealed class OpenSslKyber512(bool isRound3) : IKem
+internal sealed class OpenSslKyber512(bool isRound3)
+    : KemOfSizes(ManagedKyber512.NameOf(isRound3), ManagedKyber512.PublicSize, ManagedKyber512.SecretSize, KyberEncryption.CiphertextSize)
 {
     // rho, the end of a public key.
     private const int SeedSize = 32;
@@ -16,46 +17,31 @@ internal sealed class OpenSslKyber512(bool isRound3) : IKem
     private static readonly MLKemAlgorithm Algorithm = MLKemAlgorithm.MLKem512;
     private readonly ManagedKyber512 _managed = new(isRound3);
 
-    public string Name => _managed.Name;
-
-    public int PublicKeySize => Algorithm.EncapsulationKeySizeInBytes;
-
-    public int SecretKeySize => Algorithm.DecapsulationKeySizeInBytes;
-
-    public int CiphertextSize => Algorithm.CiphertextSizeInBytes;
-
-    public int SharedSecretSize => Algorithm.SharedSecretSizeInBytes;
-
-    public void GenerateKeyPair(Span<byte> publicKey, Span<byte> secretKey)
+    public override void GenerateKeyPair(Span<byte> publicKey, Span<byte> secretKey)
     {
-        Argument.RequireLength(publicKey, PublicKeySize);
-        Argument.RequireLength(secretKey, SecretKeySize);
+        RequireKeyPair(publicKey, secretKey);
         using var key = MLKem.GenerateKey(Algorithm);
         key.ExportEncapsulationKey(publicKey);
         key.ExportDecapsulationKey(secretKey);
     }
 
-    public void Encapsulate(ReadOnlySpan<byte> publicKey, Span<byte> ciphertext, Span<byte> sharedSecret)
+    public override void Encapsulate(ReadOnlySpan<byte> publicKey, Span<byte> ciphertext, Span<byte> sharedSecret)
     {
+        RequireEncapsulation(publicKey, ciphertext, sharedSecret);
         // Round 3 admits keys that ML-KEM refuses, and who sends one is to get the answer that every machine gives.
-        if (isRound3 && publicKey.Length == PublicKeySize && !KyberEncryption.IsReduced(publicKey[..^SeedSize]))
+        if (isRound3 && !KyberEncryption.IsReduced(publicKey[..^SeedSize]))
         {
             _managed.Encapsulate(publicKey, ciphertext, sharedSecret);
             return;
         }
-        Argument.RequireLength(publicKey, PublicKeySize);
-        Argument.RequireLength(ciphertext, CiphertextSize);
-        Argument.RequireLength(sharedSecret, SharedSecretSize);
         using var key = MLKem.ImportEncapsulationKey(Algorithm, publicKey);
         key.Encapsulate(ciphertext, sharedSecret);
         FinishRound3(ciphertext, sharedSecret);
     }
 
-    public void Decapsulate(ReadOnlySpan<byte> secretKey, ReadOnlySpan<byte> ciphertext, Span<byte> sharedSecret)
+    public override void Decapsulate(ReadOnlySpan<byte> secretKey, ReadOnlySpan<byte> ciphertext, Span<byte> sharedSecret)
     {
-        Argument.RequireLength(secretKey, SecretKeySize);
-        Argument.RequireLength(ciphertext, CiphertextSize);
-        Argument.RequireLength(sharedSecret, SharedSecretSize);
+        RequireDecapsulation(secretKey, ciphertext, sharedSecret);
         using var key = MLKem.ImportDecapsulationKey(Algorithm, secretKey);
         key.Decapsulate(ciphertext, sharedSecret);
         FinishRound3(ciphertext, sharedSecret);

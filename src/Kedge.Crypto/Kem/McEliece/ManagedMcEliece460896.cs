@@ -8,43 +8,30 @@ namespace Kedge.Crypto.Kem.McEliece;
 /// ciphertext is good is a mask that selects what is hashed.
 /// </summary>
 /// <param name="isConfirmed">With plaintext confirmation.</param>
-internal sealed class ManagedMcEliece460896(bool isConfirmed) : ISeededKem
+internal sealed class ManagedMcEliece460896(bool isConfirmed)
+    : KemOfSizes(Parameters.NameOf(isConfirmed), Parameters.PublicKeySize, McElieceSecretKey.Size, Parameters.CiphertextSizeOf(isConfirmed)),
+        ISeededKem
 {
-    private const int HashSize = 32;
-
     // The first byte of what is hashed.
     private const byte Rejected = 0, Accepted = 1, Confirmation = 2;
 
-    public string Name => isConfirmed ? "mceliece460896pc" : "mceliece460896";
-
-    public int PublicKeySize => Parameters.PublicKeySize;
-
-    public int SecretKeySize => McElieceSecretKey.Size;
-
-    public int CiphertextSize => Parameters.SyndromeSize + (isConfirmed ? HashSize : 0);
-
-    public int SharedSecretSize => HashSize;
-
-    public void GenerateKeyPair(Span<byte> publicKey, Span<byte> secretKey) =>
+    public override void GenerateKeyPair(Span<byte> publicKey, Span<byte> secretKey) =>
         GenerateKeyPair(publicKey, secretKey, RandomNumberGenerator.Fill);
 
-    public void Encapsulate(ReadOnlySpan<byte> publicKey, Span<byte> ciphertext, Span<byte> sharedSecret) =>
+    public override void Encapsulate(ReadOnlySpan<byte> publicKey, Span<byte> ciphertext, Span<byte> sharedSecret) =>
         Encapsulate(publicKey, ciphertext, sharedSecret, RandomNumberGenerator.Fill);
 
     /// <summary>Makes a pair of keys from one draw of 32 bytes.</summary>
     public void GenerateKeyPair(Span<byte> publicKey, Span<byte> secretKey, FillRandom random)
     {
-        Argument.RequireLength(publicKey, Parameters.PublicKeySize);
-        Argument.RequireLength(secretKey, McElieceSecretKey.Size);
+        RequireKeyPair(publicKey, secretKey);
         KeyGenerator.Generate(publicKey, secretKey, random);
     }
 
     /// <summary>Encapsulates from draws of 384 bytes.</summary>
     public void Encapsulate(ReadOnlySpan<byte> publicKey, Span<byte> ciphertext, Span<byte> sharedSecret, FillRandom random)
     {
-        Argument.RequireLength(publicKey, Parameters.PublicKeySize);
-        Argument.RequireLength(ciphertext, CiphertextSize);
-        Argument.RequireLength(sharedSecret, SharedSecretSize);
+        RequireEncapsulation(publicKey, ciphertext, sharedSecret);
         Span<byte> error = stackalloc byte[Parameters.VectorSize];
         try
         {
@@ -60,12 +47,11 @@ internal sealed class ManagedMcEliece460896(bool isConfirmed) : ISeededKem
         }
     }
 
-    public void Decapsulate(ReadOnlySpan<byte> secretKey, ReadOnlySpan<byte> ciphertext, Span<byte> sharedSecret)
+    public override void Decapsulate(ReadOnlySpan<byte> secretKey, ReadOnlySpan<byte> ciphertext, Span<byte> sharedSecret)
     {
-        Argument.RequireLength(secretKey, SecretKeySize);
-        Argument.RequireLength(ciphertext, CiphertextSize);
-        Argument.RequireLength(sharedSecret, SharedSecretSize);
-        Span<byte> error = stackalloc byte[Parameters.VectorSize], confirmation = stackalloc byte[HashSize], first = stackalloc byte[1];
+        RequireDecapsulation(secretKey, ciphertext, sharedSecret);
+        Span<byte> error = stackalloc byte[Parameters.VectorSize], first = stackalloc byte[1];
+        Span<byte> confirmation = stackalloc byte[Parameters.ConfirmationSize];
         try
         {
             ReadOnlySpan<byte> goppa = McElieceSecretKey.Goppa(secretKey), controlBits = McElieceSecretKey.ControlBits(secretKey);
@@ -74,7 +60,7 @@ internal sealed class ManagedMcEliece460896(bool isConfirmed) : ISeededKem
             {
                 Sha3.Shake256([Confirmation], error, confirmation);
                 int difference = 0;
-                for (int i = 0; i < HashSize; i++)
+                for (int i = 0; i < Parameters.ConfirmationSize; i++)
                     difference |= confirmation[i] ^ ciphertext[Parameters.SyndromeSize + i];
                 good &= (byte)((difference - 1) >> 31);
             }

@@ -9,31 +9,19 @@ namespace Kedge.Crypto.Kem.McEliece;
 /// </summary>
 /// <param name="isConfirmed">With plaintext confirmation.</param>
 /// <exception cref="PlatformNotSupportedException">The machine has no libmceliece.</exception>
-internal sealed unsafe class NativeMcEliece460896(bool isConfirmed) : IKem
+internal sealed unsafe class NativeMcEliece460896(bool isConfirmed)
+    : KemOfSizes(Parameters.NameOf(isConfirmed), Parameters.PublicKeySize, McElieceSecretKey.Size, Parameters.CiphertextSizeOf(isConfirmed))
 {
     // Key generation keeps its matrix on the stack: a megabyte, and a thread of the pool may have no more than 1.5.
     private const int KeyGenerationStackSize = 4 << 20;
-
-    private const int HashSize = 32;
 
     private readonly Libmceliece.Functions _functions = Libmceliece.Loaded is { } library
         ? isConfirmed ? library.Confirmed : library.Plain
         : throw new PlatformNotSupportedException($"{Libmceliece.FileName} was not found.");
 
-    public string Name => isConfirmed ? "mceliece460896pc" : "mceliece460896";
-
-    public int PublicKeySize => Parameters.PublicKeySize;
-
-    public int SecretKeySize => McElieceSecretKey.Size;
-
-    public int CiphertextSize => Parameters.SyndromeSize + (isConfirmed ? HashSize : 0);
-
-    public int SharedSecretSize => HashSize;
-
-    public void GenerateKeyPair(Span<byte> publicKey, Span<byte> secretKey)
+    public override void GenerateKeyPair(Span<byte> publicKey, Span<byte> secretKey)
     {
-        Argument.RequireLength(publicKey, PublicKeySize);
-        Argument.RequireLength(secretKey, SecretKeySize);
+        RequireKeyPair(publicKey, secretKey);
         fixed (byte* pk = publicKey, sk = secretKey)
         {
             (nint publicStart, nint secretStart) = ((nint)pk, (nint)sk);
@@ -46,20 +34,16 @@ internal sealed unsafe class NativeMcEliece460896(bool isConfirmed) : IKem
         }
     }
 
-    public void Encapsulate(ReadOnlySpan<byte> publicKey, Span<byte> ciphertext, Span<byte> sharedSecret)
+    public override void Encapsulate(ReadOnlySpan<byte> publicKey, Span<byte> ciphertext, Span<byte> sharedSecret)
     {
-        Argument.RequireLength(publicKey, PublicKeySize);
-        Argument.RequireLength(ciphertext, CiphertextSize);
-        Argument.RequireLength(sharedSecret, SharedSecretSize);
+        RequireEncapsulation(publicKey, ciphertext, sharedSecret);
         fixed (byte* pk = publicKey, c = ciphertext, k = sharedSecret)
             ThrowUnlessZero(_functions.Encapsulate(c, k, pk));
     }
 
-    public void Decapsulate(ReadOnlySpan<byte> secretKey, ReadOnlySpan<byte> ciphertext, Span<byte> sharedSecret)
+    public override void Decapsulate(ReadOnlySpan<byte> secretKey, ReadOnlySpan<byte> ciphertext, Span<byte> sharedSecret)
     {
-        Argument.RequireLength(secretKey, SecretKeySize);
-        Argument.RequireLength(ciphertext, CiphertextSize);
-        Argument.RequireLength(sharedSecret, SharedSecretSize);
+        RequireDecapsulation(secretKey, ciphertext, sharedSecret);
         fixed (byte* sk = secretKey, c = ciphertext, k = sharedSecret)
             ThrowUnlessZero(_functions.Decapsulate(k, c, sk));
     }

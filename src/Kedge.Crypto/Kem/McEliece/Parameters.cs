@@ -35,4 +35,13 @@ internal static class Parameters
 
     /// <summary>Bytes of the control bits of a Beneš network for the field's elements.</summary>
     public const int ControlBitsSize = ((2 * M) - 1) * Q / 2 / 8;
+
+    /// <summary>Bytes of the plaintext confirmation that a ciphertext of mceliece460896pc ends with.</summary>
+    public const int ConfirmationSize = 32;
+
+    /// <summary>The mechanism's name, with plaintext confirmation or without.</summary>
+    public static string NameOf(bool isConfirmed) => isConfirmed ? "mceliece460896pc" : "mceliece460896";
+
+    /// <summary>Bytes of a ciphertext, with plaintext confirmation or without.</summary>
+    public static int CiphertextSizeOf(bool isConfirmed) => SyndromeSize + (isConfirmed ? ConfirmationSize : 0);
 }
