@@ -76,28 +76,10 @@ internal sealed class RosenpassNetwork : IDisposable
     }
 
     /// <summary>Lets time pass.</summary>
-    public void Run(TimeSpan time)
-    {
-        Instant end = Now + time;
-        Poll();
-        while (Next() is var next && next <= end)
-            RunAt(next);
-        _timeline.AdvanceTo(end);
-    }
+    public void Run(TimeSpan time) => _timeline.Run(time, Deadline, Poll);
 
-    /// <summary>Lets time pass until a condition holds, and fails when it does not hold in time.</summary>
-    public void RunUntil(Func<bool> condition, TimeSpan atMost)
-    {
-        Instant end = Now + atMost;
-        Poll();
-        while (!condition())
-        {
-            Instant next = Next();
-            if (next > end)
-                Assert.Fail($"What was waited for has not happened by {end}.");
-            RunAt(next);
-        }
-    }
+    /// <inheritdoc cref="Timeline.RunUntil"/>
+    public void RunUntil(Func<bool> condition, TimeSpan atMost) => _timeline.RunUntil(condition, atMost, Deadline, Poll);
 
     public void Dispose()
     {
@@ -108,15 +90,7 @@ internal sealed class RosenpassNetwork : IDisposable
     private void Carry(SentDatagram sent) => _timeline.After(Quality.Delay + (Quality.Jitter * Random.NextDouble()), () =>
         _ends.Find(end => end.Address == sent.Destination)?.Receive([.. sent.Bytes], sent.Source));
 
-    private Instant Next() => _ends.Aggregate(_timeline.NextEvent, (next, end) => Instant.Earlier(next, end.WakeAt));
-
-    private void RunAt(Instant next)
-    {
-        if (next > Now)
-            _timeline.AdvanceTo(next);
-        _timeline.TryRunEvent();
-        Poll();
-    }
+    private Instant Deadline() => _ends.Aggregate(Instant.Never, (next, end) => Instant.Earlier(next, end.WakeAt));
 
     private void Poll()
     {

@@ -21,7 +21,8 @@ internal sealed class Pair : IDisposable
 
     private readonly Timeline _timeline = new();
     private readonly List<Node> _nodes = [];
-    private int _pollsAtThisInstant;
+    private long _polledAtStep;
+    private int _pollsAtThisStep;
 
     /// <summary>Makes two nodes that do not know each other.</summary>
     /// <param name="seed">Decides all keys, all randomness of the devices, and what the network does.</param>
@@ -114,28 +115,10 @@ internal sealed class Pair : IDisposable
     public void After(TimeSpan time, Action action) => _timeline.After(time, action);
 
     /// <summary>Lets time pass.</summary>
-    public void Run(TimeSpan time)
-    {
-        Instant end = Now + time;
-        PollNodes();
-        while (Next() is var next && next <= end)
-            RunAt(next);
-        _timeline.AdvanceTo(end);
-    }
+    public void Run(TimeSpan time) => _timeline.Run(time, Deadline, PollNodes);
 
-    /// <summary>Lets time pass until a condition holds, and fails when it does not hold in time.</summary>
-    public void RunUntil(Func<bool> condition, TimeSpan atMost)
-    {
-        Instant end = Now + atMost;
-        PollNodes();
-        while (!condition())
-        {
-            Instant next = Next();
-            if (next > end)
-                Assert.Fail($"What was waited for has not happened by {end}.");
-            RunAt(next);
-        }
-    }
+    /// <inheritdoc cref="Timeline.RunUntil"/>
+    public void RunUntil(Func<bool> condition, TimeSpan atMost) => _timeline.RunUntil(condition, atMost, Deadline, PollNodes);
 
     public void Dispose()
     {
@@ -143,35 +126,18 @@ internal sealed class Pair : IDisposable
             node.Dispose();
     }
 
-    private Instant Next()
-    {
-        Instant next = _timeline.NextEvent;
-        foreach (Node node in _nodes)
-            next = Instant.Earlier(next, node.WakeAt);
-        return next;
-    }
-
-    private void RunAt(Instant next)
-    {
-        // A deadline may lie in the past, which means now.
-        if (next > Now)
-        {
-            _timeline.AdvanceTo(next);
-            _pollsAtThisInstant = 0;
-        }
-        if (_timeline.TryRunEvent())
-            _pollsAtThisInstant = 0;
-        PollNodes();
-    }
+    private Instant Deadline() => _nodes.Aggregate(Instant.Never, (next, node) => Instant.Earlier(next, node.WakeAt));
 
     private void PollNodes()
     {
+        if (_polledAtStep != _timeline.Steps)
+            (_polledAtStep, _pollsAtThisStep) = (_timeline.Steps, 0);
         foreach (Node node in _nodes)
         {
             if (node.WakeAt > Now)
                 continue;
             node.Poll();
-            if (++_pollsAtThisInstant > MaximumPollsAtOneInstant)
+            if (++_pollsAtThisStep > MaximumPollsAtOneInstant)
                 Assert.Fail($"{node.Name} asks to be polled at {Now} again and again.");
         }
     }

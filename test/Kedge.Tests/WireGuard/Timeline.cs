@@ -13,9 +13,6 @@ internal sealed class Timeline
     /// <summary>The time.</summary>
     public Instant Now { get; private set; } = new(0);
 
-    /// <summary>When the next event is due; <see cref="Instant.Never"/> when there is none.</summary>
-    public Instant NextEvent => _events.TryPeek(out _, out (Instant Time, long) next) ? next.Time : Instant.Never;
-
     /// <summary>Does something after a while; what is due at the same time is done in the order in which it was asked for.</summary>
     public void After(TimeSpan time, Action action) => _events.Enqueue(action, (Now + time, _order++));
 
@@ -38,21 +35,63 @@ internal sealed class Timeline
         }
     }
 
-    /// <summary>Moves the clock on; it never goes back.</summary>
-    public void AdvanceTo(Instant time)
+    /// <summary>How often the clock has moved on or an event has happened.</summary>
+    public long Steps { get; private set; }
+
+    /// <summary>Lets time pass, from one event or deadline to the next; after each, those with deadlines are polled.</summary>
+    /// <param name="time">How much.</param>
+    /// <param name="deadline">The next deadline; one in the past means now.</param>
+    /// <param name="poll">Lets those do something whose deadline has come.</param>
+    public void Run(TimeSpan time, Func<Instant> deadline, Action poll)
+    {
+        Instant end = Now + time;
+        poll();
+        while (Next(deadline) is var next && next <= end)
+            RunAt(next, poll);
+        AdvanceTo(end);
+    }
+
+    /// <summary>Lets time pass until a condition holds, and fails when it does not hold in time.</summary>
+    /// <param name="condition">What is waited for.</param>
+    /// <param name="atMost">How much time may pass.</param>
+    /// <inheritdoc cref="Run"/>
+    /// <param name="deadline">The next deadline; one in the past means now.</param>
+    /// <param name="poll">Lets those do something whose deadline has come.</param>
+    public void RunUntil(Func<bool> condition, TimeSpan atMost, Func<Instant> deadline, Action poll)
+    {
+        Instant end = Now + atMost;
+        poll();
+        while (!condition())
+        {
+            Instant next = Next(deadline);
+            if (next > end)
+                Assert.Fail($"What was waited for has not happened by {end}.");
+            RunAt(next, poll);
+        }
+    }
+
+    private Instant Next(Func<Instant> deadline) =>
+        Instant.Earlier(_events.TryPeek(out _, out (Instant Time, long) next) ? next.Time : Instant.Never, deadline());
+
+    private void RunAt(Instant next, Action poll)
+    {
+        if (next > Now)
+            AdvanceTo(next);
+        if (_events.TryPeek(out _, out (Instant Time, long) first) && first.Time <= Now)
+        {
+            Steps++;
+            _events.Dequeue()();
+        }
+        poll();
+    }
+
+    // The clock never goes back.
+    private void AdvanceTo(Instant time)
     {
         if (time < Now)
             throw new ArgumentOutOfRangeException(nameof(time), $"The clock is at {Now} and cannot go back to {time}.");
+        if (time > Now)
+            Steps++;
         Now = time;
-    }
-
-    /// <summary>Does the next event that is due by now.</summary>
-    /// <returns>False when none is.</returns>
-    public bool TryRunEvent()
-    {
-        if (NextEvent > Now)
-            return false;
-        _events.Dequeue()();
-        return true;
     }
 }
