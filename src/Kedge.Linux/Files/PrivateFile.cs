@@ -5,7 +5,7 @@ using Kedge.Linux.Interop;
 namespace Kedge.Linux.Files;
 
 /// <summary>
-/// Files that only their owner may read (mode 0600), such as keys and state. A file is replaced as a whole: whoever reads, and whatever
+/// Files that only their owner may read (mode 0600), such as keys and state. A file changes as a whole: whoever reads, and whatever
 /// a crash or a power cut leaves, is the old contents or the new ones. One writer a file at a time.
 /// </summary>
 public static unsafe class PrivateFile
@@ -43,6 +43,36 @@ public static unsafe class PrivateFile
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         using Descriptor directory = Descriptor.From(Libc.open(folder, Libc.O_RDONLY | Libc.O_CLOEXEC, 0), "open", folder);
         _ = Descriptor.Check(Libc.fsync(directory.Number), "write", folder);
+    }
+
+    /// <summary>
+    /// Writes over a file in place, and returns at once: the death of this process cannot undo it any more, a power cut can until
+    /// <see cref="Flush"/> has returned. For short records that are written often. A symbolic link is followed.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="contents">All of the file, up to 512 bytes: a disk writes so much at once, so that a power cut leaves old or new.</param>
+    /// <returns>False, with nothing written, where there is no such file or its length is another: then <see cref="Write"/> it.</returns>
+    /// <exception cref="LinuxException">The file could not be written.</exception>
+    public static bool TryOverwrite(string path, ReadOnlySpan<byte> contents)
+    {
+        int number = Libc.open(path, Libc.O_WRONLY | Libc.O_CLOEXEC, 0);
+        if (number < 0 && Marshal.GetLastPInvokeError() == Errno.ENOENT)
+            return false;
+        using Descriptor file = Descriptor.From(number, "open", path);
+        if (Libc.lseek(file.Number, 0, Libc.SEEK_END) != contents.Length)
+            return false;
+        if (Libc.lseek(file.Number, 0, Libc.SEEK_SET) < 0)
+            throw new LinuxException(Marshal.GetLastPInvokeError(), "write", path);
+        WriteAll(file, contents, path);
+        return true;
+    }
+
+    /// <summary>Returns when what <see cref="TryOverwrite"/> has written is on the disk. Any thread.</summary>
+    /// <exception cref="LinuxException">It cannot be brought there.</exception>
+    public static void Flush(string path)
+    {
+        using Descriptor file = Descriptor.From(Libc.open(path, Libc.O_RDONLY | Libc.O_CLOEXEC, 0), "open", path);
+        _ = Descriptor.Check(Libc.fsync(file.Number), "write", path);
     }
 
     /// <summary>Reads a whole file.</summary>

@@ -16,11 +16,13 @@ namespace Kedge.Node.Dataplane;
 public sealed class DeviceControl(
     WireGuardDevice wireGuard, StunClient stun, UdpPort port, TimestampFile timestamps, ILogger log)
 {
+    private readonly HashSet<PeerTunnel> _interrupted = [];
     private ushort _listenPort;
     private uint _mark;
 
     /// <summary>
-    /// Opens the port and says hello to peers that want to be kept alive. A port that cannot be had is logged; it can be set anew.
+    /// Opens the port and speaks to peers that want to be kept alive, and to those whose sessions <see cref="Down"/> has ended: they would
+    /// go on sending into them for 15 s. A port that cannot be had is logged; it can be set anew.
     /// </summary>
     public void Up()
     {
@@ -37,8 +39,9 @@ public sealed class DeviceControl(
         }
         stun.Restart(BootClock.Now);
         foreach (PeerTunnel peer in wireGuard.Peers)
-            if (peer.PersistentKeepalive > TimeSpan.Zero)
+            if (peer.PersistentKeepalive > TimeSpan.Zero || _interrupted.Contains(peer))
                 peer.RequestKeepalive();
+        _interrupted.Clear();
     }
 
     /// <summary>Closes the port and ends all sessions.</summary>
@@ -49,6 +52,8 @@ public sealed class DeviceControl(
         wireGuard.IsUp = false;
         KeepPort();
         port.Close();
+        Instant now = BootClock.Now;
+        _interrupted.UnionWith(wireGuard.Peers.Where(peer => peer.HasSession(now)));
         wireGuard.ClearSessions();
     }
 
@@ -148,8 +153,17 @@ public sealed class DeviceControl(
             throw new UapiException(exception.Errno, exception.Message);
         }
         (_listenPort, _mark) = (listenPort, mark);
+        Instant now = BootClock.Now;
         foreach (PeerTunnel peer in wireGuard.Peers)
+        {
             peer.ForgetLocalAddress();
+            if (moves && peer.HasSession(now))
+            {
+                // A peer that only sends would not learn where to. A handshake is repeated until it is answered, but perhaps not begun at once.
+                peer.RequestKeepalive();
+                peer.RequestHandshake();
+            }
+        }
     }
 
     // A random port stays the same when the interface goes down and up, so that peers still find us there.

@@ -14,7 +14,7 @@ public sealed class TimestampFile(string directory)
 {
     /// <summary>The source for a key, which goes on where the file ends.</summary>
     /// <param name="key">The own public key.</param>
-    /// <param name="failed">Told when the file cannot be read or written; the source works all the same.</param>
+    /// <param name="failed">Told, on any thread, when the file cannot be read or written; the source works all the same.</param>
     public TimestampSource Open(PublicKey key, Action<string, Exception> failed)
     {
         // The name is the key in base64 with a file name's alphabet (RFC 4648, section 5).
@@ -41,14 +41,30 @@ public sealed class TimestampFile(string directory)
         }
     }
 
+    // A handshake waits for this, perhaps with a user's first packet. It must not wait for the disk, too: once the kernel has a timestamp, only
+    // a power cut can still lose it, within milliseconds, and only a clock that also goes back makes that matter.
     private void Write(string path, Tai64N reserved, Action<string, Exception> failed)
     {
-        Span<byte> label = stackalloc byte[Tai64N.Size];
-        reserved.CopyTo(label);
+        Span<byte> bytes = stackalloc byte[Tai64N.Size];
+        reserved.CopyTo(bytes);
+        byte[] label = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"@{Convert.ToHexStringLower(bytes)}\n"));
+        Attempt(path, failed, () =>
+        {
+            if (PrivateFile.TryOverwrite(path, label))
+            {
+                Task.Run(() => Attempt(path, failed, () => PrivateFile.Flush(path)));
+                return;
+            }
+            Directory.CreateDirectory(directory);
+            PrivateFile.Write(path, label);
+        });
+    }
+
+    private static void Attempt(string path, Action<string, Exception> failed, Action action)
+    {
         try
         {
-            Directory.CreateDirectory(directory);
-            PrivateFile.Write(path, Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"@{Convert.ToHexStringLower(label)}\n")));
+            action();
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or LinuxException)
         {

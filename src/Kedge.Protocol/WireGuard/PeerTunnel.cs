@@ -250,7 +250,7 @@ public sealed class PeerTunnel : IDisposable
         if (!_device.IsUp)
             return Instant.Never;
         KeyPairs keys = _keys;
-        if (IsHandshakeWanted || (_hasStaged && keys.Current?.IsExpired(now) == false) || _keepaliveWanted)
+        if (IsHandshakeWanted || (_hasStaged && HasSession(now)) || _keepaliveWanted)
             return now;
         Instant deadline = Instant.Earlier(_retryDue, _zeroKeysDue);
         deadline = Instant.Earlier(deadline, Instant.Earlier(_timers.AnswerDue, _timers.KeepaliveDue));
@@ -265,6 +265,9 @@ public sealed class PeerTunnel : IDisposable
         if (Interlocked.Exchange(ref _handshakeWanted, 1) == 0)
             _device.Attention();
     }
+
+    /// <summary>Whether packets can be sent at once. Any thread.</summary>
+    public bool HasSession(Instant now) => _keys.Current?.IsExpired(now) == false;
 
     /// <summary>
     /// Lets the kernel choose the local address from now on: the one that the peer last spoke to is gone, or leads nowhere. Any thread.

@@ -22,8 +22,9 @@ public sealed class TimestampSource
     /// <summary>Continues after what was reserved before.</summary>
     /// <param name="reserved">The last reservation on disk; default when there is none.</param>
     /// <param name="reserve">
-    /// Writes a reservation to disk, and returns when it is there. Where the disk fails it may return all the same: then only a clock that
-    /// goes back before the next restart can lock this node out, which is better than not to speak at all.
+    /// Writes a reservation down, and returns when the death of this process cannot undo that any more. Where the disk fails it may return
+    /// all the same: then only a clock that goes back before the next restart can lock this node out, which is better than not to speak
+    /// at all.
     /// </param>
     public TimestampSource(Tai64N reserved, Action<Tai64N> reserve) => (Latest, _reserved, _reserve) = (reserved, reserved, reserve);
 

@@ -121,6 +121,24 @@ public class PrivateFileTests : IDisposable
     }
 
     [Fact]
+    public void Only_a_file_of_the_same_length_is_written_over()
+    {
+        Assert.False(PrivateFile.TryOverwrite(Target, "new"u8));
+        Assert.False(File.Exists(Target));
+
+        PrivateFile.Write(Target, "longer"u8);
+        Assert.False(PrivateFile.TryOverwrite(Target, "new"u8));
+        Assert.Equal("longer", File.ReadAllText(Target));
+
+        Assert.True(PrivateFile.TryOverwrite(Target, "newest"u8));
+        PrivateFile.Flush(Target);
+        Assert.Equal("newest", File.ReadAllText(Target));
+        Assert.Equal(OwnerOnly, File.GetUnixFileMode(Target));
+        Assert.Equal([Target], Directory.GetFiles(_folder));
+        Assert.Contains(_folder, Assert.Throws<LinuxException>(() => PrivateFile.TryOverwrite(_folder, "new"u8)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_private_socket_is_its_owners_alone_and_knows_who_calls()
     {
         string path = Path.Combine(_folder, "sock");
