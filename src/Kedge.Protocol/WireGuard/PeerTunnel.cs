@@ -19,13 +19,14 @@ public sealed class PeerTunnel : IDisposable
     private readonly WireGuardDevice _device;
     private readonly Timing _timing;
     private readonly PeerTimers _timers;
+    private readonly PeerSessions _sessions;
+    private readonly HandshakeAttempt _attempt;
     private readonly CookieHolder _cookies;
     private readonly byte[] _presharedKey = GC.AllocateArray<byte>(32, pinned: true);
     private readonly byte[] _staticShared = GC.AllocateArray<byte>(X25519.KeySize, pinned: true);
     private readonly Lock _stagedLock = new();
     private readonly StagedPackets _staged = new();
 
-    private volatile KeyPairs _keys = KeyPairs.None;
     private volatile PeerPath? _path;
     private volatile bool _hasStaged;
     private volatile bool _keepaliveWanted;
@@ -36,10 +37,6 @@ public sealed class PeerTunnel : IDisposable
 
     // The handshake thread's own.
     private bool _canAgree;
-    private InitiatorHandshake? _handshake;
-    private Instant? _attemptStarted;
-    private Instant? _lastInitiation;
-    private Instant _retryDue = Instant.Never;
     private Instant _zeroKeysDue = Instant.Never;
     private Tai64N _sentTimestamp;
     private Tai64N _receivedTimestamp;
@@ -50,6 +47,8 @@ public sealed class PeerTunnel : IDisposable
         _device = device;
         _timing = device.Timing;
         _timers = new PeerTimers(_timing);
+        _sessions = new PeerSessions(device.Sessions);
+        _attempt = new HandshakeAttempt(_timing, device.Sessions);
         _cookies = new CookieHolder(publicKey, _timing);
         PublicKey = publicKey;
     }
@@ -107,7 +106,7 @@ public sealed class PeerTunnel : IDisposable
     public Lock StagedOrder { get; } = new();
 
     /// <summary>The sessions.</summary>
-    internal KeyPairs Keys => _keys;
+    internal KeyPairs Keys => _sessions.Keys;
 
     // ---- Sending threads ----------------------------------------------------------------------------------------------------------
 
@@ -120,7 +119,7 @@ public sealed class PeerTunnel : IDisposable
     /// <returns>False, with nothing sealed, when there is no session: then they are to be staged.</returns>
     public bool TrySeal(Instant now, Span<AeadPacket> packets, int mtu)
     {
-        if (_keys.Current is not { } session || session.IsExpired(now) || !session.Seal(packets, mtu))
+        if (_sessions.Usable(now) is not { } session || !session.Seal(packets, mtu))
             return false;
         NoteSent(now, session, packets);
         _timers.DataSent(now);
@@ -151,7 +150,7 @@ public sealed class PeerTunnel : IDisposable
     public bool TrySealStaged(Instant now, byte[] datagram, out int length)
     {
         length = 0;
-        if (!_hasStaged || _keys.Current is not { } session || session.IsExpired(now))
+        if (!_hasStaged || _sessions.Usable(now) is not { } session)
             return false;
         int packetLength;
         lock (_stagedLock)
@@ -194,7 +193,7 @@ public sealed class PeerTunnel : IDisposable
         Interlocked.Add(ref _receivedBytes, plaintext.Length + TransportData.Overhead);
         NotePath(remote, local);
         _timers.Received(now);
-        if (_keys.Next == session)
+        if (Keys.Next == session)
             Confirm(now, session);
         if (session.AsksForRenewal(now, _timing.RenewOnReceiveTime))
             RequestHandshake();
@@ -249,14 +248,13 @@ public sealed class PeerTunnel : IDisposable
     {
         if (!_device.IsUp)
             return Instant.Never;
-        KeyPairs keys = _keys;
         if (IsHandshakeWanted || (_hasStaged && HasSession(now)) || _keepaliveWanted)
             return now;
-        Instant deadline = Instant.Earlier(_retryDue, _zeroKeysDue);
+        Instant deadline = Instant.Earlier(_attempt.Due, _zeroKeysDue);
         deadline = Instant.Earlier(deadline, Instant.Earlier(_timers.AnswerDue, _timers.KeepaliveDue));
         if (_path is not null)
             deadline = Instant.Earlier(deadline, _timers.PersistentKeepaliveDue);
-        return keys == KeyPairs.None ? deadline : Instant.Earlier(deadline, now + _timing.KeepaliveTimeout);
+        return Keys == KeyPairs.None ? deadline : Instant.Earlier(deadline, now + _timing.KeepaliveTimeout);
     }
 
     /// <summary>Asks for a new handshake, as soon as the specification allows one. Any thread.</summary>
@@ -267,7 +265,7 @@ public sealed class PeerTunnel : IDisposable
     }
 
     /// <summary>Whether packets can be sent at once. Any thread.</summary>
-    public bool HasSession(Instant now) => _keys.Current?.IsExpired(now) == false;
+    public bool HasSession(Instant now) => _sessions.Usable(now) is not null;
 
     /// <summary>
     /// Lets the kernel choose the local address from now on: the one that the peer last spoke to is gone, or leads nowhere. Any thread.
@@ -291,11 +289,10 @@ public sealed class PeerTunnel : IDisposable
     /// <summary>Ends all sessions and any handshake, zeroes the keys and drops what is staged; configuration stays.</summary>
     public void Clear()
     {
-        EndAttempt();
+        _attempt.Reset();
         ClearSessions();
         DropStaged();
         _timers.Clear();
-        _lastInitiation = null;
         Interlocked.Exchange(ref _handshakeWanted, 0);
     }
 
@@ -344,8 +341,7 @@ public sealed class PeerTunnel : IDisposable
         _timers.Received(now);
 
         var session = new KeyPair(this, keys, isInitiator: false, localIndex, initiation.Sender, now, _timing);
-        _device.Sessions.Add(session);
-        Exchange(keys => keys.Answered(session));
+        _sessions.AddAnswered(session);
         SessionMade(now);
         _timers.Sent(now);
         Interlocked.Add(ref _sentBytes, HandshakeResponse.Size);
@@ -355,7 +351,7 @@ public sealed class PeerTunnel : IDisposable
     /// <summary>Takes the response to our initiation. What waited for the session is sent by <see cref="Poll"/>.</summary>
     internal Outcome Finish(Instant now, LocalIdentity identity, HandshakeResponse response, Endpoint remote, Endpoint local)
     {
-        if (_handshake is not { } handshake || handshake.LocalIndex != response.Receiver)
+        if (_attempt.Handshake is not { } handshake || handshake.LocalIndex != response.Receiver)
             return Outcome.Drop(DropReason.UnknownIndex);
         using SessionKeys? keys = handshake.Finish(identity, _presharedKey, response);
         if (keys is null)
@@ -365,10 +361,9 @@ public sealed class PeerTunnel : IDisposable
         _timers.Received(now);
 
         var session = new KeyPair(this, keys, isInitiator: true, handshake.LocalIndex, response.Sender, now, _timing);
-        EndAttempt();
-        _device.Sessions.Add(session);
+        _attempt.End();
         _keepaliveWanted = true;
-        Exchange(keys => keys.Initiated(session));
+        _sessions.AddInitiated(session);
         SessionMade(now);
         NoteHandshake(now);
         return Outcome.Nothing;
@@ -388,7 +383,7 @@ public sealed class PeerTunnel : IDisposable
         bool persistent = _path is not null && now >= _timers.PersistentKeepaliveDue;
         if (!persistent && !_keepaliveWanted && now < _timers.KeepaliveDue)
             return false;
-        if (_keys.Current is { } session && !session.IsExpired(now) && TrySealOne(session, datagram, 0, now, out length))
+        if (_sessions.Usable(now) is { } session && TrySealOne(session, datagram, 0, now, out length))
             return true;
 
         // Without a session there is nothing to acknowledge; a persistent keepalive, or one that was asked for, asks for a session.
@@ -403,47 +398,39 @@ public sealed class PeerTunnel : IDisposable
     {
         length = 0;
         if (Interlocked.Exchange(ref _handshakeWanted, 0) != 0)
-        {
-            // Fresh demand gives a running attempt its full time again.
-            if (_attemptStarted is null)
-                _retryDue = _lastInitiation is { } last ? last + _timing.RekeyTimeout : now;
-            _attemptStarted = now;
-        }
-        if (_attemptStarted is not { } started || now < _retryDue)
+            _attempt.Want(now);
+        if (now < _attempt.Due)
             return false;
-        if (LastHandshake >= started)
+        if (_attempt.IsMet(LastHandshake))
         {
-            // The peer's own handshake was faster.
-            EndAttempt();
+            _attempt.End();
             return false;
         }
-        if (now - started >= _timing.RekeyAttemptTime || _path is null || !_canAgree)
+        if (_attempt.IsOver(now) || _path is null || !_canAgree)
         {
-            EndAttempt();
+            _attempt.End();
             DropStaged();
             return false;
         }
 
-        if (_handshake is not null)
+        if (_attempt.Handshake is not null)
         {
             // Unanswered: perhaps because the way that we answer from is gone.
             ForgetLocalAddress();
-            EndHandshake();
+            _attempt.EndHandshake();
         }
         uint localIndex = _device.Sessions.NewIndex();
         var message = new HandshakeInitiation(datagram);
         _sentTimestamp = _device.Timestamps!.Next(wallClock, _sentTimestamp);
-        _handshake = InitiatorHandshake.Start(
+        InitiatorHandshake? handshake = InitiatorHandshake.Start(
             _device.Identity!, PublicKey, _staticShared, localIndex, _sentTimestamp, _device.Random, message);
-        if (_handshake is null)
+        if (handshake is null)
         {
-            EndAttempt();
+            _attempt.End();
             return false;
         }
-        _device.Sessions.Await(localIndex, this);
         _cookies.Sign(now, message.Bytes);
-        _lastInitiation = now;
-        _retryDue = now + _timing.RekeyTimeout + _device.Jitter();
+        _attempt.Sent(now, handshake, this, _device.Jitter());
         _timers.Sent(now);
         Interlocked.Add(ref _sentBytes, length = HandshakeInitiation.Size);
         return true;
@@ -490,7 +477,7 @@ public sealed class PeerTunnel : IDisposable
     // The first packet in a session that we answered: the initiator has it.
     private void Confirm(Instant now, KeyPair session)
     {
-        Exchange(keys => keys.Next == session ? keys.Confirmed() : keys);
+        _sessions.Confirm(session);
         NoteHandshake(now);
         _device.Attention();
     }
@@ -506,49 +493,9 @@ public sealed class PeerTunnel : IDisposable
 
     private void ClearSessions()
     {
-        Exchange(_ => KeyPairs.None);
+        _sessions.Clear();
         _zeroKeysDue = Instant.Never;
         _keepaliveWanted = false;
-    }
-
-    /// <summary>Publishes new sessions, and ends those that are no longer among them.</summary>
-    private void Exchange(Func<KeyPairs, KeyPairs> change)
-    {
-        KeyPairs before, after;
-        do
-        {
-            before = _keys;
-            after = change(before);
-        }
-        while (Interlocked.CompareExchange(ref _keys, after, before) != before);
-
-        End(before.Current);
-        End(before.Previous);
-        End(before.Next);
-
-        void End(KeyPair? session)
-        {
-            if (session is null || after.Contains(session))
-                return;
-            _device.Sessions.Remove(session);
-            session.Dispose();
-        }
-    }
-
-    private void EndAttempt()
-    {
-        EndHandshake();
-        _attemptStarted = null;
-        _retryDue = Instant.Never;
-    }
-
-    private void EndHandshake()
-    {
-        if (_handshake is null)
-            return;
-        _device.Sessions.Forget(_handshake.LocalIndex);
-        _handshake.Dispose();
-        _handshake = null;
     }
 
     private void DropStaged()
