@@ -3,6 +3,7 @@ using Kedge.Crypto.Kem;
 using Kedge.Linux;
 using Kedge.Linux.Files;
 using Kedge.Protocol;
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.Rosenpass;
 
 namespace Kedge.Node.KeyExchange;
@@ -11,13 +12,16 @@ namespace Kedge.Node.KeyExchange;
 public static class KeyExchangeFiles
 {
     /// <summary>Reads everything that a configuration names.</summary>
-    /// <exception cref="UserError">A file is missing or is not what it should be, or two peers are the same.</exception>
+    /// <exception cref="UserError">
+    /// A file is missing or is not what it should be, two peers are the same, or an interface to listen at is not there.
+    /// </exception>
     public static KeyExchangeSettings Load(RosenpassConfiguration configuration)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         if (configuration.PublicKey is not { } publicKey || configuration.SecretKey is not { } secretKey)
             throw new UserError(
                 "There is no own key pair. Name its files with public_key and secret_key; 'kedge rosenpass gen-keys' makes them.");
+        Endpoint[] listen = [.. configuration.Listen.Select(name => name.ResolveLocal())];
         StaticKeyPair keys = ReadKeyPair(publicKey, secretKey);
         var peers = new List<KeyExchangePeer>();
         var pathOf = new Dictionary<PeerId, string>();
@@ -38,7 +42,7 @@ public static class KeyExchangeFiles
             keys.Dispose();
             throw;
         }
-        return new KeyExchangeSettings(keys, configuration.Listen, peers);
+        return new KeyExchangeSettings(keys, listen, peers);
     }
 
     /// <summary>Reads a key pair, which the caller disposes.</summary>
@@ -93,8 +97,6 @@ public static class KeyExchangeFiles
 
     private static KeyExchangePeer Load(RosenpassPeerConfiguration peer)
     {
-        EndpointName? endpoint = peer.Endpoint is null ? null : EndpointName.TryParse(peer.Endpoint) ?? throw new UserError(
-            $"The endpoint '{peer.Endpoint}' is no host and port such as server.example:9999 or [fe80::1%eth0]:9999.");
         RosenpassDialect dialect = peer.ProtocolVersion switch
         {
             "V02" => RosenpassDialect.V02,
@@ -107,7 +109,7 @@ public static class KeyExchangeFiles
         };
         return new KeyExchangePeer(settings, peer.PreSharedKey is null ? [] : ReadPresharedKey(peer.PreSharedKey))
         {
-            Endpoint = endpoint, KeyFile = peer.KeyOut, WireGuard = peer.WireGuard, ExchangeCommand = peer.ExchangeCommand,
+            Endpoint = peer.Endpoint, KeyFile = peer.KeyOut, WireGuard = peer.WireGuard, ExchangeCommand = peer.ExchangeCommand,
         };
     }
 

@@ -14,7 +14,7 @@ public sealed record RosenpassConfiguration
     public string? SecretKey { get; init; }
 
     /// <summary>Where to listen; empty for any address and a port of the system's choice.</summary>
-    public IReadOnlyList<Endpoint> Listen { get; init; } = [];
+    public IReadOnlyList<EndpointName> Listen { get; init; } = [];
 
     /// <summary>Whether to say more than errors and keys.</summary>
     public bool IsVerbose { get; init; }
@@ -41,7 +41,7 @@ public sealed record RosenpassPeerConfiguration
     public required string PublicKey { get; init; }
 
     /// <summary>The peer's host name or address, and port; null when it has to come to us.</summary>
-    public string? Endpoint { get; init; }
+    public EndpointName? Endpoint { get; init; }
 
     /// <summary>The path of the pre-shared key; null for none.</summary>
     public string? PreSharedKey { get; init; }

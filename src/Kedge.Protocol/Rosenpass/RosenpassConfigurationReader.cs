@@ -31,15 +31,15 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
         return configuration;
     }
 
-    private List<Endpoint> ReadListen(Keys top)
+    private List<EndpointName> ReadListen(Keys top)
     {
-        List<Endpoint> endpoints = [];
+        List<EndpointName> endpoints = [];
         foreach ((string text, int line) in top.Texts("listen"))
         {
-            if (Endpoint.TryParse(text, out Endpoint endpoint))
+            if (EndpointName.TryParseLocal(text) is { } endpoint)
                 endpoints.Add(endpoint);
             else
-                Wrong(line, "listen", $"'{text}' is no address and port such as 192.0.2.1:9999 or [::]:9999.");
+                Wrong(line, "listen", $"'{text}' is no address and port such as 192.0.2.1:9999, [::]:9999 or [fe80::1%eth0]:9999.");
         }
         return endpoints;
     }
@@ -53,9 +53,9 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
         string? version = keys.Text("protocol_version");
         if (version is not (null or "V02" or "V03"))
             keys.Wrong("protocol_version", $"'{version}' is not V02 or V03; leave it out for releases 0.2.x.");
-        string? endpoint = keys.Text("endpoint");
-        if (endpoint is not null && !IsHostAndPort(endpoint))
-            Wrong(keys.LineOf("endpoint"), "peers.endpoint", $"'{endpoint}' is no host and port such as server.example:9999.");
+        EndpointName? endpoint = null;
+        if (keys.Text("endpoint") is { } where && (endpoint = EndpointName.TryParse(where)) is null)
+            keys.Wrong("endpoint", $"'{where}' is no host and port such as server.example:9999 or [fe80::1%eth0]:9999.");
         var peer = new RosenpassPeerConfiguration
         {
             PublicKey = publicKey ?? "",
@@ -111,12 +111,6 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
             organization is null ? "osk_organization" : "osk_label",
             "is missing; a purpose of one's own needs osk_organization and osk_label.");
         return [];
-    }
-
-    private static bool IsHostAndPort(string text)
-    {
-        int colon = text.LastIndexOf(':');
-        return colon > 0 && ushort.TryParse(text.AsSpan(colon + 1), System.Globalization.NumberStyles.None, null, out _);
     }
 
     private void Wrong(int line, string key, string message) => errors.Add(new TomlError(line, key, message));

@@ -1,4 +1,3 @@
-using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Rosenpass;
@@ -60,7 +59,7 @@ internal sealed class ExchangeArguments
             peer = word switch
             {
                 "public-key" => peer with { PublicKey = Once(word, peer.PublicKey.Length == 0 ? null : peer.PublicKey, "PATH") },
-                "endpoint" => peer with { Endpoint = Once(word, peer.Endpoint, "HOST:PORT") },
+                "endpoint" => peer with { Endpoint = ReadEndpoint(word, peer.Endpoint) },
                 "preshared-key" => peer with { PreSharedKey = Once(word, peer.PreSharedKey, "PATH") },
                 "outfile" => peer with { KeyOut = Once(word, peer.KeyOut, "PATH") },
                 "wireguard" => peer with { WireGuard = ReadWireGuard(word) },
@@ -88,31 +87,13 @@ internal sealed class ExchangeArguments
     private string Value(string word, string what) =>
         _words.TryDequeue(out string? value) ? value : throw new UserError($"{word} needs {what} behind it.");
 
-    /// <summary>Reads an address to listen at; the scope of a link-local one may be an interface's name.</summary>
-    private static Endpoint ReadListen(string text)
-    {
-        string numeric = text;
-        int percent = text.IndexOf('%'), end = text.IndexOf(']');
-        if (percent >= 0 && end > percent)
-        {
-            string scope = text[(percent + 1)..end];
-            if (!uint.TryParse(scope, out _))
-                numeric = $"{text[..(percent + 1)]}{FindInterface(scope)}{text[end..]}";
-        }
-        return Endpoint.TryParse(numeric, out Endpoint endpoint)
-            ? endpoint
-            : throw new UserError($"listen: '{text}' is no address and port such as 192.0.2.1:9999, [::]:9999 or [fe80::1%eth0]:9999.");
-    }
+    private static EndpointName ReadListen(string text) => EndpointName.TryParseLocal(text)
+        ?? throw new UserError($"listen: '{text}' is no address and port such as 192.0.2.1:9999, [::]:9999 or [fe80::1%eth0]:9999.");
 
-    private static uint FindInterface(string name)
+    private EndpointName ReadEndpoint(string word, EndpointName? before)
     {
-        try
-        {
-            return InterfaceName.ToIndex(name);
-        }
-        catch (LinuxException e)
-        {
-            throw new UserError($"listen: there is no interface '{name}'; 'ip link' shows those that there are.", e);
-        }
+        string text = Once(word, before?.ToString(), "HOST:PORT");
+        return EndpointName.TryParse(text)
+            ?? throw new UserError($"{word}: '{text}' is no host and port such as server.example:9999 or [fe80::1%eth0]:9999.");
     }
 }

@@ -1,5 +1,4 @@
 using Kedge.Linux;
-using Kedge.Node.KeyExchange;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 
@@ -36,8 +35,8 @@ internal sealed record RpExchange(string Folder)
     /// <summary>The interface's address and prefix length; null where others see to that.</summary>
     public string? Address { get; init; }
 
-    /// <summary>Where Rosenpass receives, with WireGuard at the next port; none for ports of the system's choice.</summary>
-    public Endpoint Listen { get; init; }
+    /// <summary>Where Rosenpass receives, with WireGuard at the next port; null for ports of the system's choice.</summary>
+    public EndpointName? Listen { get; init; }
 
     /// <summary>The peers.</summary>
     public IReadOnlyList<RpPeer> Peers { get; init; } = [];
@@ -87,8 +86,8 @@ internal sealed record RpExchange(string Folder)
 
     private static string ReadDevice(string name) => InterfaceName.Error(name) is { } error ? throw new UserError(error) : name;
 
-    private static Endpoint ReadListen(string text) =>
-        Endpoint.TryParse(text, out Endpoint endpoint) && endpoint.Port is > 0 and < ushort.MaxValue
+    private static EndpointName ReadListen(string text) =>
+        EndpointName.TryParseLocal(text) is { Port: > 0 and < ushort.MaxValue } endpoint
             ? endpoint
             : throw new UserError($"listen: '{text}' is no address and port such as 192.0.2.1:9999; WireGuard takes the next port.");
 

@@ -73,7 +73,7 @@ internal sealed class RpExchangeCommand : Command
     {
         PublicKey = folder.RosenpassPublicKey,
         SecretKey = folder.RosenpassSecretKey,
-        Listen = exchange.Listen.IsNone ? [] : [exchange.Listen],
+        Listen = exchange.Listen is { } listen ? [listen] : [],
         Peers = [.. exchange.Peers.Select(peer => Configure(exchange.Device, peer))],
     };
 
@@ -91,16 +91,16 @@ internal sealed class RpExchangeCommand : Command
         {
             PublicKey = folder.RosenpassPublicKey,
             PreSharedKey = folder.PresharedKey,
-            Endpoint = peer.Endpoint?.ToString(),
+            Endpoint = peer.Endpoint,
             WireGuard = new WireGuardOutput(device, folder.ReadWireGuardPublicKey(), extra),
         };
     }
 
     private static void SetUp(RpExchange exchange)
     {
-        if (!exchange.Listen.IsNone)
+        if (exchange.Listen is { } listen)
         {
-            string port = (exchange.Listen.Port + 1).ToString(CultureInfo.InvariantCulture);
+            string port = (listen.Port + 1).ToString(CultureInfo.InvariantCulture);
             ExternalProgram.Run(["wg", "set", exchange.Device, "listen-port", port], []);
         }
         if (exchange.Address is { } address)
