@@ -19,9 +19,19 @@ public sealed record EndpointName(string Host, string Scope, ushort Port)
     /// <returns>Null where the text is no such thing.</returns>
     public static EndpointName? TryParse(string text) => Read(text) is { Port: > 0 } name ? name : null;
 
+    /// <inheritdoc cref="TryParse"/>
+    /// <exception cref="FormatException">The text is no such thing; the message says so.</exception>
+    public static EndpointName Parse(string text) => TryParse(text)
+        ?? throw new FormatException($"'{text}' is no host and port such as server.example:9999 or [fe80::1%eth0]:9999.");
+
     /// <summary>Reads where to receive: an address and no name; port 0 is one of the system's choice.</summary>
     /// <returns>Null where the text is no such thing.</returns>
     public static EndpointName? TryParseLocal(string text) => Read(text) is { } name && IpAddress.TryParse(name.Host, out _) ? name : null;
+
+    /// <inheritdoc cref="TryParseLocal"/>
+    /// <exception cref="FormatException">The text is no such thing; the message says so.</exception>
+    public static EndpointName ParseLocal(string text) => TryParseLocal(text)
+        ?? throw new FormatException($"'{text}' is no address and port such as 192.0.2.1:9999, [::]:9999 or [fe80::1%eth0]:9999.");
 
     /// <summary>The name in the notation that <see cref="TryParse"/> reads.</summary>
     public override string ToString() =>

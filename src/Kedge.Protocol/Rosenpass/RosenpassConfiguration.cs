@@ -60,6 +60,12 @@ public sealed record RosenpassPeerConfiguration
 
     /// <summary>What the output key is for, as in <see cref="RosenpassPeerSettings.OutputKeyLabels"/>.</summary>
     public IReadOnlyList<string> OutputKeyLabels { get; init; } = [];
+
+    /// <summary>Reads what <see cref="ProtocolVersion"/> may be.</summary>
+    /// <exception cref="FormatException">It is neither V02 nor V03.</exception>
+    public static string ParseProtocolVersion(string text) => text is "V02" or "V03"
+        ? text
+        : throw new FormatException($"'{text}' is not V02 or V03; leave it out for releases 0.2.x.");
 }
 
 /// <summary>A peer of a WireGuard interface.</summary>

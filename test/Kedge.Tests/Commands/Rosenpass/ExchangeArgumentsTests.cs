@@ -16,7 +16,7 @@ public class ExchangeArgumentsTests
             ("public-key pk secret-key sk listen 192.0.2.1:9999 listen [::]:9998 verbose "
             + $"peer public-key p1 endpoint server.example:9999 preshared-key psk outfile out "
             + $"wireguard wg0 {Key} allowed-ips fe80::/64 outfile "
-            + "peer outfile out2 public-key p2").Split(' '));
+            + "peer outfile out2 public-key p2 protocol-version V03").Split(' '));
 
         Assert.Equal(("pk", "sk", true), (configuration.PublicKey, configuration.SecretKey, configuration.IsVerbose));
         Assert.Equal(["192.0.2.1:9999", "[::]:9998"], configuration.Listen.Select(endpoint => $"{endpoint}"));
@@ -26,7 +26,7 @@ public class ExchangeArgumentsTests
         Assert.Equal(("wg0", Key), (first.WireGuard!.Device, $"{first.WireGuard.Peer}"));
         Assert.Equal(["allowed-ips", "fe80::/64", "outfile"], first.WireGuard.ExtraParams);
         Assert.Equal(("p2", null, "out2", null), (second.PublicKey, second.Endpoint, second.KeyOut, second.WireGuard));
-        Assert.Null(first.ProtocolVersion);
+        Assert.Equal((null, "V03"), (first.ProtocolVersion, second.ProtocolVersion));
     }
 
     [Theory]
