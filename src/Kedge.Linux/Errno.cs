@@ -48,6 +48,9 @@ public static class Errno
     /// <summary>An argument makes no sense.</summary>
     public const int EINVAL = 22;
 
+    /// <summary>It took too long.</summary>
+    public const int ETIME = 62;
+
     /// <summary>The descriptor is in no state for this: on a TUN, its interface is gone.</summary>
     public const int EBADFD = 77;
 

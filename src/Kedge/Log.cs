@@ -1,3 +1,4 @@
+using Kedge.Protocol.Ip;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge;
@@ -34,6 +35,11 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Exchanges keys with {Peers} peers at UDP port {Ports}")]
     public static partial void ExchangesKeys(ILogger log, int peers, string ports);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "No route to {Prefix} is added: it would take the way to the peer itself into the tunnel. Add both by hand")]
+    public static partial void DefaultRouteLeftOut(ILogger log, IpPrefix prefix);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Sentence}")]
     public static partial void Joining(ILogger log, string sentence);

@@ -7,9 +7,10 @@ namespace Kedge.Crypto.Kem;
 /// <summary>One of the implementations of a mechanism, and which of them a process uses.</summary>
 /// <param name="Mechanism">The mechanism: mceliece460896, mceliece460896pc, kyber512 or mlkem512.</param>
 /// <param name="Name">Managed, or what library it comes from.</param>
+/// <param name="Lack">Why a machine does not have it, as the end of a sentence; empty for what every machine has.</param>
 /// <param name="Probe">Whether this machine has it.</param>
 /// <param name="Create">Makes one, where the machine has it.</param>
-internal sealed record KemImplementation(string Mechanism, string Name, Func<bool> Probe, Func<IKem> Create)
+internal sealed record KemImplementation(string Mechanism, string Name, string Lack, Func<bool> Probe, Func<IKem> Create)
 {
     /// <summary>The environment variable that chooses between <see cref="Managed"/> and <see cref="Native"/>.</summary>
     public const string Variable = "KEDGE_KEM";
@@ -20,17 +21,20 @@ internal sealed record KemImplementation(string Mechanism, string Name, Func<boo
     /// <summary>The word for what is not.</summary>
     public const string Native = "native";
 
+    private const string NoLibmceliece = "libmceliece is not installed";
+    private const string NoMlKem = "this machine's OpenSSL has no ML-KEM, which came with 3.5";
+
     /// <summary>All of them; of each mechanism, the preferred first.</summary>
     public static readonly IReadOnlyList<KemImplementation> All =
     [
-        new("mceliece460896", "libmceliece", HasLibmceliece, () => new NativeMcEliece460896(isConfirmed: false)),
-        new("mceliece460896", Managed, Always, () => new ManagedMcEliece460896(isConfirmed: false)),
-        new("mceliece460896pc", "libmceliece", HasLibmceliece, () => new NativeMcEliece460896(isConfirmed: true)),
-        new("mceliece460896pc", Managed, Always, () => new ManagedMcEliece460896(isConfirmed: true)),
-        new("kyber512", "openssl", HasMlKem, () => new OpenSslKyber512(isRound3: true)),
-        new("kyber512", Managed, Always, () => new ManagedKyber512(isRound3: true)),
-        new("mlkem512", "openssl", HasMlKem, () => new OpenSslKyber512(isRound3: false)),
-        new("mlkem512", Managed, Always, () => new ManagedKyber512(isRound3: false)),
+        new("mceliece460896", "libmceliece", NoLibmceliece, HasLibmceliece, () => new NativeMcEliece460896(isConfirmed: false)),
+        new("mceliece460896", Managed, "", Always, () => new ManagedMcEliece460896(isConfirmed: false)),
+        new("mceliece460896pc", "libmceliece", NoLibmceliece, HasLibmceliece, () => new NativeMcEliece460896(isConfirmed: true)),
+        new("mceliece460896pc", Managed, "", Always, () => new ManagedMcEliece460896(isConfirmed: true)),
+        new("kyber512", "openssl", NoMlKem, HasMlKem, () => new OpenSslKyber512(isRound3: true)),
+        new("kyber512", Managed, "", Always, () => new ManagedKyber512(isRound3: true)),
+        new("mlkem512", "openssl", NoMlKem, HasMlKem, () => new OpenSslKyber512(isRound3: false)),
+        new("mlkem512", Managed, "", Always, () => new ManagedKyber512(isRound3: false)),
     ];
 
     /// <summary>Whether this machine has it.</summary>
@@ -54,7 +58,7 @@ internal sealed record KemImplementation(string Mechanism, string Name, Func<boo
             null or "" => native.IsSupported ? native : managed,
             Managed => managed,
             Native => native.IsSupported ? native : throw new PlatformNotSupportedException(
-                $"{Variable} is '{Native}', and this machine has no {native.Name} with {mechanism}; set it to {Managed}, or unset it " +
+                $"{Variable} is '{Native}', but there is no native {mechanism}, because {native.Lack}; set it to {Managed}, or unset it " +
                 "for the best that there is."),
             _ => throw new PlatformNotSupportedException(
                 $"{Variable} is '{asked}', which is unknown; set it to {Managed} or {Native}, or unset it for the best that there is."),
@@ -62,7 +66,7 @@ internal sealed record KemImplementation(string Mechanism, string Name, Func<boo
         if (chosen == native)
             KemSelfTest.Run(native, managed);
         string reason = !string.IsNullOrEmpty(asked) ? $"{Variable} asks for it"
-            : chosen == native ? "this machine has it" : $"this machine has no {native.Name} for it";
+            : chosen == native ? "this machine has it" : native.Lack;
         return (chosen, reason);
     }
 

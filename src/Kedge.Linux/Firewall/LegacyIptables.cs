@@ -1,6 +1,5 @@
-using System.ComponentModel;
-using System.Diagnostics;
 using Kedge.Linux.Namespaces;
+using Kedge.Linux.Processes;
 
 namespace Kedge.Linux.Firewall;
 
@@ -52,15 +51,10 @@ public static class LegacyIptables
         {
             try
             {
-                var start = new ProcessStartInfo(program, ["-S"]) { RedirectStandardOutput = true, RedirectStandardError = true };
-                using Process process = Process.Start(start)!; // in the namespace of the thread that starts it
-                process.ErrorDataReceived += (_, _) => { };
-                process.BeginErrorReadLine();
-                string listing = process.StandardOutput.ReadToEnd();
-                process.WaitForExit();
-                return process.ExitCode == 0 ? listing : null;
+                ProgramResult result = ExternalProgram.Run([program, "-S"]);
+                return result.Succeeded ? result.Output : null;
             }
-            catch (Win32Exception)
+            catch (LinuxException)
             {
                 return null;
             }

@@ -14,6 +14,9 @@ public sealed record InterfaceAddress(int Index, IpAddress Address, int PrefixLe
     /// <summary>Whether nothing new should be sent from it: it is about to go, is made up for privacy, or is not known to be unique.</summary>
     public bool IsUnfitForOthers { get; private init; }
 
+    /// <summary>Whether the kernel adds a route to its network with it; not read from the kernel.</summary>
+    public bool HasPrefixRoute { get; init; }
+
     internal static InterfaceAddress? Read(NetlinkMessage message)
     {
         if (message.Type != Rtnetlink.RTM_NEWADDR || message.Body.Length < Rtnetlink.AddressHeaderSize)
@@ -50,8 +53,8 @@ public sealed record InterfaceAddress(int Index, IpAddress Address, int PrefixLe
     }
 
     /// <summary>
-    /// Asks to add or delete it. Added, it is usable at once (<c>nodad</c>), and brings no route to its network with it
-    /// (<c>noprefixroute</c>).
+    /// Asks to add or delete it. Added, it is usable at once (<c>nodad</c>), and brings a route to its network with it only where
+    /// <see cref="HasPrefixRoute"/> says so (else <c>noprefixroute</c>).
     /// </summary>
     internal NetlinkRequest ToRequest(ushort type, ushort flags)
     {
@@ -63,7 +66,7 @@ public sealed record InterfaceAddress(int Index, IpAddress Address, int PrefixLe
         request.Add(Rtnetlink.IFA_ADDRESS, Address);
         if (type == Rtnetlink.RTM_NEWADDR)
         {
-            request.Add(Rtnetlink.IFA_FLAGS, Rtnetlink.IFA_F_NODAD | Rtnetlink.IFA_F_NOPREFIXROUTE);
+            request.Add(Rtnetlink.IFA_FLAGS, Rtnetlink.IFA_F_NODAD | (HasPrefixRoute ? 0 : Rtnetlink.IFA_F_NOPREFIXROUTE));
             request.Add(Rtnetlink.IFA_PROTO, Protocol);
         }
         return request;

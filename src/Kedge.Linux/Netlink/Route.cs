@@ -15,6 +15,9 @@ public sealed record Route(IpPrefix Destination, int Table, byte Protocol, int I
     /// <summary>The number of the main table.</summary>
     public const int MainTable = 254;
 
+    /// <summary>The <see cref="Protocol"/> of what brings a machine up, and of <c>ip route add</c>.</summary>
+    public const byte BootProtocol = 3;
+
     /// <summary>Whether it leads to another machine that goes on from there.</summary>
     public bool HasGateway { get; private init; }
 

@@ -94,7 +94,7 @@ public sealed unsafe class RouteSocket : IDisposable
         return Dump(request, "list", "addresses", InterfaceAddress.Read);
     }
 
-    /// <summary>Adds an address, usable at once and without a route to its network.</summary>
+    /// <summary>Adds an address, usable at once.</summary>
     public void Add(InterfaceAddress address)
     {
         ArgumentNullException.ThrowIfNull(address);

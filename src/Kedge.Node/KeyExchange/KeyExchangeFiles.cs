@@ -3,6 +3,7 @@ using Kedge.Crypto.Kem;
 using Kedge.Linux;
 using Kedge.Linux.Files;
 using Kedge.Protocol;
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.Rosenpass;
 
 namespace Kedge.Node.KeyExchange;
@@ -10,22 +11,35 @@ namespace Kedge.Node.KeyExchange;
 /// <summary>Reads and writes the files that a configuration names.</summary>
 public static class KeyExchangeFiles
 {
-    /// <summary>Reads everything that a configuration names.</summary>
-    /// <exception cref="UserError">A file is missing or is not what it should be, or two peers are the same.</exception>
+    /// <summary>Reads everything that a configuration names. Peers of WireGuard are set by <c>wg set</c>.</summary>
+    /// <inheritdoc cref="Load(RosenpassConfiguration, IReadOnlyList{IWireGuardPeer})" path="/exception"/>
     public static KeyExchangeSettings Load(RosenpassConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        return Load(configuration, [.. configuration.Peers.Select(peer => peer.WireGuard is { } output ? new WgToolPeer(output) : null)]);
+    }
+
+    /// <summary>Reads everything that a configuration names.</summary>
+    /// <param name="configuration">The configuration; what it says of WireGuard does not matter.</param>
+    /// <param name="wireGuard">The peers of WireGuard, one for each peer and in their order; null for none.</param>
+    /// <exception cref="UserError">
+    /// A file is missing or is not what it should be, two peers are the same, or an interface to listen at is not there.
+    /// </exception>
+    public static KeyExchangeSettings Load(RosenpassConfiguration configuration, IReadOnlyList<IWireGuardPeer?> wireGuard)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         if (configuration.PublicKey is not { } publicKey || configuration.SecretKey is not { } secretKey)
             throw new UserError(
                 "There is no own key pair. Name its files with public_key and secret_key; 'kedge rosenpass gen-keys' makes them.");
+        Endpoint[] listen = [.. configuration.Listen.Select(name => name.ResolveLocal())];
         StaticKeyPair keys = ReadKeyPair(publicKey, secretKey);
         var peers = new List<KeyExchangePeer>();
         var pathOf = new Dictionary<PeerId, string>();
         try
         {
-            foreach (RosenpassPeerConfiguration peer in configuration.Peers)
+            foreach ((RosenpassPeerConfiguration peer, IWireGuardPeer? output) in configuration.Peers.Zip(wireGuard))
             {
-                peers.Add(Load(peer));
+                peers.Add(Load(peer, output));
                 PeerId id = peers[^1].Id;
                 if (id == keys.PublicKey.IdUnder(peers[^1].Settings.Dialect.Hash))
                     throw new UserError($"{peer.PublicKey} is this end's own public key; a peer needs its own.");
@@ -38,7 +52,7 @@ public static class KeyExchangeFiles
             keys.Dispose();
             throw;
         }
-        return new KeyExchangeSettings(keys, configuration.Listen, peers);
+        return new KeyExchangeSettings(keys, listen, peers);
     }
 
     /// <summary>Reads a key pair, which the caller disposes.</summary>
@@ -91,10 +105,8 @@ public static class KeyExchangeFiles
         }
     }
 
-    private static KeyExchangePeer Load(RosenpassPeerConfiguration peer)
+    private static KeyExchangePeer Load(RosenpassPeerConfiguration peer, IWireGuardPeer? wireGuard)
     {
-        EndpointName? endpoint = peer.Endpoint is null ? null : EndpointName.TryParse(peer.Endpoint) ?? throw new UserError(
-            $"The endpoint '{peer.Endpoint}' is no host and port such as server.example:9999 or [fe80::1%eth0]:9999.");
         RosenpassDialect dialect = peer.ProtocolVersion switch
         {
             "V02" => RosenpassDialect.V02,
@@ -107,7 +119,7 @@ public static class KeyExchangeFiles
         };
         return new KeyExchangePeer(settings, peer.PreSharedKey is null ? [] : ReadPresharedKey(peer.PreSharedKey))
         {
-            Endpoint = endpoint, KeyFile = peer.KeyOut, WireGuard = peer.WireGuard, ExchangeCommand = peer.ExchangeCommand,
+            Endpoint = peer.Endpoint, KeyFile = peer.KeyOut, WireGuard = wireGuard, ExchangeCommand = peer.ExchangeCommand,
         };
     }
 

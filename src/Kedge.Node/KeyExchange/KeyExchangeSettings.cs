@@ -43,7 +43,7 @@ public sealed class KeyExchangePeer
     public string? KeyFile { get; init; }
 
     /// <summary>The WireGuard peer whose PSK its output key becomes; null for none.</summary>
-    public WireGuardOutput? WireGuard { get; init; }
+    public IWireGuardPeer? WireGuard { get; init; }
 
     /// <summary>The program to be run after each exchange, and its arguments; empty for none.</summary>
     public IReadOnlyList<string> ExchangeCommand { get; init; } = [];

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Linux.Files;
+using Kedge.Linux.Processes;
 using Kedge.Protocol;
 using Kedge.Protocol.Rosenpass;
 using Microsoft.Extensions.Logging;
@@ -85,7 +86,7 @@ internal sealed class OutputKeyInstaller : IDisposable
     private bool InstallAll()
     {
         bool isDone = true;
-        Span<byte> text = stackalloc byte[RosenpassKeyFile.Base64Size];
+        Span<byte> key = stackalloc byte[RosenpassExchange.OutputKeySize];
         foreach ((KeyExchangePeer peer, Slot slot) in _slots)
         {
             OutputKeyReason reason;
@@ -95,11 +96,11 @@ internal sealed class OutputKeyInstaller : IDisposable
             {
                 (reason, open, version) = (slot.Reason, slot.Open, slot.Version);
                 if (open != Destinations.None)
-                    RosenpassKeyFile.WriteOutputKey(slot.Key, text);
+                    slot.Key.CopyTo(key);
             }
             if (open == Destinations.None || _stopping)
                 continue;
-            Destinations left = Install(peer, slot, reason, open, text);
+            Destinations left = Install(peer, slot, reason, open, key);
             lock (_lock)
             {
                 if (slot.Version == version)
@@ -107,25 +108,27 @@ internal sealed class OutputKeyInstaller : IDisposable
                 isDone &= slot.Open == Destinations.None;
             }
         }
-        CryptographicOperations.ZeroMemory(text);
+        CryptographicOperations.ZeroMemory(key);
         return isDone;
     }
 
     /// <summary>Takes a key to its destinations, and returns those where that failed.</summary>
-    private Destinations Install(KeyExchangePeer peer, Slot slot, OutputKeyReason reason, Destinations open, ReadOnlySpan<byte> text)
+    private Destinations Install(KeyExchangePeer peer, Slot slot, OutputKeyReason reason, Destinations open, ReadOnlySpan<byte> key)
     {
         Destinations left = Destinations.None;
-        if (open.HasFlag(Destinations.WireGuard) && !TrySetPresharedKey(peer, slot, peer.WireGuard!, text))
+        if (open.HasFlag(Destinations.WireGuard) && !TrySetPresharedKey(peer, slot, peer.WireGuard!, key))
             left |= Destinations.WireGuard;
-        if (open.HasFlag(Destinations.File) && !TryWrite(peer, slot, reason, peer.KeyFile!, text))
+        if (open.HasFlag(Destinations.File) && !TryWrite(peer, slot, reason, peer.KeyFile!, key))
             left |= Destinations.File;
         if (open.HasFlag(Destinations.Command))
             RunCommand(peer);
         return left;
     }
 
-    private bool TryWrite(KeyExchangePeer peer, Slot slot, OutputKeyReason reason, string path, ReadOnlySpan<byte> text)
+    private bool TryWrite(KeyExchangePeer peer, Slot slot, OutputKeyReason reason, string path, ReadOnlySpan<byte> key)
     {
+        Span<byte> text = stackalloc byte[RosenpassKeyFile.Base64Size];
+        RosenpassKeyFile.WriteOutputKey(key, text);
         try
         {
             PrivateFile.Write(path, text);
@@ -135,6 +138,10 @@ internal sealed class OutputKeyInstaller : IDisposable
             if (slot.IsNews(e.Message))
                 Log.OutputKeyNotWritten(_log, peer.Id, e.Message);
             return false;
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(text);
         }
         if (reason != OutputKeyReason.None)
         {
@@ -146,13 +153,11 @@ internal sealed class OutputKeyInstaller : IDisposable
         return true;
     }
 
-    private bool TrySetPresharedKey(KeyExchangePeer peer, Slot slot, WireGuardOutput wireGuard, ReadOnlySpan<byte> text)
+    private bool TrySetPresharedKey(KeyExchangePeer peer, Slot slot, IWireGuardPeer wireGuard, ReadOnlySpan<byte> key)
     {
         try
         {
-            string peerKey = wireGuard.Peer.ToString();
-            ExternalProgram.Run(
-                ["wg", "set", wireGuard.Device, "peer", peerKey, "preshared-key", "/dev/stdin", .. wireGuard.ExtraParams], text);
+            wireGuard.SetPresharedKey(key);
             return true;
         }
         catch (UserError e)
@@ -167,9 +172,13 @@ internal sealed class OutputKeyInstaller : IDisposable
     {
         try
         {
-            ExternalProgram.Run(peer.ExchangeCommand, []);
+            ProgramResult result = ExternalProgram.Run(peer.ExchangeCommand);
+            if (result.Succeeded)
+                return;
+            string failure = $"'{string.Join(' ', peer.ExchangeCommand)}' {result.Failure}";
+            Log.ExchangeCommandFailed(_log, peer.Id, failure);
         }
-        catch (UserError e)
+        catch (LinuxException e)
         {
             Log.ExchangeCommandFailed(_log, peer.Id, e.Message);
         }

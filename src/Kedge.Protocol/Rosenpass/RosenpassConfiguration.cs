@@ -14,7 +14,7 @@ public sealed record RosenpassConfiguration
     public string? SecretKey { get; init; }
 
     /// <summary>Where to listen; empty for any address and a port of the system's choice.</summary>
-    public IReadOnlyList<Endpoint> Listen { get; init; } = [];
+    public IReadOnlyList<EndpointName> Listen { get; init; } = [];
 
     /// <summary>Whether to say more than errors and keys.</summary>
     public bool IsVerbose { get; init; }
@@ -41,7 +41,7 @@ public sealed record RosenpassPeerConfiguration
     public required string PublicKey { get; init; }
 
     /// <summary>The peer's host name or address, and port; null when it has to come to us.</summary>
-    public string? Endpoint { get; init; }
+    public EndpointName? Endpoint { get; init; }
 
     /// <summary>The path of the pre-shared key; null for none.</summary>
     public string? PreSharedKey { get; init; }
@@ -60,6 +60,12 @@ public sealed record RosenpassPeerConfiguration
 
     /// <summary>What the output key is for, as in <see cref="RosenpassPeerSettings.OutputKeyLabels"/>.</summary>
     public IReadOnlyList<string> OutputKeyLabels { get; init; } = [];
+
+    /// <summary>Reads what <see cref="ProtocolVersion"/> may be.</summary>
+    /// <exception cref="FormatException">It is neither V02 nor V03.</exception>
+    public static string ParseProtocolVersion(string text) => text is "V02" or "V03"
+        ? text
+        : throw new FormatException($"'{text}' is not V02 or V03; leave it out for releases 0.2.x.");
 }
 
 /// <summary>A peer of a WireGuard interface.</summary>

@@ -10,20 +10,20 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
     /// <summary>Reads the document.</summary>
     public RosenpassConfiguration Read(TomlTable document)
     {
-        var top = new Keys(this, document, "");
+        var top = new TomlKeys(document, "", errors);
         string? publicKey = top.Text("public_key"), secretKey = top.Text("secret_key");
         if (publicKey is null != secretKey is null)
-            Wrong(1, publicKey is null ? "public_key" : "secret_key", "is missing; a key pair needs both public_key and secret_key.");
-        if (!document.Entries.ContainsKey("listen"))
-            Wrong(1, "listen", "is missing; write listen = [] for any address and port.");
+            top.Wrong(publicKey is null ? "public_key" : "secret_key", "is missing; a key pair needs both public_key and secret_key.");
+        if (!top.Has("listen"))
+            top.Wrong("listen", "is missing; write listen = [] for any address and port.");
         string? verbosity = top.Text("verbosity");
         if (verbosity is not (null or "Quiet" or "Verbose"))
-            Wrong(top.LineOf("verbosity"), "verbosity", $"'{verbosity}' is not Quiet or Verbose.");
+            top.Wrong("verbosity", $"'{verbosity}' is not Quiet or Verbose.");
         var configuration = new RosenpassConfiguration
         {
             PublicKey = publicKey,
             SecretKey = secretKey,
-            Listen = ReadListen(top),
+            Listen = top.ParseTexts("listen", EndpointName.ParseLocal),
             IsVerbose = verbosity == "Verbose",
             Peers = [.. top.Tables("peers").Select(ReadPeer).OfType<RosenpassPeerConfiguration>()],
         };
@@ -31,40 +31,19 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
         return configuration;
     }
 
-    private List<Endpoint> ReadListen(Keys top)
-    {
-        List<Endpoint> endpoints = [];
-        foreach ((string text, int line) in top.Texts("listen"))
-        {
-            if (Endpoint.TryParse(text, out Endpoint endpoint))
-                endpoints.Add(endpoint);
-            else
-                Wrong(line, "listen", $"'{text}' is no address and port such as 192.0.2.1:9999 or [::]:9999.");
-        }
-        return endpoints;
-    }
-
     private RosenpassPeerConfiguration? ReadPeer(TomlTable table)
     {
-        var keys = new Keys(this, table, "peers.");
-        string? publicKey = keys.Text("public_key");
-        if (publicKey is null && !table.Entries.ContainsKey("public_key"))
-            Wrong(table.Line, "peers.public_key", "is missing; it is the path of the peer's public key.");
-        string? version = keys.Text("protocol_version");
-        if (version is not (null or "V02" or "V03"))
-            keys.Wrong("protocol_version", $"'{version}' is not V02 or V03; leave it out for releases 0.2.x.");
-        string? endpoint = keys.Text("endpoint");
-        if (endpoint is not null && !IsHostAndPort(endpoint))
-            Wrong(keys.LineOf("endpoint"), "peers.endpoint", $"'{endpoint}' is no host and port such as server.example:9999.");
+        var keys = new TomlKeys(table, "peers.", errors);
+        string? publicKey = keys.RequiredText("public_key", "the path of the peer's public key");
         var peer = new RosenpassPeerConfiguration
         {
             PublicKey = publicKey ?? "",
-            Endpoint = endpoint,
+            Endpoint = keys.ParseText("endpoint", EndpointName.Parse),
             PreSharedKey = keys.Text("pre_shared_key"),
             KeyOut = keys.Text("key_out"),
             WireGuard = ReadWireGuard(keys),
-            ExchangeCommand = [.. keys.Texts("exchange_command").Select(item => item.Text)],
-            ProtocolVersion = version,
+            ExchangeCommand = keys.Texts("exchange_command"),
+            ProtocolVersion = keys.ParseText("protocol_version", RosenpassPeerConfiguration.ParseProtocolVersion),
             OutputKeyLabels = ReadOutputKeyLabels(keys),
         };
         keys.RefuseOthers();
@@ -72,11 +51,11 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
     }
 
     /// <summary>Either three keys of the peer, as in <c>rosenpass</c>, or a table, as in go-rosenpass.</summary>
-    private WireGuardOutput? ReadWireGuard(Keys peer)
+    private WireGuardOutput? ReadWireGuard(TomlKeys peer)
     {
         if (peer.Table("wireguard") is { } inline)
         {
-            var keys = new Keys(this, inline, "peers.wireguard.");
+            var keys = new TomlKeys(inline, "peers.wireguard.", errors);
             WireGuardOutput? output = ReadWireGuard(keys, "interface", "public_key");
             keys.RefuseOthers();
             return output;
@@ -84,11 +63,11 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
         return ReadWireGuard(peer, "device", "peer");
     }
 
-    private static WireGuardOutput? ReadWireGuard(Keys keys, string deviceKey, string peerKey)
+    private static WireGuardOutput? ReadWireGuard(TomlKeys keys, string deviceKey, string peerKey)
     {
         string? device = keys.Text(deviceKey), key = keys.Text(peerKey);
-        string[] extra = [.. keys.Texts("extra_params").Select(item => item.Text)];
-        if (device is null && key is null && extra.Length == 0)
+        List<string> extra = keys.Texts("extra_params");
+        if (device is null && key is null && extra.Count == 0)
             return null;
         if (device is null || key is null)
         {
@@ -101,81 +80,15 @@ internal sealed class RosenpassConfigurationReader(List<TomlError> errors)
         return null;
     }
 
-    private static string[] ReadOutputKeyLabels(Keys keys)
+    private static string[] ReadOutputKeyLabels(TomlKeys keys)
     {
         string? organization = keys.Text("osk_organization");
-        string[] labels = [.. keys.Texts("osk_label").Select(item => item.Text)];
-        if (organization is not null == labels.Length > 0)
+        List<string> labels = keys.Texts("osk_label");
+        if (organization is not null == labels.Count > 0)
             return organization is null ? [] : [organization, .. labels];
         keys.Wrong(
             organization is null ? "osk_organization" : "osk_label",
             "is missing; a purpose of one's own needs osk_organization and osk_label.");
         return [];
-    }
-
-    private static bool IsHostAndPort(string text)
-    {
-        int colon = text.LastIndexOf(':');
-        return colon > 0 && ushort.TryParse(text.AsSpan(colon + 1), System.Globalization.NumberStyles.None, null, out _);
-    }
-
-    private void Wrong(int line, string key, string message) => errors.Add(new TomlError(line, key, message));
-
-    /// <summary>The entries of one table, and which of them were asked for.</summary>
-    private sealed class Keys(RosenpassConfigurationReader reader, TomlTable table, string prefix)
-    {
-        private readonly HashSet<string> _known = [];
-
-        public int LineOf(string key) => table.Entries.TryGetValue(key, out TomlValue? value) ? value.Line : table.Line;
-
-        public void Wrong(string key, string message) => reader.Wrong(LineOf(key), prefix + key, message);
-
-        public string? Text(string key) => Find<string>(key, "text, in quotes");
-
-        public TomlTable? Table(string key) => Find<TomlTable>(key, "a table");
-
-        public List<(string Text, int Line)> Texts(string key)
-        {
-            List<(string, int)> texts = [];
-            foreach (TomlValue item in Find<List<TomlValue>>(key, "an array of texts") ?? [])
-            {
-                if (item.Value is string text)
-                    texts.Add((text, item.Line));
-                else
-                    reader.Wrong(item.Line, prefix + key, "has an item that is no text; put it into quotes.");
-            }
-            return texts;
-        }
-
-        public List<TomlTable> Tables(string key)
-        {
-            List<TomlTable> tables = [];
-            foreach (TomlValue item in Find<List<TomlValue>>(key, $"given as [[{key}]]") ?? [])
-            {
-                if (item.Value is TomlTable found)
-                    tables.Add(found);
-                else
-                    reader.Wrong(item.Line, prefix + key, "has an item that is no table.");
-            }
-            return tables;
-        }
-
-        public void RefuseOthers()
-        {
-            foreach (string key in table.Entries.Keys.Where(key => !_known.Contains(key)))
-                Wrong(key, $"is unknown; known are {string.Join(", ", _known.Order())}.");
-        }
-
-        private T? Find<T>(string key, string kind)
-            where T : class
-        {
-            _known.Add(key);
-            if (!table.Entries.TryGetValue(key, out TomlValue? value))
-                return null;
-            if (value.Value is T found)
-                return found;
-            Wrong(key, $"must be {kind}.");
-            return null;
-        }
     }
 }

@@ -6,7 +6,7 @@ using Command = System.CommandLine.Command;
 
 namespace Kedge.Commands;
 
-/// <summary><c>kedge demo [mesh|wg]</c>: the real thing in network namespaces of this machine.</summary>
+/// <summary><c>kedge demo [mesh|wg|pq]</c>: the real thing in network namespaces of this machine.</summary>
 internal sealed class DemoCommand : Command
 {
     private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object a check.", Recursive = true };
@@ -17,11 +17,14 @@ internal sealed class DemoCommand : Command
         Options.Add(_json);
         var mesh = new Command("mesh", "A controller, five nodes and a stock WireGuard device in two zones; the default.");
         var wg = new Command("wg", "A tunnel between Kedge and the distribution's wireguard-go.");
+        var pq = new Command("pq", "A tunnel whose preshared keys come from Rosenpass, and what an eavesdropper would need.");
         Subcommands.Add(mesh);
         Subcommands.Add(wg);
+        Subcommands.Add(pq);
         SetAction(RunMesh);
         mesh.SetAction(RunMesh);
         wg.SetAction(call => Run(call, (program, report) => new WireGuardDemo(program, report).Run()));
+        pq.SetAction(call => Run(call, (program, report) => new RosenpassDemo(program, report).Run()));
     }
 
     private int RunMesh(ParseResult call) => Run(call, (program, report) => new MeshDemo(program, report).Run());

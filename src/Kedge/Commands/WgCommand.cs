@@ -22,6 +22,9 @@ internal sealed record WgSettings(string InterfaceName, int Mtu, string RuntimeD
     /// <summary>The network namespace that the interface is in; null for the process's own, where the UDP port always is.</summary>
     public string? NetworkNamespace { get; init; }
 
+    /// <summary>The UDP port; 0 for one of the kernel's choice.</summary>
+    public ushort ListenPort { get; init; }
+
     /// <summary>Which of the kernel's offloads to use.</summary>
     public OffloadSetting Offload { get; init; } = new(Tun: true, Udp: true);
 
@@ -150,7 +153,13 @@ internal sealed class WgCommand : Command
         string logFile = call.GetRequiredValue(_logFile);
         ILogger log = new LineLog(
             name, LineLog.ParseLevel(call.GetRequiredValue(_logLevel)), logFile.Length == 0 ? null : Path.GetFullPath(logFile));
-        WgDevice.RunAsync(settings, log, Background.DetachAndSignalReady).GetAwaiter().GetResult();
+        WgDevice.RunAsync(settings, log, ready: Begin).GetAwaiter().GetResult();
         return 0;
+
+        static Task Begin()
+        {
+            Background.DetachAndSignalReady();
+            return WgDevice.Endless;
+        }
     }
 }

@@ -14,15 +14,18 @@ namespace Kedge.Commands;
 /// <summary>A WireGuard device as one process: everything it is made of, from its start to its end.</summary>
 internal static class WgDevice
 {
+    /// <summary>What a device is attached to that stands for itself.</summary>
+    public static readonly Task Endless = new TaskCompletionSource().Task;
+
     /// <summary>
     /// Makes the device and runs it until SIGTERM or SIGINT, the deletion of its interface, or that of its socket. Leaves nothing behind, but
     /// a persistent interface where that was asked for.
     /// </summary>
     /// <param name="settings">What to make.</param>
     /// <param name="log">Where it tells what happens.</param>
-    /// <param name="ready">Called once the device can be configured.</param>
+    /// <param name="ready">Called once the device can be configured; the device ends with the task that it returns.</param>
     /// <exception cref="UserError">It cannot be made.</exception>
-    public static async Task RunAsync(WgSettings settings, ILogger log, Action ready)
+    public static async Task RunAsync(WgSettings settings, ILogger log, Func<Task> ready)
     {
         var signalled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var signals = new EndSignals(() => signalled.TrySetResult());
@@ -44,16 +47,16 @@ internal static class WgDevice
         await using StateRecorder? recorder = file is null ? null : new(file, dataplane.Status, keyFile, log);
         await using var server = new UapiServer(socket, () => Status(dataplane, tun.Device, port), Apply, log);
 
-        ready();
+        Task attached = ready();
         Log.Ready(log, socket.Path);
 
-        Task ended = await Task.WhenAny(signalled.Task, dataplane.Ended, socket.Removed);
+        Task ended = await Task.WhenAny(signalled.Task, dataplane.Ended, socket.Removed, attached);
         if (ended == signalled.Task)
             Log.EndsBySignal(log);
         else if (ended == socket.Removed)
             Log.EndsWithoutSocket(log, socket.Path);
         else
-            await ended; // throws what ended the data plane, if it was not the interface's deletion
+            await ended; // throws what ended the data plane or what is attached, if it was not the interface's deletion
 
         void Apply(DeviceChange change)
         {
@@ -113,6 +116,8 @@ internal static class WgDevice
         NodeState state = file?.Read((path, reason) => Log.StateDamaged(log, path, reason)) ?? new NodeState();
         string? keyFile = settings.PrivateKeyFile ?? state.PrivateKeyFile;
         using DeviceChange change = state.ToChange();
+        if (settings.ListenPort != 0)
+            change.ListenPort = settings.ListenPort;
         try
         {
             if (keyFile is not null)

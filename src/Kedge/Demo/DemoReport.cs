@@ -51,6 +51,17 @@ public sealed class DemoReport(TextWriter output, bool asJson)
         return ok;
     }
 
+    /// <summary>Tells how it all went.</summary>
+    /// <param name="taken">How long it took.</param>
+    /// <returns>Whether all checks passed.</returns>
+    public bool Conclude(TimeSpan taken)
+    {
+        Say(Failed == 0
+            ? $"All {Passed} checks passed in {taken.TotalSeconds:0} s. Nothing of it is left on this machine."
+            : $"{Failed} of {Passed + Failed} checks failed.");
+        return Failed == 0;
+    }
+
     private static string ToJson(string name, string? zone, bool ok, string detail)
     {
         using var stream = new MemoryStream();

@@ -1,10 +1,9 @@
 using System.Diagnostics;
-using System.Globalization;
 
 namespace Kedge.Demo;
 
 /// <summary>
-/// <c>kedge demo</c>: Kedge on one machine and the distribution's wireguard-go on another, both made of network namespaces, and a tunnel
+/// <c>kedge demo wg</c>: Kedge on one machine and the distribution's wireguard-go on another, both made of network namespaces, and a tunnel
 /// between them. Takes about twenty seconds and leaves nothing behind. Needs root.
 /// </summary>
 /// <param name="program">The path of the program <c>kedge</c>.</param>
@@ -13,7 +12,6 @@ public sealed class WireGuardDemo(string program, DemoReport report)
 {
     private const string KedgeAddress = "10.78.0.1", OtherAddress = "10.78.0.2";
     private const string KedgeAddress6 = "fd78::1", OtherAddress6 = "fd78::2";
-    private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan TransferTime = TimeSpan.FromSeconds(3);
 
     /// <summary>Runs the demo to its end.</summary>
@@ -21,6 +19,7 @@ public sealed class WireGuardDemo(string program, DemoReport report)
     public bool Run()
     {
         report.Say("Two machines, made of network namespaces, with a cable between them: 'kedge' runs Kedge, 'other' the distribution's wireguard-go.");
+        long start = Stopwatch.GetTimestamp();
         using var net = Topology.Create();
         Host here = net.AddHost("kedge"), there = net.AddHost("other");
         net.Connect(here, there, ["192.0.2.1/24", "2001:db8::1/64"], ["192.0.2.2/24", "2001:db8::2/64"]);
@@ -31,19 +30,19 @@ public sealed class WireGuardDemo(string program, DemoReport report)
         Join(kedge, other, presharedKey: null);
 
         report.Say($"Each has a WireGuard interface and knows the other's public key. Inside the tunnel they are {KedgeAddress} and {OtherAddress}.");
-        report.Check("handshake", () => Handshake(kedge, here));
-        report.Check("ping over IPv4", () => Reach(here, OtherAddress));
-        report.Check("ping over IPv6", () => Reach(here, OtherAddress6));
-        report.Check("ping the other way", () => Reach(there, KedgeAddress));
-        report.Check("TCP from Kedge to wireguard-go", () => Transfer(here, there, OtherAddress));
-        report.Check("TCP from wireguard-go to Kedge", () => Transfer(there, here, KedgeAddress));
+        report.Check("handshake", () => TunnelChecks.Handshake(kedge, OtherAddress));
+        report.Check("ping over IPv4", () => TunnelChecks.Reach(here, OtherAddress));
+        report.Check("ping over IPv6", () => TunnelChecks.Reach(here, OtherAddress6));
+        report.Check("ping the other way", () => TunnelChecks.Reach(there, KedgeAddress));
+        report.Check("TCP from Kedge to wireguard-go", () => TunnelChecks.Transfer(here, there, OtherAddress, TransferTime));
+        report.Check("TCP from wireguard-go to Kedge", () => TunnelChecks.Transfer(there, here, KedgeAddress, TransferTime));
 
         report.Say("Now both get a preshared key, which is mixed into every handshake; then only one of them gets another.");
         string presharedKey = WireGuardKeys.GeneratePresharedKey();
         report.Check("the same PSK on both ends", () =>
         {
             Join(kedge, other, presharedKey);
-            return Handshake(kedge, here);
+            return TunnelChecks.Handshake(kedge, OtherAddress);
         });
         report.Check("another PSK on one end", () =>
         {
@@ -55,15 +54,12 @@ public sealed class WireGuardDemo(string program, DemoReport report)
         report.Check("the same PSK again", () =>
         {
             Join(kedge, other, presharedKey);
-            return Handshake(kedge, here);
+            return TunnelChecks.Handshake(kedge, OtherAddress);
         });
 
         report.Say("What `wg show` says about the interface that Kedge runs:");
-        report.Check("wg show", () => Show(kedge));
-        report.Say(report.Failed == 0
-            ? $"All {report.Passed} checks passed. Both machines are gone again; nothing is left on this one."
-            : $"{report.Failed} of {report.Passed + report.Failed} checks failed.");
-        return report.Failed == 0;
+        report.Check("wg show", () => TunnelChecks.Show(kedge, report));
+        return report.Conclude(Stopwatch.GetElapsedTime(start));
     }
 
     /// <summary>Makes the devices each other's peer anew, so that the next packet begins a handshake.</summary>
@@ -73,41 +69,5 @@ public sealed class WireGuardDemo(string program, DemoReport report)
         other.Set("peer", kedge.Keys.PublicKey, "remove");
         kedge.AddPeer(other, [$"{OtherAddress}/32", $"{OtherAddress6}/128"], $"192.0.2.2:{other.ListenPort}", presharedKey);
         other.AddPeer(kedge, [$"{KedgeAddress}/32", $"{KedgeAddress6}/128"], presharedKey: othersPresharedKey ?? presharedKey);
-    }
-
-    private static string Handshake(DeviceProcess kedge, Host here)
-    {
-        long start = Stopwatch.GetTimestamp();
-        Wait.Until(() => Ping.Run(here, OtherAddress, count: 1, patience: Ping.Brief).AllReceived, HandshakeTimeout, "an answer through the tunnel");
-        TimeSpan taken = Stopwatch.GetElapsedTime(start);
-        PeerStatus peer = kedge.Peers.Single();
-        return peer.LatestHandshake is null
-            ? throw new DemoException("packets get through, but wg shows no handshake")
-            : string.Create(CultureInfo.InvariantCulture, $"done; the first answer came after {taken.TotalMilliseconds:0} ms, from {peer.Endpoint}");
-    }
-
-    private static string Reach(Host from, string address)
-    {
-        Ping ping = Ping.Run(from, address, count: 5);
-        return ping.AllReceived
-            ? string.Create(CultureInfo.InvariantCulture, $"{ping.Received} of {ping.Sent} answers, {ping.Mean.TotalMilliseconds:0.00} ms on average")
-            : throw new DemoException($"{ping.Received} of {ping.Sent} pings to {address} were answered");
-    }
-
-    private static string Transfer(Host from, Host to, string address)
-    {
-        Iperf result = Iperf.Tcp(from, to, address, TransferTime);
-        return string.Create(
-            CultureInfo.InvariantCulture, $"{result.BitsPerSecond / 1e6:0} Mbit/s through the tunnel, {result.Retransmits} segments sent again");
-    }
-
-    private string Show(DeviceProcess kedge)
-    {
-        string text = kedge.Host.Run("wg", "show", kedge.Name).Output.TrimEnd();
-        foreach (string line in text.Split('\n'))
-            report.Say($"    {line}");
-        return text.Contains("latest handshake", StringComparison.Ordinal)
-            ? "the standard tool reads and configures Kedge"
-            : throw new DemoException("no handshake is shown");
     }
 }

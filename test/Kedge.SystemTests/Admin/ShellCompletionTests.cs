@@ -9,12 +9,15 @@ public sealed class ShellCompletionTests(ControllerHost controller) : IClassFixt
     [InlineData("kedge zone cr", "create")]
     [InlineData("kedge zone list --js", "--json")]
     [InlineData("kedge completion z", "zsh")]
+    [InlineData("kedge demo p", "pq")]
+    [InlineData("kedge rp exchange-", "exchange-config")]
     public void Commands_and_options_are_completed(string line, string expected) => Assert.Equal([expected], Complete(line));
 
     [Fact]
     public void Options_are_offered_only_behind_a_hyphen()
     {
         Assert.Equal(["change", "create", "delete", "list", "show"], Complete("kedge zone "));
+        Assert.Equal(["exchange", "exchange-config", "genkey", "pubkey"], Complete("kedge rp "));
         Assert.Equal(["--help", "--json", "--login-file"], Complete("kedge zone list -"));
     }
 

@@ -35,12 +35,13 @@ internal sealed class ExchangeEnd
     /// <param name="other">The other end.</param>
     /// <param name="endpoint">Where that is; null when it comes to us.</param>
     /// <param name="version">What it speaks; null for what releases speak.</param>
-    public void Configure(ExchangeEnd other, string? endpoint, string? version) => File.WriteAllText(
+    /// <param name="listen">Where to receive; null for everywhere.</param>
+    public void Configure(ExchangeEnd other, string? endpoint, string? version, string? listen = null) => File.WriteAllText(
         Configuration,
         $"""
         public_key = "{PublicKey}"
         secret_key = "{SecretKey}"
-        listen = ["[::]:{Port}", "0.0.0.0:{Port}"]
+        listen = [{(listen is null ? $"\"[::]:{Port}\", \"0.0.0.0:{Port}\"" : $"\"{listen}\"")}]
         [[peers]]
         public_key = "{other.PublicKey}"
         key_out = "{KeyFile}"

@@ -25,7 +25,7 @@ public sealed class ExchangeTests : IDisposable
         _tunnel.Kedge.Host.AddAddress("eth0", "fe90::1/64");
         _tunnel.Other.Host.AddAddress("eth0", "fe90::2/64");
         _here.Configure(_there, endpoint, version);
-        _there.Configure(_here, endpoint: null, version);
+        _there.Configure(_here, endpoint: null, version, listen: endpoint);
 
         RunningProcess there = _there.Start(), here = _here.Start();
 

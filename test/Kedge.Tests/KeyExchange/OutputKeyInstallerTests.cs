@@ -47,11 +47,28 @@ public sealed class OutputKeyInstallerTests : IDisposable
         Assert.Equal($"output-key peer {peer.Id} key-file \"{_folder.FullName}/with \\\"quotes\\\"\" {word}\n", _output.ToString());
     }
 
-    private static KeyExchangePeer NewPeer(string path)
+    [Fact]
+    public void WireGuard_gets_the_key_that_is_in_the_file()
+    {
+        string path = Path.Combine(_folder.FullName, "key");
+        var wireGuard = new RecordingPeer();
+        using var installer = new OutputKeyInstaller([NewPeer(path, wireGuard)], _output, NullLogger.Instance);
+        installer.Start();
+        Assert.Equal(File.ReadAllText(path), Convert.ToBase64String(wireGuard.PresharedKey));
+    }
+
+    private static KeyExchangePeer NewPeer(string path, IWireGuardPeer? wireGuard = null)
     {
         var dialects = new FakeDialects(1);
         using StaticKeyPair keys = dialects.NewKeyPair();
-        return new(new RosenpassPeerSettings(keys.PublicKey, dialects.All[0]), []) { KeyFile = path };
+        return new(new RosenpassPeerSettings(keys.PublicKey, dialects.All[0]), []) { KeyFile = path, WireGuard = wireGuard };
+    }
+
+    private sealed class RecordingPeer : IWireGuardPeer
+    {
+        public byte[] PresharedKey { get; private set; } = [];
+
+        public void SetPresharedKey(ReadOnlySpan<byte> key) => PresharedKey = key.ToArray();
     }
 
     private sealed class LineWriter() : StringWriter(CultureInfo.InvariantCulture)

@@ -17,7 +17,7 @@ public class ConfigurationTests
             public_key = "/etc/rosenpass/pk"
             secret_key = '/etc/rosenpass\sk'   # as it is
             listen = [ "192.0.2.1:9999",
-                       "[2001:db8::1]:9998", # the last comma may stay
+                       "[fe80::1%eth0]:9998", # the last comma may stay
             ]
             verbosity = "Verbose"
 
@@ -39,11 +39,11 @@ public class ConfigurationTests
             """);
         Assert.Equal("/etc/rosenpass/pk", configuration.PublicKey);
         Assert.Equal("/etc/rosenpass\\sk", configuration.SecretKey);
-        Assert.Equal([Endpoint.Parse("192.0.2.1:9999"), Endpoint.Parse("[2001:db8::1]:9998")], configuration.Listen);
+        Assert.Equal([new EndpointName("192.0.2.1", "", 9999), new EndpointName("fe80::1", "eth0", 9998)], configuration.Listen);
         Assert.True(configuration.IsVerbose);
         Assert.Equal(2, configuration.Peers.Count);
         RosenpassPeerConfiguration peer = configuration.Peers[0];
-        Assert.Equal(("bee\t", "server.example:9999", "psk", "out"), (peer.PublicKey, peer.Endpoint, peer.PreSharedKey, peer.KeyOut));
+        Assert.Equal(("bee\t", "server.example:9999", "psk", "out"), (peer.PublicKey, $"{peer.Endpoint}", peer.PreSharedKey, peer.KeyOut));
         Assert.Equal(("wg0", WireGuardKey), (peer.WireGuard!.Device, peer.WireGuard.Peer.ToString()));
         Assert.Equal(["persistent-keepalive", "25"], peer.WireGuard.ExtraParams);
         Assert.Null(peer.ProtocolVersion);
@@ -97,7 +97,7 @@ public class ConfigurationTests
                 (6, "peers.peer"), (7, "peers.endpoint"), (9, "peers.key_out"), (10, "peers.protocol_version"), (13, ""), (14, "peers.peer"),
             ],
             errors.Select(error => (error.Line, error.Key)).OrderBy(error => error.Line).ThenBy(error => error.Key == "peers.peer"));
-        Assert.Contains("'server.example' is no host and port such as server.example:9999.", errors.Select(error => error.Message));
+        Assert.Contains("'server.example' is no host and port such as server.example:9999 or [fe80::1%eth0]:9999.", errors.Select(error => error.Message));
         Assert.Equal("line 3: verbosity: 'Loud' is not Quiet or Verbose.", errors.Single(error => error.Key == "verbosity").ToString());
     }
 

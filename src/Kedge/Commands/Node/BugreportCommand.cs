@@ -1,8 +1,8 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using Kedge.Linux;
 using Kedge.Linux.Files;
 using Kedge.Linux.Processes;
 using Kedge.Node.ControlLink;
@@ -17,7 +17,6 @@ namespace Kedge.Commands.Node;
 internal sealed class BugreportCommand : Command
 {
     private const int LogTail = 64 << 10;
-    private static readonly TimeSpan CommandTimeout = TimeSpan.FromSeconds(10);
 
     private readonly Option<string?> _out = new("--out") { Description = "Write to a file that only its owner can read, in place of standard output.", HelpName = "FILE" };
     private readonly NodePlaces _places = new();
@@ -125,13 +124,10 @@ internal sealed class BugreportCommand : Command
     {
         try
         {
-            using Process process = Process.Start(new ProcessStartInfo(line[0], line[1..]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-            Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
-            if (!process.WaitForExit(CommandTimeout))
-                process.Kill();
-            return output.GetAwaiter().GetResult() + error.GetAwaiter().GetResult();
+            ProgramResult result = ExternalProgram.Run(line);
+            return result.Output + result.Error;
         }
-        catch (System.ComponentModel.Win32Exception e)
+        catch (LinuxException e)
         {
             return e.Message;
         }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Kedge.Protocol;
 using Kedge.Protocol.Rosenpass;
@@ -5,25 +6,27 @@ using Kedge.Protocol.Toml;
 
 namespace Kedge.Commands.Rosenpass;
 
-/// <summary>A configuration file of <c>rosenpass</c>.</summary>
+/// <summary>Configuration files of <c>rosenpass</c> and <c>rp</c>.</summary>
 internal static class ConfigurationFile
 {
-    /// <summary>Reads a file. Paths in it that begin with <c>~/</c> are in the folder of who runs this.</summary>
+    private delegate T? Parser<T>(string text, out IReadOnlyList<TomlError> errors)
+        where T : class;
+
+    /// <summary>Reads a file of <c>rosenpass</c>. Paths in it that begin with <c>~/</c> are in the folder of who runs this.</summary>
     /// <exception cref="UserError">It cannot be read, or is wrong; all errors are told at once.</exception>
-    public static RosenpassConfiguration Read(string path)
+    public static RosenpassConfiguration Read(string path) => ExpandPaths(
+        Read<RosenpassConfiguration>(path, RosenpassConfiguration.Parse, " 'kedge rosenpass gen-config' writes one."));
+
+    /// <summary>Reads a file of <c>rp</c>. Paths in it that begin with <c>~/</c> are in the folder of who runs this.</summary>
+    /// <inheritdoc cref="Read" path="/exception"/>
+    public static RpConfiguration ReadRp(string path)
     {
-        string text;
-        try
+        RpConfiguration configuration = Read<RpConfiguration>(path, RpConfiguration.Parse, "");
+        return configuration with
         {
-            text = File.ReadAllText(path, Encoding.UTF8);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserError($"The configuration file {path} cannot be read: {e.Message} 'kedge rosenpass gen-config' writes one.", e);
-        }
-        RosenpassConfiguration configuration = RosenpassConfiguration.Parse(text, out IReadOnlyList<TomlError> errors)
-            ?? throw new UserError($"{path} is wrong.\n{string.Join('\n', errors.Select(error => $"{path}, {error}"))}");
-        return ExpandPaths(configuration);
+            SecretKeys = Expand(configuration.SecretKeys),
+            Peers = [.. configuration.Peers.Select(peer => peer with { PublicKeys = Expand(peer.PublicKeys) })],
+        };
     }
 
     /// <summary>Replaces <c>~</c> at the beginning of paths.</summary>
@@ -35,11 +38,28 @@ internal static class ConfigurationFile
         [
             .. configuration.Peers.Select(peer => peer with
             {
-                PublicKey = Expand(peer.PublicKey)!, PreSharedKey = Expand(peer.PreSharedKey), KeyOut = Expand(peer.KeyOut),
+                PublicKey = Expand(peer.PublicKey), PreSharedKey = Expand(peer.PreSharedKey), KeyOut = Expand(peer.KeyOut),
             }),
         ],
     };
 
+    private static T Read<T>(string path, Parser<T> parse, string hint)
+        where T : class
+    {
+        string text;
+        try
+        {
+            text = File.ReadAllText(path, Encoding.UTF8);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError($"The configuration file {path} cannot be read: {e.Message}{hint}", e);
+        }
+        return parse(text, out IReadOnlyList<TomlError> errors)
+            ?? throw new UserError($"{path} is wrong.\n{string.Join('\n', errors.Select(error => $"{path}, {error}"))}");
+    }
+
+    [return: NotNullIfNotNull(nameof(path))]
     private static string? Expand(string? path) => path is not null && path.StartsWith("~/", StringComparison.Ordinal)
         ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), path[2..])
         : path;

@@ -1,4 +1,3 @@
-using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Rosenpass;
@@ -10,14 +9,15 @@ namespace Kedge.Commands.Rosenpass;
 /// The words behind <c>rosenpass exchange</c>, which are a configuration without a file:
 /// <code>
 /// public-key PATH secret-key PATH [listen ADDRESS:PORT]… [verbose]
-///   peer public-key PATH [endpoint HOST:PORT] [preshared-key PATH] [outfile PATH] [wireguard DEVICE PEER [EXTRA]…]
+///   peer public-key PATH [endpoint HOST:PORT] [preshared-key PATH] [outfile PATH] [protocol-version VERSION]
+///     [wireguard DEVICE PEER [EXTRA]…]
 ///   peer …
 /// </code>
 /// The word <c>peer</c> always begins another peer; what else stands behind <c>wireguard DEVICE PEER</c> is handed to <c>wg set</c>.
 /// </summary>
 internal sealed class ExchangeArguments
 {
-    private readonly Queue<string> _words;
+    private readonly WordReader _words;
 
     private ExchangeArguments(IEnumerable<string> words) => _words = new(words);
 
@@ -28,14 +28,16 @@ internal sealed class ExchangeArguments
     private RosenpassConfiguration Read()
     {
         var configuration = new RosenpassConfiguration();
-        while (_words.Count > 0 && _words.Peek() != "peer")
+        while (_words.TryTake(out string? word))
         {
-            string word = _words.Dequeue();
             configuration = word switch
             {
                 "public-key" => configuration with { PublicKey = Once(word, configuration.PublicKey, "PATH") },
                 "secret-key" or "private-key" => configuration with { SecretKey = Once(word, configuration.SecretKey, "PATH") },
-                "listen" => configuration with { Listen = [.. configuration.Listen, ReadListen(Value(word, "ADDRESS:PORT"))] },
+                "listen" => configuration with
+                {
+                    Listen = [.. configuration.Listen, _words.Value(word, "ADDRESS:PORT", EndpointName.ParseLocal)],
+                },
                 "verbose" => configuration with { IsVerbose = true },
                 _ => throw new UserError($"'{word}' means nothing here; public-key, secret-key, listen, verbose or peer may follow."),
             };
@@ -46,7 +48,7 @@ internal sealed class ExchangeArguments
             throw new UserError($"{missing} PATH is missing: name the own keys before the first 'peer'.");
         }
         var peers = new List<RosenpassPeerConfiguration>();
-        while (_words.TryDequeue(out _))
+        while (_words.TryTakePeer())
             peers.Add(ReadPeer());
         return configuration with { Peers = peers };
     }
@@ -54,18 +56,22 @@ internal sealed class ExchangeArguments
     private RosenpassPeerConfiguration ReadPeer()
     {
         var peer = new RosenpassPeerConfiguration { PublicKey = "" };
-        while (_words.Count > 0 && _words.Peek() != "peer")
+        while (_words.TryTake(out string? word))
         {
-            string word = _words.Dequeue();
             peer = word switch
             {
                 "public-key" => peer with { PublicKey = Once(word, peer.PublicKey.Length == 0 ? null : peer.PublicKey, "PATH") },
-                "endpoint" => peer with { Endpoint = Once(word, peer.Endpoint, "HOST:PORT") },
+                "endpoint" => peer with { Endpoint = Once(word, peer.Endpoint, "HOST:PORT", EndpointName.Parse) },
                 "preshared-key" => peer with { PreSharedKey = Once(word, peer.PreSharedKey, "PATH") },
                 "outfile" => peer with { KeyOut = Once(word, peer.KeyOut, "PATH") },
+                "protocol-version" => peer with
+                {
+                    ProtocolVersion = Once(word, peer.ProtocolVersion, "VERSION", RosenpassPeerConfiguration.ParseProtocolVersion),
+                },
                 "wireguard" => peer with { WireGuard = ReadWireGuard(word) },
                 _ => throw new UserError(
-                    $"'{word}' means nothing here; public-key, endpoint, preshared-key, outfile, wireguard or another peer may follow."),
+                    $"'{word}' means nothing here; public-key, endpoint, preshared-key, outfile, protocol-version, wireguard or another "
+                    + "peer may follow."),
             };
         }
         return peer.PublicKey.Length > 0 ? peer : throw new UserError("A peer is without public-key PATH.");
@@ -73,46 +79,18 @@ internal sealed class ExchangeArguments
 
     private WireGuardOutput ReadWireGuard(string word)
     {
-        string device = Value(word, "DEVICE"), peer = Value(word, "DEVICE PEER");
+        string device = _words.Value(word, "DEVICE"), peer = _words.Value(word, "DEVICE PEER");
         if (!WireGuardKey.TryParse(peer, out WireGuardKey key))
             throw new UserError($"'{peer}' is no public key of WireGuard: 32 bytes in base64, 44 characters.");
         var extra = new List<string>();
-        while (_words.Count > 0 && _words.Peek() != "peer")
-            extra.Add(_words.Dequeue());
+        while (_words.TryTake(out string? more))
+            extra.Add(more);
         return new WireGuardOutput(device, key, extra);
     }
 
-    private string Once(string word, string? before, string what) =>
-        before is null ? Value(word, what) : throw new UserError($"{word} was given before, with '{before}'.");
+    private string Once(string word, string? before, string what) => Once(word, before, what, text => text);
 
-    private string Value(string word, string what) =>
-        _words.TryDequeue(out string? value) ? value : throw new UserError($"{word} needs {what} behind it.");
-
-    /// <summary>Reads an address to listen at; the scope of a link-local one may be an interface's name.</summary>
-    private static Endpoint ReadListen(string text)
-    {
-        string numeric = text;
-        int percent = text.IndexOf('%'), end = text.IndexOf(']');
-        if (percent >= 0 && end > percent)
-        {
-            string scope = text[(percent + 1)..end];
-            if (!uint.TryParse(scope, out _))
-                numeric = $"{text[..(percent + 1)]}{FindInterface(scope)}{text[end..]}";
-        }
-        return Endpoint.TryParse(numeric, out Endpoint endpoint)
-            ? endpoint
-            : throw new UserError($"listen: '{text}' is no address and port such as 192.0.2.1:9999, [::]:9999 or [fe80::1%eth0]:9999.");
-    }
-
-    private static uint FindInterface(string name)
-    {
-        try
-        {
-            return InterfaceName.ToIndex(name);
-        }
-        catch (LinuxException e)
-        {
-            throw new UserError($"listen: there is no interface '{name}'; 'ip link' shows those that there are.", e);
-        }
-    }
+    private T Once<T>(string word, T? before, string what, Func<string, T> parse)
+        where T : class =>
+        before is null ? _words.Value(word, what, parse) : throw new UserError($"{word} was given before, with '{before}'.");
 }

@@ -19,9 +19,11 @@ internal sealed class Loudness
     }
 
     /// <summary>The least level that is told.</summary>
-    public LogLevel Of(ParseResult call, RosenpassConfiguration configuration) =>
+    /// <param name="call">The call.</param>
+    /// <param name="isVerbose">Whether the configuration asks for more.</param>
+    public LogLevel Of(ParseResult call, bool isVerbose) =>
         call.GetValue(_quiet) ? LogLevel.Error
-        : call.GetValue(_verbose) || configuration.IsVerbose ? LogLevel.Debug
+        : call.GetValue(_verbose) || isVerbose ? LogLevel.Debug
         : LogLevel.Information;
 }
 
@@ -32,7 +34,8 @@ internal sealed class ExchangeCommand : Command
     {
         Description =
             "public-key PATH secret-key PATH [listen ADDRESS:PORT]... [verbose], and for each peer: "
-            + "peer public-key PATH [endpoint HOST:PORT] [preshared-key PATH] [outfile PATH] [wireguard DEVICE PEER [EXTRA]...], "
+            + "peer public-key PATH [endpoint HOST:PORT] [preshared-key PATH] [outfile PATH] "
+            + "[protocol-version V02|V03] [wireguard DEVICE PEER [EXTRA]...], "
             + "where EXTRA is handed to 'wg set' and ends with the next peer.",
         Arity = ArgumentArity.OneOrMore,
     };
@@ -48,7 +51,7 @@ internal sealed class ExchangeCommand : Command
         SetAction((call, _) =>
         {
             RosenpassConfiguration configuration = ConfigurationFile.ExpandPaths(ExchangeArguments.Parse(call.GetRequiredValue(_words)));
-            return ExchangeRun.RunAsync(configuration, _loudness.Of(call, configuration));
+            return ExchangeRun.RunAsync(configuration, _loudness.Of(call, configuration.IsVerbose));
         });
     }
 }
@@ -67,7 +70,7 @@ internal sealed class ExchangeConfigCommand : Command
         SetAction((call, _) =>
         {
             RosenpassConfiguration configuration = ConfigurationFile.Read(call.GetRequiredValue(_file));
-            return ExchangeRun.RunAsync(configuration, _loudness.Of(call, configuration));
+            return ExchangeRun.RunAsync(configuration, _loudness.Of(call, configuration.IsVerbose));
         });
     }
 }

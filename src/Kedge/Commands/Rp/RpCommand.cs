@@ -6,11 +6,24 @@ namespace Kedge.Commands.Rp;
 internal sealed class RpCommand : Command
 {
     public RpCommand()
-        : base("rp", "Run a tunnel by WireGuard and Rosenpass together; a drop-in for rp.")
+        : base(
+            "rp",
+            "Run a tunnel by WireGuard and Rosenpass together; a drop-in for rp. A peer without protocol_version is taken to be one of the "
+            + "releases, 0.2.x; the development version, which takes it for V02, needs \"V02\" or \"V03\" here.")
     {
-        Subcommands.Add(new RpGenkeyCommand());
-        Subcommands.Add(new RpPubkeyCommand());
-        Subcommands.Add(new RpExchangeCommand());
+        Add(this, isVerbose: false);
+        // As in the original, 'rp verbose exchange …'.
+        var verbose = new Command("verbose", "Tell more on standard error.") { Hidden = true };
+        Add(verbose, isVerbose: true);
+        Subcommands.Add(verbose);
+    }
+
+    private static void Add(Command to, bool isVerbose)
+    {
+        to.Subcommands.Add(new RpGenkeyCommand());
+        to.Subcommands.Add(new RpPubkeyCommand());
+        to.Subcommands.Add(new RpExchangeCommand(isVerbose));
+        to.Subcommands.Add(new RpExchangeConfigCommand(isVerbose));
     }
 }
 

@@ -71,10 +71,7 @@ public sealed class MeshDemo(string program, DemoReport report)
 
         report.Say("Last, 'kedge down' on every node:");
         report.Check("nothing is left on the nodes", () => DownAll(nodes));
-        report.Say(report.Failed == 0
-            ? $"All {report.Passed} checks passed in {Stopwatch.GetElapsedTime(start).TotalSeconds:0} s. Nothing of it is left on this machine."
-            : $"{report.Failed} of {report.Passed + report.Failed} checks failed.");
-        return report.Failed == 0;
+        return report.Conclude(Stopwatch.GetElapsedTime(start));
 
         Host Attach(string name, int number)
         {

@@ -33,7 +33,7 @@ public sealed class KemImplementationTests
         else
         {
             var refused = Assert.Throws<PlatformNotSupportedException>(() => Choose("native"));
-            Assert.Contains($"no {native.Name} with {mechanism}", refused.Message, StringComparison.Ordinal);
+            Assert.Contains($"there is no native {mechanism}, because {native.Lack};", refused.Message, StringComparison.Ordinal);
         }
 
         (string, string) Choose(string asked)
@@ -65,7 +65,7 @@ public sealed class KemImplementationTests
     public void An_implementation_that_computes_something_wrong_fails_the_self_test(string wrong)
     {
         KemImplementation managed = KemImplementation.All.Single(one => one is { Mechanism: "mlkem512", Name: "managed" });
-        var faulty = new KemImplementation("mlkem512", "faulty", () => true, () => new FaultyKem(managed.Create(), wrong));
+        var faulty = new KemImplementation("mlkem512", "faulty", "", () => true, () => new FaultyKem(managed.Create(), wrong));
         var failed = Assert.Throws<CryptographicException>(() => KemSelfTest.Run(faulty, managed));
         Assert.StartsWith($"The self-test of mlkem512 by faulty failed: {wrong}.", failed.Message, StringComparison.Ordinal);
         Assert.Contains("KEDGE_KEM=managed", failed.Message, StringComparison.Ordinal);

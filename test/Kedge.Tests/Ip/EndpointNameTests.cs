@@ -1,7 +1,6 @@
-using Kedge.Node.KeyExchange;
 using Kedge.Protocol.Ip;
 
-namespace Kedge.Tests.KeyExchange;
+namespace Kedge.Tests.Ip;
 
 /// <summary>Endpoints as people write them.</summary>
 public class EndpointNameTests
@@ -34,10 +33,17 @@ public class EndpointNameTests
     [InlineData("[2001:db8::g]:9999")]
     public void What_is_no_name_is_refused(string text) => Assert.Null(EndpointName.TryParse(text));
 
-    [Fact]
-    public async Task An_address_stands_for_itself()
-    {
-        EndpointName name = EndpointName.TryParse("[fe90::3%7]:9999")!;
-        Assert.Equal([Endpoint.Parse("[fe90::3%7]:9999")], await name.ResolveAsync(TestContext.Current.CancellationToken));
-    }
+    [Theory]
+    [InlineData("192.0.2.1:9999", "192.0.2.1", "", 9999)]
+    [InlineData("[::]:0", "::", "", 0)]
+    [InlineData("[fe80::1%eth0]:9999", "fe80::1", "eth0", 9999)]
+    public void Where_to_receive_is_an_address_and_any_port(string text, string host, string scope, int port) =>
+        Assert.Equal(new EndpointName(host, scope, (ushort)port), EndpointName.TryParseLocal(text));
+
+    [Theory]
+    [InlineData("localhost:9999")]
+    [InlineData("*:9999")]
+    [InlineData("[fe80::1%]:9999")]
+    [InlineData("9999")]
+    public void Where_to_receive_is_no_name(string text) => Assert.Null(EndpointName.TryParseLocal(text));
 }

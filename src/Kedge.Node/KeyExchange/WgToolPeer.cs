@@ -1,0 +1,37 @@
+using System.Security.Cryptography;
+using Kedge.Linux;
+using Kedge.Linux.Processes;
+using Kedge.Protocol;
+using Kedge.Protocol.Rosenpass;
+
+namespace Kedge.Node.KeyExchange;
+
+/// <summary>A peer that <c>wg set</c> sets, of whatever runs the interface.</summary>
+/// <param name="output">Which peer, and what else <c>wg set</c> is to be told.</param>
+internal sealed class WgToolPeer(WireGuardOutput output) : IWireGuardPeer
+{
+    private readonly string[] _line =
+        ["wg", "set", output.Device, "peer", output.Peer.ToString(), "preshared-key", "/dev/stdin", .. output.ExtraParams];
+
+    /// <inheritdoc/>
+    public void SetPresharedKey(ReadOnlySpan<byte> key)
+    {
+        Span<byte> text = stackalloc byte[RosenpassKeyFile.Base64Size];
+        RosenpassKeyFile.WriteOutputKey(key, text);
+        try
+        {
+            ProgramResult result = ExternalProgram.Run(_line, text);
+            if (!result.Succeeded)
+                throw new UserError($"'{string.Join(' ', _line)}' {result.Failure}");
+        }
+        catch (LinuxException e)
+        {
+            string whence = e.Errno == Errno.ENOENT ? ". It is in Debian's package wireguard-tools" : "";
+            throw new UserError(e.Message + whence, e);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(text);
+        }
+    }
+}
