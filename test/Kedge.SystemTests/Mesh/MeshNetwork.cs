@@ -102,7 +102,8 @@ internal sealed class MeshNetwork : IDisposable
     /// <summary>Writes what <c>kedge login</c> would, which has tests of its own.</summary>
     private void LogIn()
     {
-        string pin = _controller.Output.Split("pin=")[1][..43], token = File.ReadAllText(Path.Combine(DataDirectory, "administrator.token")).Trim();
+        string pin = _controller.WaitForLine("join line  ", Patience).Split("pin=")[1];
+        string token = File.ReadAllText(Path.Combine(DataDirectory, "administrator.token")).Trim();
         Net.WriteSecret("login.json", $$"""{"url": "https://{{ControllerAddress}}:8443", "pin": "{{pin}}", "token": "{{token}}"}""");
     }
 
