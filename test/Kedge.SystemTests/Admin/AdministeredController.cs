@@ -40,7 +40,11 @@ public sealed class AdministeredController : IDisposable
     /// <summary>A call with a login of its own.</summary>
     public Command Call(params string[] arguments) => KedgeProgram.Call(Net, arguments) with
     {
-        Environment = new Dictionary<string, string> { ["XDG_CONFIG_HOME"] = Path.Combine(Net.TempFolder, "config"), ["KEDGE_LOGIN_FILE"] = "" },
+        Environment = new Dictionary<string, string>
+        {
+            ["XDG_CONFIG_HOME"] = Path.Combine(Net.TempFolder, "config"),
+            ["KEDGE_LOGIN_FILE"] = "",
+        },
     };
 
     /// <summary>Calls the program, which must succeed.</summary>

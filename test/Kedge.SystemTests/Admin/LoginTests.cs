@@ -31,9 +31,9 @@ public sealed class LoginTests(AdministeredController controller) : IClassFixtur
     [Fact]
     public void A_token_is_read_from_standard_input()
     {
-        Command call = controller.Call("login", controller.Url, "--pin", controller.Pin, "--login-file", _file) with { Input = Token + "\n" };
+        Command call = controller.Call("login", controller.Url, "--pin", controller.Pin, "--login-file", _file);
 
-        AdministeredController.Run(call);
+        AdministeredController.Run(call with { Input = Token + "\n" });
 
         controller.Run("zone", "list", "--login-file", _file);
     }
@@ -44,7 +44,8 @@ public sealed class LoginTests(AdministeredController controller) : IClassFixtur
         Command call = controller.Call("login", controller.Url, "--pin", controller.Pin, "--login-file", _file);
         string line = string.Join(' ', call.Line);
 
-        CommandResult result = AdministeredController.Run(call with { Line = ["script", "--quiet", "--return", "--command", line, "/dev/null"], Input = Token + "\r" });
+        CommandResult result = AdministeredController.Run(
+            call with { Line = ["script", "--quiet", "--return", "--command", line, "/dev/null"], Input = Token + "\r" });
 
         // What comes in before the program has taken over the terminal, the terminal itself shows; what the program prints has no token.
         Assert.Contains("Administrator's token (it is not shown): ", result.Output, StringComparison.Ordinal);
@@ -67,7 +68,8 @@ public sealed class LoginTests(AdministeredController controller) : IClassFixtur
     {
         string wrong = controller.Net.WriteSecret("wrong", $"{Token[..20]}AAAA\n");
 
-        string error = controller.Refusal(1, "login", controller.Url, "--pin", controller.Pin, "--token-file", wrong, "--login-file", _file);
+        string error = controller.Refusal(
+            1, "login", controller.Url, "--pin", controller.Pin, "--token-file", wrong, "--login-file", _file);
 
         Assert.Contains("does not accept this login", error, StringComparison.Ordinal);
         Assert.DoesNotContain(File.ReadAllText(wrong).Trim(), error, StringComparison.Ordinal);
@@ -92,7 +94,8 @@ public sealed class LoginTests(AdministeredController controller) : IClassFixtur
     public void Where_nobody_listens_the_error_names_the_address_and_what_to_check()
     {
         string error = controller.Refusal(
-            1, "login", AdministeredController.Nowhere, "--pin", controller.Pin, "--token-file", controller.TokenFile, "--login-file", _file);
+            1, "login", AdministeredController.Nowhere,
+            "--pin", controller.Pin, "--token-file", controller.TokenFile, "--login-file", _file);
 
         Assert.Contains($"{AdministeredController.Nowhere} refuses connections", error, StringComparison.Ordinal);
         Assert.Contains("Check the port", error, StringComparison.Ordinal);

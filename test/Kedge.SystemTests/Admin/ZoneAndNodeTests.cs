@@ -41,7 +41,9 @@ public sealed class ZoneAndNodeTests(AdministeredController controller) : IClass
     [Fact]
     public void All_that_a_controller_finds_wrong_is_told_at_once()
     {
-        string error = controller.Refusal(1, "zone", "create", AdministeredController.NewName("zone"), "--prefix", "10.7.1.0/16", "--prefix", "127.0.0.0/8");
+        string name = AdministeredController.NewName("zone");
+
+        string error = controller.Refusal(1, "zone", "create", name, "--prefix", "10.7.1.0/16", "--prefix", "127.0.0.0/8");
 
         Assert.Contains("10.7.0.0/16 would be right", error, StringComparison.Ordinal);
         Assert.Contains("loopback", error, StringComparison.Ordinal);

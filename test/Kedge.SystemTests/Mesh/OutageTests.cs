@@ -114,7 +114,8 @@ public sealed partial class OutageTests : IClassFixture<MeshPair>
 
         _mesh.Administer("node", "remove", "condemned", "--yes");
 
-        Wait.Until(() => _a.LinkStatus()?.Peers.Any(peer => peer.Name == "condemned") == false, TimeSpan.FromSeconds(1), "the peer's removal");
+        Wait.Until(
+            () => _a.LinkStatus()?.Peers.Any(peer => peer.Name == "condemned") == false, TimeSpan.FromSeconds(1), "the peer's removal");
         Assert.DoesNotContain(key, KeysAt(_a));
         Assert.DoesNotContain("condemned", File.ReadAllText(_a.Folder.Map), StringComparison.Ordinal);
         _mesh.KillController();

@@ -75,7 +75,8 @@ public class SystemdTests
         using var net = Topology.Create();
         Host host = net.AddHost("controller");
         using var manager = new Manager(net);
-        var call = new Command(Repository.Program, "controller", "--listen", "127.0.0.1:8443", "--data-dir", Path.Combine(net.TempFolder, "data"));
+        var call = new Command(
+            Repository.Program, "controller", "--listen", "127.0.0.1:8443", "--data-dir", Path.Combine(net.TempFolder, "data"));
 
         using RunningProcess controller = host.Start(manager.Under(call));
 
