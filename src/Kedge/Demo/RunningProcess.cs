@@ -11,6 +11,8 @@ namespace Kedge.Demo;
 /// </summary>
 public sealed class RunningProcess : IDisposable
 {
+    private const string Here = "on this host";
+
     private static readonly TimeSpan GracePeriod = TimeSpan.FromSeconds(1);
 
     // Until all has been read that a program has written which ran to its end: on a busy machine the reader's turn is late. Not longer,
@@ -70,7 +72,11 @@ public sealed class RunningProcess : IDisposable
     }
 
     /// <summary>Starts a program on this host itself.</summary>
-    public static RunningProcess Start(Command command) => Start(command, "on this host", []);
+    public static RunningProcess Start(Command command) => Start(command, Here, []);
+
+    /// <summary>Runs a program to its end on this host itself; any exit code is fine.</summary>
+    /// <exception cref="CommandException">It took longer than the command's timeout.</exception>
+    public static CommandResult Run(Command command) => Run(command, Here, []);
 
     /// <summary>
     /// Waits until the program has written a line that contains <paramref name="part"/>, to either stream, and returns the line.

@@ -4,9 +4,9 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Admin;
 
 /// <summary>Whom an administrator's program believes, what it keeps, and what it says where it does not get through.</summary>
-public sealed class LoginTests(ControllerHost controller) : IClassFixture<ControllerHost>
+public sealed class LoginTests(AdministeredController controller) : IClassFixture<AdministeredController>
 {
-    private readonly string _file = Path.Combine(controller.Net.TempFolder, ControllerHost.NewName("login"));
+    private readonly string _file = Path.Combine(controller.Net.TempFolder, AdministeredController.NewName("login"));
 
     private string Token => File.ReadAllText(controller.TokenFile).Trim();
 
@@ -31,9 +31,9 @@ public sealed class LoginTests(ControllerHost controller) : IClassFixture<Contro
     [Fact]
     public void A_token_is_read_from_standard_input()
     {
-        Command call = controller.Call("login", ControllerHost.Url, "--pin", controller.Pin, "--login-file", _file) with { Input = Token + "\n" };
+        Command call = controller.Call("login", controller.Url, "--pin", controller.Pin, "--login-file", _file);
 
-        controller.Host.Run(call);
+        AdministeredController.Run(call with { Input = Token + "\n" });
 
         controller.Run("zone", "list", "--login-file", _file);
     }
@@ -41,10 +41,11 @@ public sealed class LoginTests(ControllerHost controller) : IClassFixture<Contro
     [Fact]
     public void A_token_that_is_typed_on_a_terminal_is_not_shown()
     {
-        Command call = controller.Call("login", ControllerHost.Url, "--pin", controller.Pin, "--login-file", _file);
+        Command call = controller.Call("login", controller.Url, "--pin", controller.Pin, "--login-file", _file);
         string line = string.Join(' ', call.Line);
 
-        CommandResult result = controller.Host.Run(call with { Line = ["script", "--quiet", "--return", "--command", line, "/dev/null"], Input = Token + "\r" });
+        CommandResult result = AdministeredController.Run(
+            call with { Line = ["script", "--quiet", "--return", "--command", line, "/dev/null"], Input = Token + "\r" });
 
         // What comes in before the program has taken over the terminal, the terminal itself shows; what the program prints has no token.
         Assert.Contains("Administrator's token (it is not shown): ", result.Output, StringComparison.Ordinal);
@@ -56,7 +57,7 @@ public sealed class LoginTests(ControllerHost controller) : IClassFixture<Contro
     public void A_server_with_another_authority_is_refused_before_it_gets_the_token()
     {
         string error = controller.Refusal(
-            1, "login", ControllerHost.Url, "--pin", new string('A', 43), "--token-file", controller.TokenFile, "--login-file", _file);
+            1, "login", controller.Url, "--pin", new string('A', 43), "--token-file", controller.TokenFile, "--login-file", _file);
 
         Assert.Contains("not the one that is pinned", error, StringComparison.Ordinal);
         Assert.False(File.Exists(_file));
@@ -67,7 +68,8 @@ public sealed class LoginTests(ControllerHost controller) : IClassFixture<Contro
     {
         string wrong = controller.Net.WriteSecret("wrong", $"{Token[..20]}AAAA\n");
 
-        string error = controller.Refusal(1, "login", ControllerHost.Url, "--pin", controller.Pin, "--token-file", wrong, "--login-file", _file);
+        string error = controller.Refusal(
+            1, "login", controller.Url, "--pin", controller.Pin, "--token-file", wrong, "--login-file", _file);
 
         Assert.Contains("does not accept this login", error, StringComparison.Ordinal);
         Assert.DoesNotContain(File.ReadAllText(wrong).Trim(), error, StringComparison.Ordinal);
@@ -77,7 +79,7 @@ public sealed class LoginTests(ControllerHost controller) : IClassFixture<Contro
     [Fact]
     public void A_token_that_was_replaced_no_longer_lets_in_and_the_new_one_does()
     {
-        using var other = new ControllerHost();
+        using var other = new AdministeredController();
         other.Run("controller", "admin-token", "--data-dir", other.DataDirectory);
 
         string error = other.Refusal(1, "zone", "list");
@@ -92,26 +94,28 @@ public sealed class LoginTests(ControllerHost controller) : IClassFixture<Contro
     public void Where_nobody_listens_the_error_names_the_address_and_what_to_check()
     {
         string error = controller.Refusal(
-            1, "login", "https://127.0.0.1:8444", "--pin", controller.Pin, "--token-file", controller.TokenFile, "--login-file", _file);
+            1, "login", AdministeredController.Nowhere,
+            "--pin", controller.Pin, "--token-file", controller.TokenFile, "--login-file", _file);
 
-        Assert.Contains("https://127.0.0.1:8444 refuses connections", error, StringComparison.Ordinal);
+        Assert.Contains($"{AdministeredController.Nowhere} refuses connections", error, StringComparison.Ordinal);
         Assert.Contains("Check the port", error, StringComparison.Ordinal);
     }
 
     [Fact]
     public void An_address_that_is_not_in_the_certificate_is_refused_with_those_that_are()
     {
+        Host host = controller.Net.AddHost("anywhere");
         string data = Path.Combine(controller.Net.TempFolder, "anywhere");
-        using RunningProcess other = controller.Host.Start(controller.Call(
+        using RunningProcess other = host.Start(controller.Call(
             "controller", "--listen", "0.0.0.0:8445", "--url", "https://control.example:8445", "--data-dir", data));
         other.WaitForLine("Ready", Wg.KedgeProgram.Patience);
         string[] login = ["--data-dir", data, "--login-file", _file];
 
-        string error = controller.Refusal(1, ["login", "https://127.0.0.2:8445", .. login]);
+        string error = AdministeredController.Refusal(1, host.TryRun(controller.Call(["login", "https://127.0.0.2:8445", .. login])));
 
         Assert.Contains("The server is the pinned one", error, StringComparison.Ordinal);
         Assert.Contains("control.example", error, StringComparison.Ordinal);
-        controller.Run(["login", "https://127.0.0.1:8445", .. login]);
+        host.Run(controller.Call(["login", "https://127.0.0.1:8445", .. login]));
     }
 
     [Fact]
@@ -157,8 +161,8 @@ public sealed class LoginTests(ControllerHost controller) : IClassFixture<Contro
 
     [Fact]
     public void A_login_without_pin_is_a_wrong_call() =>
-        Assert.Contains("--pin is missing", controller.Refusal(2, "login", ControllerHost.Url), StringComparison.Ordinal);
+        Assert.Contains("--pin is missing", controller.Refusal(2, "login", controller.Url), StringComparison.Ordinal);
 
     private CommandResult Login(params string[] options) =>
-        controller.Run(["login", ControllerHost.Url, "--pin", controller.Pin, "--login-file", _file, .. options]);
+        controller.Run(["login", controller.Url, "--pin", controller.Pin, "--login-file", _file, .. options]);
 }

@@ -3,7 +3,7 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Admin;
 
 /// <summary>What bash offers while an administrator types.</summary>
-public sealed class ShellCompletionTests(ControllerHost controller) : IClassFixture<ControllerHost>
+public sealed class ShellCompletionTests(AdministeredController controller) : IClassFixture<AdministeredController>
 {
     [Theory]
     [InlineData("kedge zone cr", "create")]
@@ -22,10 +22,10 @@ public sealed class ShellCompletionTests(ControllerHost controller) : IClassFixt
     }
 
     [Fact]
-    public void Names_of_zones_and_nodes_are_completed_from_the_controller()
+    public async Task Names_of_zones_and_nodes_are_completed_from_the_controller()
     {
-        string zone = controller.NewZone();
-        string node = controller.NewNode(zone);
+        string zone = await controller.NewZoneAsync();
+        string node = await controller.NewNodeAsync(zone);
 
         Assert.Equal([zone], Complete($"kedge zone show {zone[..10]}"));
         Assert.Equal([zone], Complete($"kedge token create --zone {zone[..10]}"));
@@ -38,7 +38,7 @@ public sealed class ShellCompletionTests(ControllerHost controller) : IClassFixt
     {
         string none = Path.Combine(controller.Net.TempFolder, "none.json");
         string gone = controller.Net.WriteSecret(
-            "gone.json", $$"""{"url": "https://127.0.0.1:8444", "pin": "{{controller.Pin}}", "token": "0123456789abcdef.AAAA"}""");
+            "gone.json", $$"""{"url": AdministeredController.Nowhere, "pin": "{{controller.Pin}}", "token": "0123456789abcdef.AAAA"}""");
 
         Assert.Equal([], Complete($"kedge zone show --login-file {none} "));
         Assert.Equal([], Complete($"kedge zone show --login-file {gone} "));
@@ -48,7 +48,7 @@ public sealed class ShellCompletionTests(ControllerHost controller) : IClassFixt
     {
         string[] words = line.Replace("=", " = ", StringComparison.Ordinal).Split(' '); // bash takes '=' for a word of its own
         string script = controller.Net.WriteSecret(
-            ControllerHost.NewName("complete"),
+            AdministeredController.NewName("complete"),
             $"""
             eval "$('{Repository.Program}' completion bash)"
             COMP_WORDS=({string.Join(' ', words.Select(word => $"'{word}'"))})
@@ -61,7 +61,7 @@ public sealed class ShellCompletionTests(ControllerHost controller) : IClassFixt
 
             """);
         Command call = controller.Call();
-        CommandResult result = controller.Host.Run(call with
+        CommandResult result = AdministeredController.Run(call with
         {
             Line = ["bash", "--norc", script],
             // The usual patience with a controller is a person's, not that of a machine which has much else to do.

@@ -5,7 +5,7 @@ using Kedge.Protocol.Enrolment;
 namespace Kedge.SystemTests.Admin;
 
 /// <summary>Tokens: shown once, to whom asked for them, and never again.</summary>
-public sealed class TokenTests(ControllerHost controller) : IClassFixture<ControllerHost>
+public sealed class TokenTests(AdministeredController controller) : IClassFixture<AdministeredController>
 {
     [Fact]
     public void A_new_token_is_printed_as_a_join_line_alone()
@@ -13,7 +13,7 @@ public sealed class TokenTests(ControllerHost controller) : IClassFixture<Contro
         CommandResult result = controller.Run("token", "create");
 
         JoinLine line = JoinLine.Parse(result.Output);
-        Assert.Equal(ControllerHost.Url, line.Url);
+        Assert.Equal(controller.Url, line.Url);
         Assert.Equal(controller.Pin, line.Pin.ToString());
         Assert.NotNull(line.Token);
         Assert.Single(result.Output.Trim().Split('\n'));
@@ -24,7 +24,7 @@ public sealed class TokenTests(ControllerHost controller) : IClassFixture<Contro
     [Fact]
     public void A_join_line_goes_to_a_file_that_only_its_owner_can_read_and_nowhere_else()
     {
-        string path = Path.Combine(controller.Net.TempFolder, ControllerHost.NewName("join"));
+        string path = Path.Combine(controller.Net.TempFolder, AdministeredController.NewName("join"));
 
         CommandResult result = controller.Run("token", "create", "--out", path);
 
@@ -37,7 +37,7 @@ public sealed class TokenTests(ControllerHost controller) : IClassFixture<Contro
     [Fact]
     public void A_file_that_is_there_is_not_replaced_and_no_token_is_made_for_it()
     {
-        string path = controller.Net.WriteSecret(ControllerHost.NewName("join"), "mine");
+        string path = controller.Net.WriteSecret(AdministeredController.NewName("join"), "mine");
         int before = controller.Json("token", "list", "--all").GetArrayLength();
 
         Assert.Contains("is there already", controller.Refusal(1, "token", "create", "--out", path), StringComparison.Ordinal);
@@ -47,9 +47,9 @@ public sealed class TokenTests(ControllerHost controller) : IClassFixture<Contro
     }
 
     [Fact]
-    public void What_is_asked_for_is_what_is_made_and_the_secret_is_never_listed()
+    public async Task What_is_asked_for_is_what_is_made_and_the_secret_is_never_listed()
     {
-        string zone = controller.NewZone();
+        string zone = await controller.NewZoneAsync();
 
         JsonElement created = controller.Json(
             "token", "create", "--zone", zone, "--ttl", "2d", "--reusable", "--ephemeral", "--tag", "web", "--allow-prefix", "192.168.0.0/16",
@@ -70,9 +70,9 @@ public sealed class TokenTests(ControllerHost controller) : IClassFixture<Contro
     }
 
     [Fact]
-    public void A_revoked_token_is_listed_only_among_all()
+    public async Task A_revoked_token_is_listed_only_among_all()
     {
-        string zone = controller.NewZone();
+        string zone = await controller.NewZoneAsync();
         string id = controller.Json("token", "create", "--zone", zone).GetProperty("token").GetProperty("id").GetString()!;
 
         controller.Run("token", "revoke", id);

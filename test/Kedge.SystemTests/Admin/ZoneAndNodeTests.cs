@@ -4,12 +4,12 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Admin;
 
 /// <summary>Zones, nodes and leases, as an administrator handles them with the program.</summary>
-public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<ControllerHost>
+public sealed class ZoneAndNodeTests(AdministeredController controller) : IClassFixture<AdministeredController>
 {
     [Fact]
     public void A_zone_is_created_listed_shown_changed_and_deleted()
     {
-        string name = ControllerHost.NewName("zone");
+        string name = AdministeredController.NewName("zone");
 
         JsonElement zone = controller.Json("zone", "create", name, "--prefix", "10.7.0.0/16", "--prefix", "fd07::/64", "--description", "The lab");
         controller.Run("zone", "change", name, "--description", "Our lab");
@@ -30,10 +30,10 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
     }
 
     [Fact]
-    public void The_prefixes_of_zones_may_be_the_same_but_their_names_may_not()
+    public async Task The_prefixes_of_zones_may_be_the_same_but_their_names_may_not()
     {
-        string name = controller.NewZone();
-        controller.NewZone();
+        string name = await controller.NewZoneAsync();
+        await controller.NewZoneAsync();
 
         Assert.Contains($"a zone '{name}' already", controller.Refusal(1, "zone", "create", name, "--prefix", "10.8.0.0/24"), StringComparison.Ordinal);
     }
@@ -41,17 +41,19 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
     [Fact]
     public void All_that_a_controller_finds_wrong_is_told_at_once()
     {
-        string error = controller.Refusal(1, "zone", "create", ControllerHost.NewName("zone"), "--prefix", "10.7.1.0/16", "--prefix", "127.0.0.0/8");
+        string name = AdministeredController.NewName("zone");
+
+        string error = controller.Refusal(1, "zone", "create", name, "--prefix", "10.7.1.0/16", "--prefix", "127.0.0.0/8");
 
         Assert.Contains("10.7.0.0/16 would be right", error, StringComparison.Ordinal);
         Assert.Contains("loopback", error, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void A_zone_with_nodes_is_deleted_only_by_force()
+    public async Task A_zone_with_nodes_is_deleted_only_by_force()
     {
-        string zone = controller.NewZone();
-        string node = controller.NewNode(zone);
+        string zone = await controller.NewZoneAsync();
+        string node = await controller.NewNodeAsync(zone);
 
         Assert.Contains(node, controller.Refusal(1, "zone", "delete", zone, "--yes"), StringComparison.Ordinal);
         controller.Run("zone", "delete", zone, "--yes", "--force");
@@ -60,10 +62,10 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
     }
 
     [Fact]
-    public void Without_a_terminal_nothing_is_deleted_unasked()
+    public async Task Without_a_terminal_nothing_is_deleted_unasked()
     {
-        string zone = controller.NewZone();
-        string node = controller.NewNode(zone);
+        string zone = await controller.NewZoneAsync();
+        string node = await controller.NewNodeAsync(zone);
 
         Assert.Contains("add --yes", controller.Refusal(2, "zone", "delete", zone, "--force"), StringComparison.Ordinal);
         Assert.Contains("add --yes", controller.Refusal(2, "node", "remove", node), StringComparison.Ordinal);
@@ -75,13 +77,13 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
     [InlineData("n", 1, "Nothing was changed.")]
     [InlineData("", 1, "Nothing was changed.")]
     [InlineData("y", 0, "is removed.")]
-    public void On_a_terminal_it_asks(string answer, int exitCode, string said)
+    public async Task On_a_terminal_it_asks(string answer, int exitCode, string said)
     {
-        string node = controller.NewNode(controller.NewZone());
+        string node = await controller.NewNodeAsync(await controller.NewZoneAsync());
         Command call = controller.Call("node", "remove", node);
         string line = string.Join(' ', call.Line);
 
-        CommandResult result = controller.Host.TryRun(
+        CommandResult result = RunningProcess.Run(
             call with { Line = ["script", "--quiet", "--return", "--command", line, "/dev/null"], Input = answer + "\n" });
 
         Assert.Contains($"Remove node {node}", result.Output, StringComparison.Ordinal);
@@ -90,9 +92,9 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
     }
 
     [Fact]
-    public void A_stock_peer_is_created_renamed_changed_and_removed()
+    public async Task A_stock_peer_is_created_renamed_changed_and_removed()
     {
-        string zone = controller.NewZone();
+        string zone = await controller.NewZoneAsync();
         string key = WireGuardKeys.Generate().PublicKey;
 
         JsonElement node = controller.Json(
@@ -121,10 +123,10 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
     }
 
     [Fact]
-    public void A_name_that_two_zones_have_needs_its_zone()
+    public async Task A_name_that_two_zones_have_needs_its_zone()
     {
-        (string one, string other) = (controller.NewZone(), controller.NewZone());
-        string node = controller.NewNode(one);
+        (string one, string other) = (await controller.NewZoneAsync(), await controller.NewZoneAsync());
+        string node = await controller.NewNodeAsync(one);
         controller.Run("node", "create", node, "--zone", other, "--public-key", WireGuardKeys.Generate().PublicKey);
 
         Assert.Contains("Several zones", controller.Refusal(1, "node", "show", node), StringComparison.Ordinal);
@@ -132,10 +134,10 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
     }
 
     [Fact]
-    public void Names_and_addresses_that_are_taken_are_refused_in_words()
+    public async Task Names_and_addresses_that_are_taken_are_refused_in_words()
     {
-        string zone = controller.NewZone();
-        string node = controller.NewNode(zone, "--address", "10.7.0.9");
+        string zone = await controller.NewZoneAsync();
+        string node = await controller.NewNodeAsync(zone, "10.7.0.9");
         string[] create = ["node", "create", "--zone", zone, "--public-key", WireGuardKeys.Generate().PublicKey];
 
         Assert.Contains(node, controller.Refusal(1, [.. create, node]), StringComparison.Ordinal);
@@ -157,9 +159,9 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
     }
 
     [Fact]
-    public void A_stock_peers_file_is_taken_by_wg()
+    public async Task A_stock_peers_file_is_taken_by_wg()
     {
-        string zone = controller.NewZone();
+        string zone = await controller.NewZoneAsync();
         WireGuardKeys own = WireGuardKeys.Generate();
         controller.Run("node", "create", "own", "--zone", zone, "--public-key", own.PublicKey, "--address", "10.7.0.1");
         string key = WireGuardKeys.Generate().PublicKey;
@@ -174,29 +176,30 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
 
         Assert.Contains("Address = 10.7.0.1/32", empty, StringComparison.Ordinal);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(filled));
-        using DeviceProcess device = DeviceProcess.StartWireGuardGo(controller.Host);
+        Host host = controller.Net.AddHost("own");
+        using DeviceProcess device = DeviceProcess.StartWireGuardGo(host);
         CommandResult refused = SetConf(controller.Net.WriteSecret("empty.conf", empty));
         Assert.False(refused.Succeeded);
         Assert.Contains(own.PublicKey, refused.Error, StringComparison.Ordinal);
         CommandResult taken = SetConf(filled);
         Assert.True(taken.Succeeded, taken.Error);
-        Assert.Equal(own.PublicKey, controller.Host.Run("wg", "show", device.Name, "public-key").Output.Trim());
-        Assert.Equal($"{key}\t10.7.0.2/32 192.168.9.0/24", controller.Host.Run("wg", "show", device.Name, "allowed-ips").Output.Trim());
-        Assert.Equal($"{key}\t192.0.2.7:51820", controller.Host.Run("wg", "show", device.Name, "endpoints").Output.Trim());
+        Assert.Equal(own.PublicKey, host.Run("wg", "show", device.Name, "public-key").Output.Trim());
+        Assert.Equal($"{key}\t10.7.0.2/32 192.168.9.0/24", host.Run("wg", "show", device.Name, "allowed-ips").Output.Trim());
+        Assert.Equal($"{key}\t192.0.2.7:51820", host.Run("wg", "show", device.Name, "endpoints").Output.Trim());
 
         CommandResult SetConf(string path)
         {
-            string stripped = controller.Host.Run("wg-quick", "strip", path).Output;
-            return controller.Host.TryRun("wg", "setconf", device.Name, controller.Net.WriteSecret("stripped.conf", stripped));
+            string stripped = host.Run("wg-quick", "strip", path).Output;
+            return host.TryRun("wg", "setconf", device.Name, controller.Net.WriteSecret("stripped.conf", stripped));
         }
     }
 
     [Fact]
-    public void A_stock_peers_file_is_not_filled_with_another_key_and_the_key_is_asked_for_that_file_alone()
+    public async Task A_stock_peers_file_is_not_filled_with_another_key_and_the_key_is_asked_for_that_file_alone()
     {
-        string zone = controller.NewZone();
+        string zone = await controller.NewZoneAsync();
         WireGuardKeys own = WireGuardKeys.Generate(), other = WireGuardKeys.Generate();
-        string node = controller.NewNode(zone);
+        string node = await controller.NewNodeAsync(zone);
         controller.Run("node", "create", "own", "--zone", zone, "--public-key", own.PublicKey);
         string[] show = ["node", "show", "own", "--zone", zone];
         string key = controller.Net.WriteSecret("other.key", other.PrivateKey);
@@ -214,10 +217,10 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
     }
 
     [Fact]
-    public void A_removed_nodes_addresses_are_seen_in_quarantine_and_can_be_freed()
+    public async Task A_removed_nodes_addresses_are_seen_in_quarantine_and_can_be_freed()
     {
-        string zone = controller.NewZone();
-        string node = controller.NewNode(zone, "--address", "10.7.0.9");
+        string zone = await controller.NewZoneAsync();
+        string node = await controller.NewNodeAsync(zone, "10.7.0.9");
         Assert.Equal("held", Lease(zone).GetProperty("status").GetString());
 
         controller.Run("node", "remove", node, "--zone", zone, "--yes");
@@ -233,9 +236,9 @@ public sealed class ZoneAndNodeTests(ControllerHost controller) : IClassFixture<
         Assert.Equal("No node waits for a certificate.\n", controller.Run("node", "requests").Output);
 
     [Fact]
-    public void The_audit_log_says_who_did_what()
+    public async Task The_audit_log_says_who_did_what()
     {
-        string zone = controller.NewZone();
+        string zone = await controller.NewZoneAsync();
 
         JsonElement last = controller.Json("audit", "--limit", "1000").EnumerateArray().Last(entry => entry.GetProperty("action").GetString() == "zone.create");
 

@@ -1,13 +1,12 @@
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Kedge.Demo;
 using Kedge.Protocol.Api;
 
 namespace Kedge.SystemTests.Control;
 
 /// <summary>Every route of the interface's description, with values that are missing, wrong, huge and hostile, made from it.</summary>
-public sealed class HostileRequestTests : IDisposable
+public sealed class HostileRequestTests(SharedController shared) : IClassFixture<SharedController>
 {
     private static readonly JsonObject Interface = JsonNode.Parse(File.ReadAllText(Repository.PathOf("docs/openapi.json")))!.AsObject();
 
@@ -22,15 +21,8 @@ public sealed class HostileRequestTests : IDisposable
     private static readonly string[] HostileText =
         ["", " ", "%00", "%ff%fe", "..%2f..", "' OR 1=1 --", "-1", "99999999999999999999999", "a%0d%0aX: y", "<script>", new('z', 5000), "%F0%9F%92%A9"];
 
-    private readonly Topology _net = Topology.Create();
-    private readonly ControllerProcess _controller;
-    private readonly HttpClient _administrator;
-
-    public HostileRequestTests()
-    {
-        _controller = ControllerProcess.Start(_net);
-        _administrator = _controller.CreateAdministrator();
-    }
+    private readonly ControllerProcess _controller = shared.Process;
+    private readonly HttpClient _administrator = shared.Administrator;
 
     public static TheoryData<string, string> Routes()
     {
@@ -41,13 +33,6 @@ public sealed class HostileRequestTests : IDisposable
                 routes.Add(method.ToUpperInvariant(), path);
         }
         return routes;
-    }
-
-    public void Dispose()
-    {
-        _administrator.Dispose();
-        _controller.Dispose();
-        _net.Dispose();
     }
 
     [Fact]

@@ -10,33 +10,19 @@ using Kedge.Protocol.Enrolment;
 namespace Kedge.SystemTests.Control;
 
 /// <summary>What a node and a controller are to each other over TLS.</summary>
-public sealed class NodeTests : IDisposable
+public sealed class NodeTests(SharedController shared) : IClassFixture<SharedController>
 {
-    private readonly Topology _net = Topology.Create(); // for its folder alone
-    private readonly ControllerProcess _controller;
-    private readonly HttpClient _administrator;
-
-    public NodeTests()
-    {
-        _controller = ControllerProcess.Start(_net);
-        _administrator = _controller.CreateAdministrator();
-    }
-
-    public void Dispose()
-    {
-        _administrator.Dispose();
-        _controller.Dispose();
-        _net.Dispose();
-    }
+    private readonly ControllerProcess _controller = shared.Process;
+    private readonly HttpClient _administrator = shared.Administrator;
 
     [Fact]
     public async Task A_node_joins_by_its_line_renews_by_its_certificate_and_leaves()
     {
-        (X509Certificate2 certificate, EnrolmentResult joined) = await JoinAsync("one");
+        (X509Certificate2 certificate, EnrolmentResult joined) = await JoinAsync("leaver");
         using HttpClient node = _controller.CreateClient(certificate: certificate);
 
         EnrolmentResult renewed = await node.ReadAsync<EnrolmentResult>(HttpMethod.Post, "/api/v1/node/certificate");
-        RegisteredNode seen = await _administrator.ReadAsync<RegisteredNode>(HttpMethod.Get, "/api/v1/nodes/one");
+        RegisteredNode seen = await _administrator.ReadAsync<RegisteredNode>(HttpMethod.Get, "/api/v1/nodes/leaver");
         using HttpResponseMessage left = await node.CallAsync(HttpMethod.Delete, "/api/v1/node");
         using HttpResponseMessage after = await node.CallAsync(HttpMethod.Post, "/api/v1/node/certificate");
 
@@ -46,18 +32,18 @@ public sealed class NodeTests : IDisposable
         Assert.Equal(HttpStatusCode.NoContent, left.StatusCode);
         Assert.Equal(HttpStatusCode.Forbidden, after.StatusCode);
         await after.ReadProblemAsync();
-        using HttpResponseMessage gone = await _administrator.CallAsync(HttpMethod.Get, "/api/v1/nodes/one");
+        using HttpResponseMessage gone = await _administrator.CallAsync(HttpMethod.Get, "/api/v1/nodes/leaver");
         Assert.Equal(HttpStatusCode.NotFound, gone.StatusCode);
     }
 
     [Fact]
     public async Task A_removed_node_is_refused_on_the_connection_that_it_has()
     {
-        (X509Certificate2 certificate, _) = await JoinAsync("one");
+        (X509Certificate2 certificate, _) = await JoinAsync("removed");
         using HttpClient node = _controller.CreateClient(certificate: certificate);
         await node.ReadAsync<EnrolmentResult>(HttpMethod.Post, "/api/v1/node/certificate");
 
-        using HttpResponseMessage removed = await _administrator.CallAsync(HttpMethod.Delete, "/api/v1/nodes/one");
+        using HttpResponseMessage removed = await _administrator.CallAsync(HttpMethod.Delete, "/api/v1/nodes/removed");
         using HttpResponseMessage after = await node.CallAsync(HttpMethod.Post, "/api/v1/node/certificate");
 
         Assert.Equal(HttpStatusCode.NoContent, removed.StatusCode);
@@ -68,9 +54,9 @@ public sealed class NodeTests : IDisposable
     [Fact]
     public async Task A_certificate_that_names_a_node_but_not_by_its_key_is_nobody()
     {
-        await JoinAsync("one");
+        await JoinAsync("victim");
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using X509Certificate2 forged = new CertificateRequest("CN=one", key, HashAlgorithmName.SHA256)
+        using X509Certificate2 forged = new CertificateRequest("CN=victim", key, HashAlgorithmName.SHA256)
             .CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
         using HttpClient impostor = _controller.CreateClient(certificate: forged);
 
@@ -83,7 +69,7 @@ public sealed class NodeTests : IDisposable
     [Fact]
     public async Task A_node_is_no_administrator_and_an_administrator_no_node()
     {
-        (X509Certificate2 certificate, _) = await JoinAsync("one");
+        (X509Certificate2 certificate, _) = await JoinAsync("member");
         using HttpClient node = _controller.CreateClient(certificate: certificate);
 
         using HttpResponseMessage zones = await node.CallAsync(HttpMethod.Get, "/api/v1/zones");

@@ -36,7 +36,7 @@ public sealed class ExpiryTests : IDisposable
     {
         MeshNode a = _mesh.AddNode("alpha"), b = _mesh.AddNode("beta");
         foreach (MeshNode node in (MeshNode[])[a, b])
-            node.Start("--join-file", _mesh.WriteToken()).WaitForLine("is registered and waits", MeshNetwork.Patience);
+            node.Start("--join-file", _mesh.JoinFile).WaitForLine("is registered and waits", MeshNetwork.Patience);
         DateTimeOffset end = DateTimeOffset.UtcNow + TimeSpan.FromSeconds(40);
         Certify(end);
         foreach (MeshNode node in (MeshNode[])[a, b])

@@ -37,7 +37,7 @@ public sealed class ForgedRowTests : IDisposable
     {
         MeshNode alpha = _mesh.AddNode("alpha"), beta = _mesh.AddNode("beta");
         foreach (MeshNode node in (MeshNode[])[alpha, beta])
-            node.Start("--join-file", _mesh.WriteToken()).WaitForLine("is registered and waits", MeshNetwork.Patience);
+            node.Start("--join-file", _mesh.JoinFile).WaitForLine("is registered and waits", MeshNetwork.Patience);
         CertifyAll();
         foreach (MeshNode node in (MeshNode[])[alpha, beta])
             node.Supervisor!.WaitForLine("is up: node", MeshNetwork.Patience);
@@ -51,7 +51,7 @@ public sealed class ForgedRowTests : IDisposable
         {
             Wait.Until(() => Refused(node, foreign) && Refused(node, altered), MeshNetwork.Patience, "both rows, refused");
             Assert.Single(node.LinkStatus()!.Peers);
-            Assert.Single(node.Status().GetProperty("peers").EnumerateArray()); // of the device
+            Assert.Single(node.DeviceStatus().Peers);
         }
         alpha.AwaitReach(beta);
     }

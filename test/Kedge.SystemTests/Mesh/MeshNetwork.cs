@@ -14,10 +14,11 @@ internal sealed class MeshNetwork : IDisposable
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
 
     private readonly Switch _switch;
+    private readonly string[] _controllerArguments;
     private int _lastAddress = 1;
     private int _lastToken;
-
-    private readonly string[] _controllerArguments;
+    private RunningProcess _controller;
+    private string? _joinFile;
 
     /// <param name="controllerArguments">What else the controller is told.</param>
     public MeshNetwork(params string[] controllerArguments)
@@ -27,18 +28,22 @@ internal sealed class MeshNetwork : IDisposable
         _switch = Net.AddSwitch("lan");
         ControllerHost = Net.AddHost("controller");
         _switch.Attach(ControllerHost, [$"{ControllerAddress}/24"]);
-        Controller = StartController();
-        ControllerHost.Run(Call("login", "--data-dir", DataDirectory));
+        _controller = StartController();
+        LogIn();
     }
 
     public Topology Net { get; }
 
     public Host ControllerHost { get; }
 
-    public RunningProcess Controller { get; private set; }
-
     /// <summary>The controller's database.</summary>
     public string StoreFile => Path.Combine(DataDirectory, "store.db");
+
+    /// <summary>Whether the controller has been started and has not ended.</summary>
+    public bool ControllerRuns => !_controller.HasExited;
+
+    /// <summary>A file with a join line for the first zone, which any number of nodes can use.</summary>
+    public string JoinFile => _joinFile ??= WriteToken("--reusable");
 
     private string DataDirectory => Path.Combine(Net.TempFolder, "controller");
 
@@ -57,11 +62,11 @@ internal sealed class MeshNetwork : IDisposable
     public MeshNode Join(string label, params string[] arguments)
     {
         MeshNode node = AddNode(label);
-        node.Up(["--join-file", WriteToken(), .. arguments]);
+        node.Up(["--join-file", JoinFile, .. arguments]);
         return node;
     }
 
-    /// <summary>Makes a token, and returns the file with its join line.</summary>
+    /// <summary>Makes a token, for one node unless the arguments say otherwise, and returns the file with its join line.</summary>
     public string WriteToken(params string[] arguments)
     {
         string path = Path.Combine(Net.TempFolder, $"join-{++_lastToken}");
@@ -77,10 +82,10 @@ internal sealed class MeshNetwork : IDisposable
         JsonDocument.Parse(Administer([.. arguments, "--json"]).Output).RootElement;
 
     /// <summary>Ends the controller at once.</summary>
-    public void KillController() => Controller.Kill();
+    public void KillController() => _controller.Kill();
 
     /// <summary>Starts the controller again, with the data that it had.</summary>
-    public void RestartController() => Controller = StartController();
+    public void RestartController() => _controller = StartController();
 
     public void Dispose() => Net.Dispose();
 
@@ -90,11 +95,16 @@ internal sealed class MeshNetwork : IDisposable
             "controller", "--listen", $"{ControllerAddress}:8443", "--listen", "127.0.0.1:8443",
             "--url", $"https://{ControllerAddress}:8443", "--data-dir", DataDirectory,
             .. _controllerArguments]));
-        Wait.Until(
-            () => process.HasExited || ControllerHost.TryRun("bash", "-c", $"exec 3<>/dev/tcp/{ControllerAddress}/8443").Succeeded,
-            Patience,
-            "the controller's port");
-        return process.HasExited ? throw new CommandException(process.Command, "the controller", process.Kill()) : process;
+        process.WaitForLine("Ready: nodes join at", Patience);
+        return process;
+    }
+
+    /// <summary>Writes what <c>kedge login</c> would, which has tests of its own.</summary>
+    private void LogIn()
+    {
+        string pin = _controller.WaitForLine("join line  ", Patience).Split("pin=")[1];
+        string token = File.ReadAllText(Path.Combine(DataDirectory, "administrator.token")).Trim();
+        Net.WriteSecret("login.json", $$"""{"url": "https://{{ControllerAddress}}:8443", "pin": "{{pin}}", "token": "{{token}}"}""");
     }
 
     private Command Call(params string[] arguments) => new([Repository.Program, .. arguments])

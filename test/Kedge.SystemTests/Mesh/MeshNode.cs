@@ -1,8 +1,8 @@
-using System.Text.Json;
 using Kedge.Demo;
 using Kedge.Linux.Processes;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Uapi;
+using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.SystemTests.Mesh;
 
@@ -54,11 +54,21 @@ internal sealed class MeshNode(MeshNetwork mesh, Host host, string label)
     /// <summary>Runs a command of the node to its end, whatever its exit code.</summary>
     public CommandResult Try(params string[] arguments) => Host.TryRun(Call(arguments));
 
-    /// <summary>What <c>kedge status</c> tells.</summary>
-    public JsonElement Status() => JsonDocument.Parse(Host.Run(Call("status", Interface, "--json")).Output).RootElement;
+    /// <summary>What the node process tells; no secrets are in it.</summary>
+    public DeviceStatus DeviceStatus() => UapiClient.GetStatus(RuntimeDirectory, Interface);
 
     /// <summary>What the control link tells; null where it does not answer.</summary>
     public LinkStatus? LinkStatus() => StatusSocket.Ask(Run.StatusSocket);
+
+    /// <summary>The public key of an installed peer; null where the control link knows none of the name.</summary>
+    public string? KeyOf(string name) => LinkStatus()?.Peers.SingleOrDefault(peer => peer.Name == name)?.PublicKey;
+
+    /// <summary>Where the node process reaches a peer: <c>ADDRESS:PORT</c>.</summary>
+    public string EndpointOf(string name)
+    {
+        string key = KeyOf(name)!;
+        return DeviceStatus().Peers.Single(peer => peer.PublicKey.ToString() == key).Endpoint.ToString();
+    }
 
     /// <summary>Waits until this node and another reach each other's address.</summary>
     public void AwaitReach(MeshNode other) => AwaitReach(other.Address);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Kedge.Demo;
 
 namespace Kedge.SystemTests.Mesh;
@@ -27,7 +28,9 @@ public sealed class MeshTests : IDisposable
         Assert.Contains("direct", status, StringComparison.Ordinal);
         Assert.Contains("connected since", status, StringComparison.Ordinal);
         Assert.DoesNotContain("problems", status, StringComparison.Ordinal);
-        Assert.Equal("beta", a.Status().GetProperty("node").GetProperty("peers")[0].GetProperty("name").GetString());
+        using JsonDocument json = JsonDocument.Parse(a.Host.Run(a.Call("status", MeshNode.Interface, "--json")).Output);
+        JsonElement peer = Assert.Single(json.RootElement.GetProperty("node").GetProperty("peers").EnumerateArray());
+        Assert.Equal("beta", peer.GetProperty("name").GetString());
     }
 
     [Fact]
@@ -38,7 +41,7 @@ public sealed class MeshTests : IDisposable
         MeshNode b = _mesh.AddNode("beta");
         b.Up("--join-file", _mesh.WriteToken("--zone", "other"), "--request-ip", "10.200.0.5");
         MeshNode third = _mesh.AddNode("gamma");
-        third.Up("--join-file", _mesh.WriteToken(), "--request-ip", "10.200.0.9");
+        third.Up("--join-file", _mesh.JoinFile, "--request-ip", "10.200.0.9");
         using RunningProcess refused = third.Host.Start(third.Call("up", "--interface", "kedge1", "--name", "gamma", "--join-file", _mesh.WriteToken("--zone", "other")));
         CommandResult overlap = refused.WaitForExit(MeshNetwork.Patience);
         Assert.Equal(1, overlap.ExitCode);
@@ -50,7 +53,7 @@ public sealed class MeshTests : IDisposable
         // The same address, and two machines: each namespace reaches its own.
         third.AwaitReach("10.200.0.5");
         Wait.Until(() => inside.TryRun("ping", "-c", "1", "-W", "1", "10.200.0.5").Succeeded, MeshNetwork.Patience, "an answer inside");
-        ulong ReceivedBy(MeshNode node) => (ulong)node.Status().GetProperty("peers")[0].GetProperty("receivedBytes").GetInt64();
+        ulong ReceivedBy(MeshNode node) => node.DeviceStatus().Peers.Single().ReceivedBytes;
         (ulong atA, ulong atB) = (ReceivedBy(a), ReceivedBy(b));
         Ping.Run(inside, "10.200.0.5", count: 5, payloadBytes: 1000);
         Assert.True(ReceivedBy(b) > atB + 5000);
@@ -92,14 +95,12 @@ public sealed class MeshTests : IDisposable
         MeshNode outside = _mesh.AddNode("outside");
         outside.Host.AddRoute("default", "192.0.2.2");
 
-        outside.Up("--join-file", _mesh.WriteToken());
+        outside.Up("--join-file", _mesh.JoinFile);
 
         outside.AwaitReach(router);
         outside.AwaitReach(inside);
         Assert.Contains("dev kedge0", outside.Host.Ip("route", "get", "198.51.100.99").Output, StringComparison.Ordinal);
-        string endpoint = outside.Status().GetProperty("node").GetProperty("peers").EnumerateArray()
-            .Single(peer => peer.GetProperty("name").GetString() == "inside").GetProperty("endpoint").GetString()!;
-        Assert.StartsWith("198.51.100.7:", endpoint, StringComparison.Ordinal);
+        Assert.StartsWith("198.51.100.7:", outside.EndpointOf("inside"), StringComparison.Ordinal);
         router.AwaitReach(inside);
 
         MeshNode JoinSite(string label, int number, params string[] arguments)
@@ -128,7 +129,7 @@ public sealed class MeshTests : IDisposable
             inside.Attach(host, [$"172.16.5.{number + 10}/24"]);
             host.AddRoute("default", "172.16.5.1");
             var node = new MeshNode(_mesh, host, label);
-            node.Up("--join-file", _mesh.WriteToken());
+            node.Up("--join-file", _mesh.JoinFile);
             return node;
         })];
         Wait.Until(() => nodes.All(node => node.LinkStatus()?.BehindNat == true), MeshNetwork.Patience, "the NAT to be noticed");
@@ -137,11 +138,9 @@ public sealed class MeshTests : IDisposable
         nodes[0].AwaitReach(nodes[1]);
         outside.AwaitReach(nodes[0]);
 
-        string endpoint = nodes[0].Status().GetProperty("node").GetProperty("peers").EnumerateArray()
-            .Single(peer => peer.GetProperty("name").GetString() == "inside1").GetProperty("endpoint").GetString()!;
-        Assert.StartsWith("172.16.5.11:", endpoint, StringComparison.Ordinal);
-        Assert.All(nodes[0].Status().GetProperty("peers").EnumerateArray(), peer => Assert.Equal(25, peer.GetProperty("persistentKeepaliveSeconds").GetInt32()));
-        Assert.All(outside.Status().GetProperty("peers").EnumerateArray(), peer => Assert.Equal(0, peer.GetProperty("persistentKeepaliveSeconds").GetInt32()));
+        Assert.StartsWith("172.16.5.11:", nodes[0].EndpointOf("inside1"), StringComparison.Ordinal);
+        Assert.All(nodes[0].DeviceStatus().Peers, peer => Assert.Equal(25, peer.PersistentKeepaliveInterval));
+        Assert.All(outside.DeviceStatus().Peers, peer => Assert.Equal(0, peer.PersistentKeepaliveInterval));
     }
 
     [Fact]

@@ -6,19 +6,16 @@ using Kedge.Linux.Processes;
 namespace Kedge.SystemTests.Mesh;
 
 /// <summary>What goes on while something is away: the controller, the control link, the node process, all of them.</summary>
-public sealed partial class OutageTests : IDisposable
+public sealed partial class OutageTests : IClassFixture<MeshPair>
 {
-    private readonly MeshNetwork _mesh = new();
+    private readonly MeshNetwork _mesh;
     private readonly MeshNode _a, _b;
 
-    public OutageTests()
+    public OutageTests(MeshPair pair)
     {
-        (_a, _b) = (_mesh.Join("alpha"), _mesh.Join("beta"));
-        _a.AwaitReach(_b);
-        _b.AwaitReach(_a);
+        (_mesh, _a, _b) = (pair.Mesh, pair.Alpha, pair.Beta);
+        pair.Restore();
     }
-
-    public void Dispose() => _mesh.Dispose();
 
     [Fact]
     public void A_killed_control_link_loses_nothing_and_comes_back()
@@ -101,7 +98,7 @@ public sealed partial class OutageTests : IDisposable
 
         Assert.Equal((node, link), (_a.NodeProcess, _a.ControlLink));
         Assert.Equal(0, LostOf(pings));
-        CommandResult second = _a.Start().WaitForExit(MeshNetwork.Patience);
+        CommandResult second = _a.Try("up", "--interface", MeshNode.Interface);
         Assert.Equal(1, second.ExitCode);
         Assert.Contains("is supervised already", second.Error, StringComparison.Ordinal);
     }
@@ -109,21 +106,24 @@ public sealed partial class OutageTests : IDisposable
     [Fact]
     public void A_removed_node_is_gone_within_a_second_and_not_brought_back_by_a_restart()
     {
-        Wait.Until(() => _a.LinkStatus()?.Peers.Count == 1, MeshNetwork.Patience, "a peer");
-        using RunningProcess pings = _a.Host.Start("stdbuf", "-oL", "ping", "-n", "-i", "0.1", "-W", "1", _b.Address);
+        MeshNode c = _mesh.Join("condemned");
+        Wait.Until(() => _a.KeyOf("condemned") is not null, MeshNetwork.Patience, "a peer");
+        string key = _a.KeyOf("condemned")!;
+        using RunningProcess pings = _a.Host.Start("stdbuf", "-oL", "ping", "-n", "-i", "0.1", "-W", "1", c.Address);
         pings.WaitForLine("bytes from", MeshNetwork.Patience);
 
-        _mesh.Administer("node", "remove", "beta", "--yes");
+        _mesh.Administer("node", "remove", "condemned", "--yes");
 
-        Wait.Until(() => _a.LinkStatus()?.Peers.Count == 0, TimeSpan.FromSeconds(1), "the peer's removal");
-        Assert.Empty(_a.Status().GetProperty("peers").EnumerateArray());
-        Assert.DoesNotContain("beta", File.ReadAllText(_a.Folder.Map), StringComparison.Ordinal);
+        Wait.Until(
+            () => _a.LinkStatus()?.Peers.Any(peer => peer.Name == "condemned") == false, TimeSpan.FromSeconds(1), "the peer's removal");
+        Assert.DoesNotContain(key, KeysAt(_a));
+        Assert.DoesNotContain("condemned", File.ReadAllText(_a.Folder.Map), StringComparison.Ordinal);
         _mesh.KillController();
         MeshNode.Kill(_a.ControlLink);
         MeshNode.Kill(_a.NodeProcess);
-        Wait.Until(() => _a.NodeProcess is not null && _a.LinkStatus() is not null, MeshNetwork.Patience, "both processes to be back");
-        Assert.Empty(_a.LinkStatus()!.Peers);
-        Assert.Empty(_a.Status().GetProperty("peers").EnumerateArray());
+        Wait.Until(() => _a.NodeProcess is not null && _a.KeyOf("beta") is not null, MeshNetwork.Patience, "both processes to be back");
+        Assert.Null(_a.KeyOf("condemned"));
+        Assert.DoesNotContain(key, KeysAt(_a));
     }
 
     [Fact]
@@ -138,18 +138,21 @@ public sealed partial class OutageTests : IDisposable
             exec '{Repository.Program}' "$@"
             """);
         File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        Command up = c.Call("up", "--name", "gamma", "--interface", MeshNode.Interface, "--join-file", _mesh.WriteToken());
+        Command up = c.Call("up", "--name", "gamma", "--interface", MeshNode.Interface, "--join-file", _mesh.JoinFile);
         using RunningProcess node = c.Host.Start(up with { Line = ["unshare", "-m", script, .. up.Line.Skip(1)] });
         node.WaitForLine("is up: node", MeshNetwork.Patience);
-        Wait.Until(() => c.LinkStatus()?.Peers.Count == 2, MeshNetwork.Patience, "its peers");
+        Wait.Until(() => c.KeyOf("alpha") is not null, MeshNetwork.Patience, "its peers");
         c.Host.Run("nsenter", "-m", "-t", $"{c.ControlLink!.Value.Id}", "sh", "-c", $"head -c 1M /dev/zero > '{c.StateDirectory}/fill' || true");
 
         _mesh.Join("delta");
 
-        Wait.Until(() => c.LinkStatus()?.Peers.Count == 3, MeshNetwork.Patience, "the new peer");
+        Wait.Until(() => c.KeyOf("delta") is not null, MeshNetwork.Patience, "the new peer");
         Wait.Until(() => c.LinkStatus()!.Problems.Any(problem => problem.Contains("could not be kept", StringComparison.Ordinal)), MeshNetwork.Patience, "the problem");
         Wait.Until(() => Ping.Run(c.Host, _a.Address, count: 1, patience: Ping.Brief).AllReceived, MeshNetwork.Patience, "an answer");
     }
+
+    /// <summary>The peers of a node process.</summary>
+    private static IEnumerable<string> KeysAt(MeshNode node) => node.DeviceStatus().Peers.Select(peer => peer.PublicKey.ToString());
 
     /// <summary>A transfer that goes on for some seconds, at a rate that leaves room for pings.</summary>
     private RunningProcess StartLoad()
@@ -163,9 +166,9 @@ public sealed partial class OutageTests : IDisposable
 
     /// <summary>Packets that found a queue of the kernel full, on either node.</summary>
     private long OverflowedQueues() => new[] { _a, _b }
-        .SelectMany(node => node.Status().GetProperty("figures").EnumerateObject())
-        .Where(figure => figure.Name.EndsWith("QueueFull", StringComparison.Ordinal))
-        .Sum(figure => figure.Value.GetInt64());
+        .SelectMany(node => node.DeviceStatus().Gauges)
+        .Where(gauge => gauge.Name.EndsWith("QueueFull", StringComparison.Ordinal))
+        .Sum(gauge => gauge.Value);
 
     private RunningProcess StartPings(int count)
     {

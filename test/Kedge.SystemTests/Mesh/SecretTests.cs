@@ -13,7 +13,7 @@ public sealed class SecretTests : IDisposable
     [Fact]
     public void No_secret_is_in_a_bug_report_a_status_a_log_an_argument_or_the_environment()
     {
-        string joinFile = _mesh.WriteToken();
+        string joinFile = _mesh.JoinFile;
         string token = File.ReadAllText(joinFile).Split("token=")[1].Trim();
         MeshNode node = _mesh.AddNode("alpha");
         Command up = node.Call("up", "--name", "alpha", "--interface", MeshNode.Interface);

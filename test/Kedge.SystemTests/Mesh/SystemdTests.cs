@@ -5,17 +5,14 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Mesh;
 
 /// <summary>The units in <c>deploy/systemd</c>, and what the programs tell the service manager.</summary>
-public sealed class SystemdTests : IDisposable
+public class SystemdTests
 {
-    private readonly MeshNetwork _mesh = new();
-
-    public void Dispose() => _mesh.Dispose();
-
     [Fact]
     public void Systemd_finds_nothing_wrong_with_the_units()
     {
         // As installed: with the program in its place, and an instance of each template.
-        string folder = Path.Combine(_mesh.Net.TempFolder, "units");
+        using var net = Topology.Create(); // for its folder alone
+        string folder = Path.Combine(net.TempFolder, "units");
         Directory.CreateDirectory(folder);
         foreach (string unit in Directory.GetFiles(Repository.PathOf("deploy/systemd")))
         {
@@ -36,11 +33,12 @@ public sealed class SystemdTests : IDisposable
     [Fact]
     public void A_control_link_is_ready_once_the_tunnels_are_though_the_controller_is_gone()
     {
-        MeshNode a = _mesh.Join("alpha"), b = _mesh.Join("beta");
+        using var mesh = new MeshNetwork();
+        MeshNode a = mesh.Join("alpha"), b = mesh.Join("beta");
         a.AwaitReach(b);
         Assert.True(a.Try("down", "--interface", MeshNode.Interface).Succeeded);
-        _mesh.KillController();
-        using var manager = new Manager(_mesh.Net);
+        mesh.KillController();
+        using var manager = new Manager(mesh.Net);
         using RunningProcess node = a.Host.Start(a.Call("wg", MeshNode.Interface, "--persistent", "--restore", "--private-key-file", a.Folder.WireGuardKey));
         node.WaitForLine("Ready to be configured", MeshNetwork.Patience);
 
@@ -54,11 +52,12 @@ public sealed class SystemdTests : IDisposable
     [Fact]
     public void Up_is_ready_once_the_tunnels_are_and_its_children_do_not_speak_for_it()
     {
-        MeshNode a = _mesh.Join("alpha"), b = _mesh.Join("beta");
+        using var mesh = new MeshNetwork();
+        MeshNode a = mesh.Join("alpha"), b = mesh.Join("beta");
         a.AwaitReach(b);
         Assert.True(a.Try("down", "--interface", MeshNode.Interface).Succeeded);
-        _mesh.KillController();
-        using var manager = new Manager(_mesh.Net);
+        mesh.KillController();
+        using var manager = new Manager(mesh.Net);
 
         using RunningProcess up = a.Host.Start(manager.Under(a.Call("up", "--interface", MeshNode.Interface)));
 
@@ -73,14 +72,16 @@ public sealed class SystemdTests : IDisposable
     [Fact]
     public void A_controller_is_ready_once_it_serves()
     {
-        using var manager = new Manager(_mesh.Net);
+        using var net = Topology.Create();
+        Host host = net.AddHost("controller");
+        using var manager = new Manager(net);
         var call = new Command(
-            Repository.Program, "controller", "--listen", "127.0.0.1:9443", "--data-dir", Path.Combine(_mesh.Net.TempFolder, "another"));
+            Repository.Program, "controller", "--listen", "127.0.0.1:8443", "--data-dir", Path.Combine(net.TempFolder, "data"));
 
-        using RunningProcess controller = _mesh.ControllerHost.Start(manager.Under(call));
+        using RunningProcess controller = host.Start(manager.Under(call));
 
         Assert.Contains("READY=1", manager.Receive(), StringComparison.Ordinal);
-        Assert.True(_mesh.ControllerHost.TryRun("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9443").Succeeded);
+        Assert.True(host.TryRun("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8443").Succeeded);
     }
 
     /// <summary>What a service manager hears (sd_notify(3)).</summary>
