@@ -8,8 +8,8 @@ using Kedge.SystemTests.Interop;
 namespace Kedge.SystemTests.Rosenpass;
 
 /// <summary>
-/// A <see cref="Tunnel"/> with a key exchange at both ends, and an attacker at another port of the first machine, 10.1.0.66 or any address of
-/// 10.66.0.0/16, who knows that end's public key.
+/// A <see cref="Tunnel"/> with a key exchange at both ends, and an attacker at another port of the first machine, 10.1.0.66 or any address
+/// of 10.66.0.0/16, who knows that end's public key.
 /// </summary>
 public sealed class AttackedExchange : IDisposable
 {
@@ -45,9 +45,6 @@ public sealed class AttackedExchange : IDisposable
 
     internal ForgedMessages Forged { get; }
 
-    /// <summary>The attacked end's preshared key.</summary>
-    internal string Key => Here.PresharedKey;
-
     /// <summary>Waits until both ends have the same key, another than before, and returns it.</summary>
     internal string AwaitSameKey(string before)
     {
@@ -63,11 +60,12 @@ public sealed class AttackedExchange : IDisposable
     /// <param name="messages">The messages.</param>
     /// <param name="addresses">From how many addresses of 10.66.0.0/16, in turns.</param>
     /// <param name="perSecond">How many a second at most.</param>
-    internal void Send(IEnumerable<byte[]> messages, int addresses, int perSecond)
+    /// <returns>How many answers came back meanwhile.</returns>
+    internal int Send(IEnumerable<byte[]> messages, int addresses, int perSecond)
     {
         Endpoint target = Endpoint.Parse($"10.1.0.1:{ExchangeEnd.Port}");
         long start = Stopwatch.GetTimestamp();
-        int sent = 0;
+        int sent = 0, answers = 0;
         foreach (byte[][] burst in messages.Chunk(BurstSize))
         {
             TimeSpan due = TimeSpan.FromSeconds((double)sent / perSecond);
@@ -81,11 +79,10 @@ public sealed class AttackedExchange : IDisposable
                 (buffer.Destination, buffer.Source) = (target, new Endpoint(IpAddress.IPv4(0x0A42_0001u + (uint)(sent++ % addresses)), 0));
             }
             _attacker.Send(_burst.AsSpan(0, burst.Length));
-            while (_attacker.Receive(_burst) > 0)
-            {
-                // Answers, which are of no interest to him.
-            }
+            for (int count; (count = _attacker.Receive(_burst)) > 0;)
+                answers += count;
         }
+        return answers;
     }
 
     public void Dispose()

@@ -78,8 +78,11 @@ public sealed class ManyPeersTests : IDisposable
         return keys;
     }
 
-    private static void AddPeers(DeviceProcess device, string[] publicKeys) => device.Host.Run(
-        new Command("wg", "addconf", device.Name, "/dev/stdin") { Input = string.Concat(publicKeys.Select(key => $"[Peer]\nPublicKey = {key}\n")) });
+    private static void AddPeers(DeviceProcess device, string[] publicKeys)
+    {
+        string peers = string.Concat(publicKeys.Select(key => $"[Peer]\nPublicKey = {key}\n"));
+        device.Host.Run(new Command("wg", "addconf", device.Name, "/dev/stdin") { Input = peers });
+    }
 
     /// <summary>The node knows where every second peer is; the others come to it.</summary>
     private void WriteConfiguration((byte[] Public, byte[] Secret)[] keys, DeviceProcess device, string[] wireGuardKeys)

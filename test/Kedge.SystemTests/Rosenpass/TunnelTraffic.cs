@@ -34,7 +34,7 @@ internal sealed class TunnelTraffic
     /// <summary>Begins to send, to Kedge's end; there is a session.</summary>
     public static TunnelTraffic Start(Tunnel tunnel, TimeSpan duration) => new(tunnel, duration);
 
-    /// <summary>Waits for the end, and asserts that neither device has dropped a packet, and that what the kernel has lost is little.</summary>
+    /// <summary>Waits for the end, and asserts that neither device has dropped a packet, and the kernel has lost few.</summary>
     public async Task AssertNothingDroppedAsync()
     {
         Iperf traffic = await _running;
