@@ -29,13 +29,15 @@ internal static partial class ExchangeBench
         {
             var environment = new Dictionary<string, string> { [KemImplementation.Variable] = word };
             Sample starts = MeasureStarts(host, environment);
-            Console.WriteLine($"{(word.Length > 0 ? word : "the best of this machine"),-30}from start to first key, ms: {starts.ToString("F0")}");
+            string title = word.Length > 0 ? word : "the best of this machine";
+            Console.WriteLine($"{title,-30}from start to first key, ms: {starts.ToString("F0")}");
         }
 
         double few = Memory(host, FewPeers), many = Memory(host, ManyPeers);
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"resident memory, {FewPeers} and {ManyPeers} peers, MB: {few:F0}, {many:F0}; {(many - few) / (ManyPeers - FewPeers):F2} a peer"));
+            $"resident memory, {FewPeers} and {ManyPeers} peers, MB: {few:F0}, {many:F0}; "
+            + $"{(many - few) / (ManyPeers - FewPeers):F2} a peer"));
     }
 
     private static Sample MeasureStarts(Host host, Dictionary<string, string> environment)
@@ -47,7 +49,8 @@ internal static partial class ExchangeBench
         for (int i = 0; i < Starts; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            using RunningProcess initiator = host.Start(Exchange(net, "b", "a", [], ["endpoint", Responder]) with { Environment = environment });
+            using RunningProcess initiator = host.Start(
+                Exchange(net, "b", "a", [], ["endpoint", Responder]) with { Environment = environment });
             initiator.WaitForLine("exchanged", Patience);
             milliseconds[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         }
@@ -80,7 +83,8 @@ internal static partial class ExchangeBench
     private static string[] OwnKeys(Topology net, string end) =>
         ["public-key", PathOf(net, $"{end}.public"), "secret-key", PathOf(net, $"{end}.secret")];
 
-    private static Command Program(params string[] arguments) => new([Path.Combine(Repository.Root(), "out/kedge"), "rosenpass", .. arguments]);
+    private static Command Program(params string[] arguments) =>
+        new([Path.Combine(Repository.Root(), "out/kedge"), "rosenpass", .. arguments]);
 
     private static string PathOf(Topology net, string name) => Path.Combine(net.TempFolder, name);
 

@@ -9,7 +9,8 @@ namespace Kedge.Bench.PostQuantum;
 /// <summary>Two ends of Rosenpass that exchange keys whenever they are told, and how long each of them takes. One thread.</summary>
 internal sealed class HandshakePair : IDisposable
 {
-    private static readonly Endpoint InitiatorAddress = Endpoint.Parse("192.0.2.1:9999"), ResponderAddress = Endpoint.Parse("192.0.2.2:9999");
+    private static readonly Endpoint InitiatorAddress = Endpoint.Parse("192.0.2.1:9999");
+    private static readonly Endpoint ResponderAddress = Endpoint.Parse("192.0.2.2:9999");
 
     // Late enough for the next handshake, and too early for the last key to be stale.
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(150);

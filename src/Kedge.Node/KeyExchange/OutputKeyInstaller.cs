@@ -78,7 +78,8 @@ internal sealed class OutputKeyInstaller : IDisposable
 
     private void Run()
     {
-        ILookup<string, KeyExchangePeer> devices = _slots.Keys.Where(peer => peer.WireGuard is not null).ToLookup(peer => peer.WireGuard!.Device);
+        ILookup<string, KeyExchangePeer> devices =
+            _slots.Keys.Where(peer => peer.WireGuard is not null).ToLookup(peer => peer.WireGuard!.Device);
         TimeSpan idle = devices.Count > 0 ? CheckInterval : Timeout.InfiniteTimeSpan;
         Instant checkAt = BootClock.Now + CheckInterval;
         while (!_stopping)
@@ -225,7 +226,10 @@ internal sealed class OutputKeyInstaller : IDisposable
         Command = 4,
     }
 
-    /// <summary>The last key of a peer: where it is a PSK, for good, and otherwise until it is everywhere. Under the lock, but for <see cref="IsNews"/>.</summary>
+    /// <summary>
+    /// The last key of a peer: where it is a PSK, for good, and otherwise until it is everywhere. Under the lock, but for
+    /// <see cref="IsNews"/>.
+    /// </summary>
     private sealed class Slot
     {
         private const int MaximumTold = 4;

@@ -14,8 +14,10 @@ internal static class Forgery
     private const byte FirstType = 0x81, Types = 6;
 
     // The domain "mac" of each version of the protocol.
-    private static readonly byte[] Blake2bDomain = Convert.FromHexString("8779e72b17ae66d7e46d93dc16c3b3c4491e54e1c79b0d8bebb8f2817f297e4b");
-    private static readonly byte[] Shake256Domain = Convert.FromHexString("28015878ab6cacf337cd0d114885b7b22e137599b7ce5e36f410a3d2bea28739");
+    private static readonly byte[] Blake2bDomain =
+        Convert.FromHexString("8779e72b17ae66d7e46d93dc16c3b3c4491e54e1c79b0d8bebb8f2817f297e4b");
+    private static readonly byte[] Shake256Domain =
+        Convert.FromHexString("28015878ab6cacf337cd0d114885b7b22e137599b7ce5e36f410a3d2bea28739");
 
     /// <summary>A copy changed as the next few bytes of an input say. It may come out unchanged.</summary>
     public static byte[] Change(ReadOnlySpan<byte> message, ref Input reader, KeyedHash hash, StaticPublicKey receiver)
@@ -34,7 +36,9 @@ internal static class Forgery
         return changed;
     }
 
-    /// <summary>Whether a message says the same as another where that is authentic: all but the reserved bytes, the MAC and the cookie.</summary>
+    /// <summary>
+    /// Whether a message says the same as another where that is authentic: all but the reserved bytes, the MAC and the cookie.
+    /// </summary>
     public static bool IsEquivalent(ReadOnlySpan<byte> message, ReadOnlySpan<byte> original) =>
         message.Length == original.Length
         && message[0] == original[0]

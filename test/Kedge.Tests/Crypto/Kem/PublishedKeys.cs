@@ -5,8 +5,8 @@ using Kedge.Crypto.Kem.McEliece;
 namespace Kedge.Tests.Crypto.Kem;
 
 /// <summary>
-/// Key pairs of the vectors of Classic McEliece 460896. A public key has half a megabyte: it is made from its seed, once, and has to have the
-/// published hash.
+/// Key pairs of the vectors of Classic McEliece 460896. A public key has half a megabyte: it is made from its seed, once, and has to have
+/// the published hash.
 /// </summary>
 internal static class PublishedKeys
 {
