@@ -1,12 +1,13 @@
 using Kedge.Bench;
 using Kedge.Bench.Dataplane;
 using Kedge.Bench.Fleet;
+using Kedge.Bench.PostQuantum;
 
 // script/bench [NAME]: without a name, all of them, one after the other.
 Dictionary<string, Action> benches = new()
 {
     ["aead"] = AeadBench.Run,
-    ["pq"] = KemBench.Run,
+    ["pq"] = PostQuantumBench.Run,
     ["offload"] = OffloadBench.Run,
     ["dataplane"] = DataplaneBench.Run,
     ["control"] = ControlBench.Run,

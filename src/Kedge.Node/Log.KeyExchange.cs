@@ -12,6 +12,10 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Error, Message = "Peer {Peer}: its output key cannot be handed to WireGuard: {Reason}. It is tried again")]
     public static partial void PresharedKeyNotSet(ILogger log, PeerId peer, string reason);
 
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "Peer {Peer}: {Device} has lost its preshared key, or was given another. It is set again")]
+    public static partial void PresharedKeyLost(ILogger log, PeerId peer, string device);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "Peer {Peer}: its exchange_command failed: {Reason}")]
     public static partial void ExchangeCommandFailed(ILogger log, PeerId peer, string reason);
 

@@ -1,14 +1,21 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace Kedge.Linux.Processes;
 
 /// <summary>How a program ended and what it printed.</summary>
 /// <param name="ExitCode">Its exit code; 128 and the signal's number where a signal ended it.</param>
-/// <param name="Output">What it wrote to its standard output.</param>
+/// <param name="OutputBytes">
+/// What it wrote to its standard output, in memory that the collector does not copy: whoever ran it can zero it for good.
+/// </param>
 /// <param name="Error">What it wrote to its standard error.</param>
-public sealed record ProgramResult(int ExitCode, string Output, string Error)
+public sealed record ProgramResult(int ExitCode, Memory<byte> OutputBytes, string Error)
 {
+    /// <summary>What it wrote to its standard output, where that is no secret.</summary>
+    public string Output => Encoding.UTF8.GetString(OutputBytes.Span);
+
     /// <summary>Whether the exit code was 0.</summary>
     public bool Succeeded => ExitCode == 0;
 
@@ -19,6 +26,8 @@ public sealed record ProgramResult(int ExitCode, string Output, string Error)
 /// <summary>Runs a program to its end, without a shell.</summary>
 public static class ExternalProgram
 {
+    private const int FirstOutputSize = 4 << 10;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     // What the program has started may hold its streams open.
@@ -42,14 +51,15 @@ public static class ExternalProgram
         try
         {
             using Process process = Process.Start(start)!;
-            Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+            Task<Memory<byte>> output = Task.Run(() => ReadAll(process.StandardOutput.BaseStream));
+            Task<string> error = process.StandardError.ReadToEndAsync();
             Feed(process, input);
             if (!process.WaitForExit(Patience))
             {
                 process.Kill(entireProcessTree: true);
                 throw new LinuxException(Errno.ETIME, "run", string.Join(' ', line));
             }
-            return new ProgramResult(process.ExitCode, Take(output), Take(error));
+            return new ProgramResult(process.ExitCode, Take(output), Take(error) ?? "");
         }
         catch (Win32Exception e)
         {
@@ -71,5 +81,22 @@ public static class ExternalProgram
         }
     }
 
-    private static string Take(Task<string> text) => text.Wait(ReadingPeriod) ? text.Result : "";
+    private static Memory<byte> ReadAll(Stream output)
+    {
+        byte[] text = GC.AllocateArray<byte>(FirstOutputSize, pinned: true);
+        int length = 0;
+        for (int count; (count = output.Read(text, length, text.Length - length)) > 0;)
+        {
+            length += count;
+            if (length < text.Length)
+                continue;
+            byte[] longer = GC.AllocateArray<byte>(2 * length, pinned: true);
+            text.CopyTo(longer, 0);
+            CryptographicOperations.ZeroMemory(text);
+            text = longer;
+        }
+        return text.AsMemory(0, length);
+    }
+
+    private static T? Take<T>(Task<T> text) => text.Wait(ReadingPeriod) ? text.Result : default;
 }

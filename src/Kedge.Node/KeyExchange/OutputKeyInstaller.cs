@@ -11,11 +11,12 @@ namespace Kedge.Node.KeyExchange;
 /// <summary>
 /// Takes output keys to where they are used: files, WireGuard's PSKs, programs. All of that may take its time, so it has a thread of its
 /// own, and a place for one key a peer: a newer key takes the place of one that waits. What fails is tried again, until there is a newer
-/// key.
+/// key. A WireGuard device that was started again, or was configured anew, has lost its PSKs and could not reach its peers before the next
+/// exchange: it is looked at every few seconds, and gets them again.
 /// </summary>
 internal sealed class OutputKeyInstaller : IDisposable
 {
-    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2), CheckInterval = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
     private readonly Dictionary<KeyExchangePeer, Slot> _slots;
@@ -78,8 +79,39 @@ internal sealed class OutputKeyInstaller : IDisposable
 
     private void Run()
     {
+        // A device that DevicePeer sets ends together with this process.
+        ILookup<string, KeyExchangePeer> devices =
+            _slots.Keys.Where(peer => peer.WireGuard is WgToolPeer).ToLookup(peer => ((WgToolPeer)peer.WireGuard!).Device);
+        TimeSpan idle = devices.Count > 0 ? CheckInterval : Timeout.InfiniteTimeSpan;
+        Instant checkAt = BootClock.Now + CheckInterval;
         while (!_stopping)
-            _changed.WaitOne(InstallAll() ? Timeout.InfiniteTimeSpan : RetryInterval);
+        {
+            _changed.WaitOne(InstallAll() ? idle : RetryInterval);
+            if (_stopping || BootClock.Now < checkAt)
+                continue;
+            foreach (IGrouping<string, KeyExchangePeer> device in devices)
+                Check(device.Key, device);
+            checkAt = BootClock.Now + CheckInterval;
+        }
+    }
+
+    /// <summary>Finds the keys that a device no longer has. A peer that is no longer there, or a device, is left alone.</summary>
+    private void Check(string device, IEnumerable<KeyExchangePeer> peers)
+    {
+        Memory<byte> shown = WgToolPeer.ShowPresharedKeys(device);
+        foreach (KeyExchangePeer peer in peers)
+        {
+            Slot slot = _slots[peer];
+            ReadOnlySpan<byte> presharedKey = PresharedKeys.Find(shown.Span, ((WgToolPeer)peer.WireGuard!).PublicKey);
+            lock (_lock)
+            {
+                if (slot.Open != Destinations.None || !slot.IsAnother(presharedKey))
+                    continue;
+                slot.SetOpen(Destinations.WireGuard);
+            }
+            Log.PresharedKeyLost(_log, peer.Id, device);
+        }
+        CryptographicOperations.ZeroMemory(shown.Span);
     }
 
     /// <summary>Installs what waits, and tells whether that was done everywhere.</summary>
@@ -194,13 +226,17 @@ internal sealed class OutputKeyInstaller : IDisposable
         Command = 4,
     }
 
-    /// <summary>The last key of a peer, for as long as it is not everywhere. Under the lock, but for <see cref="IsNews"/>.</summary>
+    /// <summary>
+    /// The last key of a peer: where it is a PSK, for good, and otherwise until it is everywhere. Under the lock, but for
+    /// <see cref="IsNews"/>.
+    /// </summary>
     private sealed class Slot
     {
         private const int MaximumTold = 4;
 
         private readonly HashSet<string> _told = [];
         private long _toldVersion;
+        private bool _isKept;
 
         private readonly byte[] _key = GC.AllocateArray<byte>(RosenpassExchange.OutputKeySize, pinned: true);
 
@@ -217,16 +253,28 @@ internal sealed class OutputKeyInstaller : IDisposable
             key.CopyTo(_key);
             Reason = reason;
             Version++;
+            _isKept = peer.WireGuard is WgToolPeer;
             Open = (peer.KeyFile is null ? Destinations.None : Destinations.File)
                 | (peer.WireGuard is null ? Destinations.None : Destinations.WireGuard)
                 | (reason == OutputKeyReason.Exchanged && peer.ExchangeCommand.Count > 0 ? Destinations.Command : Destinations.None);
         }
 
+        /// <summary>Says where the key has still to go. One that may have to be set again is kept.</summary>
         public void SetOpen(Destinations open)
         {
             Open = open;
-            if (open == Destinations.None)
+            if (open == Destinations.None && !_isKept)
                 Clear();
+        }
+
+        /// <summary>Whether there is a key in base64, and it is not this one.</summary>
+        public bool IsAnother(ReadOnlySpan<byte> shown)
+        {
+            Span<byte> text = stackalloc byte[RosenpassKeyFile.Base64Size];
+            RosenpassKeyFile.WriteOutputKey(_key, text);
+            bool isAnother = !shown.IsEmpty && !CryptographicOperations.FixedTimeEquals(shown, text);
+            CryptographicOperations.ZeroMemory(text);
+            return isAnother;
         }
 
         /// <summary>Whether a failure is the first of its kind with this key, and so worth telling. The installer's thread.</summary>

@@ -3,6 +3,7 @@ using Kedge.Linux;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
 using Kedge.Protocol.Rosenpass;
+using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Node.KeyExchange;
 
@@ -12,6 +13,28 @@ internal sealed class WgToolPeer(WireGuardOutput output) : IWireGuardPeer
 {
     private readonly string[] _line =
         ["wg", "set", output.Device, "peer", output.Peer.ToString(), "preshared-key", "/dev/stdin", .. output.ExtraParams];
+
+    /// <summary>The interface.</summary>
+    public string Device => output.Device;
+
+    /// <summary>The peer's public key.</summary>
+    public PublicKey PublicKey => output.Peer;
+
+    /// <summary>
+    /// The PSKs of an interface, as <see cref="PresharedKeys"/> reads them; the caller zeroes them. Empty where they cannot be had.
+    /// </summary>
+    public static Memory<byte> ShowPresharedKeys(string device)
+    {
+        try
+        {
+            ProgramResult result = ExternalProgram.Run(["wg", "show", device, "preshared-keys"]);
+            return result.Succeeded ? result.OutputBytes : default;
+        }
+        catch (LinuxException)
+        {
+            return default;
+        }
+    }
 
     /// <inheritdoc/>
     public void SetPresharedKey(ReadOnlySpan<byte> key)

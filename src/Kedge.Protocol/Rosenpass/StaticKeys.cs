@@ -3,20 +3,20 @@ using System.Security.Cryptography;
 namespace Kedge.Protocol.Rosenpass;
 
 /// <summary>
-/// A static public key and what each dialect's hash makes of it. A key has half a megabyte: it is hashed once, here. Immutable, for any
-/// thread.
+/// A static public key and what each dialect's hash makes of it. A key has half a megabyte: each hash is taken once, when it is
+/// first asked for. Immutable, for any thread.
 /// </summary>
 public sealed class StaticPublicKey
 {
     private readonly byte[] _bytes;
-    private readonly PublicKeyHashes[] _hashes;
+    private readonly Lazy<PublicKeyHashes>[] _hashes;
 
     /// <summary>Takes a key, which is not copied and must not change.</summary>
     public StaticPublicKey(byte[] bytes)
     {
         ArgumentNullException.ThrowIfNull(bytes);
         _bytes = bytes;
-        _hashes = [new(HashDomains.Of(KeyedHash.Blake2b), bytes), new(HashDomains.Of(KeyedHash.Shake256), bytes)];
+        _hashes = [new(() => new(HashDomains.Of(KeyedHash.Blake2b), bytes)), new(() => new(HashDomains.Of(KeyedHash.Shake256), bytes))];
     }
 
     /// <summary>The key: 524160 bytes in Classic McEliece 460896.</summary>
@@ -25,7 +25,7 @@ public sealed class StaticPublicKey
     /// <summary>The name of the key's holder.</summary>
     public PeerId IdUnder(KeyedHash hash) => HashesUnder(hash).PeerId;
 
-    internal PublicKeyHashes HashesUnder(KeyedHash hash) => _hashes[(int)hash];
+    internal PublicKeyHashes HashesUnder(KeyedHash hash) => _hashes[(int)hash].Value;
 }
 
 /// <summary>What one hash makes of a static public key. None of it is secret; 32 bytes each.</summary>

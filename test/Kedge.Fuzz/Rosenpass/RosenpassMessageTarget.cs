@@ -5,8 +5,8 @@ using Kedge.Protocol.Rosenpass;
 namespace Kedge.Fuzz.Rosenpass;
 
 /// <summary>
-/// A handshake between two ends, in front of an attacker who sees everything and sends what he likes, from anywhere: no forgery makes a
-/// key, more work than the limits allow, or an answer longer than the question; and the handshake goes through all the same.
+/// A handshake between two ends, in front of an attacker who knows their public keys, sees everything, and sends again and changes what he
+/// likes, from anywhere: nothing of that makes a key, or an answer longer than the question; and the handshake goes through all the same.
 /// </summary>
 public sealed class RosenpassMessageTarget : Target
 {
@@ -43,11 +43,9 @@ public sealed class RosenpassMessageTarget : Target
             for (int i = 0; i < forgeries; i++)
             {
                 Side victim = reader.Flag() ? receiver : sender;
-                byte[] forged = Forge(seen[reader.Pick(seen.Count)], ref reader);
-                if (forged.Length == message.Length && forged.AsSpan(0, Math.Max(0, forged.Length - 16)).SequenceEqual(message.AsSpan(0, message.Length - 16)))
-                    continue; // the message itself: only a cookie, which nobody asked for, differs
-                if (seen.Exists(original => original.AsSpan().SequenceEqual(forged)))
-                    continue; // a replay is not a forgery; the unit tests have those
+                byte[] forged = Forgery.Change(seen[reader.Pick(seen.Count)], ref reader, dialect.Hash, victim.PublicKey);
+                if (Forgery.IsEquivalent(forged, message))
+                    continue; // the message itself
                 int keys = victim.Keys.Count;
                 byte[]? answer = victim.Receive(forged, new Endpoint(IpAddress.IPv4(reader.Byte()), 9));
                 Invariant.Equal(keys, victim.Keys.Count, "a forgery makes no key");
@@ -58,20 +56,6 @@ public sealed class RosenpassMessageTarget : Target
         Invariant.Equal(1, initiator.Keys.Count, "the initiator gets one key");
         Invariant.Equal(1, responder.Keys.Count, "the responder gets one key");
         Invariant.Equal(initiator.Keys[0], responder.Keys[0], "both get the same key");
-    }
-
-    // The MAC is left as it is: to make it right again would ask for this end's public key, which strangers do not have.
-    private static byte[] Forge(byte[] original, ref Input reader)
-    {
-        List<byte> bytes = [.. original];
-        byte how = reader.Byte();
-        for (int i = 0; i <= (how & 3); i++)
-            bytes[(int)reader.Number(2) % bytes.Count] ^= reader.Byte();
-        if ((how & 0x30) == 0x30)
-            bytes.RemoveRange(0, (int)reader.Number(2) % bytes.Count);
-        if ((how & 0x40) != 0)
-            bytes[0] = (byte)(0x81 + (how % 6));
-        return [.. bytes];
     }
 
     private sealed class Side : IDisposable
@@ -85,12 +69,14 @@ public sealed class RosenpassMessageTarget : Target
         public Side(StaticKeyPair keys, Endpoint address, int seed, Trace trace)
         {
             var random = new Random(seed);
-            Address = address;
+            (PublicKey, Address) = (keys.PublicKey, address);
             _trace = trace;
             Exchange = new RosenpassExchange(keys, RosenpassTiming.Default, RosenpassLimits.Default, random.NextBytes);
         }
 
         public RosenpassExchange Exchange { get; }
+
+        public StaticPublicKey PublicKey { get; }
 
         public Endpoint Address { get; }
 

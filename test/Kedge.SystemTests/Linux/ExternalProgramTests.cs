@@ -13,7 +13,7 @@ public class ExternalProgramTests
     public void What_a_program_reads_prints_and_ends_with_is_handed_on()
     {
         ProgramResult result = ExternalProgram.Run(["sh", "-c", "cat; echo wrong >&2; exit 3"], Encoding.UTF8.GetBytes("input"));
-        Assert.Equal(new ProgramResult(3, "input", "wrong\n"), result);
+        Assert.Equal((3, "input", "wrong\n"), (result.ExitCode, result.Output, result.Error));
     }
 
     [Fact]

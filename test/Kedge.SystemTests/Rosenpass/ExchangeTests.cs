@@ -55,12 +55,14 @@ public sealed class ExchangeTests : IDisposable
     }
 
     [Fact]
-    public void An_end_that_is_killed_and_started_again_comes_back()
+    public async Task An_end_that_is_killed_and_started_again_comes_back_and_no_packet_is_dropped()
     {
         _here.Configure(_there, "192.0.2.2:9999", version: null);
         _there.Configure(_here, "192.0.2.1:9999", version: null);
         RunningProcess there = _there.Start(), here = _here.Start();
         AwaitSameKey(before: None);
+        _tunnel.Handshake();
+        TunnelTraffic traffic = TunnelTraffic.Start(_tunnel, TimeSpan.FromSeconds(6));
 
         foreach ((RunningProcess running, ExchangeEnd end) in new[] { (here, _here), (there, _there) })
         {
@@ -69,7 +71,28 @@ public sealed class ExchangeTests : IDisposable
             end.Start();
             AwaitSameKey(before);
         }
-        _tunnel.Handshake();
+
+        await traffic.AssertNothingDroppedAsync();
+        _tunnel.Kedge.EndSessions();
+        _tunnel.Kedge.Reaches(_tunnel.Other.Address);
+    }
+
+    [Fact]
+    public void An_end_without_endpoint_follows_the_other_to_a_new_address()
+    {
+        _here.Configure(_there, "192.0.2.2:9999", version: null);
+        _there.Configure(_here, endpoint: null, version: null);
+        _there.Start();
+        RunningProcess here = _here.Start();
+        AwaitSameKey(before: None);
+        string before = _here.PresharedKey;
+
+        here.Kill();
+        _tunnel.Kedge.Host.Ip("address", "del", "192.0.2.1/24", "dev", "eth0");
+        _tunnel.Kedge.Host.AddAddress("eth0", "192.0.2.11/24");
+        _here.Start();
+
+        AwaitSameKey(before);
     }
 
     [Fact]
@@ -86,6 +109,24 @@ public sealed class ExchangeTests : IDisposable
         _tunnel.Kedge.Restart();
 
         AwaitSameKey(before: None);
+    }
+
+    [Fact]
+    public void A_device_that_is_started_again_gets_its_key_again()
+    {
+        _here.Configure(_there, "192.0.2.2:9999", version: null);
+        _there.Configure(_here, endpoint: null, version: null);
+        _there.Start();
+        RunningProcess here = _here.Start();
+        AwaitSameKey(before: None);
+        string key = _here.PresharedKey;
+
+        _tunnel.Kedge.Restart();
+        Assert.Equal(None, _here.PresharedKey);
+
+        Wait.Until(() => _here.PresharedKey == key, Timeouts.Soon, "the key from before");
+        here.WaitForLine($"{_tunnel.Kedge.Device.Name} has lost its preshared key", Timeouts.Soon);
+        _tunnel.Handshake();
     }
 
     private void AwaitSameKey(string before) => Wait.Until(

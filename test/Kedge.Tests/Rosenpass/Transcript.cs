@@ -1,12 +1,12 @@
-using System.IO.Compression;
 using System.Text.Json;
 using Kedge.Crypto.Kem;
 using Kedge.Protocol.Rosenpass;
+using Kedge.Tests.Crypto.Kem;
 
 namespace Kedge.Tests.Rosenpass;
 
 /// <summary>
-/// A recorded handshake, with all that was random in it: the files beside this one, and the public keys of the mechanisms' own vectors.
+/// A recorded handshake, with all that was random in it, between holders of the keys that the mechanisms' own vectors have.
 /// </summary>
 internal sealed class Transcript
 {
@@ -16,8 +16,8 @@ internal sealed class Transcript
     {
         _values = JsonDocument.Parse(Resource($"handshake-{profile}.json")).RootElement;
         bool confirms = profile.EndsWith("188", StringComparison.Ordinal);
-        byte[][] keys = PublicKeysOf(confirms ? "mceliece460896-round3-188ct" : "mceliece460896-round4-156ct");
-        (InitiatorKey, ResponderKey) = (keys[0], keys[1]);
+        string mechanism = confirms ? "mceliece460896pc" : "mceliece460896";
+        (InitiatorKey, ResponderKey) = (PublishedKeys.PublicKey(mechanism, 0), PublishedKeys.PublicKey(mechanism, 1));
         KeyedHash hash = profile.StartsWith("blake2b", StringComparison.Ordinal) ? KeyedHash.Blake2b : KeyedHash.Shake256;
         Dialect = new RosenpassDialect(profile, hash, new RecordedStaticKem(this), new RecordedEphemeralKem(this), hasCookies: false);
     }
@@ -36,18 +36,6 @@ internal sealed class Transcript
 
     private static Stream Resource(string name) =>
         typeof(Transcript).Assembly.GetManifestResourceStream($"Rosenpass.{name}") ?? throw new InvalidOperationException($"There is no {name}.");
-
-    private static byte[][] PublicKeysOf(string mechanism)
-    {
-        using var reader = new StreamReader(new GZipStream(Resource($"{mechanism}.rsp.gz"), CompressionMode.Decompress));
-        return [.. Lines(reader).Where(line => line.StartsWith("pk = ", StringComparison.Ordinal)).Select(line => Convert.FromHexString(line.AsSpan(5)))];
-    }
-
-    private static IEnumerable<string> Lines(StreamReader reader)
-    {
-        while (reader.ReadLine() is { } line)
-            yield return line;
-    }
 
     private sealed class RecordedStaticKem(Transcript transcript) : IKem
     {

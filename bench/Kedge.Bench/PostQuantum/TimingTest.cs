@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using Kedge.Crypto.Kem;
 
-namespace Kedge.Bench;
+namespace Kedge.Bench.PostQuantum;
 
 /// <summary>
 /// A statistical test for leaks of decapsulation by time, after "Dude, is my code constant time?" (Reparaz, Balasch, Verbauwhede, 2017):
@@ -23,40 +23,68 @@ internal sealed class TimingTest
     // Percentiles as in the paper's tool: dense where the tail begins.
     private const int Crops = 100;
 
-    private static readonly TimeSpan MostTime = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan MostTime = TimeSpan.FromSeconds(10);
 
     private readonly IKem _kem;
+    private readonly bool _hasPublicPart;
     private readonly (byte[] Public, byte[] Secret)[] _keys;
 
-    public TimingTest(IKem kem)
+    /// <summary>Makes the keys.</summary>
+    /// <param name="kem">What is tested.</param>
+    /// <param name="publicPart">
+    /// What is public in a secret key, if anything, and may decide about time: by Kyber's public seed, more or less has to be sampled. All
+    /// keys are given the same.
+    /// </param>
+    public TimingTest(IKem kem, Range publicPart)
     {
         _kem = kem;
+        _hasPublicPart = !publicPart.Equals(default);
         _keys = [.. Enumerable.Range(0, Keys).Select(_ => (new byte[kem.PublicKeySize], new byte[kem.SecretKeySize]))];
         foreach ((byte[] publicKey, byte[] secretKey) in _keys)
+        {
             kem.GenerateKeyPair(publicKey, secretKey);
+            _keys[0].Secret.AsSpan(publicPart).CopyTo(secretKey.AsSpan(publicPart));
+        }
     }
 
     /// <summary>One key; ciphertexts that were encapsulated for it, and random ones.</summary>
     public string ValidAgainstInvalid()
     {
         Input[] valid = [.. Enumerable.Range(0, Inputs).Select(_ => Encapsulated(0))];
-        Input[] invalid = [.. valid.Select(input => input with { Ciphertext = RandomNumberGenerator.GetBytes(input.Ciphertext.Length) })];
+        Input[] invalid = [.. Enumerable.Range(0, Inputs).Select(_ => Random(0))];
         return Test(valid, invalid);
     }
 
-    /// <summary>Valid ciphertexts, for one key, and each for one of several.</summary>
-    public string FixedAgainstRandomKey() => Test(
-        [.. Enumerable.Range(0, Inputs).Select(_ => Encapsulated(0))],
-        [.. Enumerable.Range(0, Inputs).Select(i => Encapsulated(1 + (i % (Keys - 1))))]);
+    /// <summary>Ciphertexts for one key, and each for one of several: valid, or random where keys share what is public in them.</summary>
+    public string FixedAgainstRandomKey()
+    {
+        Func<int, Input> make = _hasPublicPart ? Random : Encapsulated;
+        return Test(
+            [.. Enumerable.Range(0, Inputs).Select(_ => make(0))],
+            [.. Enumerable.Range(0, Inputs).Select(i => make(1 + (i % (Keys - 1))))]);
+    }
 
     private Input Encapsulated(int key)
     {
-        byte[] ciphertext = new byte[_kem.CiphertextSize];
-        _kem.Encapsulate(_keys[key].Public, ciphertext, new byte[_kem.SharedSecretSize]);
-        return new(_keys[key].Secret, ciphertext);
+        Input input = Random(key);
+        _kem.Encapsulate(_keys[key].Public, input.Ciphertext, new byte[_kem.SharedSecretSize]);
+        return input;
     }
 
+    // A copy of the key for each, or a class with one key would find it in the cache more often.
+    private Input Random(int key) => new([.. _keys[key].Secret], RandomNumberGenerator.GetBytes(_kem.CiphertextSize));
+
+    // A machine that is busy can make one test fail. A leak makes both.
     private string Test(Input[] first, Input[] second)
+    {
+        (double t, int count) = Measure(first, second);
+        if (t < Threshold)
+            return Text($"|t| = {t:F2} of {count} measurements: pass");
+        (double again, int countAgain) = Measure(first, second);
+        return Text($"|t| = {t:F2} of {count} measurements, then {again:F2} of {countAgain}: {(again < Threshold ? "pass" : "FAIL")}");
+    }
+
+    private (double GreatestT, int Count) Measure(Input[] first, Input[] second)
     {
         // Whatever the class, the operation reads the same memory, just written.
         byte[] secretKey = new byte[_kem.SecretKeySize], ciphertext = new byte[_kem.CiphertextSize];
@@ -79,9 +107,7 @@ internal sealed class TimingTest
                 times.Add((isSecond, time));
         }
 
-        double greatest = GreatestT(times);
-        string verdict = greatest < Threshold ? "pass" : "FAIL";
-        return string.Create(CultureInfo.InvariantCulture, $"|t| = {greatest:F2} of {times.Count} measurements: {verdict}");
+        return (GreatestT(times), times.Count);
     }
 
     private static double GreatestT(List<(bool IsSecond, long Time)> times)
@@ -118,6 +144,8 @@ internal sealed class TimingTest
         double mean = values.Average(), squares = values.Sum(value => (value - mean) * (value - mean));
         return (mean, squares / (values.Length - 1) / values.Length);
     }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private sealed record Input(byte[] SecretKey, byte[] Ciphertext);
 }
