@@ -49,7 +49,11 @@ public sealed class RosenpassDemo(string program, DemoReport report)
         report.Check("handshake with the new key", () => Rejoin(left, right, left.KeyFile));
         report.Check("wg show after", () => Show(left, "changed by the renewal", isRight: key => key != first));
 
-        report.Say("A quantum computer finds WireGuard's private keys. With these, but another preshared key, 'left' tries again:");
+        report.Say(
+            """
+            A quantum computer finds WireGuard's private keys. With these, but another preshared key, 'left' tries again, without Rosenpass,
+            which would put the right one back within seconds:
+            """);
         report.Check("WireGuard's keys are not enough", () => RejoinInVain(left, right));
         report.Check("with the exchanged key again", () => Rejoin(left, right, left.KeyFile));
 
@@ -123,6 +127,7 @@ public sealed class RosenpassDemo(string program, DemoReport report)
 
     private static string RejoinInVain(RosenpassEnd left, RosenpassEnd right)
     {
+        left.Stop();
         left.Rejoin(right, left.Device.Host.Topology.WriteSecret("other.psk", WireGuardKeys.GeneratePresharedKey()));
         return Ping.Run(left.Device.Host, RightAddress, count: 2, patience: Ping.Brief).Received == 0
             ? "nothing gets through, as it should be"

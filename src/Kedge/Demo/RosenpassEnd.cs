@@ -51,10 +51,13 @@ internal sealed class RosenpassEnd
         _process = Device.Host.Start(words);
     }
 
+    /// <summary>Ends Rosenpass; WireGuard goes on.</summary>
+    public void Stop() => _process?.Dispose();
+
     /// <summary>Ends Rosenpass and starts it again; WireGuard goes on.</summary>
     public void Restart(RosenpassEnd other)
     {
-        _process?.Dispose();
+        Stop();
         Start(other);
     }
 

@@ -36,10 +36,9 @@ public sealed class RunningProcess : IDisposable
         _where = where;
         _process = process;
         ProcessId = process.Id;
-        process.OutputDataReceived += (_, line) => Append(_output, line.Data);
-        process.ErrorDataReceived += (_, line) => Append(_error, line.Data);
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
+        // On threads of their own: where all of the pool's are busy, what a program has said would be seen too late.
+        StartReading(process.StandardOutput, _output);
+        StartReading(process.StandardError, _error);
     }
 
     /// <summary>What was started.</summary>
@@ -200,15 +199,22 @@ public sealed class RunningProcess : IDisposable
 
     private CommandResult Result() => new(_disposed ? _exitCode : HasExited ? _process.ExitCode : -1, Output, Error);
 
-    private void Append(StringBuilder to, string? line)
+    private void StartReading(StreamReader stream, StringBuilder kept) =>
+        new Thread(() => Read(stream, kept)) { IsBackground = true, Name = "reads output" }.Start();
+
+    private void Read(StreamReader stream, StringBuilder kept)
     {
-        if (line is null)
+        try
         {
-            _streams.Signal();
-            return;
+            while (stream.ReadLine() is { } line)
+                lock (_lock)
+                    kept.Append(line).Append('\n');
         }
-        lock (_lock)
-            to.Append(line).Append('\n');
+        catch (Exception exception) when (exception is IOException or ObjectDisposedException)
+        {
+            // Disposed, while what the program has left in the background has its streams.
+        }
+        _streams.Signal();
     }
 
     /// <summary>

@@ -79,9 +79,18 @@ public sealed class AttackedExchange : IDisposable
                 (buffer.Destination, buffer.Source) = (target, new Endpoint(IpAddress.IPv4(0x0A42_0001u + (uint)(sent++ % addresses)), 0));
             }
             _attacker.Send(_burst.AsSpan(0, burst.Length));
-            for (int count; (count = _attacker.Receive(_burst)) > 0;)
-                answers += count;
+            answers += TakeAnswers();
         }
+        return answers;
+    }
+
+    /// <summary>Takes what has come back to the attacker since the last time.</summary>
+    /// <returns>How many datagrams.</returns>
+    internal int TakeAnswers()
+    {
+        int answers = 0;
+        for (int count; (count = _attacker.Receive(_burst)) > 0;)
+            answers += count;
         return answers;
     }
 

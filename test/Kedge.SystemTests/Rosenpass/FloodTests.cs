@@ -43,6 +43,7 @@ public sealed class FloodTests(AttackedExchange exchange) : IClassFixture<Attack
         long memory = ProcessFigures.Memory(here.ProcessId);
         TimeSpan work = ProcessFigures.CpuTime(here.ProcessId);
 
+        exchange.TakeAnswers(); // of the test before
         TunnelTraffic traffic = TunnelTraffic.Start(exchange.Tunnel, TrafficTime);
         long start = Stopwatch.GetTimestamp();
         Task<(int Sent, int Answers)> flood = Task.Run(() => Flood(hellos, start));
