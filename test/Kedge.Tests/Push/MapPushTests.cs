@@ -328,7 +328,7 @@ public class MapPushTests
         await fixture.UntilAsync(() => first.HasMap, "the map");
 
         Reader stranger = await fixture.ConnectAsync(7);
-        await Eventually(() => stranger.HasEnded);
+        await fixture.UntilAsync(() => stranger.HasEnded, "the stranger's end");
     }
 
     [Fact]
