@@ -3,18 +3,23 @@ using Kedge.SystemTests.Interop;
 
 namespace Kedge.SystemTests.Rosenpass;
 
-/// <summary><c>kedge rosenpass</c> at one end of a <see cref="Tunnel"/>, for whose PSK it is responsible.</summary>
+/// <summary>
+/// <c>kedge rosenpass</c>, or another such program, at one end of a <see cref="Tunnel"/>, for whose PSK it is responsible.
+/// </summary>
 internal sealed class ExchangeEnd
 {
     /// <summary>The UDP port of every end; each has a machine of its own.</summary>
     public const int Port = 9999;
 
     private readonly TunnelEnd _end;
+    private readonly RosenpassProgram _program;
 
     /// <summary>Makes the end's key pair.</summary>
-    public ExchangeEnd(TunnelEnd end)
+    /// <param name="end">The end.</param>
+    /// <param name="program">What runs there; null for Kedge.</param>
+    public ExchangeEnd(TunnelEnd end, RosenpassProgram? program = null)
     {
-        _end = end;
+        (_end, _program) = (end, program ?? RosenpassProgram.Kedge);
         Run("gen-keys", "-p", PublicKey, "-s", SecretKey);
     }
 
@@ -45,18 +50,17 @@ internal sealed class ExchangeEnd
         [[peers]]
         public_key = "{other.PublicKey}"
         key_out = "{KeyFile}"
-        device = "{_end.Device.Name}"
-        peer = "{other._end.Device.Keys.PublicKey}"
+        {_program.WireGuardOutput(_end.Device.Name, other._end.Device.Keys.PublicKey)}
         {(endpoint is null ? "" : $"endpoint = \"{endpoint}\"")}
         {(version is null ? "" : $"protocol_version = \"{version}\"")}
 
         """);
 
     /// <summary>Starts it.</summary>
-    public RunningProcess Start() => _end.Host.Start(Repository.Program, "rosenpass", "exchange-config", Configuration);
+    public RunningProcess Start() => _end.Host.Start([.. _program.Line, "exchange-config", Configuration]);
 
     /// <summary>Runs another command of it to its end.</summary>
-    public CommandResult Run(params string[] arguments) => _end.Host.Run([Repository.Program, "rosenpass", .. arguments]);
+    public CommandResult Run(params string[] arguments) => _end.Host.Run([.. _program.Line, .. arguments]);
 
     private string PathOf(string name) => Path.Combine(_end.Host.Topology.TempFolder, $"{_end.Host.Label}.{name}");
 }
