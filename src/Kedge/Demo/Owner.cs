@@ -5,8 +5,9 @@ namespace Kedge.Demo;
 
 /// <summary>
 /// The process to whom things on this machine belong, and how their names say so, so that a later run can tell what a dead one left behind
-/// from what a live one uses: namespaces and folders are called <c>kedge-PID-START-LABEL</c>, interfaces <c>ktPIDxSSSN</c>, where START is
-/// the process's start in clock ticks since boot (a pid alone may be used again) and SSS its last three digits in base 36.
+/// from what a live one uses: namespaces and folders are called <c>kedge-PID-START-LABEL</c>, where START is the process's start in clock
+/// ticks since boot (a pid alone may be used again), and interfaces <c>ktPPPPPSSSN</c>, all in base 36: the pid in five digits, and of START
+/// the last three.
 /// </summary>
 /// <param name="ProcessId">The process's id.</param>
 /// <param name="Start">
@@ -34,7 +35,7 @@ internal readonly partial record struct Owner(int ProcessId, long Start)
     /// </summary>
     public string InterfaceName(int number)
     {
-        string name = $"kt{ToBase36(ProcessId)}x{ToBase36(Start % ShortStartModulus).PadLeft(3, '0')}{ToBase36(number)}";
+        string name = $"kt{ToBase36(ProcessId, 5)}{ToBase36(Start % ShortStartModulus, 3)}{ToBase36(number, 1)}";
         return name.Length <= LongestInterfaceName
             ? name
             : throw new InvalidOperationException($"{name} is too long for the name of an interface.");
@@ -70,16 +71,12 @@ internal readonly partial record struct Owner(int ProcessId, long Start)
         }
     }
 
-    private static string ToBase36(long value)
+    private static string ToBase36(long value, int leastDigits)
     {
         string text = "";
-        do
-        {
+        for (; value > 0; value /= 36)
             text = Digits[(int)(value % 36)] + text;
-            value /= 36;
-        }
-        while (value > 0);
-        return text;
+        return text.PadLeft(leastDigits, '0');
     }
 
     private static long FromBase36(ReadOnlySpan<char> text)
@@ -93,6 +90,6 @@ internal readonly partial record struct Owner(int ProcessId, long Start)
     [GeneratedRegex(@"^kedge-(\d{1,10})-(\d{1,18})-")]
     private static partial Regex NamePattern();
 
-    [GeneratedRegex("^kt([0-9a-z]{1,5})x([0-9a-z]{3})[0-9a-z]+$")]
+    [GeneratedRegex("^kt([0-9a-z]{5})([0-9a-z]{3})[0-9a-z]+$")]
     private static partial Regex InterfacePattern();
 }
