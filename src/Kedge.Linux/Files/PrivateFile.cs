@@ -40,9 +40,7 @@ public static unsafe class PrivateFile
             throw;
         }
         // A rename is on the disk when its folder is.
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        using Descriptor directory = Descriptor.From(Libc.open(folder, Libc.O_RDONLY | Libc.O_CLOEXEC, 0), "open", folder);
-        _ = Descriptor.Check(Libc.fsync(directory.Number), "write", folder);
+        Flush(Path.GetDirectoryName(Path.GetFullPath(path))!);
     }
 
     /// <summary>
@@ -67,7 +65,9 @@ public static unsafe class PrivateFile
         return true;
     }
 
-    /// <summary>Returns when what <see cref="TryOverwrite"/> has written is on the disk. Any thread.</summary>
+    /// <summary>
+    /// Returns when what was written to a file, such as by <see cref="TryOverwrite"/>, is on the disk; of a folder, its names. Any thread.
+    /// </summary>
     /// <exception cref="LinuxException">It cannot be brought there.</exception>
     public static void Flush(string path)
     {
