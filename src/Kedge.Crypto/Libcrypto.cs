@@ -139,7 +139,7 @@ internal static unsafe partial class Libcrypto
     public static partial int EVP_PKEY_derive_init(nint context);
 
     [LibraryImport(FileName)]
-    public static partial int EVP_PKEY_derive_set_peer(nint context, nint peer);
+    public static partial int EVP_PKEY_derive_set_peer_ex(nint context, nint peer, int validate);
 
     [LibraryImport(FileName)]
     public static partial int EVP_PKEY_derive(nint context, byte* output, nuint* outputLength);

@@ -48,7 +48,8 @@ public sealed unsafe class X25519PrivateKey : SafeHandleZeroOrMinusOneIsInvalid
             peer = NewPublicKey(publicKey);
             context = LibcryptoError.ThrowIfNull(Libcrypto.EVP_PKEY_CTX_new_from_pkey(0, handle, null));
             LibcryptoError.ThrowUnlessOne(Libcrypto.EVP_PKEY_derive_init(context));
-            LibcryptoError.ThrowUnlessOne(Libcrypto.EVP_PKEY_derive_set_peer(context, peer));
+            // Not to be validated: every 32 bytes are a public key.
+            LibcryptoError.ThrowUnlessOne(Libcrypto.EVP_PKEY_derive_set_peer_ex(context, peer, validate: 0));
             nuint length = X25519.KeySize;
             fixed (byte* output = shared)
             {

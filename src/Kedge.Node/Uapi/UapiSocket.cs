@@ -21,6 +21,7 @@ public sealed class UapiSocket : IDisposable
 
     private readonly TaskCompletionSource _removed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly FileSystemWatcher? _watcher;
+    private bool _disposed;
 
     private UapiSocket(string path, Socket listener)
     {
@@ -65,9 +66,13 @@ public sealed class UapiSocket : IDisposable
     /// <summary>Stops listening and removes the file, if it is still ours.</summary>
     public void Dispose()
     {
+        if (_disposed)
+            return;
+        _disposed = true;
         _watcher?.Dispose();
         if (!Removed.IsCompleted)
             Remove(); // first, so that nobody takes it for what a dead process left
+        Listener.Shutdown(SocketShutdown.Both); // a child that is just being started may have a copy, which would listen on
         Listener.Dispose();
     }
 

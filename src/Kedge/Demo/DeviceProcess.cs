@@ -64,20 +64,18 @@ public sealed class DeviceProcess : IDisposable
 
     /// <summary>Runs <c>wg set</c> for this device.</summary>
     /// <exception cref="CommandException">The device or <c>wg</c> refused.</exception>
-    public void Set(params string[] arguments) => Host.Run(["wg", "set", Name, .. arguments]);
+    public void Set(params string[] arguments) => Topology.RunHere(new Command(["wg", "set", Name, .. arguments]));
 
     /// <summary>Runs <c>wg show</c> for this device.</summary>
     /// <param name="field">Such as <c>dump</c> or <c>latest-handshakes</c>.</param>
     /// <exception cref="CommandException">The device or <c>wg</c> refused.</exception>
-    public string Show(string field) => Host.Run("wg", "show", Name, field).Output;
+    public string Show(string field) => Topology.RunHere(new Command("wg", "show", Name, field)).Output;
 
     /// <summary>Gives the interface its addresses and its MTU, and sets it up.</summary>
     public void SetUp(string[] addresses, int mtu = 1420)
     {
         ArgumentNullException.ThrowIfNull(addresses);
-        Host.Ip("link", "set", Name, "mtu", mtu.ToString(CultureInfo.InvariantCulture), "up");
-        foreach (string address in addresses)
-            Host.AddAddress(Name, address);
+        Host.SetUp(Name, addresses, mtu);
     }
 
     /// <summary>Makes another device a peer of this one.</summary>

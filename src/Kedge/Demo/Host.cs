@@ -140,10 +140,11 @@ public sealed class Host
     /// <inheritdoc/>
     public override string ToString() => Label;
 
-    /// <summary>Gives an interface its addresses and sets it up.</summary>
-    internal void SetUp(string interfaceName, string[] addresses)
+    /// <summary>Gives an interface its addresses and its MTU, and sets it up.</summary>
+    internal void SetUp(string interfaceName, string[] addresses, int mtu)
     {
-        IEnumerable<string> lines = [.. addresses.Select(address => AddressLine(interfaceName, address)), $"link set {interfaceName} up"];
+        string link = string.Create(CultureInfo.InvariantCulture, $"link set {interfaceName} mtu {mtu} up");
+        IEnumerable<string> lines = [link, .. addresses.Select(address => AddressLine(interfaceName, address))];
         Topology.RunHere(new Command("ip", "-n", Namespace.Name, "-batch", "-") { Input = string.Join('\n', lines) + '\n' });
     }
 

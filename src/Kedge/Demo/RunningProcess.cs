@@ -7,7 +7,7 @@ namespace Kedge.Demo;
 
 /// <summary>
 /// A program that was started and whose output is kept. Whoever started it disposes it, which ends the program. Any thread may use it.
-/// The program gets SIGTERM when this process dies, however it dies.
+/// One that was not to be run to its end gets SIGTERM when this process dies, however it dies.
 /// </summary>
 public sealed class RunningProcess : IDisposable
 {
@@ -152,11 +152,21 @@ public sealed class RunningProcess : IDisposable
     /// <summary>
     /// Starts a program by way of <paramref name="prefix"/>, such as <c>ip netns exec NAME</c>, which must replace itself by it.
     /// </summary>
-    internal static RunningProcess Start(Command command, string where, IReadOnlyList<string> prefix)
-    {
-        ArgumentNullException.ThrowIfNull(command);
+    internal static RunningProcess Start(Command command, string where, IReadOnlyList<string> prefix) =>
         // The signal comes when the thread that started the program ends, not the process: hence a thread that never does.
-        string[] line = ["setpriv", "--pdeathsig", "TERM", "--", .. prefix, .. command.Line];
+        StartingThread.Run(() => Launch(command, where, ["setpriv", "--pdeathsig", "TERM", "--", .. prefix, .. command.Line])).Feed();
+
+    /// <summary>Runs a program to its end.</summary>
+    internal static CommandResult Run(Command command, string where, IReadOnlyList<string> prefix)
+    {
+        using RunningProcess process = Launch(command, where, [.. prefix, .. command.Line]).Feed();
+        process.WaitForExit(command.Timeout);
+        process._streams.Wait(ReadingPeriod);
+        return process.Result();
+    }
+
+    private static RunningProcess Launch(Command command, string where, string[] line)
+    {
         var start = new ProcessStartInfo(line[0], line[1..])
         {
             RedirectStandardInput = true,
@@ -168,26 +178,21 @@ public sealed class RunningProcess : IDisposable
         start.Environment["DOTNET_EnableDiagnostics"] = "0"; // whose pipes a program that is killed leaves in the folder of temporary files
         foreach ((string name, string value) in command.Environment)
             start.Environment[name] = value;
-        RunningProcess running = StartingThread.Run(() => new RunningProcess(command, where, Process.Start(start)!));
+        return new RunningProcess(command, where, Process.Start(start)!);
+    }
+
+    private RunningProcess Feed()
+    {
         try
         {
-            running._process.StandardInput.Write(command.Input);
-            running._process.StandardInput.Close();
+            _process.StandardInput.Write(Command.Input);
+            _process.StandardInput.Close();
         }
         catch (IOException)
         {
             // It did not want to read it all; its exit code says whether that is a failure.
         }
-        return running;
-    }
-
-    /// <summary>Runs a program to its end.</summary>
-    internal static CommandResult Run(Command command, string where, IReadOnlyList<string> prefix)
-    {
-        using RunningProcess process = Start(command, where, prefix);
-        process.WaitForExit(command.Timeout);
-        process._streams.Wait(ReadingPeriod);
-        return process.Result();
+        return this;
     }
 
     private string? Find(string part) =>

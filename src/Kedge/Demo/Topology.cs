@@ -103,8 +103,8 @@ public sealed class Topology : IDisposable
         RunHere(new Command(
             "ip", "link", "add", link.InterfaceOfA, "netns", a.Namespace.Name, "index", Number(index), "mtu", bytes, "type", "veth",
             "peer", "name", link.InterfaceOfB, "netns", b.Namespace.Name, "index", Number(index + 1), "mtu", bytes));
-        a.SetUp(link.InterfaceOfA, addressesOfA);
-        b.SetUp(link.InterfaceOfB, addressesOfB);
+        a.SetUp(link.InterfaceOfA, addressesOfA, mtu);
+        b.SetUp(link.InterfaceOfB, addressesOfB, mtu);
         AwaitCarrier(a, link.InterfaceOfA);
         AwaitCarrier(b, link.InterfaceOfB);
         return link;
@@ -129,7 +129,7 @@ public sealed class Topology : IDisposable
             new[] { (a, wire.Link.InterfaceOfA, addressesOfA), (b, wire.Link.InterfaceOfB, addressesOfB) })
         {
             host.Ip("link", "set", name, "txqueuelen", QueueLength);
-            host.SetUp(name, addresses);
+            host.SetUp(name, addresses, mtu);
         }
         return wire;
     }

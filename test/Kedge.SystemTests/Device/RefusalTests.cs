@@ -1,5 +1,6 @@
 using Kedge.Demo;
 using Kedge.Linux.Namespaces;
+using Kedge.Linux.Tun;
 
 namespace Kedge.SystemTests.Device;
 
@@ -42,6 +43,17 @@ public class RefusalTests : IClassFixture<TwoHosts>
 
         Assert.Contains(_name, sentence, StringComparison.Ordinal);
         Assert.Empty(_hosts.ProcessesOfA);
+        Assert.Equal("interface", TwoHosts.Remains(_hosts.A, _name));
+    }
+
+    [Fact]
+    public void A_TUN_of_several_queues_that_another_process_holds_is_refused_in_a_sentence()
+    {
+        using TunDevice held = _hosts.A.Namespace.Run(() => TunDevice.Create(_name, queues: 2));
+
+        string sentence = RefusalOf(_hosts.A, _hosts.DaemonCommand(_name), exitCode: 1);
+
+        Assert.Contains($"{_name} is a TUN with several queues, some of which another process holds", sentence, StringComparison.Ordinal);
         Assert.Equal("interface", TwoHosts.Remains(_hosts.A, _name));
     }
 

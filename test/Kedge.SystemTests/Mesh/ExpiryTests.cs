@@ -54,7 +54,7 @@ public sealed class ExpiryTests : IDisposable
 
         _mesh.RestartController();
         Wait.Until(() => a.LinkStatus()?.Controller.Connected == true, MeshNetwork.Patience, "the connection, with an expired certificate");
-        Wait.Until(() => Requests().Count == 2, MeshNetwork.Patience, "both nodes to ask for new certificates");
+        Wait.Until(() => Requests().Count == 2, MeshNetwork.Patience * 2, "both nodes to ask for new certificates");
         Certify(DateTimeOffset.UtcNow.AddDays(1));
         Wait.Until(() => a.LinkStatus()?.CertificateExpiresAt > DateTimeOffset.UtcNow, MeshNetwork.Patience, "the new certificate");
         a.AwaitReach(b);

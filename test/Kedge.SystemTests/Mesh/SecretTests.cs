@@ -4,11 +4,9 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Mesh;
 
 /// <summary>Where a node's secrets are not.</summary>
-public sealed class SecretTests : IDisposable
+public sealed class SecretTests(SharedMesh shared) : IClassFixture<SharedMesh>
 {
-    private readonly MeshNetwork _mesh = new();
-
-    public void Dispose() => _mesh.Dispose();
+    private readonly MeshNetwork _mesh = shared.Network;
 
     [Fact]
     public void No_secret_is_in_a_bug_report_a_status_a_log_an_argument_or_the_environment()
@@ -57,7 +55,7 @@ public sealed class SecretTests : IDisposable
     [Fact]
     public void A_nodes_files_are_its_owners_alone()
     {
-        MeshNode node = _mesh.Join("alpha");
+        MeshNode node = _mesh.Join("gamma");
         Wait.Until(() => File.Exists(node.Folder.Map), MeshNetwork.Patience, "the map on disk");
 
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(node.Folder.Path));

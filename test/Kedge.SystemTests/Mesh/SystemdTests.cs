@@ -5,7 +5,7 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Mesh;
 
 /// <summary>The units in <c>deploy/systemd</c>, and what the programs tell the service manager.</summary>
-public class SystemdTests
+public sealed class SystemdTests(MeshPair pair) : IClassFixture<MeshPair>
 {
     [Fact]
     public void Systemd_finds_nothing_wrong_with_the_units()
@@ -33,9 +33,8 @@ public class SystemdTests
     [Fact]
     public void A_control_link_is_ready_once_the_tunnels_are_though_the_controller_is_gone()
     {
-        using var mesh = new MeshNetwork();
-        MeshNode a = mesh.Join("alpha"), b = mesh.Join("beta");
-        a.AwaitReach(b);
+        pair.Restore();
+        (MeshNetwork mesh, MeshNode a, MeshNode b) = (pair.Mesh, pair.Alpha, pair.Beta);
         Assert.True(a.Try("down", "--interface", MeshNode.Interface).Succeeded);
         mesh.KillController();
         using var manager = new Manager(mesh.Net);
@@ -52,9 +51,8 @@ public class SystemdTests
     [Fact]
     public void Up_is_ready_once_the_tunnels_are_and_its_children_do_not_speak_for_it()
     {
-        using var mesh = new MeshNetwork();
-        MeshNode a = mesh.Join("alpha"), b = mesh.Join("beta");
-        a.AwaitReach(b);
+        pair.Restore();
+        (MeshNetwork mesh, MeshNode a, MeshNode b) = (pair.Mesh, pair.Alpha, pair.Beta);
         Assert.True(a.Try("down", "--interface", MeshNode.Interface).Succeeded);
         mesh.KillController();
         using var manager = new Manager(mesh.Net);
@@ -110,6 +108,10 @@ public class SystemdTests
             return Encoding.UTF8.GetString(buffer, 0, _socket.Receive(buffer));
         }
 
-        public void Dispose() => _socket.Dispose();
+        public void Dispose()
+        {
+            _socket.Dispose();
+            File.Delete(_path);
+        }
     }
 }

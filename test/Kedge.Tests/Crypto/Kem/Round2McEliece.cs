@@ -7,7 +7,8 @@ namespace Kedge.Tests.Crypto.Kem;
 
 /// <summary>
 /// Key generation of mceliece460896 as it was in round 2, which the vectors of the 188-byte form come from: another expansion of the seed,
-/// and another representation of GF(2^(13 * 96)), so that the same element has another minimal polynomial. Not for secrets.
+/// another representation of GF(2^(13 * 96)), so that the same element has another minimal polynomial, and other control bits of the same
+/// permutation. Not for secrets.
 /// </summary>
 internal static class Round2McEliece
 {
@@ -36,6 +37,7 @@ internal static class Round2McEliece
             if (MinimalPolynomial(element) is { } goppa && KeyGenerator.TryGenerate(order, goppa, publicKey, parts))
             {
                 expanded[^(Parameters.VectorSize + SeedSize)..^SeedSize].CopyTo(parts.Rejection);
+                Round2ControlBits.Replace(parts.ControlBits);
                 return;
             }
         }

@@ -33,9 +33,7 @@ public sealed class SeededVectorTests
         else
             Assert.Equal(vector["pk_sha256"], Convert.ToHexString(SHA256.HashData(publicKey)));
 
-        // Round 2 computed other control bits of the same permutation, which decapsulation below puts to the test.
-        int compared = name == "mceliece460896pc" ? 2 * (Parameters.VectorSize + Parameters.GoppaSize) : vector["sk"].Length;
-        Assert.Equal(vector["sk"][..compared], Convert.ToHexString(OfLayout(vector, secretKey))[..compared]);
+        Assert.Equal(vector["sk"], Convert.ToHexString(OfLayout(vector, secretKey)));
 
         byte[] ciphertext = new byte[kem.CiphertextSize], secret = new byte[kem.SharedSecretSize], again = new byte[kem.SharedSecretSize];
         kem.Encapsulate(publicKey, ciphertext, secret, generator.Fill);
