@@ -9,8 +9,6 @@ namespace Kedge.SystemTests.Certificates;
 /// <summary>A folder with a network's keys and certificates in files, and the programs that read them: openssl, and ours.</summary>
 internal sealed class Workshop : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
     private readonly Topology _net = Topology.Create(); // for its folder, which is removed whatever happens
 
     public Workshop()
@@ -69,10 +67,10 @@ internal sealed class Workshop : IDisposable
         return result.Output;
     }
 
-    public static CommandResult TryOpenSsl(params string[] arguments) => Run(["openssl", .. arguments]);
+    public static CommandResult TryOpenSsl(params string[] arguments) => RunningProcess.Run(new Command(["openssl", .. arguments]));
 
     /// <summary>Runs the program, whatever comes of it.</summary>
-    public static CommandResult TryKedge(params string[] arguments) => Run([Repository.Program, .. arguments]);
+    public static CommandResult TryKedge(params string[] arguments) => RunningProcess.Run(new Command([Repository.Program, .. arguments]));
 
     /// <summary>Runs the program; it must succeed.</summary>
     public static CommandResult Kedge(params string[] arguments)
@@ -86,8 +84,7 @@ internal sealed class Workshop : IDisposable
     public static CommandResult OnTerminal(string input, params string[] arguments)
     {
         string line = string.Join(' ', ((string[])[Repository.Program, .. arguments]).Select(word => $"'{word}'"));
-        using var process = RunningProcess.Start(new Command("script", "-qec", line, "/dev/null") { Input = input });
-        return process.WaitForExit(Patience);
+        return RunningProcess.Run(new Command("script", "-qec", line, "/dev/null") { Input = input });
     }
 
     public void Dispose()
@@ -96,11 +93,5 @@ internal sealed class Workshop : IDisposable
         IssuerKey.Dispose();
         NodeKey.Dispose();
         _net.Dispose();
-    }
-
-    private static CommandResult Run(string[] line)
-    {
-        using var process = RunningProcess.Start(new Command(line));
-        return process.WaitForExit(Patience);
     }
 }

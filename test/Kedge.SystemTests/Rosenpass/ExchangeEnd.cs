@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using Kedge.Demo;
+using Kedge.Linux.Files;
 using Kedge.SystemTests.Interop;
 
 namespace Kedge.SystemTests.Rosenpass;
@@ -11,16 +13,26 @@ internal sealed class ExchangeEnd
     /// <summary>The UDP port of every end; each has a machine of its own.</summary>
     public const int Port = 9999;
 
+    private static readonly ConcurrentDictionary<string, (byte[] Public, byte[] Secret)> KeysOfKedge = [];
+
     private readonly TunnelEnd _end;
     private readonly RosenpassProgram _program;
 
-    /// <summary>Makes the end's key pair.</summary>
+    /// <summary>Gives the end its key pair.</summary>
     /// <param name="end">The end.</param>
-    /// <param name="program">What runs there; null for Kedge.</param>
+    /// <param name="program">What runs there, and makes its keys; null for Kedge, whose keys are the same in each test, for they take time.</param>
     public ExchangeEnd(TunnelEnd end, RosenpassProgram? program = null)
     {
         (_end, _program) = (end, program ?? RosenpassProgram.Kedge);
+        if (program is null && KeysOfKedge.TryGetValue(end.Host.Label, out (byte[] Public, byte[] Secret) keys))
+        {
+            File.WriteAllBytes(PublicKey, keys.Public);
+            PrivateFile.Write(SecretKey, keys.Secret);
+            return;
+        }
         Run("gen-keys", "-p", PublicKey, "-s", SecretKey);
+        if (program is null)
+            KeysOfKedge[end.Host.Label] = (File.ReadAllBytes(PublicKey), File.ReadAllBytes(SecretKey));
     }
 
     public string PublicKey => PathOf("public");

@@ -4,26 +4,23 @@ using Kedge.SystemTests.Interop;
 namespace Kedge.SystemTests.Rosenpass;
 
 /// <summary><c>kedge rp</c>, from keys to packets.</summary>
-public sealed class RpTests : IDisposable
+public sealed class RpTests : IClassFixture<RpTests.Keys>, IDisposable
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
+    private readonly Keys _keys;
     private readonly Topology _net = Topology.Create();
     private readonly Host _a;
     private readonly Host _b;
     private readonly string _deviceOfA;
     private readonly string _deviceOfB;
 
-    public RpTests()
+    public RpTests(Keys keys)
     {
+        _keys = keys;
         (_a, _b) = (_net.AddHost("a"), _net.AddHost("b"));
         _net.Connect(_a, _b, ["192.0.2.1/24", "fe90::1/64"], ["192.0.2.2/24", "fe90::2/64"]);
         (_deviceOfA, _deviceOfB) = (_net.NewInterfaceName(), _net.NewInterfaceName());
-        foreach (Host host in new[] { _a, _b })
-        {
-            Call(host, "genkey", SecretOf(host));
-            Call(host, "pubkey", SecretOf(host), PublicOf(host));
-        }
     }
 
     public void Dispose() => _net.Dispose();
@@ -149,11 +146,36 @@ public sealed class RpTests : IDisposable
         host.Start(
             ["env", "PATH=/nonexistent", Repository.Program, "rp", "exchange", "--state-dir", _net.TempFolder, SecretOf(host), .. words]);
 
-    private static void Call(Host host, params string[] arguments) => host.Run([Repository.Program, "rp", .. arguments]);
-
     private string PeerOf(Host host) => File.ReadAllText(Path.Combine(PublicOf(host), "wgpk"));
 
-    private string SecretOf(Host host) => Path.Combine(_net.TempFolder, $"{host.Label}.secret");
+    private string SecretOf(Host host) => _keys.SecretOf(host.Label);
 
-    private string PublicOf(Host host) => Path.Combine(_net.TempFolder, $"{host.Label}.public");
+    private string PublicOf(Host host) => _keys.PublicOf(host.Label);
+
+    /// <summary>The folders that <c>kedge rp genkey</c> and <c>kedge rp pubkey</c> make, of both machines; no test changes them.</summary>
+    public sealed class Keys : IDisposable
+    {
+        private readonly Topology _net = Topology.Create(); // for its folder
+
+        public Keys()
+        {
+            foreach (string label in new[] { "a", "b" })
+            {
+                Run("genkey", SecretOf(label));
+                Run("pubkey", SecretOf(label), PublicOf(label));
+            }
+        }
+
+        public void Dispose() => _net.Dispose();
+
+        internal string SecretOf(string label) => Path.Combine(_net.TempFolder, $"{label}.secret");
+
+        internal string PublicOf(string label) => Path.Combine(_net.TempFolder, $"{label}.public");
+
+        private static void Run(params string[] arguments)
+        {
+            CommandResult result = RunningProcess.Run(new Command([Repository.Program, "rp", .. arguments]));
+            Assert.True(result.Succeeded, result.Error);
+        }
+    }
 }
