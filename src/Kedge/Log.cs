@@ -33,7 +33,7 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Information, Message = "Goes on with {Count} peers that were kept on disk")]
     public static partial void Restored(ILogger log, int count);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Exchanges keys with {Peers} peers at UDP port {Ports}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Exchanges keys at UDP port {Ports}; peers: {Peers}")]
     public static partial void ExchangesKeys(ILogger log, int peers, string ports);
 
     [LoggerMessage(
