@@ -241,16 +241,4 @@ public sealed class Topology : IDisposable
 /// <param name="InterfaceOfA">The name of the interface at <paramref name="A"/>.</param>
 /// <param name="B">The other host.</param>
 /// <param name="InterfaceOfB">The name of the interface at <paramref name="B"/>.</param>
-public sealed record Link(Host A, string InterfaceOfA, Host B, string InterfaceOfB)
-{
-    /// <summary>
-    /// Has one processor take in what arrives at either end. A cable has a queue for each by itself, and what a thread sends that the kernel
-    /// moves from one to another may overtake itself.
-    /// </summary>
-    /// <exception cref="CommandException">The kernel refused it.</exception>
-    public void KeepOrder()
-    {
-        foreach ((Host host, string name) in new[] { (A, InterfaceOfA), (B, InterfaceOfB) })
-            host.Run("sh", "-ec", $"for queue in /sys/class/net/{name}/queues/rx-*/rps_cpus; do echo 1 > $queue; done");
-    }
-}
+public sealed record Link(Host A, string InterfaceOfA, Host B, string InterfaceOfB);

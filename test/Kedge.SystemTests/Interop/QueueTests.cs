@@ -17,7 +17,6 @@ public sealed class QueueTests
     public void Every_flow_arrives_in_order_both_ways(bool inside6)
     {
         using var tunnel = Tunnel.Start(Implementation.Kedge, queues: Queues);
-        tunnel.Cable.KeepOrder();
         Assert.Equal(2 * Queues, CountThreads(tunnel.Kedge.Device.Process.ProcessId));
         (string here, string there) = inside6
             ? (tunnel.Kedge.Address6, tunnel.Other.Address6)
@@ -29,7 +28,7 @@ public sealed class QueueTests
         Array.ForEach(flows, flow => flow.End());
 
         // On a busy machine queues are full much of the time: most may be lost, but what arrives is in order.
-        Assert.All(flows, flow => Assert.Equal((0, 0), (flow.AtOther.Reordered, flow.AtKedge.Reordered)));
+        Assert.All(flows, flow => Assert.True(flow.AtOther.IsInOrder && flow.AtKedge.IsInOrder, flow.Told));
         Assert.All(flows, flow => Assert.True(flow.AtOther.Count > PacketsEach / 20, $"{flow.AtOther.Count} arrived at the other end"));
         Assert.All(flows, flow => Assert.True(flow.AtKedge.Count > PacketsEach / 20, $"{flow.AtKedge.Count} arrived at Kedge"));
         TestContext.Current.TestOutputHelper?.WriteLine(
@@ -40,7 +39,6 @@ public sealed class QueueTests
     public void A_tunnel_under_load_survives_new_ports_its_interface_down_and_a_restart()
     {
         using var tunnel = Tunnel.Start(Implementation.Kedge, queues: Queues);
-        tunnel.Cable.KeepOrder();
         using PingStream pings = PingStream.Start(tunnel.Kedge.Host, tunnel.Other.Address, interval: 0.05);
         pings.WaitForReplies(Timeouts.Soon);
         (string here, string there) = (tunnel.Kedge.Address, tunnel.Other.Address);
@@ -60,7 +58,7 @@ public sealed class QueueTests
         pings.WaitForReplies(Timeouts.Retry);
         Array.ForEach(senders, sender => sender.Join());
         Array.ForEach(flows, flow => flow.End());
-        Assert.All(flows, flow => Assert.Equal(0, flow.AtOther.Reordered));
+        Assert.All(flows, flow => Assert.True(flow.AtOther.IsInOrder, flow.Told));
 
         tunnel.Other.Device.Set("listen-port", $"{TunnelEnd.Port}");
         tunnel.Kedge.Restart();
@@ -83,6 +81,12 @@ public sealed class QueueTests
         public int Count { get; private set; }
 
         public int Reordered { get; private set; }
+
+        /// <summary>
+        /// Whether nothing has put packets out of order but the cable, which has a queue for each processor: a sending thread that the
+        /// kernel moves to another processor may overtake itself once. A flow that is spread over queues is out of order all the time.
+        /// </summary>
+        public bool IsInOrder => Reordered <= Count / 200;
 
         public void Add(int number)
         {
@@ -109,6 +113,8 @@ public sealed class QueueTests
         public Arrivals AtKedge { get; } = new();
 
         public Arrivals AtOther { get; } = new();
+
+        public string Told => $"out of order: {AtOther.Reordered} of {AtOther.Count} at the other end, {AtKedge.Reordered} of {AtKedge.Count} at Kedge";
 
         /// <summary>Sends all packets of one direction on a thread of its own, a few at a time, and waits a moment for those to arrive.</summary>
         public Thread Send(bool toOther)

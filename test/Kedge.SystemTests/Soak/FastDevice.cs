@@ -13,8 +13,6 @@ internal sealed class FastDevice : IDisposable
 {
     public static readonly TimeSpan Renewal = TimeSpan.FromSeconds(3);
 
-    private const ushort Port = 51820;
-
     // Everything else in about the specification's proportions.
     private static readonly Timing Times = new()
     {
@@ -42,7 +40,7 @@ internal sealed class FastDevice : IDisposable
         host.Namespace.Run(_dataplane.Start); // Its threads open the port.
         using var change = new DeviceChange { PrivateKey = Convert.FromBase64String(_keys.PrivateKey), ListenPort = Port };
         _dataplane.Apply(change);
-        host.AddAddress(_name, $"{Address}/24");
+        host.Ip("address", "add", $"{Address}/24", "dev", _name);
         host.Ip("link", "set", _name, "up");
     }
 
@@ -58,6 +56,8 @@ internal sealed class FastDevice : IDisposable
             return status.Peers.Single().LastHandshake;
         }
     }
+
+    private const ushort Port = 51820;
 
     /// <summary>Makes another device the only peer.</summary>
     /// <param name="other">The other device.</param>
