@@ -13,10 +13,10 @@ build() {
     flock 9
     local code=0
     if [[ -e $unfinished ]]; then
-        dotnet build "$project" -c "$configuration" --no-incremental --disable-build-servers -v quiet 9>&- || code=$?
+        dotnet build "$project" -p:Configuration="$configuration" --no-incremental --disable-build-servers -v quiet 9>&- || code=$?
     fi
     touch "$unfinished"
-    ((code)) || dotnet "$verb" "$project" -c "$configuration" --disable-build-servers -v quiet "$@" 9>&- || code=$?
+    ((code)) || dotnet "$verb" "$project" -p:Configuration="$configuration" --disable-build-servers -v quiet "$@" 9>&- || code=$?
     rm "$unfinished"
     exec 9>&-
     return "$code"

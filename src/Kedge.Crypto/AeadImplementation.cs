@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Kedge.Crypto.Simd;
 
@@ -45,7 +46,7 @@ internal sealed record AeadImplementation(string Name, bool IsSupported, Func<by
         if (string.IsNullOrEmpty(asked))
         {
             chosen = supported[0];
-            reason = chosen == Libcrypto ? "the runtime finds neither AVX-512 nor AVX2 in this CPU" : "it is the fastest that this CPU has";
+            reason = chosen == Libcrypto ? $"{Machine} has neither AVX-512 nor AVX2" : $"it is the fastest that {Machine} has";
         }
         else
         {
@@ -56,9 +57,12 @@ internal sealed record AeadImplementation(string Name, bool IsSupported, Func<by
         return (chosen, reason);
     }
 
+    // A native program has the instructions that it was compiled for; otherwise all that the runtime finds in the CPU are there.
+    private static string Machine => RuntimeFeature.IsDynamicCodeSupported ? "this CPU" : "this program";
+
     private static PlatformNotSupportedException Refused(string asked, AeadImplementation[] supported)
     {
-        string wrong = All.Any(implementation => implementation.Name == asked) ? "not supported by this CPU" : "unknown";
+        string wrong = All.Any(implementation => implementation.Name == asked) ? $"not supported by {Machine}" : "unknown";
         string right = string.Join(" or ", supported.Select(implementation => implementation.Name));
         return new($"{Variable} is '{asked}', which is {wrong}; set it to {right}, or unset it for the fastest of these.");
     }

@@ -69,7 +69,7 @@ internal static partial class Problems
     {
         context.Response.StatusCode = status;
         var problem = new Problem { Status = status, Title = ReasonPhrases.GetReasonPhrase(status), Detail = detail, Errors = faults ?? [] };
-        return context.Response.WriteAsJsonAsync(problem, options: null, MediaType, context.RequestAborted);
+        return context.Response.WriteAsJsonAsync(problem, ApiJson.Default.Problem, MediaType, context.RequestAborted);
     }
 
     private static string DetailOf(HttpContext context) => context.Response.StatusCode switch

@@ -20,6 +20,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc")]
     internal static partial int malloc_trim(nuint pad);
 
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int execv(byte* path, byte** argv);
+
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int posix_spawn(int* pid, string path, void* actions, void* attributes, byte** argv, byte** envp);
 

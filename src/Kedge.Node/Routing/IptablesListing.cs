@@ -24,6 +24,7 @@ internal static class IptablesListing
     {
         string[][] lines = [.. listing.Split('\n').Select(line => Words(line).ToArray()).Where(words => words.Length > 1)];
         HashSet<string> chains = [.. lines.Where(words => words[0] is "-P" or "-N").Select(words => words[1])];
+        // Items are added as JsonNode: the generic JsonArray.Add serializes by reflection, which a native program does not have.
         JsonArray items = [];
         foreach (string[] words in lines)
         {
@@ -32,14 +33,14 @@ internal static class IptablesListing
             {
                 item["chain"] = words[1];
                 item["expr"] = Expressions(words[2..], chains);
-                items.Add(new JsonObject { ["rule"] = item });
+                items.Add((JsonNode)new JsonObject { ["rule"] = item });
                 continue;
             }
             item["name"] = words[1];
             if (words is ["-P", "FORWARD", var policy, ..])
                 (item["type"], item["hook"], item["policy"]) = ("filter", "forward", policy == "DROP" ? "drop" : "accept");
             if (words[0] is "-P" or "-N")
-                items.Add(new JsonObject { ["chain"] = item });
+                items.Add((JsonNode)new JsonObject { ["chain"] = item });
         }
         return new JsonObject { ["nftables"] = items }.ToJsonString();
     }
@@ -57,7 +58,7 @@ internal static class IptablesListing
                     op = "!=";
                     continue;
                 case "-i" or "-o":
-                    expressions.Add(Match(word == "-i" ? "iifname" : "oifname", op, value));
+                    expressions.Add((JsonNode)Match(word == "-i" ? "iifname" : "oifname", op, value));
                     i++;
                     break;
                 case "-m" when value == "comment":
@@ -66,10 +67,10 @@ internal static class IptablesListing
                     break;
                 case "-j" or "-g":
                     if (Verdict(word, value, chains) is { } verdict)
-                        expressions.Add(verdict);
+                        expressions.Add((JsonNode)verdict);
                     return expressions; // what follows are the target's own options
                 default:
-                    expressions.Add(Unknown());
+                    expressions.Add((JsonNode)Unknown());
                     return expressions;
             }
             op = "==";
