@@ -14,12 +14,17 @@ internal sealed class VersionCommand : Command
 {
     private readonly Option<bool> _verbose = new("--verbose") { Description = "Also tell what the program runs on." };
 
+    private readonly Option<bool> _crash = new("--crash") { Description = "Crash, to try what a report says.", Hidden = true };
+
     public VersionCommand()
         : base("version", "Show the version.")
     {
         Options.Add(_verbose);
+        Options.Add(_crash);
         SetAction(call =>
         {
+            if (call.GetValue(_crash))
+                throw new InvalidOperationException("This is a crash that was asked for.");
             Assembly program = typeof(VersionCommand).Assembly;
             Console.Out.WriteLine($"kedge {program.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion}");
             if (!call.GetValue(_verbose))

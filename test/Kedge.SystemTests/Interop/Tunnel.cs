@@ -53,6 +53,7 @@ internal sealed class Tunnel : IDisposable
     /// <param name="other">What runs at the other end.</param>
     /// <param name="offload">What Kedge is to leave to the kernel at its own end; at the other one it is all.</param>
     /// <param name="queues">How many queues Kedge has.</param>
+    /// <param name="program">The program that is Kedge's end; null for <see cref="Repository.Program"/>.</param>
     public static Tunnel Start(
         Implementation initiator = Implementation.Kedge,
         bool overIPv6 = false,
@@ -61,14 +62,16 @@ internal sealed class Tunnel : IDisposable
         string? presharedKey = null,
         Implementation other = Implementation.WireGuardGo,
         string offload = "on",
-        int queues = 1)
+        int queues = 1,
+        string? program = null)
     {
         var net = Topology.Create();
         try
         {
             Host here = net.AddHost("kedge"), there = net.AddHost("other");
             Link cable = net.Connect(here, there, ["192.0.2.1/24", "2001:db8::1/64"], ["192.0.2.2/24", "2001:db8::2/64"], pathMtu);
-            var kedge = new TunnelEnd(DeviceProcess.StartKedge(here, Repository.Program, options: ["--offload", offload, "--queues", Text(queues)]), 1, overIPv6, mtu);
+            string[] options = ["--offload", offload, "--queues", Text(queues)];
+            var kedge = new TunnelEnd(DeviceProcess.StartKedge(here, program ?? Repository.Program, options: options), 1, overIPv6, mtu);
             DeviceProcess device = other == Implementation.Kedge
                 ? DeviceProcess.StartKedge(there, Repository.Program)
                 : DeviceProcess.StartWireGuardGo(there);
