@@ -6,9 +6,7 @@ using Kedge.Bench.PostQuantum;
 // script/bench [NAME]: without a name, all of them, one after the other.
 Dictionary<string, Action> benches = new()
 {
-    ["aead"] = AeadBench.Run,
     ["pq"] = PostQuantumBench.Run,
-    ["offload"] = OffloadBench.Run,
     ["dataplane"] = DataplaneBench.Run,
     ["control"] = ControlBench.Run,
 };

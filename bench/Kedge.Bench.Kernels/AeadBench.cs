@@ -4,7 +4,7 @@ using Kedge.Crypto;
 using ChaCha20Poly1305 = Kedge.Crypto.ChaCha20Poly1305;
 using DotNet = System.Security.Cryptography.ChaCha20Poly1305;
 
-namespace Kedge.Bench;
+namespace Kedge.Bench.Kernels;
 
 /// <summary>
 /// Nanoseconds to seal or open one packet, by size, with each implementation that this CPU can run: in batches as the data plane uses

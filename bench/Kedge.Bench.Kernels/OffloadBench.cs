@@ -3,7 +3,7 @@ using System.Globalization;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Offload;
 
-namespace Kedge.Bench;
+namespace Kedge.Bench.Kernels;
 
 /// <summary>Nanoseconds a packet that the offloads of a TUN device cost: checksums, cutting, joining; by the size of packets.</summary>
 internal static class OffloadBench
