@@ -1,11 +1,5 @@
 using System.CommandLine;
 using Kedge.Commands;
-using Kedge.Commands.Admin;
-using Kedge.Commands.Ca;
-using Kedge.Commands.Controller;
-using Kedge.Commands.Node;
-using Kedge.Commands.Rosenpass;
-using Kedge.Commands.Rp;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
 
@@ -16,31 +10,7 @@ try
 {
     // Called as kedge-wg, the program is WireGuard's usual daemon: 'kedge-wg wg0' runs wg0 in the background.
     bool calledAsDaemon = Path.GetFileName(CommandLine.Read()[0]) == WgCommand.DaemonName;
-    var root = new RootCommand("Kedge connects machines privately: a WireGuard-compatible mesh in user space.")
-    {
-        new WgCommand(inBackground: calledAsDaemon),
-        new ControllerCommand(),
-        new UpCommand(),
-        new DownCommand(),
-        new PingCommand(),
-        new NetcheckCommand(),
-        new BugreportCommand(),
-        new LinkCommand(),
-        new StatusCommand(),
-        new LoginCommand(),
-        new LogoutCommand(),
-        new ZoneCommand(),
-        new NodeCommand(),
-        new TokenCommand(),
-        new LeaseCommand(),
-        new AuditCommand(),
-        new CaCommand(),
-        new RosenpassCommand(),
-        new RpCommand(),
-        new DemoCommand(),
-        new VersionCommand(),
-        new CompletionCommand(),
-    };
+    RootCommand root = CommandTree.Create(calledAsDaemon);
     ParseResult call = root.Parse(calledAsDaemon && args is not ["--version"] ? ["wg", .. args] : args);
     if (call.Errors.Count > 0)
     {
