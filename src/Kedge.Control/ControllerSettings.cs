@@ -13,7 +13,7 @@ public sealed record ControllerSettings
     public required string DataDirectory { get; init; }
 
     /// <summary>Where it listens; port 0 for any free one.</summary>
-    public required IReadOnlyList<IPEndPoint> Listen { get; init; }
+    public IReadOnlyList<IPEndPoint> Listen { get; init; } = [new(IPAddress.Loopback, DefaultPort)];
 
     /// <summary>The UDP port at which nodes ask where they are (STUN), at the same addresses; 0 for none.</summary>
     public int StunPort { get; init; } = StunServer.DefaultPort;

@@ -48,6 +48,9 @@ public static class Errno
     /// <summary>An argument makes no sense.</summary>
     public const int EINVAL = 22;
 
+    /// <summary>Nobody reads the other end of a pipe or socket.</summary>
+    public const int EPIPE = 32;
+
     /// <summary>It took too long.</summary>
     public const int ETIME = 62;
 

@@ -44,6 +44,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Information, Message = "{Sentence}")]
     public static partial void Joining(ILogger log, string sentence);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Sentence}")]
+    public static partial void SupervisionEnds(ILogger log, string sentence);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "{Interface} is as its map has it")]
     public static partial void LinkReady(ILogger log, string @interface);
 }

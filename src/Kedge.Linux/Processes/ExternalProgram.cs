@@ -28,18 +28,19 @@ public static class ExternalProgram
 {
     private const int FirstOutputSize = 4 << 10;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan DefaultPatience = TimeSpan.FromSeconds(10);
 
     // What the program has started may hold its streams open.
     private static readonly TimeSpan ReadingPeriod = TimeSpan.FromSeconds(3);
 
-    /// <summary>Runs it in the calling thread's network namespace, for ten seconds at most. Any thread; it blocks.</summary>
+    /// <summary>Runs it in the calling thread's network namespace. Any thread; it blocks.</summary>
     /// <param name="line">The program and its arguments, none of them secret.</param>
     /// <param name="input">What it reads from its standard input; stays the caller's, who zeroes what is secret.</param>
+    /// <param name="patience">How long it may take; ten seconds where nothing else is said.</param>
     /// <exception cref="LinuxException">
     /// It cannot be started (ENOENT: there is no such program), or was ended because it took too long (ETIME).
     /// </exception>
-    public static ProgramResult Run(IReadOnlyList<string> line, ReadOnlySpan<byte> input = default)
+    public static ProgramResult Run(IReadOnlyList<string> line, ReadOnlySpan<byte> input = default, TimeSpan? patience = null)
     {
         ArgumentNullException.ThrowIfNull(line);
         var start = new ProcessStartInfo(line[0], line.Skip(1))
@@ -54,7 +55,7 @@ public static class ExternalProgram
             Task<Memory<byte>> output = Task.Run(() => ReadAll(process.StandardOutput.BaseStream));
             Task<string> error = process.StandardError.ReadToEndAsync();
             Feed(process, input);
-            if (!process.WaitForExit(Patience))
+            if (!process.WaitForExit(patience ?? DefaultPatience))
             {
                 process.Kill(entireProcessTree: true);
                 throw new LinuxException(Errno.ETIME, "run", string.Join(' ', line));

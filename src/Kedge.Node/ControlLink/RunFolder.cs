@@ -24,11 +24,17 @@ public sealed class RunFolder(string runDirectory, string interfaceName)
     /// <summary>Where the control link tells its state to whoever connects.</summary>
     public string StatusSocket => In("link.sock");
 
+    /// <summary>The log of <c>kedge up</c> when it runs in the background.</summary>
+    public string UpLog => In("up.log");
+
     /// <summary>What the node process tells when it runs in the background.</summary>
     public string NodeLog => In("node.log");
 
     /// <summary>What the control link tells when it runs in the background.</summary>
     public string LinkLog => In("link.log");
+
+    /// <summary>The logs of what runs in the background. Each may have a predecessor, <c>FILE.1</c>.</summary>
+    public IReadOnlyList<string> Logs => [UpLog, LinkLog, NodeLog];
 
     /// <summary>Makes the folder where it does not exist.</summary>
     /// <exception cref="UserError">It cannot be made.</exception>

@@ -1,20 +1,18 @@
 namespace Kedge.Node.Supervision;
 
 /// <summary>
-/// Hands on what other processes append to a log file, and keeps the file from growing for ever: beyond a size it is renamed to
-/// <c>FILE.1</c>, and the writers, who open it for each line, begin a new one. One thread at a time; whoever made it disposes it.
+/// Hands on what other processes append to a log file, also when the file is renamed and a new one takes its place. One thread at a time;
+/// whoever made it disposes it.
 /// </summary>
 /// <param name="path">The file, which need not exist yet.</param>
-/// <param name="output">Gets the bytes.</param>
+/// <param name="output">Receives the bytes.</param>
 public sealed class LogFollower(string path, Stream output) : IDisposable
 {
-    /// <summary>Bytes beyond which the file is renamed.</summary>
-    public const long MaximumLength = 4 << 20;
-
     private readonly byte[] _buffer = new byte[16384];
     private FileStream? _file;
+    private string? _nameAtOpening;
 
-    /// <summary>Passes over what is in the file now.</summary>
+    /// <summary>Skips what is in the file now.</summary>
     public void SkipToEnd()
     {
         if (TryOpen())
@@ -22,28 +20,25 @@ public sealed class LogFollower(string path, Stream output) : IDisposable
     }
 
     /// <summary>Hands on what there is, without waiting.</summary>
+    /// <exception cref="IOException">The output cannot be written.</exception>
     public void Poll()
     {
-        if (!TryOpen())
-            return;
-        HandOn();
-        try
+        while (TryOpen())
         {
-            if (_file!.Length <= MaximumLength)
+            HandOn();
+            if (Name(_file!) == _nameAtOpening)
                 return;
-            File.Move(path, path + ".1", overwrite: true);
-            HandOn(); // what was written while it was renamed
+            HandOn(); // what was written between the last read and the renaming
+            _file!.Dispose();
+            _file = null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // Renamed or removed by somebody else: the next file is followed from its start.
-        }
-        _file!.Dispose();
-        _file = null;
     }
 
     /// <inheritdoc/>
     public void Dispose() => _file?.Dispose();
+
+    // What the kernel calls the open file now: another name, or one that ends in "(deleted)", after it was renamed or removed.
+    private static string? Name(FileStream file) => File.ResolveLinkTarget($"/proc/self/fd/{file.SafeFileHandle.DangerousGetHandle()}", false)?.FullName;
 
     private void HandOn()
     {
@@ -59,6 +54,7 @@ public sealed class LogFollower(string path, Stream output) : IDisposable
         try
         {
             _file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            _nameAtOpening = Name(_file);
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

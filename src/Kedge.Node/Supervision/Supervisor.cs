@@ -9,8 +9,9 @@ namespace Kedge.Node.Supervision;
 /// <summary>A process to be kept running.</summary>
 /// <param name="Name">What it is called in messages, such as <c>node process</c>.</param>
 /// <param name="CommandLine">Its command line, starting with the name that it is called by.</param>
+/// <param name="LogFile">The file that it appends its log to.</param>
 /// <param name="Running">Finds the one that runs already, whoever started it; null where there is none.</param>
-public sealed record SupervisedProcess(string Name, IReadOnlyList<string> CommandLine, Func<ProcessIdentity?> Running);
+public sealed record SupervisedProcess(string Name, IReadOnlyList<string> CommandLine, string LogFile, Func<ProcessIdentity?> Running);
 
 /// <summary>
 /// Keeps processes running that outlive this one: each has a session of its own, one that runs already is adopted, and one that ends is
@@ -41,7 +42,7 @@ public sealed class Supervisor(string program, ILogger log)
         {
             started = Start(process, out string told);
             if (started is null)
-                throw new UserError(told.Length == 0 ? $"The {process.Name} ended at its start and did not say why." : told);
+                throw new UserError(told);
             lock (_lock)
                 if (ProcessIdentity.Of(started.Id) is { } identity)
                     _started.Add(identity);
@@ -76,6 +77,9 @@ public sealed class Supervisor(string program, ILogger log)
     private BackgroundProcess? Start(SupervisedProcess process, out string told)
     {
         using var error = new MemoryStream();
+        using var complaints = new MemoryStream();
+        using var follower = new LogFollower(process.LogFile, complaints);
+        follower.SkipToEnd();
         BackgroundProcess started = BackgroundProcess.Start(program, process.CommandLine);
         if (started.WaitReady(StartTimeout, error.Write))
         {
@@ -87,7 +91,10 @@ public sealed class Supervisor(string program, ILogger log)
         ProcessSignals.Send(started.Id, ProcessSignal.Kill);
         started.WaitForExit();
         started.Dispose();
+        follower.Poll();
         told = LastWords(error);
+        if (told.Length == 0)
+            told = $"The {process.Name} did not get to work. {LastComplaint(complaints)}";
         return null;
     }
 
@@ -130,6 +137,14 @@ public sealed class Supervisor(string program, ILogger log)
             Log.ProcessNotStarted(log, process.Name, exception.Message);
             return null;
         }
+    }
+
+    /// <summary>The last line of a log that is an error or a warning, without its time and name.</summary>
+    private static string LastComplaint(MemoryStream log)
+    {
+        string? line = System.Text.Encoding.UTF8.GetString(log.ToArray()).Split('\n')
+            .LastOrDefault(line => line.Split(' ') is [_, "error" or "warning", ..]);
+        return line is null ? "It did not say why." : line[(line.IndexOf(": ", StringComparison.Ordinal) + 2)..];
     }
 
     /// <summary>What a process said to a person before it ended: the program's own prefix is not repeated.</summary>

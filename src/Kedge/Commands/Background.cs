@@ -1,3 +1,4 @@
+using Kedge.Linux;
 using Kedge.Linux.Namespaces;
 using Kedge.Linux.Processes;
 
@@ -6,21 +7,28 @@ namespace Kedge.Commands;
 /// <summary>How a command goes to the background: .NET cannot fork, so it is started again, in a session of its own.</summary>
 internal static class Background
 {
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
+    /// <summary>How long a device may take until it can be configured.</summary>
+    public static readonly TimeSpan DeviceTimeout = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// Starts this program again with the same command line, and waits until it says that it is ready. What goes wrong until then it tells
-    /// on our own standard error.
+    /// Starts this program again with the same command line, and waits until it says that it is ready. What it writes to its standard error
+    /// until then goes to our own. Blocks.
     /// </summary>
+    /// <param name="timeout">How long that may take.</param>
+    /// <param name="ending">Ends it before it is ready.</param>
     /// <returns>Whether it is ready; if not, it has ended.</returns>
-    public static bool Start()
+    /// <exception cref="LinuxException">It could not be started.</exception>
+    public static bool Start(TimeSpan timeout, CancellationToken ending = default)
     {
         using BackgroundProcess process = BackgroundProcess.Start(Environment.ProcessPath!, CommandLine.Read());
+        // Until we have waited for it, its number is nobody else's.
+        using (ending.Register(() => ProcessSignals.Send(process.Id, ProcessSignal.Terminate)))
         using (Stream error = Console.OpenStandardError())
-            if (process.WaitReady(StartTimeout, error.Write))
+        {
+            if (process.WaitReady(timeout, error.Write) && !ending.IsCancellationRequested)
                 return true;
-        // In case it hangs. Until we have waited for it, its number is nobody else's.
-        ProcessSignals.Send(process.Id, ProcessSignal.Terminate);
+        }
+        ProcessSignals.Send(process.Id, ProcessSignal.Terminate); // in case it hangs
         process.WaitForExit();
         return false;
     }

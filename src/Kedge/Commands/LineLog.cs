@@ -4,14 +4,20 @@ using Microsoft.Extensions.Logging;
 
 namespace Kedge.Commands;
 
-/// <summary>Writes a log as lines: time, level, interface, message. Any thread may use it.</summary>
+/// <summary>
+/// Writes a log as lines: time, level, interface, message. A line can be shown on a terminal, whoever had a say in the message. A file that
+/// has become too long is renamed to <c>FILE.1</c>, in place of the one before it. Any thread may use it.
+/// </summary>
 /// <param name="name">Whose log this is: the interface's name.</param>
 /// <param name="level">The least level that is written.</param>
-/// <param name="path">The file to append to; null for standard error.</param>
+/// <param name="path">The file to append to, which has one writer; null for standard error.</param>
 internal sealed class LineLog(string name, LogLevel level, string? path) : ILogger
 {
     /// <summary>The levels as a person names them, from nothing to everything.</summary>
     public static readonly string[] Levels = ["silent", "error", "warning", "info", "verbose"];
+
+    /// <summary>Bytes beyond which a file is renamed.</summary>
+    public const long MaximumLength = 4 << 20;
 
     private readonly Lock _lock = new();
 
@@ -54,13 +60,12 @@ internal sealed class LineLog(string name, LogLevel level, string? path) : ILogg
         if (exception is not null)
             message += $": {exception}";
         string time = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
-        byte[] line = Encoding.UTF8.GetBytes($"{time} {Word(logLevel)} {name}: {message.ReplaceLineEndings(" | ")}\n");
+        byte[] line = Encoding.UTF8.GetBytes($"{time} {Word(logLevel)} {name}: {Printable(message.ReplaceLineEndings(" | "))}\n");
         try
         {
             // Opened for each line: the stream holds a copy of descriptor 2, which would outlive its replacement when the process detaches.
             lock (_lock)
-                using (Stream stream = Open())
-                    stream.Write(line);
+                Append(line);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -76,14 +81,35 @@ internal sealed class LineLog(string name, LogLevel level, string? path) : ILogg
         _ => "debug",
     };
 
-    private Stream Open() => path is null
-        ? Console.OpenStandardError()
-        : new FileStream(path, new FileStreamOptions
+    // Names and reasons come from other machines.
+    private static string Printable(string text) => string.Concat(text.EnumerateRunes().Select(
+        rune => Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+            or UnicodeCategory.ParagraphSeparator ? Rune.ReplacementChar : rune));
+
+    private void Append(ReadOnlySpan<byte> line)
+    {
+        if (path is null)
         {
-            Mode = FileMode.Append,
-            Access = FileAccess.Write,
-            Share = FileShare.ReadWrite | FileShare.Delete,
-            BufferSize = 0,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        });
+            using Stream error = Console.OpenStandardError();
+            error.Write(line);
+            return;
+        }
+        bool isFull;
+        using (FileStream file = Open(path))
+        {
+            file.Write(line);
+            isFull = file.Length > MaximumLength;
+        }
+        if (isFull)
+            File.Move(path, path + ".1", overwrite: true);
+    }
+
+    private static FileStream Open(string path) => new(path, new FileStreamOptions
+    {
+        Mode = FileMode.Append,
+        Access = FileAccess.Write,
+        Share = FileShare.ReadWrite | FileShare.Delete,
+        BufferSize = 0,
+        UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+    });
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace Kedge.Commands;
 
@@ -8,8 +9,24 @@ namespace Kedge.Commands;
 /// Makes options that have an environment variable each. The option counts before the variable, the variable before the default; a value is
 /// checked wherever it comes from.
 /// </summary>
-internal static class Setting
+internal static partial class Setting
 {
+    /// <summary>The environment variable that an option or argument names in its description; null where it names none.</summary>
+    public static string? Variable(Symbol symbol) =>
+        Variables().Match(symbol.Description ?? "") is { Success: true } match ? match.Groups["name"].Value : null;
+
+    /// <summary>The description of an option, argument or command without its environment variable.</summary>
+    public static string Description(Symbol symbol) => Variables().Replace(symbol.Description ?? "", "").Trim();
+
+    /// <summary>
+    /// What a call gives for options, as settings of their environment variables: what comes from defaults or the environment is not among
+    /// them.
+    /// </summary>
+    public static IEnumerable<(string Variable, string Value)> Given(ParseResult call, IEnumerable<Option> options) =>
+        from option in options
+        where call.GetResult(option) is { Implicit: false } && Variable(option) is not null
+        select (Variable(option)!, string.Join(',', call.GetResult(option)!.Tokens is { Count: > 0 } tokens ? tokens.Select(token => token.Value) : ["true"]));
+
     /// <summary>An option with a text, such as a path.</summary>
     public static Option<string> Text(string name, string valueName, string variable, string defaultValue, string description) => new(name)
     {
@@ -28,6 +45,15 @@ internal static class Setting
             DefaultValueFactory = result =>
                 FromEnvironment(variable) is { } value ? ReadNumber(result, value, variable, minimum, maximum) : defaultValue,
         };
+
+    /// <summary>An option with a number within bounds, null where none is given.</summary>
+    public static Option<int?> Number(string name, string variable, int minimum, int maximum, string description) => new(name)
+    {
+        Description = Describe(description, variable),
+        HelpName = "N",
+        CustomParser = result => ReadNumber(result, result.Tokens[0].Value, name, minimum, maximum),
+        DefaultValueFactory = result => FromEnvironment(variable) is { } value ? ReadNumber(result, value, variable, minimum, maximum) : null,
+    };
 
     /// <summary>An option with one of a few words.</summary>
     public static Option<string> Choice(string name, string variable, string[] choices, string defaultValue, string description)
@@ -64,4 +90,8 @@ internal static class Setting
         result.AddError($"{source} is '{text}', but must be one of {string.Join(", ", choices)}.");
         return "";
     }
+
+    // [env: KEDGE_MTU], or with a value: [env: KEDGE_JOIN=LINE].
+    [GeneratedRegex(@"\s*\[env: (?<name>[A-Z_]+)(=\w+)?\]")]
+    private static partial Regex Variables();
 }

@@ -59,13 +59,12 @@ internal sealed class WgCommand : Command
     private readonly Option<int> _mtu = Setting.Number(
         "--mtu", "KEDGE_MTU", 68, 65535, TunDevice.DefaultMtu, "Bytes of the longest packet; 'ip link set' changes it later.");
 
-    private readonly Option<int> _queues = Setting.Number(
+    private readonly Option<int?> _queues = Setting.Number(
         "--queues",
         "KEDGE_QUEUES",
         1,
         TunDevice.MaximumQueues,
-        Dataplane.DefaultQueues,
-        "Queues of the interface and sockets of the port, with two threads each; half as many as processors, and at most 4, unless set.");
+        "Queues of the interface and sockets of the port, with two threads each. Default: half as many as processors, and at most 4.");
 
     private readonly Option<bool> _persistent = new("--persistent")
     {
@@ -131,7 +130,7 @@ internal sealed class WgCommand : Command
     private static int RunInBackground()
     {
         Environment.SetEnvironmentVariable(ForegroundVariable, "1");
-        return Background.Start() ? 0 : 1;
+        return Background.Start(Background.DeviceTimeout) ? 0 : 1;
     }
 
     private int Run(ParseResult call)
@@ -147,7 +146,7 @@ internal sealed class WgCommand : Command
             Restores = call.GetValue(_restore),
             NetworkNamespace = call.GetValue(_namespace),
             Offload = OffloadSetting.Parse(call.GetRequiredValue(_offload)),
-            Queues = call.GetValue(_queues),
+            Queues = call.GetValue(_queues) ?? Dataplane.DefaultQueues,
             PrivateKeyFile = call.GetValue(_privateKeyFile) is { } path ? Path.GetFullPath(path) : null,
         };
         string logFile = call.GetRequiredValue(_logFile);

@@ -11,6 +11,10 @@ public sealed class ShellCompletionTests(AdministeredController controller) : IC
     [InlineData("kedge completion z", "zsh")]
     [InlineData("kedge demo p", "pq")]
     [InlineData("kedge rp exchange-", "exchange-config")]
+    [InlineData("kedge up --det", "--detach")]
+    [InlineData("kedge logs --fol", "--follow")]
+    [InlineData("kedge service install c", "controller")]
+    [InlineData("kedge service uninstall node --pu", "--purge")]
     public void Commands_and_options_are_completed(string line, string expected) => Assert.Equal([expected], Complete(line));
 
     [Fact]

@@ -12,7 +12,7 @@ internal sealed class JoinSource
 
     private readonly Option<string?> _file = new("--join-file")
     {
-        Description = $"The file with the join line, or - for standard input; an empty file counts as none. [env: {Variable}=LINE]",
+        Description = $"The file with the join line, or - for standard input; lines that begin with # are comments, and an empty file counts as none. [env: {Variable}=LINE]",
         HelpName = "FILE",
     };
 
@@ -31,8 +31,12 @@ internal sealed class JoinSource
             "-" => Console.In.ReadToEnd(),
             var path => ReadFile(path),
         };
+        text = text is null ? null : WithoutComments(text);
         return string.IsNullOrWhiteSpace(text) ? null : JoinLine.Parse(text);
     }
+
+    private static string WithoutComments(string text) =>
+        string.Join('\n', text.Split('\n').Where(line => !line.StartsWith('#')));
 
     private static string ReadFile(string path)
     {

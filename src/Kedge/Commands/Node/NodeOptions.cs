@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Globalization;
 using Kedge.Linux;
 using Kedge.Node.ControlLink;
+using Kedge.Node.Uapi;
 using Kedge.Protocol.Ip;
 
 namespace Kedge.Commands.Node;
@@ -51,6 +51,15 @@ internal sealed class NodePlaces
 internal sealed record NodePlace(
     string Interface, NodeFolder Folder, RunFolder Run, string StateDirectory, string RunDirectory, string RuntimeDirectory)
 {
+    /// <summary>Where everything of an interface is where nothing else is asked for, as for a service.</summary>
+    public static NodePlace Default(string interfaceName) => new(
+        interfaceName,
+        new NodeFolder(NodeFolder.DefaultStateDirectory, interfaceName),
+        new RunFolder(RunFolder.DefaultRunDirectory, interfaceName),
+        NodeFolder.DefaultStateDirectory,
+        RunFolder.DefaultRunDirectory,
+        UapiSocket.DefaultDirectory);
+
     /// <summary>The node process's socket.</summary>
     public string Socket => Path.Combine(RuntimeDirectory, Interface + ".sock");
 }
@@ -102,9 +111,9 @@ internal sealed class NodeOptions
         "--child-prefix", "PREFIX", "KEDGE_CHILD_PREFIX", "Networks behind this node that the others are to reach.",
         text => text.Contains('/', StringComparison.Ordinal) && IpPrefix.TryParse(text, out _), "a prefix such as 10.7.0.0/24 or fd07::/64");
 
-    private readonly Option<int?> _listenPort = Number("--listen-port", "KEDGE_LISTEN_PORT", 0, 65535, "The UDP port; 0 for any, which is then kept.");
+    private readonly Option<int?> _listenPort = Setting.Number("--listen-port", "KEDGE_LISTEN_PORT", 0, 65535, "The UDP port; 0 for any, which is then kept.");
 
-    private readonly Option<int?> _mtu = Number(
+    private readonly Option<int?> _mtu = Setting.Number(
         "--mtu", "KEDGE_MTU", LeastMtu, 65535, $"Bytes of the longest packet. Default: {NodeSettings.DefaultMtu}.");
 
     private readonly Option<string?> _namespace = Text(
@@ -126,6 +135,9 @@ internal sealed class NodeOptions
     [
         _name, _zone, _requestIp, _childPrefix, _listenPort, _mtu, _namespace, _ephemeral, _privateKeyFile, _localEndpointIp, _internalNetwork,
     ];
+
+    /// <summary>Those that a service has too: its units put the interface into their own namespace, and the key into the node's folder.</summary>
+    public IReadOnlyList<Option> ForServices => [.. All.Except([_namespace, _privateKeyFile])];
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
@@ -178,22 +190,6 @@ internal sealed class NodeOptions
                     result.AddError($"{(result.Implicit ? variable : name)} is '{item}', but must be {expected}.");
         });
         return option;
-    }
-
-    private static Option<int?> Number(string name, string variable, int minimum, int maximum, string description) => new(name)
-    {
-        Description = $"{description} [env: {variable}]",
-        HelpName = "N",
-        CustomParser = result => Read(result, result.Tokens[0].Value, name, minimum, maximum),
-        DefaultValueFactory = result => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? Read(result, text, variable, minimum, maximum) : null,
-    };
-
-    private static int? Read(ArgumentResult result, string text, string source, int minimum, int maximum)
-    {
-        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= minimum && number <= maximum)
-            return number;
-        result.AddError($"{source} is '{text}', but must be a number from {minimum} to {maximum}.");
-        return null;
     }
 
     private static Option<bool?> Flag(string name, string variable, string description) => new(name)

@@ -14,16 +14,26 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Commands.Node;
 
 /// <summary>
-/// <c>kedge up</c>: joins a zone and keeps it up. It stays in front and supervises two processes, the node process and the control link,
-/// which
-/// outlive it: whatever runs already is adopted, and whatever ends is started again. <c>kedge down</c> ends them.
+/// <c>kedge up</c>: joins a zone and keeps it up. It supervises two processes, the node process and the control link, which outlive it:
+/// whatever runs already is adopted, and whatever ends is started again. <c>kedge down</c> ends them. It stays in front, or, with
+/// <c>--detach</c>, goes to the background once the interface is up.
 /// </summary>
 internal sealed class UpCommand : Command
 {
     private static readonly TimeSpan FollowInterval = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long the way from a joined node to one that is up may take: longer than the starts of both processes.</summary>
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(150);
+
     private readonly Option<string> _interface = InterfaceOption.Create();
+
+    private readonly Option<bool> _detach = new("--detach", "-d")
+    {
+        Description = "Go to the background once the interface is up. A join that waits for an administrator is waited for in front. "
+            + "'kedge logs' shows what it tells from then on.",
+    };
+
     private readonly JoinSource _join = new();
     private readonly NodeOptions _options = new();
     private readonly NodePlaces _places = new();
@@ -35,6 +45,7 @@ internal sealed class UpCommand : Command
         : base("up", "Join a zone, and keep it up.")
     {
         Options.Add(_interface);
+        Options.Add(_detach);
         _join.AddTo(this);
         _options.AddTo(this);
         _places.AddTo(this);
@@ -50,42 +61,101 @@ internal sealed class UpCommand : Command
             throw new UserError("'kedge up' makes a network interface and routes: run it as root.");
         place.Folder.Create();
         place.Run.Create();
-        using ProcessLock claim = Claim(place);
-
         using var ending = new CancellationTokenSource();
         using var signals = new EndSignals(ending.Cancel);
+        if (!call.GetValue(_detach))
+            return await SuperviseAsync(call, place, inBackground: false, ending.Token);
+        return BackgroundProcess.IsThis
+            ? await SuperviseAsync(call, place, inBackground: true, ending.Token)
+            : await DetachAsync(call, place, ending.Token);
+    }
+
+    /// <summary>Joins, which may ask for a join line on standard input and wait for a person, and leaves the rest to a process in the
+    /// background.</summary>
+    private async Task<int> DetachAsync(ParseResult call, NodePlace place, CancellationToken ending)
+    {
         try
         {
-            Membership? before = Membership.Read(place.Folder);
-            NodeSettings settings = _options.Apply(call, before?.Settings ?? new NodeSettings());
-            RefuseMove(before, settings, place);
-            NetworkNamespace? inside = settings.NetworkNamespace is { } name ? TunInterface.FindNamespace(name) : null;
-            var joining = new Joining(place.Folder, Say, TimeProvider.System);
-            Membership membership = await joining.JoinAsync(_join.Read(call), settings, ending.Token);
-            RefuseOverlap(membership, place, inside);
-            if (before is not null && !SameSettings(before.Settings, settings))
-                EndLink(place); // it reads its settings at its start
-            using var nodeLog = new LogFollower(place.Run.NodeLog, Console.OpenStandardError());
-            using var linkLog = new LogFollower(place.Run.LinkLog, Console.OpenStandardError());
-            nodeLog.SkipToEnd();
-            linkLog.SkipToEnd();
-            Start(place, membership.Settings, call.GetRequiredValue(_logLevel));
-            Tell(place, Membership.Read(place.Folder) ?? membership, inside);
-            while (!ending.IsCancellationRequested)
+            using ProcessLock claim = Claim(place);
+            await JoinAsync(call, place, ending);
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        {
+            Say($"{place.Interface} is not up. 'kedge up' goes on with what was begun.");
+            return 1;
+        }
+        if (!Background.Start(StartTimeout, ending))
+        {
+            Say($"{place.Interface} is not up.");
+            return 1;
+        }
+        Say($"It goes on in the background. 'kedge logs {place.Interface}' shows what it tells, 'kedge down --interface {place.Interface}' ends it.");
+        return 0;
+    }
+
+    /// <summary>Takes the interface up and supervises it until it is told to end. In the background, the node has joined.</summary>
+    private async Task<int> SuperviseAsync(ParseResult call, NodePlace place, bool inBackground, CancellationToken ending)
+    {
+        var log = new LineLog(
+            place.Interface, LineLog.ParseLevel(call.GetRequiredValue(_logLevel)), inBackground ? place.Run.UpLog : null);
+        LogFollower[] logs = inBackground ? [] :
+        [
+            new(place.Run.NodeLog, Console.OpenStandardError()),
+            new(place.Run.LinkLog, Console.OpenStandardError()),
+        ];
+        using ProcessLock claim = Claim(place);
+        try
+        {
+            if (!inBackground)
+                await JoinAsync(call, place, ending);
+            foreach (LogFollower follower in logs)
+                follower.SkipToEnd();
+            Membership membership = Membership.Read(place.Folder)!;
+            Start(place, membership.Settings, call.GetRequiredValue(_logLevel), log);
+            Tell(place, membership);
+            Background.DetachAndSignalReady();
+            while (true)
             {
-                nodeLog.Poll();
-                linkLog.Poll();
-                await Task.Delay(FollowInterval, ending.Token);
+                foreach (LogFollower follower in logs)
+                    follower.Poll();
+                await Task.Delay(inBackground ? Timeout.InfiniteTimeSpan : FollowInterval, ending);
             }
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
             // As asked.
         }
+        finally
+        {
+            foreach (LogFollower follower in logs)
+                follower.Dispose();
+        }
         ServiceNotification.Stopping();
-        Say($"{place.Interface} goes on without supervision, if it was up. 'kedge up --interface {place.Interface}' takes it over again, 'kedge down --interface {place.Interface}' ends it.");
+        string end = $"{place.Interface} goes on without supervision, if it was up. 'kedge up --interface {place.Interface}' takes it over again, "
+            + $"'kedge down --interface {place.Interface}' ends it.";
+        if (inBackground)
+            Log.SupervisionEnds(log, end);
+        else
+            Say(end);
         return 0;
     }
+
+    /// <summary>Joins, or asks for something else than before, and ends a control link that runs with other settings.</summary>
+    private async Task JoinAsync(ParseResult call, NodePlace place, CancellationToken ending)
+    {
+        Membership? before = Membership.Read(place.Folder);
+        NodeSettings settings = _options.Apply(call, before?.Settings ?? new NodeSettings());
+        RefuseMove(before, settings, place);
+        NetworkNamespace? inside = Namespace(settings);
+        var joining = new Joining(place.Folder, Say, TimeProvider.System);
+        Membership membership = await joining.JoinAsync(_join.Read(call), settings, ending);
+        RefuseOverlap(membership, place, inside);
+        if (before is not null && !SameSettings(before.Settings, settings))
+            EndLink(place); // it reads its settings at its start
+    }
+
+    private static NetworkNamespace? Namespace(NodeSettings settings) =>
+        settings.NetworkNamespace is { } name ? TunInterface.FindNamespace(name) : null;
 
     private static void Say(string sentence) => Console.Error.WriteLine($"kedge: {sentence}");
 
@@ -139,10 +209,9 @@ internal sealed class UpCommand : Command
         handle?.End(EndTimeout);
     }
 
-    private static void Start(NodePlace place, NodeSettings settings, string logLevel)
+    private static void Start(NodePlace place, NodeSettings settings, string logLevel, LineLog log)
     {
-        string program = Environment.ProcessPath!;
-        var supervisor = new Supervisor(program, new LineLog(place.Interface, LineLog.ParseLevel(logLevel), path: null));
+        var supervisor = new Supervisor(Environment.ProcessPath!, log);
         string[] shared = ["--runtime-dir", place.RuntimeDirectory, "--state-dir", place.StateDirectory, "--log-level", logLevel];
         string[] inNamespace = settings.NetworkNamespace is { } name ? ["--netns", name] : [];
         var node = new SupervisedProcess(
@@ -153,10 +222,12 @@ internal sealed class UpCommand : Command
                 "--mtu", settings.Mtu.ToString(CultureInfo.InvariantCulture),
                 .. inNamespace, .. shared, "--log-file", place.Run.NodeLog,
             ],
+            place.Run.NodeLog,
             () => UapiClient.FindProcess(place.RuntimeDirectory, place.Interface));
         var link = new SupervisedProcess(
             "control link",
             ["kedge", "link", place.Interface, .. shared, "--run-dir", place.RunDirectory, "--log-file", place.Run.LinkLog],
+            place.Run.LinkLog,
             () => ProcessLock.Holder(place.Run.LinkLock));
         try
         {
@@ -170,7 +241,7 @@ internal sealed class UpCommand : Command
         }
     }
 
-    private static void Tell(NodePlace place, Membership membership, NetworkNamespace? inside)
+    private static void Tell(NodePlace place, Membership membership)
     {
         string addresses = string.Join(", ", membership.Addresses);
         string children = membership.ChildPrefixes.Count == 0 ? "" : $", and the networks {string.Join(", ", membership.ChildPrefixes)} behind it";
@@ -180,7 +251,7 @@ internal sealed class UpCommand : Command
         if (prefixes.Length == 0)
             return;
         foreach (ForwardingFinding finding in Forwarding.Check(
-            place.Interface, prefixes.Any(prefix => prefix.Address.IsIPv4), prefixes.Any(prefix => prefix.Address.IsIPv6), inside))
+            place.Interface, prefixes.Any(prefix => prefix.Address.IsIPv4), prefixes.Any(prefix => prefix.Address.IsIPv6), Namespace(membership.Settings)))
         {
             Say($"The networks behind this node cannot be reached by the others. {finding.Problem} Allow it with:\n    {finding.Command}");
         }

@@ -1,0 +1,94 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Net;
+using Kedge.Control;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Stun;
+
+namespace Kedge.Commands.Controller;
+
+/// <summary>What a controller is asked for, as options with a variable each.</summary>
+internal sealed class ControllerOptions
+{
+    private const string ListenVariable = "KEDGE_CONTROLLER_LISTEN";
+    private const string UrlVariable = "KEDGE_CONTROLLER_URL";
+
+    private readonly Option<IPEndPoint[]> _listen = new("--listen")
+    {
+        Description = $"Where to listen, by TCP; may be repeated. Loopback unless told otherwise. [env: {ListenVariable}]",
+        HelpName = "ADDRESS:PORT",
+        CustomParser = result => [.. result.Tokens.Select(token => ReadListen(result, token.Value, "--listen")).OfType<IPEndPoint>()],
+        DefaultValueFactory = result => FromEnvironment(ListenVariable) is { } value
+            ? [.. value.Split(',').Select(one => ReadListen(result, one, ListenVariable)).OfType<IPEndPoint>()]
+            : [new(IPAddress.Loopback, ControllerSettings.DefaultPort)],
+    };
+
+    private readonly Option<Uri?> _url = new("--url")
+    {
+        Description = $"The address that nodes are told; in the server's certificate. The first that it listens on unless told otherwise. [env: {UrlVariable}]",
+        HelpName = "URL",
+        CustomParser = result => ReadUrl(result, result.Tokens[0].Value, "--url"),
+        DefaultValueFactory = result => FromEnvironment(UrlVariable) is { } value ? ReadUrl(result, value, UrlVariable) : null,
+    };
+
+    private readonly Option<string> _locked = Setting.Text(
+        "--locked", "MASTER.pem", "KEDGE_CONTROLLER_LOCKED", "",
+        "A locked network: the certificate of the master, whose key is elsewhere. Needed at the first start only.");
+
+    private readonly Option<int> _stunPort = Setting.Number(
+        "--stun-port", "KEDGE_CONTROLLER_STUN_PORT", 0, ushort.MaxValue, StunServer.DefaultPort,
+        "The UDP port at which nodes learn how they are seen from outside (STUN); 0 for none.");
+
+    /// <summary>All of them, but the master of a locked network.</summary>
+    public IReadOnlyList<Option> All => [_listen, _url, _stunPort];
+
+    /// <summary>The file with the certificate of a locked network's master; empty for a managed network, or for what is there.</summary>
+    public string LockedMaster(ParseResult call) => call.GetRequiredValue(_locked);
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        _listen.AllowMultipleArgumentsPerToken = false;
+        foreach (Option option in (Option[])[.. All, _locked])
+            command.Options.Add(option);
+        command.Validators.Add(result =>
+        {
+            // By the words, because options that cannot be read have no value yet to ask for.
+            IEnumerable<string> listen = result.GetResult(_listen)?.Tokens.Select(token => token.Value) ?? [];
+            bool hasUrl = result.GetResult(_url) is { Tokens.Count: > 0 } || FromEnvironment(UrlVariable) is not null;
+            if (!hasUrl && listen.Concat(FromEnvironment(ListenVariable)?.Split(',') ?? []).Any(IsEverywhere))
+                result.AddError("A controller that listens on all addresses must be told which one nodes are to use: --url https://NAME:PORT");
+        });
+    }
+
+    /// <summary>What a call asks for.</summary>
+    public ControllerSettings Apply(ParseResult call, ControllerSettings settings) => settings with
+    {
+        Listen = call.GetRequiredValue(_listen),
+        Url = call.GetValue(_url),
+        StunPort = call.GetRequiredValue(_stunPort),
+        LockedMaster = LockedMaster(call) is { Length: > 0 } file ? file : null,
+    };
+
+    private static string? FromEnvironment(string variable) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
+
+    private static bool IsEverywhere(string text) =>
+        Endpoint.TryParse(text, out Endpoint endpoint) && endpoint.Address.ToString() is "0.0.0.0" or "::";
+
+    private static IPEndPoint? ReadListen(ArgumentResult result, string text, string source)
+    {
+        if (Endpoint.TryParse(text, out Endpoint endpoint) && endpoint.ScopeId == 0)
+            return new IPEndPoint(endpoint.Address.ToIPAddress(), endpoint.Port);
+        result.AddError($"{source} is '{text}', but must be an address and a port, such as 0.0.0.0:{ControllerSettings.DefaultPort} or [::]:{ControllerSettings.DefaultPort}.");
+        return null;
+    }
+
+    private static Uri? ReadUrl(ArgumentResult result, string text, string source)
+    {
+        if (Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url is { Scheme: "https", PathAndQuery: "/", UserInfo: "", Fragment: "" })
+            return url;
+        result.AddError($"{source} is '{text}', but must be https://NAME:PORT without a path.");
+        return null;
+    }
+}
