@@ -36,10 +36,13 @@ internal sealed record AeadImplementation(string Name, bool IsSupported, Func<by
 
     /// <summary>Chooses: what is asked for, or the fastest that this CPU has, and then only if it passes its self-test.</summary>
     /// <param name="asked">A name; null or empty leaves the choice to the CPU.</param>
-    /// <exception cref="PlatformNotSupportedException">The name is unknown, or not for this CPU; the message says so.</exception>
+    /// <exception cref="PlatformNotSupportedException">
+    /// The name is unknown, or not for this CPU; or libcrypto is missing. The message says so.
+    /// </exception>
     /// <exception cref="CryptographicException">It computes what it should not.</exception>
     internal static (AeadImplementation Implementation, string Reason) Choose(string? asked)
     {
+        _ = LibcryptoAlgorithms.Loaded; // Handshakes need it, whatever seals packets: whether it is there shows now, not at the first one.
         AeadImplementation[] supported = [.. All.Where(implementation => implementation.IsSupported)];
         AeadImplementation chosen;
         string reason;

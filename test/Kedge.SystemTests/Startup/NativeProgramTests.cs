@@ -89,6 +89,21 @@ public sealed class NativeProgramTests : IDisposable
         Assert.Matches(@"Program\.cs:\d+", lines.Output);
     }
 
+    [Theory]
+    [InlineData("v2")]
+    [InlineData("v3")]
+    public void A_machine_without_libcrypto_is_told_what_to_install(string level)
+    {
+        string library = RunningProcess.Run(new Command("/sbin/ldconfig", "-p")).Output.Split('\n')
+            .First(line => line.Contains("libcrypto.so.3", StringComparison.Ordinal)).Split("=> ")[1];
+        string script = $"mount --bind /dev/null {library} && exec {Repository.PathOf("out/kedge")} version --verbose";
+
+        CommandResult result = RunningProcess.Run(new Command("unshare", "--mount", "sh", "-c", script) { Environment = Level(level) });
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.StartsWith("kedge: libcrypto.so.3 was not found. Kedge needs OpenSSL 3.0 or later: install ", result.Error, StringComparison.Ordinal);
+    }
+
     private static HashSet<string> CpuFlags { get; } =
         [.. File.ReadLines("/proc/cpuinfo").First(line => line.StartsWith("flags", StringComparison.Ordinal)).Split(' ')];
 
