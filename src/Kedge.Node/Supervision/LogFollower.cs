@@ -38,7 +38,8 @@ public sealed class LogFollower(string path, Stream output) : IDisposable
     public void Dispose() => _file?.Dispose();
 
     // What the kernel calls the open file now: another name, or one that ends in "(deleted)", after it was renamed or removed.
-    private static string? Name(FileStream file) => File.ResolveLinkTarget($"/proc/self/fd/{file.SafeFileHandle.DangerousGetHandle()}", false)?.FullName;
+    private static string? Name(FileStream file) =>
+        File.ResolveLinkTarget($"/proc/self/fd/{file.SafeFileHandle.DangerousGetHandle()}", false)?.FullName;
 
     private void HandOn()
     {

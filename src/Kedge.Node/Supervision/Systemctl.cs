@@ -11,10 +11,18 @@ namespace Kedge.Node.Supervision;
 /// <param name="FileState"><c>enabled</c>, <c>disabled</c> or another word.</param>
 /// <param name="ActiveState"><c>active</c>, <c>activating</c>, <c>inactive</c>, <c>failed</c> or another word.</param>
 /// <param name="SubState">The same in the words of the unit's kind, such as <c>running</c> or <c>auto-restart</c>.</param>
+/// <param name="Status">What the service says of itself (STATUS= of sd_notify(3)).</param>
 /// <param name="ActiveSince">When it became active; null where it is not.</param>
 /// <param name="Restarts">How often the manager has started it again by itself.</param>
 public sealed record UnitState(
-    string Name, string LoadState, string FileState, string ActiveState, string SubState, DateTimeOffset? ActiveSince, int Restarts)
+    string Name,
+    string LoadState,
+    string FileState,
+    string ActiveState,
+    string SubState,
+    string Status,
+    DateTimeOffset? ActiveSince,
+    int Restarts)
 {
     /// <summary>Whether the unit is at work.</summary>
     public bool IsActive => ActiveState == "active";
@@ -34,14 +42,15 @@ public sealed record UnitState(
         string Of(string property) => values.GetValueOrDefault(property, "");
         bool isActive = Of("ActiveState") == "active";
         return new UnitState(
-            name, Of("LoadState"), Of("UnitFileState"), Of("ActiveState"), Of("SubState"),
+            name, Of("LoadState"), Of("UnitFileState"), Of("ActiveState"), Of("SubState"), Of("StatusText"),
             isActive ? ReadTime(Of("ActiveEnterTimestamp")) : null,
             int.TryParse(Of("NRestarts"), NumberStyles.None, CultureInfo.InvariantCulture, out int restarts) ? restarts : 0);
     }
 
     // Such as "Mon 2026-11-30 11:52:48 UTC".
     private static DateTimeOffset? ReadTime(string text) => DateTimeOffset.TryParseExact(
-        text, "ddd yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset time) ? time : null;
+        text, "ddd yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset time)
+            ? time : null;
 }
 
 /// <summary>The service manager of this machine, or of a root folder that is not running, by systemctl(1).</summary>
@@ -52,6 +61,8 @@ public sealed class Systemctl(string? root = null)
     public const string ControllerUnit = "kedge-controller.service";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    private string[] Line => root is null ? ["systemctl"] : ["systemctl", $"--root={root}"];
 
     /// <summary>Whether systemd manages this machine (sd_booted(3)).</summary>
     public static bool IsBooted => Directory.Exists("/run/systemd/system");
@@ -64,7 +75,7 @@ public sealed class Systemctl(string? root = null)
     /// <exception cref="UserError">It failed; the message has what it said.</exception>
     public string Run(params IReadOnlyList<string> words)
     {
-        string[] line = ["systemctl", .. root is null ? (string[])[] : [$"--root={root}"], "--no-pager", .. words];
+        string[] line = [.. Line, "--no-pager", .. words];
         try
         {
             ProgramResult result = ExternalProgram.Run(line, patience: Patience);
@@ -79,7 +90,8 @@ public sealed class Systemctl(string? root = null)
     /// <summary>How a unit is; it need not exist.</summary>
     /// <exception cref="UserError">The manager does not tell.</exception>
     public UnitState Show(string unit) => UnitState.Parse(unit, Run(
-        "show", "--timestamp=utc", "--property=LoadState,UnitFileState,ActiveState,SubState,ActiveEnterTimestamp,NRestarts", unit));
+        "show", "--timestamp=utc",
+        "--property=LoadState,UnitFileState,ActiveState,SubState,StatusText,ActiveEnterTimestamp,NRestarts", unit));
 
     /// <summary>The state of a unit's file, such as <c>enabled</c> or <c>disabled</c>; empty where there is none.</summary>
     public string FileState(string unit)
@@ -87,7 +99,7 @@ public sealed class Systemctl(string? root = null)
         try
         {
             // Its exit code tells enabled from disabled; the word says more.
-            return ExternalProgram.Run(["systemctl", .. root is null ? (string[])[] : [$"--root={root}"], "is-enabled", unit]).Output.Trim();
+            return ExternalProgram.Run([.. Line, "is-enabled", unit]).Output.Trim();
         }
         catch (LinuxException)
         {

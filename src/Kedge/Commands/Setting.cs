@@ -25,7 +25,8 @@ internal static partial class Setting
     public static IEnumerable<(string Variable, string Value)> Given(ParseResult call, IEnumerable<Option> options) =>
         from option in options
         where call.GetResult(option) is { Implicit: false } && Variable(option) is not null
-        select (Variable(option)!, string.Join(',', call.GetResult(option)!.Tokens is { Count: > 0 } tokens ? tokens.Select(token => token.Value) : ["true"]));
+        let values = call.GetResult(option)!.Tokens.Select(token => token.Value).ToArray()
+        select (Variable(option)!, values.Length == 0 ? "true" : string.Join(',', values));
 
     /// <summary>An option with a text, such as a path.</summary>
     public static Option<string> Text(string name, string valueName, string variable, string defaultValue, string description) => new(name)

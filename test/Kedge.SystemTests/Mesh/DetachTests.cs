@@ -51,7 +51,8 @@ public sealed class DetachTests(SharedMesh shared) : IClassFixture<SharedMesh>
         MeshNode node = _mesh.AddNode("followed");
         Assert.True(Up(node, "--join-file", _mesh.JoinFile).Succeeded);
         using RunningProcess follow = node.Host.Start(node.Call("logs", "--follow", "--lines", "0"));
-        using RunningProcess head = node.Host.Start(node.Call() with { Line = ["bash", "-o", "pipefail", "-c", $"'{Repository.Program}' logs -f | head -n 1"] });
+        using RunningProcess head = node.Host.Start(
+            node.Call() with { Line = ["bash", "-o", "pipefail", "-c", $"'{Repository.Program}' logs -f | head -n 1"] });
 
         MeshNode.Kill(node.ControlLink);
 

@@ -25,7 +25,9 @@ internal sealed class ControllerOptions
 
     private readonly Option<Uri?> _url = new("--url")
     {
-        Description = $"The address that nodes are told; in the server's certificate. The first that it listens on unless told otherwise. [env: {UrlVariable}]",
+        Description =
+            "The address that nodes are told; in the server's certificate. The first that it listens on unless told otherwise. "
+            + $"[env: {UrlVariable}]",
         HelpName = "URL",
         CustomParser = result => ReadUrl(result, result.Tokens[0].Value, "--url"),
         DefaultValueFactory = result => FromEnvironment(UrlVariable) is { } value ? ReadUrl(result, value, UrlVariable) : null,
@@ -57,7 +59,10 @@ internal sealed class ControllerOptions
             IEnumerable<string> listen = result.GetResult(_listen)?.Tokens.Select(token => token.Value) ?? [];
             bool hasUrl = result.GetResult(_url) is { Tokens.Count: > 0 } || FromEnvironment(UrlVariable) is not null;
             if (!hasUrl && listen.Concat(FromEnvironment(ListenVariable)?.Split(',') ?? []).Any(IsEverywhere))
-                result.AddError("A controller that listens on all addresses must be told which one nodes are to use: --url https://NAME:PORT");
+            {
+                result.AddError(
+                    "A controller that listens on all addresses must be told which one nodes are to use: --url https://NAME:PORT");
+            }
         });
     }
 
@@ -80,13 +85,15 @@ internal sealed class ControllerOptions
     {
         if (Endpoint.TryParse(text, out Endpoint endpoint) && endpoint.ScopeId == 0)
             return new IPEndPoint(endpoint.Address.ToIPAddress(), endpoint.Port);
-        result.AddError($"{source} is '{text}', but must be an address and a port, such as 0.0.0.0:{ControllerSettings.DefaultPort} or [::]:{ControllerSettings.DefaultPort}.");
+        const int Port = ControllerSettings.DefaultPort;
+        result.AddError($"{source} is '{text}', but must be an address and a port, such as 0.0.0.0:{Port} or [::]:{Port}.");
         return null;
     }
 
     private static Uri? ReadUrl(ArgumentResult result, string text, string source)
     {
-        if (Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url is { Scheme: "https", PathAndQuery: "/", UserInfo: "", Fragment: "" })
+        if (Uri.TryCreate(text, UriKind.Absolute, out Uri? url)
+            && url is { Scheme: "https", PathAndQuery: "/", UserInfo: "", Fragment: "" })
             return url;
         result.AddError($"{source} is '{text}', but must be https://NAME:PORT without a path.");
         return null;

@@ -6,7 +6,9 @@ using Kedge.Protocol;
 
 namespace Kedge.Commands.Man;
 
-/// <summary><c>kedge man --out DIRECTORY</c>: writes the manual pages, for packages. The same program writes the same bytes everywhere.</summary>
+/// <summary>
+/// <c>kedge man --out DIRECTORY</c>: writes the manual pages, for packages. The same program writes the same bytes everywhere.
+/// </summary>
 internal sealed class ManCommand : Command
 {
     private readonly Option<string> _out = new("--out")
@@ -26,14 +28,15 @@ internal sealed class ManCommand : Command
 
     private static void Write(string folder)
     {
-        string version = typeof(ManCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+        string version = typeof(ManCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
         string date = ReadDate();
         ForgetEnvironment();
         try
         {
             Directory.CreateDirectory(folder);
             foreach (Command command in ManPage.Commands(CommandTree.Create()))
-                File.WriteAllText(Path.Combine(folder, ManPage.NameOf(command) + ".1"), new ManPage(command, version, date).Write());
+                File.WriteAllText(
+                    Path.Combine(folder, ManPage.NameOf(command) + ".1"), new ManPage(command, version.Split('+')[0], date).Write());
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -6,8 +6,8 @@ using System.Text.RegularExpressions;
 namespace Kedge.Commands.Man;
 
 /// <summary>
-/// The manual page of one command: what its arguments and options are, from the command itself, and what a person has written about it, from
-/// <see cref="ManText"/>.
+/// The manual page of one command: what its arguments and options are, from the command itself, and what a person has written about it,
+/// from <see cref="ManText"/>.
 /// </summary>
 /// <param name="command">The command.</param>
 /// <param name="version">The program's version.</param>

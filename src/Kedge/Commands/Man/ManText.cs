@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace Kedge.Commands.Man;
 
 /// <summary>
-/// What a person has written of a page, in a file of <c>docs/man</c>: sections that begin on <c># HEADING</c>; in them paragraphs, lists, whose
-/// items are a line with a tag and then lines that begin on <c>: </c>, and lines with four blanks before them, which stay as they are.
+/// What a person has written of a page, in a file of <c>docs/man</c>: sections that begin with <c># HEADING</c>. In them are paragraphs;
+/// lists, whose items are a line with a tag and then lines that begin with <c>: </c>; and lines indented by four, which stay as they are.
 /// </summary>
 internal sealed partial class ManText
 {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -20,7 +21,8 @@ internal sealed partial class RoffWriter
         Line($".TH \"{Escape(title.ToUpperInvariant())}\" \"1\" \"{date}\" \"{Escape(source)}\" \"Kedge manual\"");
 
     /// <summary>Begins a section.</summary>
-    public void Section(string heading) => Line($".SH {(heading.Contains(' ', StringComparison.Ordinal) ? $"\"{Escape(heading)}\"" : Escape(heading))}");
+    public void Section(string heading) =>
+        Line(heading.Contains(' ', StringComparison.Ordinal) ? $".SH \"{Escape(heading)}\"" : $".SH {Escape(heading)}");
 
     /// <summary>Begins a paragraph. The first one of a section has begun already.</summary>
     public void Paragraph()
@@ -88,7 +90,7 @@ internal sealed partial class RoffWriter
                 '`' => escaped.Append("\\(ga"),
                 '^' => escaped.Append("\\(ha"),
                 '~' => escaped.Append("\\(ti"),
-                > 126 => escaped.Append("\\[u").Append(rune.Value.ToString("X4", System.Globalization.CultureInfo.InvariantCulture)).Append(']'),
+                > 126 => escaped.Append(CultureInfo.InvariantCulture, $"\\[u{rune.Value:X4}]"),
                 _ => escaped.Append(rune),
             };
         }
@@ -104,7 +106,9 @@ internal sealed partial class RoffWriter
         _atSection = line.StartsWith(".SH ", StringComparison.Ordinal);
     }
 
-    [GeneratedRegex(@"`(?<code>[^`]+)`|(?<![\w*])\*(?<emphasis>[^*\s][^*]*)\*(?!\w)|(?<![\w'])'(?<quoted>[^']+)'(?!\w)", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(
+        @"`(?<code>[^`]+)`|(?<![\w*])\*(?<emphasis>[^*\s][^*]*)\*(?!\w)|(?<![\w'])'(?<quoted>[^']+)'(?!\w)",
+        RegexOptions.ExplicitCapture)]
     private static partial Regex Marks();
 
     [GeneratedRegex(@"(?<=[.!?]['`)]?) (?=[A-Z'`(])")]

@@ -74,6 +74,7 @@ internal sealed class BugreportCommand : Command
         }
         Section(text, $"{place.Interface}: processes", string.Join('\n', Processes(place)));
         Section(text, $"{place.Interface}: files", Files(place.Folder.Path));
+        Section(text, $"{place.Interface}: log of 'kedge up --detach'", Tail(place.Run.UpLog));
         Section(text, $"{place.Interface}: log of the node process", Tail(place.Run.NodeLog));
         Section(text, $"{place.Interface}: log of the control link", Tail(place.Run.LinkLog));
     }

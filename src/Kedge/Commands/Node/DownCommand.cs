@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Kedge.Node.ControlLink;
-using Kedge.Node.Supervision;
 using Kedge.Protocol;
 
 namespace Kedge.Commands.Node;
@@ -42,8 +41,7 @@ internal sealed class DownCommand : Command
                 + (joined.Count == 0 ? "This machine has joined none." : $"This machine has {string.Join(", ", joined)}."));
         }
         string? refusal = call.GetValue(_leave) ? await Leaving.TryLeaveAsync(place.Folder) : null;
-        bool isService = StopUnits(place);
-        InterfaceTeardown.Run(place);
+        bool isService = InterfaceTeardown.Run(place);
         if (refusal is not null)
         {
             throw new UserError(
@@ -58,18 +56,5 @@ internal sealed class DownCommand : Command
         if (isService)
             Console.Error.WriteLine("kedge: It is a service, and starts again with the machine. 'kedge service uninstall node' changes that.");
         return 0;
-    }
-
-    /// <summary>Ends the units of the interface where systemd runs it: it would start again what is ended here.</summary>
-    /// <returns>Whether there were any.</returns>
-    private static bool StopUnits(NodePlace place)
-    {
-        if (!Systemctl.IsBooted || place.RunDirectory != RunFolder.DefaultRunDirectory)
-            return false;
-        var systemctl = new Systemctl();
-        string[] running = [.. Systemctl.NodeUnits(place.Interface).Where(unit => systemctl.Show(unit) is { ActiveState: not ("inactive" or "failed") })];
-        if (running.Length > 0)
-            systemctl.Run(["stop", .. running]);
-        return running.Length > 0;
     }
 }

@@ -3,6 +3,7 @@ using Kedge.Linux.Namespaces;
 using Kedge.Linux.Processes;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Routing;
+using Kedge.Node.Supervision;
 using Kedge.Node.Uapi;
 using Kedge.Protocol;
 
@@ -14,17 +15,35 @@ internal static class InterfaceTeardown
     private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Ends it, whether or not anything runs. Blocks.</summary>
+    /// <returns>Whether systemd ran it.</returns>
     /// <exception cref="UserError">The interface cannot be removed.</exception>
-    public static void Run(NodePlace place)
+    public static bool Run(NodePlace place)
     {
         place.Run.Create();
         End(ProcessLock.Holder(place.Run.UpLock)); // first: it would start the others again
         using ProcessLock? claim = ProcessLock.TryTake(place.Run.UpLock);
+        bool isService = StopUnits(place);
         End(ProcessLock.Holder(place.Run.LinkLock));
         if (UapiClient.FindProcess(place.RuntimeDirectory, place.Interface) is { } node && IsOurs(node, place.Interface))
             End(node);
         RemoveInterface(place);
         RemoveFiles(place);
+        return isService;
+    }
+
+    // The manager would start again what is ended here.
+    private static bool StopUnits(NodePlace place)
+    {
+        if (!Systemctl.IsBooted || place.RunDirectory != RunFolder.DefaultRunDirectory)
+            return false;
+        var systemctl = new Systemctl();
+        string[] running =
+        [
+            .. Systemctl.NodeUnits(place.Interface).Where(unit => systemctl.Show(unit) is { ActiveState: not ("inactive" or "failed") }),
+        ];
+        if (running.Length > 0)
+            systemctl.Run(["stop", .. running]);
+        return running.Length > 0;
     }
 
     private static void End(ProcessIdentity? process)

@@ -12,7 +12,9 @@ internal sealed class JoinSource
 
     private readonly Option<string?> _file = new("--join-file")
     {
-        Description = $"The file with the join line, or - for standard input; lines that begin with # are comments, and an empty file counts as none. [env: {Variable}=LINE]",
+        Description =
+            "The file with the join line, or - for standard input; lines that begin with # are comments, and an empty file counts as none. "
+            + $"[env: {Variable}=LINE]",
         HelpName = "FILE",
     };
 

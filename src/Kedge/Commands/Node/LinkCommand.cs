@@ -61,7 +61,7 @@ internal sealed class LinkCommand : Command
         }
         try
         {
-            var joining = new Joining(place.Folder, sentence => Log.Joining(log, sentence), TimeProvider.System);
+            var joining = new Joining(place.Folder, Tell, TimeProvider.System);
             await joining.JoinAsync(_join.Read(call), settings, ending.Token);
             using var link = new ControlLink(place.Folder, place.Run, place.RuntimeDirectory, log);
             await link.RunAsync(Ready, ending.Token);
@@ -72,6 +72,12 @@ internal sealed class LinkCommand : Command
         }
         Log.EndsBySignal(log);
         return 0;
+
+        void Tell(string sentence)
+        {
+            ServiceNotification.Status(sentence);
+            Log.Joining(log, sentence);
+        }
 
         void Ready()
         {

@@ -24,11 +24,16 @@ internal sealed class LogsCommand : Command
     {
         Description = "The interface. [env: KEDGE_INTERFACE]",
         Arity = ArgumentArity.ZeroOrOne,
-        DefaultValueFactory = _ => Environment.GetEnvironmentVariable("KEDGE_INTERFACE") is { Length: > 0 } name ? name : InterfaceOption.Default,
+        DefaultValueFactory = _ =>
+            Environment.GetEnvironmentVariable("KEDGE_INTERFACE") is { Length: > 0 } name ? name : InterfaceOption.Default,
     };
 
-    private readonly Option<bool> _controller = new("--controller") { Description = "Show what the controller of this machine has told, which runs as a service." };
-    private readonly Option<bool> _follow = new("--follow", "-f") { Description = "Go on with what is told from now on, until it is interrupted." };
+    private readonly Option<bool> _controller = new("--controller")
+    {
+        Description = "Show the log of this machine's controller, which runs as a service.",
+    };
+
+    private readonly Option<bool> _follow = new("--follow", "-f") { Description = "Show new lines as they come, until interrupted." };
 
     private readonly Option<int> _lines = new("--lines", "-n")
     {
@@ -41,7 +46,7 @@ internal sealed class LogsCommand : Command
     private readonly NodePlaces _places = new();
 
     public LogsCommand()
-        : base("logs", "Show what an interface that is up has told, or the controller.")
+        : base("logs", "Show the logs of an interface that is up, or of the controller.")
     {
         _interface.Validators.Add(result => InterfaceOption.Check(result, result.GetValueOrDefault<string>()));
         Arguments.Add(_interface);
@@ -73,7 +78,8 @@ internal sealed class LogsCommand : Command
         if (call.GetValue(_controller))
         {
             return IsKnown(Systemctl.ControllerUnit) ? ShowJournal([Systemctl.ControllerUnit], lines, follow) : throw new UserError(
-                "No controller runs here as a service: 'kedge service install controller' makes one. One that was started by hand tells on its standard error.");
+                "No controller runs here as a service: 'kedge service install controller' makes one. "
+                + "A controller started by hand logs to its standard error.");
         }
         NodePlace place = _places.Of(call, call.GetRequiredValue(_interface));
         IReadOnlyList<string> units = Systemctl.NodeUnits(place.Interface);
@@ -84,24 +90,27 @@ internal sealed class LogsCommand : Command
         if (units.Any(IsKnown))
             return ShowJournal(units, lines, follow);
         if (Directory.Exists(place.Run.Path) && !Environment.IsPrivilegedProcess)
-            throw new UserError($"What {place.Interface} has told only root may read: run this as root.");
+            throw new UserError($"Only root may read the logs of {place.Interface}: run this as root.");
         throw new UserError(
-            $"There are no logs of {place.Interface}: it is not up, and no service. 'kedge up --detach --interface {place.Interface}' takes it up, "
-            + "'kedge service install node' has the machine do that at each start.");
+            $"There are no logs of {place.Interface}: it is not up, and no service. "
+            + $"'kedge up --detach --interface {place.Interface}' takes it up, 'kedge service install node' makes it a service.");
     }
 
     private static bool IsActive(IReadOnlyList<string> units) =>
         Systemctl.IsBooted && units.Any(unit => new Systemctl().Show(unit) is { ActiveState: not ("inactive" or "") });
 
     private static bool IsKnown(string unit) =>
-        Systemctl.IsBooted && new Systemctl().Show(unit) is { LoadState: "loaded" } state && (state.IsEnabled || state.ActiveState != "inactive");
+        Systemctl.IsBooted
+        && new Systemctl().Show(unit) is { LoadState: "loaded" } state
+        && (state.IsEnabled || state.ActiveState != "inactive");
 
     private static int ShowJournal(IReadOnlyList<string> units, int lines, bool follow)
     {
         // The journal's own reader shows nothing that a terminal would obey.
+        string count = lines == int.MaxValue ? All : lines.ToString(CultureInfo.InvariantCulture);
         string[] words =
         [
-            "--no-pager", "--no-hostname", "--output=short-iso", $"--lines={(lines == int.MaxValue ? All : lines.ToString(CultureInfo.InvariantCulture))}",
+            "--no-pager", "--no-hostname", "--output=short-iso", $"--lines={count}",
             .. follow ? (string[])["--follow"] : [], .. units.Select(unit => $"--unit={unit}"),
         ];
         try
@@ -112,7 +121,7 @@ internal sealed class LogsCommand : Command
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            throw new UserError($"The journal cannot be read: {new LinuxException(e.NativeErrorCode, "start", "journalctl").Message}.", e);
+            throw new UserError($"The journal cannot be read, as journalctl does not start: {e.Message}", e);
         }
     }
 

@@ -31,7 +31,7 @@ internal sealed class UpCommand : Command
     private readonly Option<bool> _detach = new("--detach", "-d")
     {
         Description = "Go to the background once the interface is up. A join that waits for an administrator is waited for in front. "
-            + "'kedge logs' shows what it tells from then on.",
+            + "'kedge logs' shows its log from then on.",
     };
 
     private readonly JoinSource _join = new();
@@ -70,8 +70,9 @@ internal sealed class UpCommand : Command
             : await DetachAsync(call, place, ending.Token);
     }
 
-    /// <summary>Joins, which may ask for a join line on standard input and wait for a person, and leaves the rest to a process in the
-    /// background.</summary>
+    /// <summary>
+    /// Joins, which may read standard input and wait for an administrator, and leaves the rest to a process in the background.
+    /// </summary>
     private async Task<int> DetachAsync(ParseResult call, NodePlace place, CancellationToken ending)
     {
         try
@@ -89,7 +90,8 @@ internal sealed class UpCommand : Command
             Say($"{place.Interface} is not up.");
             return 1;
         }
-        Say($"It goes on in the background. 'kedge logs {place.Interface}' shows what it tells, 'kedge down --interface {place.Interface}' ends it.");
+        Say($"It goes on in the background. 'kedge logs {place.Interface}' shows its log, "
+            + $"'kedge down --interface {place.Interface}' ends it.");
         return 0;
     }
 

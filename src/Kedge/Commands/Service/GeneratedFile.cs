@@ -20,12 +20,13 @@ internal enum FileOrigin
 }
 
 /// <summary>
-/// A text file that <c>kedge service install</c> makes. Its first line is a comment with a digest of the rest, so that one that a person has
-/// changed is known, and neither replaced nor removed.
+/// A text file that <c>kedge service install</c> makes. Its first line is a comment with a digest of the rest, so that one that a person
+/// has changed is recognised, and neither replaced nor removed.
 /// </summary>
 internal static class GeneratedFile
 {
-    private const string Mark = "# Made by 'kedge service install', which replaces and removes this file unless it is changed. sha256=";
+    private const string Mark =
+        "# Made by 'kedge service install', which replaces and removes this file as long as nobody else has changed it. sha256=";
     private const UnixFileMode Owner = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     /// <summary>The mode of a file that everybody may read, 0644.</summary>
@@ -108,5 +109,6 @@ internal static class GeneratedFile
         $"{Mark}{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(body)))}\n{body}";
 
     private static string WithoutMark(string text) =>
-        text.StartsWith(Mark, StringComparison.Ordinal) && text.IndexOf('\n', StringComparison.Ordinal) is > 0 and var end ? text[(end + 1)..] : text;
+        text.StartsWith(Mark, StringComparison.Ordinal) && text.IndexOf('\n', StringComparison.Ordinal) is > 0 and var end
+            ? text[(end + 1)..] : text;
 }

@@ -10,7 +10,7 @@ namespace Kedge.Commands.Service;
 /// <summary><c>kedge service install controller</c>.</summary>
 internal sealed class InstallControllerCommand : Command
 {
-    /// <summary>What has the controller see the certificate of a locked network's master, though the unit's user cannot enter the folder.</summary>
+    /// <summary>Gives the unit the certificate of a locked network's master: its user cannot enter the folder of the settings.</summary>
     public const string LockedDropIn = "locked.conf";
 
     private readonly ControllerOptions _options = new();
@@ -38,7 +38,8 @@ internal sealed class InstallControllerCommand : Command
         if (Setting.Given(call, _options.All).ToArray() is { Length: > 0 } settings)
         {
             string path = root.EnvironmentFile("controller");
-            changed |= GeneratedFile.Write(path, EnvironmentText.Merge(GeneratedFile.ReadBody(path) ?? "", settings), GeneratedFile.Private);
+            string merged = EnvironmentText.Merge(GeneratedFile.ReadBody(path) ?? "", settings);
+            changed |= GeneratedFile.Write(path, merged, GeneratedFile.Private);
         }
         if (master is not null)
         {
@@ -54,10 +55,10 @@ internal sealed class InstallControllerCommand : Command
             ServiceCommand.Say("The controller is installed, and starts with the machine.");
             return 0;
         }
-        ServiceStart.Run(root.Systemctl, [Systemctl.ControllerUnit], changed, stopWaiting: () => false);
+        ServiceStart.Run(root.Systemctl, [Systemctl.ControllerUnit], changed, mayTakeLong: _ => false);
         ServiceCommand.Say(
             $"""
-            The controller is up, and starts with the machine. 'kedge logs --controller' shows what it tells. Next, on this machine:
+            The controller is up, and starts with the machine. 'kedge logs --controller' shows its log. Next, on this machine:
                 kedge login --data-dir {ControllerCommand.DefaultDataDirectory}
                 kedge token create --out NODE.join
             and with that file, on the machine that is to be a node:
@@ -70,6 +71,7 @@ internal sealed class InstallControllerCommand : Command
     {
         IReadOnlyList<PemItem> items = PemFile.Read(path);
         return items.All(item => item.Label == "CERTIFICATE") ? FileText.Read(path)
-            : throw new UserError($"{path} has more than certificates in it. A key has no place on the controller: give the master's certificate alone.");
+            : throw new UserError(
+                $"{path} has more than certificates in it. A key has no place on the controller: give the master's certificate alone.");
     }
 }

@@ -40,7 +40,11 @@ internal sealed class InstallNodeCommand : Command
         IReadOnlyList<string> units = Systemctl.NodeUnits(name);
         JoinLine? line = _join.Read(call);
         if (line is null && Membership.Read(folder) is null && !File.Exists(root.JoinFile(name)))
-            throw new UserError($"{name} has not joined a network yet. Give the join line with --join-file FILE, by standard input (--join-file -) or in KEDGE_JOIN.");
+        {
+            throw new UserError(
+                $"{name} has not joined a network yet. Give the join line with --join-file FILE, by standard input (--join-file -) or in "
+                + "KEDGE_JOIN.");
+        }
         if (root.IsRunning)
             RefuseRunning(root.Systemctl, name, units);
 
@@ -53,10 +57,13 @@ internal sealed class InstallNodeCommand : Command
             ServiceCommand.Say($"The node of {name} is installed, and starts with the machine.");
             return 0;
         }
-        bool isUp = ServiceStart.Run(root.Systemctl, units, changed, stopWaiting: () => Membership.Read(folder)?.Status == Membership.Pending);
-        Tell(name, Membership.Read(folder), isUp);
-        if (isUp)
+        string? waiting = ServiceStart.Run(
+            root.Systemctl, units, changed, mayTakeLong: _ => Membership.Read(folder)?.Status == Membership.Pending);
+        if (waiting is null)
             GeneratedFile.Remove(root.JoinFile(name)); // a secret that has done its work
+        ServiceCommand.Say(waiting is null ? Up(name, Membership.Read(folder)!)
+            : $"{name} is installed, and starts with the machine. {waiting.TrimEnd('.')}. It goes on by itself; "
+                + $"'kedge logs {name} --follow' shows how.");
         return 0;
     }
 
@@ -67,7 +74,11 @@ internal sealed class InstallNodeCommand : Command
         if (running is null && !units.Any(unit => systemctl.Show(unit) is { ActiveState: not ("inactive" or "failed") }))
             running = ProcessLock.Holder(run.LinkLock) ?? UapiClient.FindProcess(UapiSocket.DefaultDirectory, name);
         if (running is { } process)
-            throw new UserError($"{name} is up already, by process {process.Id} that 'kedge up' or 'kedge wg' has started. End it first, with 'kedge down --interface {name}'.");
+        {
+            throw new UserError(
+                $"{name} is up already, by process {process.Id} that 'kedge up' or 'kedge wg' has started. End it first, with "
+                + $"'kedge down --interface {name}'.");
+        }
     }
 
     private bool Install(ParseResult call, ServiceRoot root, string name, JoinLine? line)
@@ -77,28 +88,20 @@ internal sealed class InstallNodeCommand : Command
         if (Setting.Given(call, _options.ForServices).ToArray() is { Length: > 0 } settings)
         {
             string path = root.EnvironmentFile(name);
-            changed |= GeneratedFile.Write(path, EnvironmentText.Merge(GeneratedFile.ReadBody(path) ?? "", settings), GeneratedFile.Private);
+            string merged = EnvironmentText.Merge(GeneratedFile.ReadBody(path) ?? "", settings);
+            changed |= GeneratedFile.Write(path, merged, GeneratedFile.Private);
         }
         if (line is not null)
             changed |= GeneratedFile.Write(root.JoinFile(name), line.ToSecretText() + "\n", GeneratedFile.Private);
         return changed;
     }
 
-    private static void Tell(string name, Membership? membership, bool isUp)
-    {
-        if (membership is null || !isUp)
-        {
-            ServiceCommand.Say(
-                $"{name} is installed, and starts with the machine. {(membership is null ? "The" : $"Node '{membership.Name}' of zone '{membership.ZoneName}' is registered; the")} "
-                + $"join waits for an administrator, who may have to use 'kedge node requests'. It goes on by itself; 'kedge logs {name} --follow' shows how.");
-            return;
-        }
-        ServiceCommand.Say(
-            $"""
-            {name} is up, and starts with the machine: node '{membership.Name}' of zone '{membership.ZoneName}' has {string.Join(", ", membership.Addresses)}. Next:
-                kedge status {name}
-                kedge ping {(name == InterfaceOption.Default ? "" : $"--interface {name} ")}OTHER-NODE
-                kedge logs {name} --follow
-            """);
-    }
+    private static string Up(string name, Membership membership) =>
+        $"""
+        {name} is up, and starts with the machine: node '{membership.Name}' of zone '{membership.ZoneName}' has {
+            string.Join(", ", membership.Addresses)}. Next:
+            kedge status {name}
+            kedge ping {(name == InterfaceOption.Default ? "" : $"--interface {name} ")}OTHER-NODE
+            kedge logs {name} --follow
+        """;
 }

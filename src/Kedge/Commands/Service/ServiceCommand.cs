@@ -25,7 +25,10 @@ internal sealed class ServiceCommand : Command
     public static Option<bool> NoStart() => new("--no-start") { Description = "Only have it start with the machine, not now." };
 
     /// <summary>A new option that says whether keys and state go too.</summary>
-    public static Option<bool> Purge() => new("--purge") { Description = "Also remove keys, state and settings, those included that were changed by hand." };
+    public static Option<bool> Purge() => new("--purge")
+    {
+        Description = "Also remove keys, state and settings, those included that were changed by hand.",
+    };
 
     /// <summary>Says something to the person at the terminal.</summary>
     public static void Say(string sentence) => Console.Error.WriteLine($"kedge: {sentence}");

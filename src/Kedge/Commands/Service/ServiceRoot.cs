@@ -5,11 +5,17 @@ using Kedge.Protocol;
 
 namespace Kedge.Commands.Service;
 
-/// <summary>The system whose services are meant: this machine, or a root folder that is to become one, as <c>systemctl --root</c> has it.</summary>
+/// <summary>
+/// The system whose services are meant: this machine, or a root folder that is to become one, as <c>systemctl --root</c> has it.
+/// </summary>
 /// <param name="root">The folder; null for this machine.</param>
 internal sealed class ServiceRoot(string? root)
 {
     private const string PackagedProgram = "/usr/bin/kedge";
+    private const string Elsewhere = "Install it somewhere else first, such as in /usr/local/bin.";
+
+    private const UnixFileMode PublicFolder =
+        GeneratedFile.Public | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     // What the units' ProtectHome and PrivateTmp hide from them.
     private static readonly string[] HiddenFolders = ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"];
@@ -64,8 +70,8 @@ internal sealed class ServiceRoot(string? root)
     /// <summary>Makes the folder of the settings.</summary>
     public void CreateSettingsFolder()
     {
-        const UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute;
-        CreateFolder(SettingsFolder, Mode);
+        const UnixFileMode OthersStayOut = PublicFolder & ~(UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        CreateFolder(SettingsFolder, OthersStayOut);
     }
 
     /// <summary>
@@ -149,16 +155,17 @@ internal sealed class ServiceRoot(string? root)
     public static string? Unsuitable(string program)
     {
         if (HiddenFolders.FirstOrDefault(folder => program.StartsWith(folder, StringComparison.Ordinal)) is { } hidden)
-            return $"The units cannot see {hidden.TrimEnd('/')}, where this program is ({program}): install it somewhere else first, such as in /usr/local/bin.";
+            return $"The units cannot see {hidden.TrimEnd('/')}, where this program is ({program}). {Elsewhere}";
         return program.All(c => char.IsAsciiLetterOrDigit(c) || "/._+-@".Contains(c, StringComparison.Ordinal)) ? null
-            : $"The program's path {program} has characters that mean something to systemd: install it somewhere else first, such as in /usr/local/bin.";
+            : $"The program's path {program} has characters that mean something to systemd. {Elsewhere}";
     }
 
     private string OwnUnit(string file) => PathOf("/etc/systemd/system/" + file);
 
     private string DropIn(string unit, string file) => PathOf($"/etc/systemd/system/{unit}.d/{file}");
 
-    private bool IsPackaged(string file) => File.Exists(PathOf("/usr/lib/systemd/system/" + file)) || File.Exists(PathOf("/lib/systemd/system/" + file));
+    private bool IsPackaged(string file) =>
+        File.Exists(PathOf("/usr/lib/systemd/system/" + file)) || File.Exists(PathOf("/lib/systemd/system/" + file));
 
     private string FindProgram()
     {
@@ -173,7 +180,7 @@ internal sealed class ServiceRoot(string? root)
         return Unsuitable(program) is { } reason ? throw new UserError(reason) : program;
     }
 
-    private static void CreateFolder(string path, UnixFileMode mode = GeneratedFile.Public | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)
+    private static void CreateFolder(string path, UnixFileMode mode = PublicFolder)
     {
         try
         {

@@ -15,10 +15,10 @@ internal static class ServiceStart
     /// <param name="systemctl">The manager of this machine.</param>
     /// <param name="units">The units.</param>
     /// <param name="changed">Whether those that run have to be started again.</param>
-    /// <param name="stopWaiting">Says that they may take as long as they like, and need not be waited for.</param>
-    /// <returns>Whether they are at work; false where they are not waited for.</returns>
+    /// <param name="mayTakeLong">Whether a unit with this status waits for something that may take as long as it likes.</param>
+    /// <returns>What a unit says that is not waited for; null where all are at work.</returns>
     /// <exception cref="UserError">One of them does not get to work; the message has what it said.</exception>
-    public static bool Run(Systemctl systemctl, IReadOnlyList<string> units, bool changed, Func<bool> stopWaiting)
+    public static string? Run(Systemctl systemctl, IReadOnlyList<string> units, bool changed, Func<string, bool> mayTakeLong)
     {
         foreach (string unit in units.Where(unit => systemctl.Show(unit).ActiveState == "failed"))
             systemctl.Run("reset-failed", unit);
@@ -29,17 +29,18 @@ internal static class ServiceStart
         {
             UnitState[] states = [.. units.Select(systemctl.Show)];
             if (states.All(state => state.IsActive))
-                return true;
+                return null;
             // A manual start sets the count to 0.
-            UnitState? failed = states.FirstOrDefault(state => state.ActiveState == "failed" || (state.Restarts > 0 && state.Restarts != restarts[state.Name]));
+            UnitState? failed = states.FirstOrDefault(state =>
+                state.ActiveState == "failed" || (state.Restarts > 0 && state.Restarts != restarts[state.Name]));
             if (failed is not null || BootClock.Now > deadline)
             {
                 string late = failed?.Name ?? states.First(state => !state.IsActive).Name;
-                throw new UserError(
-                    $"{late} is installed, but {(failed is null ? $"is not up after {Timeout.TotalSeconds:0} seconds" : "does not start")}. It said:\n{LastWords(late)}");
+                string problem = failed is null ? $"is not up after {Timeout.TotalSeconds:0} seconds" : "does not start";
+                throw new UserError($"{late} is installed, but {problem}. It said:\n{LastWords(late)}");
             }
-            if (stopWaiting())
-                return false;
+            if (states.FirstOrDefault(state => !state.IsActive && state.Status.Length > 0 && mayTakeLong(state.Status)) is { } waiting)
+                return waiting.Status;
             Thread.Sleep(PollInterval);
         }
     }

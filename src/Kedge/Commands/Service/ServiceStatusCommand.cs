@@ -12,7 +12,9 @@ internal sealed class ServiceStatusCommand : Command
     private readonly Option<string?> _root = ServiceRoot.Option();
 
     public ServiceStatusCommand()
-        : base("status", "Show which services are installed, and whether they run. The exit code is 0 where all that start with the machine run.")
+        : base(
+            "status",
+            "Show which services are installed, and whether they run. The exit code is 0 where all that start with the machine run.")
     {
         Options.Add(_json);
         Options.Add(_root);
@@ -24,6 +26,11 @@ internal sealed class ServiceStatusCommand : Command
         public bool IsEnabled => Units.All(unit => unit.IsEnabled);
 
         public bool IsRunning => Units.All(unit => unit.IsActive);
+
+        /// <summary>That it does not run, with the states of its units where they are known.</summary>
+        public string NotRunning =>
+            Units.Select(unit => unit.ActiveState).Where(state => state.Length > 0).Distinct().ToArray() is { Length: > 0 } states
+                ? $"no ({string.Join(", ", states)})" : "no";
 
         /// <summary>Since when all of it runs.</summary>
         public DateTimeOffset? Since => IsRunning ? Units.Max(unit => unit.ActiveSince) : null;
@@ -38,7 +45,7 @@ internal sealed class ServiceStatusCommand : Command
             services.Select(service => (string[])
             [
                 service.Kind, service.Interface ?? "-", service.IsEnabled ? "yes" : "no",
-                service.IsRunning ? "yes" : $"no ({string.Join(", ", service.Units.Select(unit => unit.ActiveState).Where(state => state.Length > 0).Distinct())})",
+                service.IsRunning ? "yes" : service.NotRunning,
                 service.Since?.ToString("u", System.Globalization.CultureInfo.InvariantCulture) ?? "-",
             ]),
             "No service of Kedge is installed. 'kedge service install controller' or 'kedge service install node' installs one."));
@@ -56,7 +63,7 @@ internal sealed class ServiceStatusCommand : Command
 
     private static UnitState State(ServiceRoot root, string unit) => root.IsRunning
         ? root.Systemctl.Show(unit)
-        : new UnitState(unit, LoadState: "", root.Systemctl.FileState(unit), ActiveState: "", SubState: "", ActiveSince: null, Restarts: 0);
+        : UnitState.Parse(unit, $"UnitFileState={root.Systemctl.FileState(unit)}");
 
     private static IEnumerable<string> ActiveInterfaces(ServiceRoot root) => !root.IsRunning ? [] :
         from line in root.Systemctl.Run("list-units", "--plain", "--no-legend", "kedge-node@*", "kedge-link@*").Split('\n')
@@ -83,6 +90,7 @@ internal sealed class ServiceStatusCommand : Command
                 json.WriteString("fileState", unit.FileState);
                 json.WriteString("activeState", unit.ActiveState);
                 json.WriteString("subState", unit.SubState);
+                json.WriteString("status", unit.Status);
                 WriteTime(json, unit.ActiveSince);
                 json.WriteNumber("restarts", unit.Restarts);
                 json.WriteEndObject();

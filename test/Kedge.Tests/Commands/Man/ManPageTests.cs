@@ -47,7 +47,13 @@ public class ManPageTests
     [Fact]
     public void Every_call_in_the_readme_is_one_that_the_program_understands()
     {
-        string[][] calls = [.. File.ReadLines(PathOf("README.md")).Select(line => Words(line.Replace("$(wg pubkey < phone.key)", PublicKey, StringComparison.Ordinal))).Where(words => words.Length > 0)];
+        string[][] calls =
+        [
+            .. from line in File.ReadLines(PathOf("README.md"))
+               let words = Words(line.Replace("$(wg pubkey < phone.key)", PublicKey, StringComparison.Ordinal))
+               where words.Length > 0
+               select words,
+        ];
 
         Assert.NotEmpty(calls);
         Assert.All(calls, AssertUnderstood);
@@ -85,7 +91,10 @@ public class ManPageTests
         string[] lines = page.Split('\n');
         Assert.Equal(".TH \"KEDGE\\-UP\" \"1\" \"2026-01-02\" \"Kedge 1.2.3\" \"Kedge manual\"", lines[0]);
         Assert.Equal(
-            [".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", ".SH OPTIONS", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT", ".SH FILES", ".SH EXAMPLES", ".SH \"SEE ALSO\""],
+            [
+                ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", ".SH OPTIONS", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT", ".SH FILES",
+                ".SH EXAMPLES", ".SH \"SEE ALSO\"",
+            ],
             lines.Where(line => line.StartsWith(".SH", StringComparison.Ordinal)));
         Assert.Contains("\\fB\\-\\-detach\\fR, \\fB\\-d\\fR", lines);
         Assert.Contains("\\fBKEDGE_NAME\\fR", lines);
@@ -115,11 +124,12 @@ public class ManPageTests
         // Where there is no terminal to be asked on.
         if (call.CommandResult.Command.Options.Any(option => option.Name == "--yes"))
             call = CommandTree.Create().Parse([.. words, "--yes"]);
-        Assert.True(call.Errors.Count == 0, $"kedge {string.Join(' ', words)}: {string.Join("; ", call.Errors.Select(error => error.Message))}");
-        Assert.True(call.CommandResult.Command.Action is not null || words.Length == 0, $"kedge {string.Join(' ', words)} is no command.");
+        string line = $"kedge {string.Join(' ', words)}";
+        Assert.True(call.Errors.Count == 0, $"{line}: {string.Join("; ", call.Errors.Select(error => error.Message))}");
+        Assert.True(call.CommandResult.Command.Action is not null, $"{line} is no command.");
     }
 
-    /// <summary>The words behind <c>kedge</c> in a line as a shell would hand them over; none where the line is another program's.</summary>
+    /// <summary>The words behind <c>kedge</c> in a line, as a shell hands them over; none where the line is another program's.</summary>
     private static string[] Words(string line)
     {
         List<string> words = [];

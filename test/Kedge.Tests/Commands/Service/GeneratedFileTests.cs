@@ -39,7 +39,8 @@ public sealed class GeneratedFileTests : IDisposable
         System.IO.File.WriteAllText(File, mark + changed);
 
         Assert.Equal(FileOrigin.Foreign, GeneratedFile.OriginOf(File));
-        Assert.Contains(File, Assert.Throws<UserError>(() => GeneratedFile.Write(File, "A=3\n", GeneratedFile.Private)).Message, StringComparison.Ordinal);
+        var refusal = Assert.Throws<UserError>(() => GeneratedFile.Write(File, "A=3\n", GeneratedFile.Private));
+        Assert.Contains(File, refusal.Message, StringComparison.Ordinal);
         Assert.False(GeneratedFile.Remove(File));
         Assert.Equal(mark + changed, System.IO.File.ReadAllText(File));
     }

@@ -34,7 +34,8 @@ public class ServiceTextTests
 
             Assert.DoesNotContain("/usr/bin/kedge", text, StringComparison.Ordinal);
             Assert.Contains("\nExecStart=/opt/kedge/kedge ", text, StringComparison.Ordinal);
-            Assert.Equal(ServiceRoot.UnitText(unit, "/usr/bin/kedge"), text.Replace("/opt/kedge/kedge", "/usr/bin/kedge", StringComparison.Ordinal));
+            string packaged = ServiceRoot.UnitText(unit, "/usr/bin/kedge");
+            Assert.Equal(packaged, text.Replace("/opt/kedge/kedge", "/usr/bin/kedge", StringComparison.Ordinal));
         }
     }
 
@@ -55,17 +56,22 @@ public class ServiceTextTests
         // systemd 252: systemctl show --timestamp=utc
         UnitState state = UnitState.Parse(
             "kedge-node@kedge0.service",
-            "NRestarts=2\nActiveEnterTimestamp=Mon 2026-11-30 11:52:48 UTC\nLoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\n");
+            "NRestarts=2\nActiveEnterTimestamp=Mon 2026-11-30 11:52:48 UTC\nLoadState=loaded\nActiveState=active\nSubState=running\n"
+            + "StatusText=kedge0 is up\nUnitFileState=enabled\n");
 
         Assert.Equal(
-            new UnitState("kedge-node@kedge0.service", "loaded", "enabled", "active", "running", new DateTimeOffset(2026, 11, 30, 11, 52, 48, default), 2), state);
+            new UnitState(
+                "kedge-node@kedge0.service", "loaded", "enabled", "active", "running", "kedge0 is up",
+                new DateTimeOffset(2026, 11, 30, 11, 52, 48, default), Restarts: 2),
+            state);
         Assert.True(state is { IsActive: true, IsEnabled: true });
     }
 
     [Fact]
     public void A_unit_that_does_not_exist_is_neither_active_nor_enabled()
     {
-        UnitState state = UnitState.Parse("x.service", "NRestarts=0\nActiveEnterTimestamp=\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\n");
+        UnitState state = UnitState.Parse(
+            "x.service", "NRestarts=0\nActiveEnterTimestamp=\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\n");
 
         Assert.Equal((false, false, null), (state.IsActive, state.IsEnabled, state.ActiveSince));
     }
@@ -73,5 +79,6 @@ public class ServiceTextTests
     [Theory]
     [InlineData("kedge-node@kedge0.service", "kedge0")]
     [InlineData("kedge-link@wg.office.service", "wg.office")]
-    public void The_interface_is_read_from_a_units_name(string unit, string expected) => Assert.Equal(expected, ServiceRoot.InstanceOf(unit));
+    public void The_interface_is_read_from_a_units_name(string unit, string expected) =>
+        Assert.Equal(expected, ServiceRoot.InstanceOf(unit));
 }
