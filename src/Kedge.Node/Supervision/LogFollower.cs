@@ -1,8 +1,7 @@
 namespace Kedge.Node.Supervision;
 
 /// <summary>
-/// Hands on what other processes append to a log file, also when the file is renamed and a new one takes its place. One thread at a time;
-/// whoever made it disposes it.
+/// Copies what other processes append to a log file, also when the file is renamed and a new one takes its place. Not thread-safe.
 /// </summary>
 /// <param name="path">The file, which need not exist yet.</param>
 /// <param name="output">Receives the bytes.</param>
@@ -19,16 +18,16 @@ public sealed class LogFollower(string path, Stream output) : IDisposable
             _file!.Seek(0, SeekOrigin.End);
     }
 
-    /// <summary>Hands on what there is, without waiting.</summary>
+    /// <summary>Copies what has been written since the last call, without waiting.</summary>
     /// <exception cref="IOException">The output cannot be written.</exception>
     public void Poll()
     {
         while (TryOpen())
         {
-            HandOn();
+            Copy();
             if (Name(_file!) == _nameAtOpening)
                 return;
-            HandOn(); // what was written between the last read and the renaming
+            Copy(); // what was written between the last read and the renaming
             _file!.Dispose();
             _file = null;
         }
@@ -41,7 +40,7 @@ public sealed class LogFollower(string path, Stream output) : IDisposable
     private static string? Name(FileStream file) =>
         File.ResolveLinkTarget($"/proc/self/fd/{file.SafeFileHandle.DangerousGetHandle()}", false)?.FullName;
 
-    private void HandOn()
+    private void Copy()
     {
         int length;
         while ((length = _file!.Read(_buffer)) > 0)

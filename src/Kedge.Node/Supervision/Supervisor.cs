@@ -94,7 +94,7 @@ public sealed class Supervisor(string program, ILogger log)
         follower.Poll();
         told = LastWords(error);
         if (told.Length == 0)
-            told = $"The {process.Name} did not get to work. {LastComplaint(complaints)}";
+            told = $"The {process.Name} did not start. {LastComplaint(complaints)}";
         return null;
     }
 
@@ -144,7 +144,7 @@ public sealed class Supervisor(string program, ILogger log)
     {
         string? line = System.Text.Encoding.UTF8.GetString(log.ToArray()).Split('\n')
             .LastOrDefault(line => line.Split(' ') is [_, "error" or "warning", ..]);
-        return line is null ? "It did not say why." : line[(line.IndexOf(": ", StringComparison.Ordinal) + 2)..];
+        return line is null ? "It gave no reason." : line[(line.IndexOf(": ", StringComparison.Ordinal) + 2)..];
     }
 
     /// <summary>What a process said to a person before it ended: the program's own prefix is not repeated.</summary>

@@ -5,15 +5,15 @@ using Kedge.Protocol;
 
 namespace Kedge.Node.Supervision;
 
-/// <summary>How a unit is, as <c>systemctl show</c> tells it. Properties that the manager does not give are empty.</summary>
+/// <summary>The state of a unit, as <c>systemctl show</c> reports it. Unknown properties are empty.</summary>
 /// <param name="Name">The unit.</param>
 /// <param name="LoadState"><c>loaded</c>, or <c>not-found</c> where there is no such unit.</param>
 /// <param name="FileState"><c>enabled</c>, <c>disabled</c> or another word.</param>
 /// <param name="ActiveState"><c>active</c>, <c>activating</c>, <c>inactive</c>, <c>failed</c> or another word.</param>
-/// <param name="SubState">The same in the words of the unit's kind, such as <c>running</c> or <c>auto-restart</c>.</param>
-/// <param name="Status">What the service says of itself (STATUS= of sd_notify(3)).</param>
+/// <param name="SubState">The state specific to the unit's type, such as <c>running</c> or <c>auto-restart</c>.</param>
+/// <param name="Status">The status that the service reports (STATUS= of sd_notify(3)).</param>
 /// <param name="ActiveSince">When it became active; null where it is not.</param>
-/// <param name="Restarts">How often the manager has started it again by itself.</param>
+/// <param name="Restarts">How often systemd has restarted it by itself.</param>
 public sealed record UnitState(
     string Name,
     string LoadState,
@@ -24,7 +24,7 @@ public sealed record UnitState(
     DateTimeOffset? ActiveSince,
     int Restarts)
 {
-    /// <summary>Whether the unit is at work.</summary>
+    /// <summary>Whether the unit is active.</summary>
     public bool IsActive => ActiveState == "active";
 
     /// <summary>Whether it starts with the machine.</summary>
@@ -87,8 +87,8 @@ public sealed class Systemctl(string? root = null)
         }
     }
 
-    /// <summary>How a unit is; it need not exist.</summary>
-    /// <exception cref="UserError">The manager does not tell.</exception>
+    /// <summary>The state of a unit, which need not exist.</summary>
+    /// <exception cref="UserError">systemctl failed.</exception>
     public UnitState Show(string unit) => UnitState.Parse(unit, Run(
         "show", "--timestamp=utc",
         "--property=LoadState,UnitFileState,ActiveState,SubState,StatusText,ActiveEnterTimestamp,NRestarts", unit));

@@ -11,8 +11,8 @@ internal static class Background
     public static readonly TimeSpan DeviceTimeout = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// Starts this program again with the same command line, and waits until it says that it is ready. What it writes to its standard error
-    /// until then goes to our own. Blocks.
+    /// Starts this program again with the same command line, and waits until it signals that it is ready. Until then its standard error is
+    /// copied to ours. Blocks.
     /// </summary>
     /// <param name="timeout">How long that may take.</param>
     /// <param name="ending">Ends it before it is ready.</param>

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Commands;
 
 /// <summary>
-/// Writes a log as lines: time, level, interface, message. A line can be shown on a terminal, whoever had a say in the message. A file that
-/// has become too long is renamed to <c>FILE.1</c>, in place of the one before it. Any thread may use it.
+/// Writes a log as lines: time, level, interface, message. Lines are safe to show on a terminal, wherever parts of the message come from. A
+/// file that has grown too long is renamed to <c>FILE.1</c>, replacing the one before it. Any thread may use it.
 /// </summary>
 /// <param name="name">Whose log this is: the interface's name.</param>
 /// <param name="level">The least level that is written.</param>

@@ -53,7 +53,8 @@ internal static partial class Setting
         Description = Describe(description, variable),
         HelpName = "N",
         CustomParser = result => ReadNumber(result, result.Tokens[0].Value, name, minimum, maximum),
-        DefaultValueFactory = result => FromEnvironment(variable) is { } value ? ReadNumber(result, value, variable, minimum, maximum) : null,
+        DefaultValueFactory = result =>
+            FromEnvironment(variable) is { } value ? ReadNumber(result, value, variable, minimum, maximum) : null,
     };
 
     /// <summary>An option with one of a few words.</summary>

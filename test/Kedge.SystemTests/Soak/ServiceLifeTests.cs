@@ -27,7 +27,7 @@ public sealed class ServiceLifeTests : IDisposable
 
         CommandResult install = _machine.Run("kedge", "service", "install", "node", "--join-file", "/tmp/alpha.join", "--name", "alpha");
 
-        Assert.Contains("kedge0 is up, and starts with the machine: node 'alpha' of zone 'default'", install.Error, StringComparison.Ordinal);
+        Assert.Contains("kedge0 is up, and starts at boot: node 'alpha' of zone 'default'", install.Error, StringComparison.Ordinal);
         Assert.False(_machine.Has("/etc/kedge/kedge0.join"));
         _machine.Run("kedge", "service", "status");
         Assert.Contains("Ready to be configured", _machine.Run("kedge", "logs").Output, StringComparison.Ordinal);
@@ -84,8 +84,18 @@ public sealed class ServiceLifeTests : IDisposable
         CommandResult install = _machine.Try("kedge", "service", "install", "controller");
 
         Assert.Equal(1, install.ExitCode);
-        Assert.Contains("kedge-controller.service is installed, but does not start. It said:", install.Error, StringComparison.Ordinal);
+        Assert.Contains("kedge-controller.service is installed, but does not start. Its log:", install.Error, StringComparison.Ordinal);
         Assert.Contains("store.db", install.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_controller_of_a_locked_network_reads_the_certificate_of_its_master()
+    {
+        _machine.Run("kedge", "ca", "init", "/tmp/master");
+
+        _machine.Run("kedge", "service", "install", "controller", "--locked", "/tmp/master/master.pem");
+
+        Assert.Contains("(locked)", _machine.Run("kedge", "logs", "--controller").Output, StringComparison.Ordinal);
     }
 
     private void InstallController()

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kedge.SystemTests.Supervision;
 
-/// <summary>What a person is told of a process that does not get to work.</summary>
+/// <summary>The error when a process does not start.</summary>
 public sealed class SupervisorTests : IDisposable
 {
     private readonly Topology _net = Topology.Create(); // for its folder alone
@@ -24,7 +24,7 @@ public sealed class SupervisorTests : IDisposable
         File.WriteAllText(LogFile, "T error kedge0: Of an earlier start\n");
 
         Assert.Equal(
-            "The control link did not get to work. The route cannot be set: Permission denied",
+            "The control link did not start. The route cannot be set: Permission denied",
             Failure(
                 """
                 echo 'T warning kedge0: The map is old' >> $LOG
@@ -35,7 +35,7 @@ public sealed class SupervisorTests : IDisposable
 
     [Fact]
     public void A_process_that_says_nothing_is_told_as_such() =>
-        Assert.Equal("The control link did not get to work. It did not say why.", Failure("exit 1"));
+        Assert.Equal("The control link did not start. It gave no reason.", Failure("exit 1"));
 
     private string Failure(string script)
     {

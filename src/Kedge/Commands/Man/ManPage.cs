@@ -62,7 +62,7 @@ internal sealed partial class ManPage(Command command, string version, string da
     /// <summary>The first sentence of the description, as the NAME section and lists have it.</summary>
     private static string Brief(Command command)
     {
-        string sentence = FirstSentence().Match(Setting.Description(command)).Value.TrimEnd('.');
+        string sentence = FirstSentence().Match(Setting.Description(command)).Value.TrimEnd('.', ':');
         return char.IsUpper(sentence[0]) && !char.IsUpper(sentence[1]) && !sentence.StartsWith("Kedge", StringComparison.Ordinal)
             ? char.ToLowerInvariant(sentence[0]) + sentence[1..] : sentence;
     }
@@ -75,7 +75,7 @@ internal sealed partial class ManPage(Command command, string version, string da
             .. VisibleOptions().Where(option => option.Required).Select(option => $"`{option.Name}` {Value(option)}"),
             .. VisibleOptions().Any(option => !option.Required) ? ["[*OPTION*]..."] : Array.Empty<string>(),
             .. command.Arguments.Where(argument => !argument.Hidden).Select(Word),
-            .. command.Subcommands.Any(sub => !sub.Hidden) ? [command.Action is null ? "*COMMAND*" : "[*COMMAND*]"] : Array.Empty<string>(),
+            .. command.Subcommands.All(sub => sub.Hidden) ? Array.Empty<string>() : [command.Action is null ? "*COMMAND*" : "[*COMMAND*]"],
         ];
         return string.Join(' ', words);
     }

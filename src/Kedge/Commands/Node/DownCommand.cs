@@ -54,7 +54,10 @@ internal sealed class DownCommand : Command
             ? $"kedge: {place.Interface} is down, and this node has left its network."
             : $"kedge: {place.Interface} is down. 'kedge up --interface {place.Interface}' takes it up again.");
         if (isService)
-            Console.Error.WriteLine("kedge: It is a service, and starts again with the machine. 'kedge service uninstall node' changes that.");
+        {
+            Console.Error.WriteLine(
+                "kedge: It is a service, and starts again at the next boot. 'kedge service uninstall node' changes that.");
+        }
         return 0;
     }
 }

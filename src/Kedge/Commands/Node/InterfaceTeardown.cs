@@ -72,7 +72,8 @@ internal static class InterfaceTeardown
     {
         try
         {
-            NetworkNamespace? inside = Membership.Read(place.Folder)?.Settings.NetworkNamespace is { } name ? NetworkNamespace.Open(name) : null;
+            string? name = Membership.Read(place.Folder)?.Settings.NetworkNamespace;
+            NetworkNamespace? inside = name is null ? null : NetworkNamespace.Open(name);
             using Router router = Router.Open(inside);
             router.Delete(place.Interface);
         }

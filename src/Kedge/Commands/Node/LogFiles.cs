@@ -4,8 +4,8 @@ using Kedge.Node.Supervision;
 namespace Kedge.Commands.Node;
 
 /// <summary>
-/// The lines of several logs in the order of their times, each behind the name of its file. Files may be renamed and removed meanwhile. One
-/// thread at a time; whoever made it disposes it.
+/// Merges the lines of several logs in order of time, each prefixed with the name of its file. Files may be renamed and removed meanwhile.
+/// Not thread-safe.
 /// </summary>
 internal sealed class LogFiles : IDisposable
 {
@@ -19,7 +19,7 @@ internal sealed class LogFiles : IDisposable
         _nameWidth = _sources.Max(source => source.Name.Length);
     }
 
-    /// <summary>The lines that have come since the last call; the first time, all that there are.</summary>
+    /// <summary>The lines written since the last call; at the first call, all of them.</summary>
     public IReadOnlyList<string> ReadNew() =>
     [
         .. _sources.SelectMany(source => source.ReadNew().Select(line => (source.Name, Line: line)))

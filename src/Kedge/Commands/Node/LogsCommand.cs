@@ -12,8 +12,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Kedge.Commands.Node;
 
 /// <summary>
-/// <c>kedge logs [INTERFACE]</c>: what the processes of an interface have told: from the journal where systemd runs them, and from their
-/// files where <c>kedge up</c> does.
+/// <c>kedge logs [INTERFACE]</c>: the logs of an interface's processes: from the journal if systemd runs them, from their files if
+/// <c>kedge up</c> does.
 /// </summary>
 internal sealed class LogsCommand : Command
 {
@@ -106,7 +106,7 @@ internal sealed class LogsCommand : Command
 
     private static int ShowJournal(IReadOnlyList<string> units, int lines, bool follow)
     {
-        // The journal's own reader shows nothing that a terminal would obey.
+        // journalctl itself escapes what a terminal would interpret.
         string count = lines == int.MaxValue ? All : lines.ToString(CultureInfo.InvariantCulture);
         string[] words =
         [
@@ -130,7 +130,7 @@ internal sealed class LogsCommand : Command
         using var logs = new LogFiles(run.Logs);
         try
         {
-            // Unlike the console's, this stream tells when nobody reads any more.
+            // Unlike the console's, this stream reports that nobody reads any more.
             using var output = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
             Write(output, logs.ReadNew().TakeLast(lines));
             while (follow)
@@ -141,7 +141,7 @@ internal sealed class LogsCommand : Command
         }
         catch (IOException e) when (e.HResult == Errno.EPIPE)
         {
-            // Whoever has read this, such as 'head', has seen enough.
+            // The reader, such as 'head', has seen enough.
         }
         catch (IOException e)
         {

@@ -23,7 +23,7 @@ internal sealed class UpCommand : Command
     private static readonly TimeSpan FollowInterval = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long the way from a joined node to one that is up may take: longer than the starts of both processes.</summary>
+    /// <summary>How long a joined node may take until it is up: more than the start timeouts of both processes.</summary>
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(150);
 
     private readonly Option<string> _interface = InterfaceOption.Create();
@@ -95,7 +95,7 @@ internal sealed class UpCommand : Command
         return 0;
     }
 
-    /// <summary>Takes the interface up and supervises it until it is told to end. In the background, the node has joined.</summary>
+    /// <summary>Takes the interface up and supervises it until it is cancelled. In the background the node has joined already.</summary>
     private async Task<int> SuperviseAsync(ParseResult call, NodePlace place, bool inBackground, CancellationToken ending)
     {
         var log = new LineLog(
@@ -133,8 +133,8 @@ internal sealed class UpCommand : Command
                 follower.Dispose();
         }
         ServiceNotification.Stopping();
-        string end = $"{place.Interface} goes on without supervision, if it was up. 'kedge up --interface {place.Interface}' takes it over again, "
-            + $"'kedge down --interface {place.Interface}' ends it.";
+        string end = $"{place.Interface} goes on without supervision, if it was up. "
+            + $"'kedge up --interface {place.Interface}' takes it over again, 'kedge down --interface {place.Interface}' ends it.";
         if (inBackground)
             Log.SupervisionEnds(log, end);
         else
@@ -142,7 +142,7 @@ internal sealed class UpCommand : Command
         return 0;
     }
 
-    /// <summary>Joins, or asks for something else than before, and ends a control link that runs with other settings.</summary>
+    /// <summary>Joins, or changes what was asked for, and ends a control link that runs with other settings.</summary>
     private async Task JoinAsync(ParseResult call, NodePlace place, CancellationToken ending)
     {
         Membership? before = Membership.Read(place.Folder);
@@ -181,8 +181,9 @@ internal sealed class UpCommand : Command
         bool runs = UapiClient.FindProcess(place.RuntimeDirectory, place.Interface) is not null;
         if (before is not null && runs && before.Settings.NetworkNamespace != settings.NetworkNamespace)
         {
+            string where = before.Settings.NetworkNamespace is { } name ? $"in the network namespace {name}" : "in no namespace of its own";
             throw new UserError(
-                $"{place.Interface} is {(before.Settings.NetworkNamespace is { } name ? $"in the network namespace {name}" : "in no namespace of its own")}. "
+                $"{place.Interface} is {where}. "
                 + $"To move it, end it first with 'kedge down --interface {place.Interface}'.");
         }
     }
@@ -246,14 +247,18 @@ internal sealed class UpCommand : Command
     private static void Tell(NodePlace place, Membership membership)
     {
         string addresses = string.Join(", ", membership.Addresses);
-        string children = membership.ChildPrefixes.Count == 0 ? "" : $", and the networks {string.Join(", ", membership.ChildPrefixes)} behind it";
+        string children = membership.ChildPrefixes.Count == 0 ? ""
+            : $", and the networks {string.Join(", ", membership.ChildPrefixes)} behind it";
         Say($"{place.Interface} is up: node '{membership.Name}' of zone '{membership.ZoneName}' has {addresses}{children}.");
         ServiceNotification.Ready($"Node {membership.Name} of zone {membership.ZoneName}, {addresses}");
         IpPrefix[] prefixes = [.. membership.ChildPrefixes.Select(text => IpPrefix.Parse(text))];
         if (prefixes.Length == 0)
             return;
         foreach (ForwardingFinding finding in Forwarding.Check(
-            place.Interface, prefixes.Any(prefix => prefix.Address.IsIPv4), prefixes.Any(prefix => prefix.Address.IsIPv6), Namespace(membership.Settings)))
+            place.Interface,
+            prefixes.Any(prefix => prefix.Address.IsIPv4),
+            prefixes.Any(prefix => prefix.Address.IsIPv6),
+            Namespace(membership.Settings)))
         {
             Say($"The networks behind this node cannot be reached by the others. {finding.Problem} Allow it with:\n    {finding.Command}");
         }

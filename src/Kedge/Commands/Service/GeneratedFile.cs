@@ -6,7 +6,7 @@ using Kedge.Protocol;
 
 namespace Kedge.Commands.Service;
 
-/// <summary>Whose a file is.</summary>
+/// <summary>Who wrote a file.</summary>
 internal enum FileOrigin
 {
     /// <summary>There is none.</summary>
@@ -20,7 +20,7 @@ internal enum FileOrigin
 }
 
 /// <summary>
-/// A text file that <c>kedge service install</c> makes. Its first line is a comment with a digest of the rest, so that one that a person
+/// A text file that <c>kedge service install</c> writes. Its first line is a comment with a digest of the rest, so that one that a person
 /// has changed is recognised, and neither replaced nor removed.
 /// </summary>
 internal static class GeneratedFile
@@ -35,7 +35,7 @@ internal static class GeneratedFile
     /// <summary>The mode of a file that may hold a secret, 0600.</summary>
     public const UnixFileMode Private = Owner;
 
-    /// <summary>Whose a file is.</summary>
+    /// <summary>Who wrote a file.</summary>
     /// <exception cref="UserError">It cannot be read.</exception>
     public static FileOrigin OriginOf(string path) => Read(path) is not { } text ? FileOrigin.Absent
         : text == WithMark(WithoutMark(text)) ? FileOrigin.Generated

@@ -18,7 +18,7 @@ internal sealed class InstallControllerCommand : Command
     private readonly Option<string?> _root = ServiceRoot.Option();
 
     public InstallControllerCommand()
-        : base("controller", "Install the controller of a network. What is not asked for stays as it is in its settings.")
+        : base("controller", "Install the controller of a network. Settings that are not given stay as they are.")
     {
         _options.AddTo(this);
         Options.Add(_noStart);
@@ -52,13 +52,13 @@ internal sealed class InstallControllerCommand : Command
         root.Systemctl.Run("enable", "--quiet", Systemctl.ControllerUnit);
         if (!root.IsRunning || call.GetValue(_noStart))
         {
-            ServiceCommand.Say("The controller is installed, and starts with the machine.");
+            ServiceCommand.Say("The controller is installed, and starts at boot.");
             return 0;
         }
         ServiceStart.Run(root.Systemctl, [Systemctl.ControllerUnit], changed, mayTakeLong: _ => false);
         ServiceCommand.Say(
             $"""
-            The controller is up, and starts with the machine. 'kedge logs --controller' shows its log. Next, on this machine:
+            The controller is up, and starts at boot. 'kedge logs --controller' shows its log. Next, on this machine:
                 kedge login --data-dir {ControllerCommand.DefaultDataDirectory}
                 kedge token create --out NODE.join
             and with that file, on the machine that is to be a node:

@@ -19,7 +19,7 @@ internal sealed class InstallNodeCommand : Command
     private readonly Option<string?> _root = ServiceRoot.Option();
 
     public InstallNodeCommand()
-        : base("node", "Install a node of a network, which joins where it has not yet. What is not asked for stays as it is in its settings.")
+        : base("node", "Install a node of a network, which joins it first, unless it has. Settings that are not given stay as they are.")
     {
         Options.Add(_interface);
         _join.AddTo(this);
@@ -54,7 +54,7 @@ internal sealed class InstallNodeCommand : Command
         root.Systemctl.Run(["enable", "--quiet", .. units]);
         if (!root.IsRunning || call.GetValue(_noStart))
         {
-            ServiceCommand.Say($"The node of {name} is installed, and starts with the machine.");
+            ServiceCommand.Say($"The node of {name} is installed, and starts at boot.");
             return 0;
         }
         string? waiting = ServiceStart.Run(
@@ -62,7 +62,7 @@ internal sealed class InstallNodeCommand : Command
         if (waiting is null)
             GeneratedFile.Remove(root.JoinFile(name)); // a secret that has done its work
         ServiceCommand.Say(waiting is null ? Up(name, Membership.Read(folder)!)
-            : $"{name} is installed, and starts with the machine. {waiting.TrimEnd('.')}. It goes on by itself; "
+            : $"{name} is installed, and starts at boot. {waiting.TrimEnd('.')}. It goes on by itself; "
                 + $"'kedge logs {name} --follow' shows how.");
         return 0;
     }
@@ -98,7 +98,7 @@ internal sealed class InstallNodeCommand : Command
 
     private static string Up(string name, Membership membership) =>
         $"""
-        {name} is up, and starts with the machine: node '{membership.Name}' of zone '{membership.ZoneName}' has {
+        {name} is up, and starts at boot: node '{membership.Name}' of zone '{membership.ZoneName}' has {
             string.Join(", ", membership.Addresses)}. Next:
             kedge status {name}
             kedge ping {(name == InterfaceOption.Default ? "" : $"--interface {name} ")}OTHER-NODE

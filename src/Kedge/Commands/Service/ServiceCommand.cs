@@ -2,18 +2,18 @@ using System.CommandLine;
 
 namespace Kedge.Commands.Service;
 
-/// <summary><c>kedge service</c>: has systemd run a controller or a node, from the start of the machine on.</summary>
+/// <summary><c>kedge service</c>: runs a controller or a node as a systemd service.</summary>
 internal sealed class ServiceCommand : Command
 {
     public ServiceCommand()
-        : base("service", "Have systemd run a controller or a node, from the start of the machine on.")
+        : base("service", "Run a controller or a node as a systemd service.")
     {
-        Subcommands.Add(new Command("install", "Install a service, start it, and have it start with the machine.")
+        Subcommands.Add(new Command("install", "Install a service and start it, now and at boot.")
         {
             new InstallControllerCommand(),
             new InstallNodeCommand(),
         });
-        Subcommands.Add(new Command("uninstall", "End a service and remove what its installation has made.")
+        Subcommands.Add(new Command("uninstall", "Stop a service and remove what its installation created.")
         {
             new UninstallControllerCommand(),
             new UninstallNodeCommand(),
@@ -21,15 +21,15 @@ internal sealed class ServiceCommand : Command
         Subcommands.Add(new ServiceStatusCommand());
     }
 
-    /// <summary>A new option that says whether what is installed is also started.</summary>
-    public static Option<bool> NoStart() => new("--no-start") { Description = "Only have it start with the machine, not now." };
+    /// <summary>The option not to start what is installed.</summary>
+    public static Option<bool> NoStart() => new("--no-start") { Description = "Do not start it now, only at boot." };
 
-    /// <summary>A new option that says whether keys and state go too.</summary>
+    /// <summary>The option to remove keys and state as well.</summary>
     public static Option<bool> Purge() => new("--purge")
     {
-        Description = "Also remove keys, state and settings, those included that were changed by hand.",
+        Description = "Also remove keys, state and settings, even those changed by hand.",
     };
 
-    /// <summary>Says something to the person at the terminal.</summary>
+    /// <summary>Prints a message on standard error.</summary>
     public static void Say(string sentence) => Console.Error.WriteLine($"kedge: {sentence}");
 }

@@ -6,7 +6,7 @@ using Kedge.Protocol;
 namespace Kedge.Commands.Service;
 
 /// <summary>
-/// The system whose services are meant: this machine, or a root folder that is to become one, as <c>systemctl --root</c> has it.
+/// The system to operate on: this machine, or a root folder of another one, as with <c>systemctl --root</c>.
 /// </summary>
 /// <param name="root">The folder; null for this machine.</param>
 internal sealed class ServiceRoot(string? root)
@@ -20,14 +20,14 @@ internal sealed class ServiceRoot(string? root)
     // What the units' ProtectHome and PrivateTmp hide from them.
     private static readonly string[] HiddenFolders = ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"];
 
-    /// <summary>A new option for one command.</summary>
+    /// <summary>The option that names another root folder.</summary>
     public static Option<string?> Option() => new("--root")
     {
-        Description = "Work on the system in this folder, which is not running: nothing is started or ended.",
+        Description = "Operate on the system in this folder, which is not running: nothing is started or stopped.",
         HelpName = "DIRECTORY",
     };
 
-    /// <summary>The system that a call means.</summary>
+    /// <summary>The system that a call names.</summary>
     /// <param name="call">The call.</param>
     /// <param name="option">Its option.</param>
     /// <param name="changes">Whether it is to be changed.</param>
@@ -75,7 +75,7 @@ internal sealed class ServiceRoot(string? root)
     }
 
     /// <summary>
-    /// Has a unit's file where the manager finds it: that of the package, or else one of our own, which runs this program.
+    /// Makes sure that systemd finds a unit: that of the package, or else one of our own, which runs this program.
     /// </summary>
     /// <param name="file">Its name, as in <c>deploy/systemd</c>.</param>
     /// <returns>Whether anything has changed.</returns>
@@ -124,7 +124,7 @@ internal sealed class ServiceRoot(string? root)
     /// <summary>Whether a unit's file is there, whoever has put it there.</summary>
     public bool HasUnit(string file) => IsPackaged(file) || File.Exists(OwnUnit(file));
 
-    /// <summary>The interfaces whose node is to start with the system.</summary>
+    /// <summary>The interfaces whose nodes are enabled.</summary>
     public IReadOnlyList<string> EnabledInterfaces()
     {
         string folder = PathOf("/etc/systemd/system");

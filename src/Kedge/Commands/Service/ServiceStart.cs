@@ -5,19 +5,19 @@ using Kedge.Protocol;
 
 namespace Kedge.Commands.Service;
 
-/// <summary>Starts units and waits until they are at work.</summary>
+/// <summary>Starts units and waits until they are active.</summary>
 internal static class ServiceStart
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>Starts units, or starts them again where that is needed. Blocks.</summary>
+    /// <summary>Starts units, or restarts them, and waits. Blocks.</summary>
     /// <param name="systemctl">The manager of this machine.</param>
     /// <param name="units">The units.</param>
-    /// <param name="changed">Whether those that run have to be started again.</param>
+    /// <param name="changed">Whether units that run are to be restarted.</param>
     /// <param name="mayTakeLong">Whether a unit with this status waits for something that may take as long as it likes.</param>
-    /// <returns>What a unit says that is not waited for; null where all are at work.</returns>
-    /// <exception cref="UserError">One of them does not get to work; the message has what it said.</exception>
+    /// <returns>The status of a unit that may take long; null once all are active.</returns>
+    /// <exception cref="UserError">A unit does not start; the message quotes its log.</exception>
     public static string? Run(Systemctl systemctl, IReadOnlyList<string> units, bool changed, Func<string, bool> mayTakeLong)
     {
         foreach (string unit in units.Where(unit => systemctl.Show(unit).ActiveState == "failed"))
@@ -37,7 +37,7 @@ internal static class ServiceStart
             {
                 string late = failed?.Name ?? states.First(state => !state.IsActive).Name;
                 string problem = failed is null ? $"is not up after {Timeout.TotalSeconds:0} seconds" : "does not start";
-                throw new UserError($"{late} is installed, but {problem}. It said:\n{LastWords(late)}");
+                throw new UserError($"{late} is installed, but {problem}. Its log:\n{LastWords(late)}");
             }
             if (states.FirstOrDefault(state => !state.IsActive && state.Status.Length > 0 && mayTakeLong(state.Status)) is { } waiting)
                 return waiting.Status;

@@ -14,7 +14,7 @@ internal sealed class ServiceStatusCommand : Command
     public ServiceStatusCommand()
         : base(
             "status",
-            "Show which services are installed, and whether they run. The exit code is 0 where all that start with the machine run.")
+            "Show which services are installed and running. The exit code is 0 if every enabled service is running.")
     {
         Options.Add(_json);
         Options.Add(_root);

@@ -13,7 +13,7 @@ internal sealed class UninstallControllerCommand : Command
     private readonly Option<string?> _root = ServiceRoot.Option();
 
     public UninstallControllerCommand()
-        : base("controller", "End the controller, and keep its data.")
+        : base("controller", "Stop and uninstall the controller. Its data is kept.")
     {
         Options.Add(_purge);
         Options.Add(_root);
@@ -49,7 +49,7 @@ internal sealed class UninstallNodeCommand : Command
     private readonly Option<string?> _root = ServiceRoot.Option();
 
     public UninstallNodeCommand()
-        : base("node", "End a node, and remove its interface. It stays a member of its network.")
+        : base("node", "Stop and uninstall a node, and remove its interface. It remains a member of its network.")
     {
         Options.Add(_interface);
         Options.Add(_purge);
@@ -95,13 +95,13 @@ internal sealed class UninstallNodeCommand : Command
     }
 }
 
-/// <summary>How what an installation has made is taken back.</summary>
-/// <param name="purge">Whether settings go that were changed by hand.</param>
+/// <summary>Undoes an installation.</summary>
+/// <param name="purge">Whether to remove settings that were changed by hand, too.</param>
 internal sealed class Removal(bool purge)
 {
     private readonly List<string> _kept = [];
 
-    /// <summary>Ends units, and has them start with the machine no more; they need not be there.</summary>
+    /// <summary>Stops and disables units, which need not exist.</summary>
     public static void Disable(ServiceRoot root, IReadOnlyList<string> units)
     {
         string[] running = root.IsRunning ? [.. units.Where(unit => root.Systemctl.Show(unit).ActiveState is not ("inactive" or ""))] : [];
@@ -119,7 +119,7 @@ internal sealed class Removal(bool purge)
             _kept.Add(path);
     }
 
-    /// <summary>Tells the manager, and the person what stays.</summary>
+    /// <summary>Reloads the service manager, and reports the files that were kept.</summary>
     public void Finish(ServiceRoot root)
     {
         root.RemoveSettingsFolder();
