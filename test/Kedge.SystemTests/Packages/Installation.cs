@@ -48,7 +48,7 @@ internal sealed class Installation(Machine machine)
         machine.Run("kedge", "token", "create", "--out", "/tmp/node.join");
         machine.Run("sh", "-c", "echo KEDGE_QUEUES=1 > /etc/kedge/mine.env");
         RunningProcess node = machine.Start("kedge", "up", "--interface", Interface, "--join-file", "/tmp/node.join", "--name", "node");
-        Wait.Until(() => HasInterface && machine.TryRun("kedge", "status", "--interface", Interface).Succeeded, Machine.Patience, "the node is up");
+        Wait.Until(() => HasInterface && machine.TryRun("kedge", "status", Interface).Succeeded, Machine.Patience, "the node is up");
         return node;
     }
 
