@@ -16,6 +16,15 @@ internal static partial class Log
         Level = LogLevel.Warning, Message = "Peer {Peer}: {Device} has lost its preshared key, or was given another. It is set again")]
     public static partial void PresharedKeyLost(ILogger log, PeerId peer, string device);
 
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Peer {Peer}: no key was exchanged for {Seconds} s. The preshared key that {Device} had is replaced by a random one")]
+    public static partial void PresharedKeyStale(ILogger log, PeerId peer, string device, double seconds);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "'kedge status' will not know when keys were exchanged, as that cannot be recorded: {Reason}")]
+    public static partial void ExchangeNotRecorded(ILogger log, string reason);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "Peer {Peer}: its exchange_command failed: {Reason}")]
     public static partial void ExchangeCommandFailed(ILogger log, PeerId peer, string reason);
 

@@ -21,6 +21,12 @@ public sealed class DevicePeer(string directory, string interfaceName, PublicKey
 
     private Endpoint? _endpoint;
 
+    /// <inheritdoc/>
+    public string Interface => interfaceName;
+
+    /// <inheritdoc/>
+    public PublicKey PublicKey => publicKey;
+
     /// <summary>Where the peer is; null when it comes to us.</summary>
     public EndpointName? Endpoint { get; init; }
 
@@ -31,21 +37,29 @@ public sealed class DevicePeer(string directory, string interfaceName, PublicKey
     public IReadOnlyList<IpPrefix> AllowedIps { get; init; } = [];
 
     /// <inheritdoc/>
+    public void SetPresharedKeyAlone(ReadOnlySpan<byte> key) => Apply(new PeerChange(publicKey), key);
+
+    /// <inheritdoc/>
     public void SetPresharedKey(ReadOnlySpan<byte> key)
     {
         Endpoint? endpoint = Endpoint is null ? null : Resolve(Endpoint);
-        byte[] presharedKey = GC.AllocateUninitializedArray<byte>(key.Length, pinned: true);
-        key.CopyTo(presharedKey);
-        using var change = new DeviceChange();
         var peer = new PeerChange(publicKey)
         {
-            PresharedKey = presharedKey,
             Endpoint = endpoint == _endpoint ? null : endpoint,
             PersistentKeepaliveInterval = PersistentKeepalive,
             ReplaceAllowedIps = true,
         };
         foreach (IpPrefix prefix in AllowedIps)
             peer.AllowedIps.Add(new AllowedIpChange(prefix, Remove: false));
+        Apply(peer, key);
+        _endpoint = endpoint;
+    }
+
+    private void Apply(PeerChange peer, ReadOnlySpan<byte> key)
+    {
+        peer.PresharedKey = GC.AllocateUninitializedArray<byte>(key.Length, pinned: true);
+        key.CopyTo(peer.PresharedKey);
+        using var change = new DeviceChange();
         change.Peers.Add(peer);
         try
         {
@@ -55,7 +69,6 @@ public sealed class DevicePeer(string directory, string interfaceName, PublicKey
         {
             throw new UserError($"{interfaceName} refuses the peer {publicKey}: {e.Message}", e);
         }
-        _endpoint = endpoint;
     }
 
     /// <summary>What stands behind the name now, or stood there before if that cannot be found out.</summary>

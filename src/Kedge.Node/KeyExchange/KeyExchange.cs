@@ -48,7 +48,7 @@ public sealed class KeyExchange : IDisposable
         }
         _waiter = new Waiter(link: null, [.. _ports]);
         _worker = new JobWorker(_waiter.Wake);
-        _installer = new OutputKeyInstaller(settings.Peers, output, log);
+        _installer = new OutputKeyInstaller(settings, output, log);
         _loop = new ExchangeLoop(
             _exchange, [.. _ports.Select(port => new ExchangeSocket(port.Sockets[0], port.HasIPv4, port.HasIPv6))], _worker, Take);
         foreach (KeyExchangePeer peer in settings.Peers)
@@ -68,7 +68,7 @@ public sealed class KeyExchange : IDisposable
     /// <summary>Fails with what ended the exchange's thread; otherwise ends with it.</summary>
     public Task Ended => _ended.Task;
 
-    /// <summary>Installs random keys, so that WireGuard is at no time without a PSK, and then begins to exchange keys.</summary>
+    /// <summary>Gives WireGuard peers without a PSK a random one, and begins to exchange keys.</summary>
     public void Start()
     {
         _installer.Start();

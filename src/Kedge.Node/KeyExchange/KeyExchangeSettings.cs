@@ -12,6 +12,9 @@ public sealed record KeyExchangeSettings(StaticKeyPair Keys, IReadOnlyList<Endpo
 {
     /// <summary>The protocol's times, or a test's.</summary>
     public RosenpassTiming Timing { get; init; } = RosenpassTiming.Default;
+
+    /// <summary>Where it keeps, for <c>kedge status</c>, when keys were last exchanged; null for nowhere. See <see cref="ExchangeFolder"/>.</summary>
+    public string? RunDirectory { get; init; }
 }
 
 /// <summary>One peer, and where its output keys go. Compared by reference.</summary>

@@ -12,7 +12,8 @@ namespace Kedge.Node.KeyExchange;
 /// Takes output keys to where they are used: files, WireGuard's PSKs, programs. All of that may take its time, so it has a thread of its
 /// own, and a place for one key a peer: a newer key takes the place of one that waits. What fails is tried again, until there is a newer
 /// key. A WireGuard device that was started again, or was configured anew, has lost its PSKs and could not reach its peers before the next
-/// exchange: it is looked at every few seconds, and gets them again.
+/// exchange: it is looked at every few seconds, and gets them again. Before the first exchange a device keeps the PSK that it has, which the
+/// process before this one may have exchanged, for as long as a key may live; a peer without a PSK gets a random one, and nothing else.
 /// </summary>
 internal sealed class OutputKeyInstaller : IDisposable
 {
@@ -20,43 +21,51 @@ internal sealed class OutputKeyInstaller : IDisposable
 
     private readonly Lock _lock = new();
     private readonly Dictionary<KeyExchangePeer, Slot> _slots;
+    private readonly ILookup<string, KeyExchangePeer> _devices;
+    private readonly TimeSpan _keyLifetime;
+    private readonly string? _runDirectory;
     private readonly AutoResetEvent _changed = new(false);
     private readonly TextWriter _output;
     private readonly ILogger _log;
     private readonly Thread _thread;
+    private Instant _keptUntil = Instant.Never;
     private volatile bool _stopping;
+    private bool _recordingFailed;
 
     /// <summary>An installer that does nothing before <see cref="Start"/>.</summary>
-    /// <param name="peers">The peers.</param>
+    /// <param name="settings">The peers, and where it is kept when they were given keys.</param>
     /// <param name="output">Gets a line for each key that was written to a file, as <c>rosenpass</c> prints it.</param>
     /// <param name="log">Where failures are told.</param>
-    public OutputKeyInstaller(IEnumerable<KeyExchangePeer> peers, TextWriter output, ILogger log)
+    public OutputKeyInstaller(KeyExchangeSettings settings, TextWriter output, ILogger log)
     {
-        _slots = peers.ToDictionary(peer => peer, _ => new Slot());
+        _slots = settings.Peers.ToDictionary(peer => peer, _ => new Slot());
+        // A device that DevicePeer sets ends together with this process.
+        _devices = _slots.Keys.Where(peer => peer.WireGuard is WgToolPeer).ToLookup(peer => peer.WireGuard!.Interface);
+        _keyLifetime = settings.Timing.RejectAfterTime;
+        _runDirectory = settings.RunDirectory;
         _output = output;
         _log = log;
         _thread = new Thread(Run) { Name = "output keys", IsBackground = true };
     }
 
-    /// <summary>
-    /// Installs a random key for every peer, so that WireGuard has a PSK before there is any exchange, and starts the thread.
-    /// </summary>
+    /// <summary>Gives peers of WireGuard that have no PSK a random one, and starts the thread.</summary>
     public void Start()
     {
-        Span<byte> key = stackalloc byte[RosenpassExchange.OutputKeySize];
-        foreach (KeyExchangePeer peer in _slots.Keys)
+        _keptUntil = BootClock.Now + _keyLifetime;
+        foreach ((KeyExchangePeer peer, Slot slot) in _slots)
         {
-            RandomNumberGenerator.Fill(key);
-            Post(peer, OutputKeyReason.None, key);
+            Record(peer, lastExchange: null);
+            if (peer.WireGuard is not (null or WgToolPeer))
+                slot.SetRandom();
         }
-        CryptographicOperations.ZeroMemory(key);
+        CheckDevices(addPeers: true);
         InstallAll();
         _thread.Start();
     }
 
     /// <summary>Has a key installed. Any thread.</summary>
     /// <param name="peer">Whose.</param>
-    /// <param name="reason">Why there is one; none for a random one before the first exchange.</param>
+    /// <param name="reason">Why there is one.</param>
     /// <param name="key">The key, 32 bytes; copied.</param>
     public void Post(KeyExchangePeer peer, OutputKeyReason reason, ReadOnlySpan<byte> key)
     {
@@ -72,46 +81,74 @@ internal sealed class OutputKeyInstaller : IDisposable
         _changed.Set();
         if (_thread.IsAlive)
             _thread.Join();
-        foreach (Slot slot in _slots.Values)
+        foreach ((KeyExchangePeer peer, Slot slot) in _slots)
+        {
+            if (FolderOf(peer) is { } folder)
+                folder.Delete(peer.WireGuard!.PublicKey);
             slot.Clear();
+        }
         _changed.Dispose();
     }
 
     private void Run()
     {
-        // A device that DevicePeer sets ends together with this process.
-        ILookup<string, KeyExchangePeer> devices =
-            _slots.Keys.Where(peer => peer.WireGuard is WgToolPeer).ToLookup(peer => ((WgToolPeer)peer.WireGuard!).Device);
-        TimeSpan idle = devices.Count > 0 ? CheckInterval : Timeout.InfiniteTimeSpan;
+        TimeSpan idle = _devices.Count > 0 ? CheckInterval : Timeout.InfiniteTimeSpan;
         Instant checkAt = BootClock.Now + CheckInterval;
         while (!_stopping)
         {
             _changed.WaitOne(InstallAll() ? idle : RetryInterval);
             if (_stopping || BootClock.Now < checkAt)
                 continue;
-            foreach (IGrouping<string, KeyExchangePeer> device in devices)
-                Check(device.Key, device);
+            CheckDevices(addPeers: false);
             checkAt = BootClock.Now + CheckInterval;
         }
     }
 
-    /// <summary>Finds the keys that a device no longer has. A peer that is no longer there, or a device, is left alone.</summary>
-    private void Check(string device, IEnumerable<KeyExchangePeer> peers)
+    private void CheckDevices(bool addPeers)
     {
-        Memory<byte> shown = WgToolPeer.ShowPresharedKeys(device);
+        foreach (IGrouping<string, KeyExchangePeer> device in _devices)
+            Check(device.Key, device, addPeers);
+    }
+
+    /// <summary>
+    /// Finds the keys that a device no longer has, and the peers that have none before the first exchange. A device that is not there is
+    /// left alone, and so is a peer, unless it is to be added.
+    /// </summary>
+    private void Check(string device, IEnumerable<KeyExchangePeer> peers, bool addPeers)
+    {
+        if (WgToolPeer.ShowPresharedKeys(device) is not { } shown)
+            return;
         foreach (KeyExchangePeer peer in peers)
         {
             Slot slot = _slots[peer];
-            ReadOnlySpan<byte> presharedKey = PresharedKeys.Find(shown.Span, ((WgToolPeer)peer.WireGuard!).PublicKey);
+            ReadOnlySpan<byte> presharedKey = PresharedKeys.Find(shown.Span, peer.WireGuard!.PublicKey);
             lock (_lock)
             {
-                if (slot.Open != Destinations.None || !slot.IsAnother(presharedKey))
+                if (slot.Open != Destinations.None || (presharedKey.IsEmpty && !addPeers))
+                    continue;
+                if (slot.IsEmpty)
+                {
+                    CheckBeforeExchange(peer, slot, device, presharedKey);
+                    continue;
+                }
+                if (!slot.IsAnother(presharedKey))
                     continue;
                 slot.SetOpen(Destinations.WireGuard);
             }
             Log.PresharedKeyLost(_log, peer.Id, device);
         }
         CryptographicOperations.ZeroMemory(shown.Span);
+    }
+
+    /// <summary>Leaves a PSK that may still be good, and replaces none, or one that has become stale. Under the lock.</summary>
+    private void CheckBeforeExchange(KeyExchangePeer peer, Slot slot, string device, ReadOnlySpan<byte> presharedKey)
+    {
+        bool hasPresharedKey = !presharedKey.IsEmpty && !presharedKey.SequenceEqual("(none)"u8);
+        if (hasPresharedKey && BootClock.Now < _keptUntil)
+            return;
+        slot.SetRandom();
+        if (hasPresharedKey)
+            Log.PresharedKeyStale(_log, peer.Id, device, _keyLifetime.TotalSeconds);
     }
 
     /// <summary>Installs what waits, and tells whether that was done everywhere.</summary>
@@ -124,15 +161,18 @@ internal sealed class OutputKeyInstaller : IDisposable
             OutputKeyReason reason;
             Destinations open;
             long version;
+            Instant time;
             lock (_lock)
             {
-                (reason, open, version) = (slot.Reason, slot.Open, slot.Version);
+                (reason, open, version, time) = (slot.Reason, slot.Open, slot.Version, slot.Time);
                 if (open != Destinations.None)
                     slot.Key.CopyTo(key);
             }
             if (open == Destinations.None || _stopping)
                 continue;
             Destinations left = Install(peer, slot, reason, open, key);
+            if (reason == OutputKeyReason.Exchanged && open.HasFlag(Destinations.WireGuard) && !left.HasFlag(Destinations.WireGuard))
+                Record(peer, time);
             lock (_lock)
             {
                 if (slot.Version == version)
@@ -148,7 +188,7 @@ internal sealed class OutputKeyInstaller : IDisposable
     private Destinations Install(KeyExchangePeer peer, Slot slot, OutputKeyReason reason, Destinations open, ReadOnlySpan<byte> key)
     {
         Destinations left = Destinations.None;
-        if (open.HasFlag(Destinations.WireGuard) && !TrySetPresharedKey(peer, slot, peer.WireGuard!, key))
+        if (open.HasFlag(Destinations.WireGuard) && !TrySetPresharedKey(peer, slot, reason, key))
             left |= Destinations.WireGuard;
         if (open.HasFlag(Destinations.File) && !TryWrite(peer, slot, reason, peer.KeyFile!, key))
             left |= Destinations.File;
@@ -175,21 +215,21 @@ internal sealed class OutputKeyInstaller : IDisposable
         {
             CryptographicOperations.ZeroMemory(text);
         }
-        if (reason != OutputKeyReason.None)
-        {
-            string quoted = path.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
-            string word = reason == OutputKeyReason.Stale ? "stale" : "exchanged";
-            _output.WriteLine($"output-key peer {peer.Id} key-file \"{quoted}\" {word}");
-            _output.Flush();
-        }
+        string quoted = path.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
+        string word = reason == OutputKeyReason.Stale ? "stale" : "exchanged";
+        _output.WriteLine($"output-key peer {peer.Id} key-file \"{quoted}\" {word}");
+        _output.Flush();
         return true;
     }
 
-    private bool TrySetPresharedKey(KeyExchangePeer peer, Slot slot, IWireGuardPeer wireGuard, ReadOnlySpan<byte> key)
+    private bool TrySetPresharedKey(KeyExchangePeer peer, Slot slot, OutputKeyReason reason, ReadOnlySpan<byte> key)
     {
         try
         {
-            wireGuard.SetPresharedKey(key);
+            if (reason == OutputKeyReason.None)
+                peer.WireGuard!.SetPresharedKeyAlone(key);
+            else
+                peer.WireGuard!.SetPresharedKey(key);
             return true;
         }
         catch (UserError e)
@@ -197,6 +237,25 @@ internal sealed class OutputKeyInstaller : IDisposable
             if (slot.IsNews(e.Message))
                 Log.PresharedKeyNotSet(_log, peer.Id, e.Message);
             return false;
+        }
+    }
+
+    private ExchangeFolder? FolderOf(KeyExchangePeer peer) =>
+        _runDirectory is not null && peer.WireGuard is { } wireGuard ? new ExchangeFolder(_runDirectory, wireGuard.Interface) : null;
+
+    /// <summary>Keeps when a key was last exchanged with a peer. That this fails is told once, as it is no reason to exchange no keys.</summary>
+    private void Record(KeyExchangePeer peer, Instant? lastExchange)
+    {
+        if (_recordingFailed || FolderOf(peer) is not { } folder)
+            return;
+        try
+        {
+            folder.Write(peer.WireGuard!.PublicKey, lastExchange);
+        }
+        catch (Exception e) when (e is LinuxException or IOException or UnauthorizedAccessException)
+        {
+            _recordingFailed = true;
+            Log.ExchangeNotRecorded(_log, e.Message);
         }
     }
 
@@ -244,19 +303,34 @@ internal sealed class OutputKeyInstaller : IDisposable
 
         public OutputKeyReason Reason { get; private set; }
 
+        /// <summary>When the key came.</summary>
+        public Instant Time { get; private set; }
+
         public Destinations Open { get; private set; }
 
         public long Version { get; private set; }
+
+        /// <summary>Whether there was no key yet.</summary>
+        public bool IsEmpty => Version == 0;
 
         public void Set(OutputKeyReason reason, ReadOnlySpan<byte> key, KeyExchangePeer peer)
         {
             key.CopyTo(_key);
             Reason = reason;
+            Time = BootClock.Now;
             Version++;
             _isKept = peer.WireGuard is WgToolPeer;
             Open = (peer.KeyFile is null ? Destinations.None : Destinations.File)
                 | (peer.WireGuard is null ? Destinations.None : Destinations.WireGuard)
                 | (reason == OutputKeyReason.Exchanged && peer.ExchangeCommand.Count > 0 ? Destinations.Command : Destinations.None);
+        }
+
+        /// <summary>Takes a random key, which only WireGuard gets, in the place of the first one; there is no reason for it.</summary>
+        public void SetRandom()
+        {
+            RandomNumberGenerator.Fill(_key);
+            Version++;
+            (_isKept, Open) = (true, Destinations.WireGuard);
         }
 
         /// <summary>Says where the key has still to go. One that may have to be set again is kept.</summary>
@@ -267,12 +341,12 @@ internal sealed class OutputKeyInstaller : IDisposable
                 Clear();
         }
 
-        /// <summary>Whether there is a key in base64, and it is not this one.</summary>
+        /// <summary>Whether a key in base64 is not this one.</summary>
         public bool IsAnother(ReadOnlySpan<byte> shown)
         {
             Span<byte> text = stackalloc byte[RosenpassKeyFile.Base64Size];
             RosenpassKeyFile.WriteOutputKey(_key, text);
-            bool isAnother = !shown.IsEmpty && !CryptographicOperations.FixedTimeEquals(shown, text);
+            bool isAnother = !CryptographicOperations.FixedTimeEquals(shown, text);
             CryptographicOperations.ZeroMemory(text);
             return isAnother;
         }

@@ -11,41 +11,45 @@ namespace Kedge.Node.KeyExchange;
 /// <param name="output">Which peer, and what else <c>wg set</c> is to be told.</param>
 internal sealed class WgToolPeer(WireGuardOutput output) : IWireGuardPeer
 {
-    private readonly string[] _line =
-        ["wg", "set", output.Device, "peer", output.Peer.ToString(), "preshared-key", "/dev/stdin", .. output.ExtraParams];
+    private readonly string[] _line = ["wg", "set", output.Device, "peer", output.Peer.ToString(), "preshared-key", "/dev/stdin"];
 
-    /// <summary>The interface.</summary>
-    public string Device => output.Device;
+    /// <inheritdoc/>
+    public string Interface => output.Device;
 
-    /// <summary>The peer's public key.</summary>
+    /// <inheritdoc/>
     public PublicKey PublicKey => output.Peer;
 
     /// <summary>
-    /// The PSKs of an interface, as <see cref="PresharedKeys"/> reads them; the caller zeroes them. Empty where they cannot be had.
+    /// The PSKs of an interface, as <see cref="PresharedKeys"/> reads them; the caller zeroes them. Null where they cannot be had.
     /// </summary>
-    public static Memory<byte> ShowPresharedKeys(string device)
+    public static Memory<byte>? ShowPresharedKeys(string device)
     {
         try
         {
             ProgramResult result = ExternalProgram.Run(["wg", "show", device, "preshared-keys"]);
-            return result.Succeeded ? result.OutputBytes : default;
+            return result.Succeeded ? result.OutputBytes : null;
         }
         catch (LinuxException)
         {
-            return default;
+            return null;
         }
     }
 
     /// <inheritdoc/>
-    public void SetPresharedKey(ReadOnlySpan<byte> key)
+    public void SetPresharedKeyAlone(ReadOnlySpan<byte> key) => Set(_line, key);
+
+    /// <inheritdoc/>
+    public void SetPresharedKey(ReadOnlySpan<byte> key) => Set([.. _line, .. output.ExtraParams], key);
+
+    private static void Set(string[] line, ReadOnlySpan<byte> key)
     {
         Span<byte> text = stackalloc byte[RosenpassKeyFile.Base64Size];
         RosenpassKeyFile.WriteOutputKey(key, text);
         try
         {
-            ProgramResult result = ExternalProgram.Run(_line, text);
+            ProgramResult result = ExternalProgram.Run(line, text);
             if (!result.Succeeded)
-                throw new UserError($"'{string.Join(' ', _line)}' {result.Failure}");
+                throw new UserError($"'{string.Join(' ', line)}' {result.Failure}");
         }
         catch (LinuxException e)
         {

@@ -15,11 +15,8 @@ public sealed record RpConfiguration
     /// <summary>The interface to make.</summary>
     public string Device { get; init; } = "rosenpass0";
 
-    /// <summary>The interface's address; none where others see to that.</summary>
-    public IpAddress Address { get; init; }
-
-    /// <summary>How many leading bits the network of <see cref="Address"/> has.</summary>
-    public int PrefixLength { get; init; }
+    /// <summary>The interface's addresses, and how many leading bits their networks have; empty where others see to that.</summary>
+    public IReadOnlyList<(IpAddress Address, int PrefixLength)> Addresses { get; init; } = [];
 
     /// <summary>Where Rosenpass receives; null for ports of the system's choice.</summary>
     public EndpointName? Listen { get; init; }
@@ -41,11 +38,16 @@ public sealed record RpConfiguration
         return found.Count == 0 ? configuration : null;
     }
 
-    /// <summary>Reads an address of an interface; one without a length is alone in its network.</summary>
-    /// <exception cref="FormatException">The text is none.</exception>
-    public static (IpAddress Address, int PrefixLength) ParseAddress(string text)
+    /// <summary>Reads addresses of an interface, with commas between them; one without a length is alone in its network.</summary>
+    /// <exception cref="FormatException">One is no address.</exception>
+    public static IReadOnlyList<(IpAddress Address, int PrefixLength)> ParseAddresses(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
+        return [.. text.Split(',', StringSplitOptions.TrimEntries).Select(ParseAddress)];
+    }
+
+    private static (IpAddress Address, int PrefixLength) ParseAddress(string text)
+    {
         return IpPrefix.TryParse(text, out IpPrefix network)
             ? (IpAddress.Parse(text.Split('/')[0]), network.Length)
             : throw new FormatException($"'{text}' is no address with the length of its network such as 10.1.0.1/24 or fd00::1/64.");

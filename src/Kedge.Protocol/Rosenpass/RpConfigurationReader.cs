@@ -1,4 +1,3 @@
-using Kedge.Protocol.Ip;
 using Kedge.Protocol.Toml;
 
 namespace Kedge.Protocol.Rosenpass;
@@ -11,12 +10,10 @@ internal sealed class RpConfigurationReader(List<TomlError> errors)
     {
         var top = new TomlKeys(document, "", errors);
         string? secretKeys = top.RequiredText("private_keys_dir", "the folder that 'rp genkey' has made");
-        (IpAddress address, int prefixLength) = top.ParseText("ip", RpConfiguration.ParseAddress);
         var configuration = new RpConfiguration
         {
             SecretKeys = secretKeys ?? "",
-            Address = address,
-            PrefixLength = prefixLength,
+            Addresses = top.ParseText("ip", RpConfiguration.ParseAddresses) ?? [],
             Listen = top.ParseText("listen", RpConfiguration.ParseListen),
             IsVerbose = top.Flag("verbose") ?? false,
         };

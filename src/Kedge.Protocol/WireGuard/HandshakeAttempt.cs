@@ -9,9 +9,16 @@ internal sealed class HandshakeAttempt(Timing timing, SessionTable table)
 {
     private Instant? _wantedAt;
     private Instant? _lastInitiation;
+    private bool _isSoon;
 
     /// <summary>The handshake whose response is awaited; null while there is none.</summary>
     public InitiatorHandshake? Handshake { get; private set; }
+
+    /// <summary>
+    /// Whether there was a response that is not authentic: one made with another preshared key, or a forged one, after which the right one
+    /// may still come.
+    /// </summary>
+    public bool HasFailed { get; set; }
 
     /// <summary>When the next initiation is due; <see cref="Instant.Never"/> while nobody wants a session.</summary>
     public Instant Due { get; private set; } = Instant.Never;
@@ -20,7 +27,7 @@ internal sealed class HandshakeAttempt(Timing timing, SessionTable table)
     public void Want(Instant now)
     {
         if (_wantedAt is null)
-            Due = _lastInitiation is { } last ? last + timing.RekeyTimeout : now;
+            Due = _lastInitiation is { } last ? last + (_isSoon ? 2 * timing.InitiationInterval : timing.RekeyTimeout) : now;
         _wantedAt = now;
     }
 
@@ -40,12 +47,14 @@ internal sealed class HandshakeAttempt(Timing timing, SessionTable table)
         Handshake = handshake;
         table.Await(handshake.LocalIndex, peer);
         _lastInitiation = now;
+        _isSoon = false;
         Due = now + timing.RekeyTimeout + jitter;
     }
 
     /// <summary>Ends the handshake under way, if any; the attempt goes on.</summary>
     public void EndHandshake()
     {
+        HasFailed = false;
         if (Handshake is null)
             return;
         table.Forget(Handshake.LocalIndex);
@@ -59,6 +68,13 @@ internal sealed class HandshakeAttempt(Timing timing, SessionTable table)
         EndHandshake();
         _wantedAt = null;
         Due = Instant.Never;
+    }
+
+    /// <summary>Ends the attempt, after which the next one may begin as soon as the peer answers another initiation.</summary>
+    public void EndForAnother()
+    {
+        End();
+        _isSoon = true;
     }
 
     /// <summary>Ends the attempt, after which the next one may begin at once.</summary>

@@ -71,7 +71,8 @@ public sealed class PeerTunnel : IDisposable
     }
 
     /// <summary>
-    /// The key mixed into every handshake from now on, 32 bytes; zeros for none. Sessions that exist stay. Never to be logged.
+    /// The key mixed into every handshake from now on, 32 bytes; zeros for none. Sessions that exist stay. A handshake that failed with the
+    /// old key, at this end or perhaps at the other one, is begun again at once. Never to be logged.
     /// </summary>
     /// <exception cref="ArgumentException">It has another length.</exception>
     public ReadOnlySpan<byte> PresharedKey
@@ -81,7 +82,16 @@ public sealed class PeerTunnel : IDisposable
         {
             if (value.Length != _presharedKey.Length)
                 throw new ArgumentException($"A preshared key has {_presharedKey.Length} bytes, not {value.Length}.", nameof(value));
+            if (CryptographicOperations.FixedTimeEquals(value, _presharedKey))
+                return;
             value.CopyTo(_presharedKey);
+            // Otherwise the initiator would wait Rekey-Timeout, 5 s, whichever end had the wrong key. The response that a responder has made
+            // with the old key shows as a session that nobody has confirmed; a handshake of our own under way may still succeed.
+            bool answeredInVain = Keys.Next is not null && _attempt.Handshake is null;
+            if (!_attempt.HasFailed && !answeredInVain)
+                return;
+            _attempt.EndForAnother();
+            RequestHandshake();
         }
     }
 
@@ -355,7 +365,10 @@ public sealed class PeerTunnel : IDisposable
             return Outcome.Drop(DropReason.UnknownIndex);
         using SessionKeys? keys = handshake.Finish(identity, _presharedKey, response);
         if (keys is null)
+        {
+            _attempt.HasFailed = true;
             return Outcome.Drop(DropReason.HandshakeNotAuthentic);
+        }
         Interlocked.Add(ref _receivedBytes, HandshakeResponse.Size);
         NotePath(remote, local);
         _timers.Received(now);

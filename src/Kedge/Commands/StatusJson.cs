@@ -11,7 +11,12 @@ namespace Kedge.Commands;
 public static class StatusJson
 {
     /// <summary>Puts a device's state in one JSON object and a line feed, without secrets. What is not there is null.</summary>
-    public static string Format(string name, DeviceStatus status) => Write(json => Write(json, name, status));
+    /// <param name="name">The interface.</param>
+    /// <param name="status">Its state.</param>
+    /// <param name="exchanges">When keys were exchanged with its peers.</param>
+    /// <param name="now">The wall clock, to which ages of exchanges are taken.</param>
+    public static string Format(string name, DeviceStatus status, KeyExchangeAges exchanges, DateTimeOffset now) =>
+        Write(json => Write(json, name, status, exchanges, now));
 
     /// <summary>Writes one JSON document and a line feed, as all commands about devices do.</summary>
     internal static string Write(Action<Utf8JsonWriter> document)
@@ -27,7 +32,8 @@ public static class StatusJson
     }
 
     /// <summary>Writes a device's state as an object, with what else there is to say about it.</summary>
-    internal static void Write(Utf8JsonWriter json, string name, DeviceStatus status, Action? more = null)
+    internal static void Write(
+        Utf8JsonWriter json, string name, DeviceStatus status, KeyExchangeAges exchanges, DateTimeOffset now, Action? more = null)
     {
         json.WriteStartObject();
         json.WriteString("interface", name);
@@ -37,7 +43,7 @@ public static class StatusJson
         json.WriteNumber("mtu", status.Mtu);
         json.WriteStartArray("peers");
         foreach (PeerStatus peer in status.Peers)
-            Write(json, peer);
+            Write(json, peer, exchanges, now);
         json.WriteEndArray();
         Write(json, "drops", status.Drops);
         Write(json, "figures", status.Gauges);
@@ -45,7 +51,7 @@ public static class StatusJson
         json.WriteEndObject();
     }
 
-    private static void Write(Utf8JsonWriter json, PeerStatus peer)
+    private static void Write(Utf8JsonWriter json, PeerStatus peer, KeyExchangeAges exchanges, DateTimeOffset now)
     {
         json.WriteStartObject();
         json.WriteString("publicKey", peer.PublicKey.ToString());
@@ -55,6 +61,11 @@ public static class StatusJson
             json.WriteString("lastHandshake", last);
         else
             json.WriteNull("lastHandshake");
+        json.WriteBoolean("exchangesKeys", exchanges.Contains(peer.PublicKey));
+        if (exchanges.Of(peer.PublicKey) is { } age)
+            json.WriteString("lastKeyExchange", now - age);
+        else
+            json.WriteNull("lastKeyExchange");
         json.WriteNumber("receivedBytes", peer.ReceivedBytes);
         json.WriteNumber("sentBytes", peer.SentBytes);
         json.WriteNumber("persistentKeepaliveSeconds", peer.PersistentKeepaliveInterval);

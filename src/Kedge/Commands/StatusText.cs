@@ -12,16 +12,17 @@ public static class StatusText
     /// <summary>Puts a device's state in lines and tables, without secrets.</summary>
     /// <param name="name">The interface.</param>
     /// <param name="status">Its state.</param>
+    /// <param name="exchanges">When keys were exchanged with its peers.</param>
     /// <param name="now">The wall clock, for the age of handshakes.</param>
-    public static string Format(string name, DeviceStatus status, DateTimeOffset now)
+    public static string Format(string name, DeviceStatus status, KeyExchangeAges exchanges, DateTimeOffset now)
     {
         var text = new StringBuilder();
         AppendTable(text, "", DeviceRows(name, status));
         if (status.Peers.Count > 0)
         {
             text.Append('\n');
-            AppendTable(text, "", status.Peers.Select(peer => PeerRow(peer, now)).Prepend(
-                ["PEER", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT", "KEEPALIVE", "PSK", "ALLOWED IPS"]));
+            AppendTable(text, "", status.Peers.Select(peer => PeerRow(peer, exchanges, now)).Prepend(
+                ["PEER", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT", "KEEPALIVE", "PSK", "KEY EXCHANGE", "ALLOWED IPS"]));
         }
         return text.Append(FormatCounts(status)).ToString();
     }
@@ -47,7 +48,7 @@ public static class StatusText
         yield return ["peers", Number(status.Peers.Count)];
     }
 
-    private static string[] PeerRow(PeerStatus peer, DateTimeOffset now) =>
+    private static string[] PeerRow(PeerStatus peer, KeyExchangeAges exchanges, DateTimeOffset now) =>
     [
         peer.PublicKey.ToString(),
         peer.Endpoint.IsNone ? "none" : peer.Endpoint.ToString(),
@@ -56,6 +57,7 @@ public static class StatusText
         Bytes(peer.SentBytes),
         peer.PersistentKeepaliveInterval == 0 ? "off" : $"{Number(peer.PersistentKeepaliveInterval)} s",
         peer.HasPresharedKey ? "yes" : "no",
+        !exchanges.Contains(peer.PublicKey) ? "none" : exchanges.Of(peer.PublicKey) is { } age ? Age(age) : "not yet",
         peer.AllowedIps.Count == 0 ? "none" : string.Join(", ", peer.AllowedIps),
     ];
 

@@ -43,7 +43,7 @@ internal sealed class RosenpassEnd
     {
         string[] words =
         [
-            _program, "rosenpass", "exchange",
+            _program, "rosenpass", "exchange", "--run-dir", Path.Combine(Device.Host.Topology.TempFolder, "run"),
             "public-key", PublicKeyFile, "secret-key", PathOf("pqsk"), "listen", $"{_hostAddress}:{Port}",
             "peer", "public-key", other.PublicKeyFile, "endpoint", $"{other._hostAddress}:{Port}", "outfile", KeyFile,
             "wireguard", Device.Name, other.Device.Keys.PublicKey, .. other.PeerArguments,

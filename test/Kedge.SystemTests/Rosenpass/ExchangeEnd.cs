@@ -69,7 +69,8 @@ internal sealed class ExchangeEnd
         """);
 
     /// <summary>Starts it.</summary>
-    public RunningProcess Start() => _end.Host.Start([.. _program.Line, "exchange-config", Configuration]);
+    public RunningProcess Start() => _end.Host.Start(
+        ["env", $"KEDGE_RUN_DIR={_end.Host.Topology.TempFolder}/run", .. _program.Line, "exchange-config", Configuration]);
 
     /// <summary>Runs another command of it to its end.</summary>
     public CommandResult Run(params string[] arguments) => _end.Host.Run([.. _program.Line, .. arguments]);

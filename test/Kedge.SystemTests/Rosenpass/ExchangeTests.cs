@@ -41,17 +41,36 @@ public sealed class ExchangeTests : IDisposable
     }
 
     [Fact]
-    public void Before_the_first_exchange_the_preshared_key_is_random()
+    public void Before_the_first_exchange_a_peer_without_a_preshared_key_has_a_random_one_and_no_key_is_written()
     {
         _here.Configure(_there, "192.0.2.2:9999", version: null);
         Assert.Equal(None, _here.PresharedKey);
 
         RunningProcess here = _here.Start();
 
-        Wait.Until(() => _here.PresharedKey != None && File.Exists(_here.KeyFile), Timeouts.Soon, "a preshared key");
-        Assert.Equal(_here.PresharedKey, File.ReadAllText(_here.KeyFile));
+        Wait.Until(() => _here.PresharedKey != None, Timeouts.Soon, "a preshared key");
         Assert.Equal(0, Ping.Run(_tunnel.Kedge.Host, _tunnel.Other.Address, count: 2, patience: Ping.Brief).Received);
         Assert.Equal("", here.Output);
+        Assert.False(File.Exists(_here.KeyFile));
+    }
+
+    [Fact]
+    public void An_end_that_is_started_again_keeps_the_preshared_key_until_the_next_exchange()
+    {
+        _here.Configure(_there, "192.0.2.2:9999", version: null);
+        _there.Configure(_here, endpoint: null, version: null);
+        RunningProcess there = _there.Start(), here = _here.Start();
+        AwaitSameKey(before: None);
+        string key = _here.PresharedKey;
+        there.Kill();
+        here.Kill();
+
+        _here.Start().WaitForLine("Exchanges keys", Timeouts.Soon);
+
+        Assert.Equal((key, key), (_here.PresharedKey, File.ReadAllText(_here.KeyFile)));
+        _tunnel.Handshake();
+        _there.Start();
+        AwaitSameKey(before: key);
     }
 
     [Fact]

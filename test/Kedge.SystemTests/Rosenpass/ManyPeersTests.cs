@@ -50,7 +50,8 @@ public sealed class ManyPeersTests : IDisposable
         AddPeers(device, wireGuardKeys);
         WriteConfiguration(keys, device, wireGuardKeys);
 
-        RunningProcess exchange = _node.Start(Repository.Program, "rosenpass", "exchange-config", PathOf("toml"));
+        RunningProcess exchange = _node.Start(
+            Repository.Program, "rosenpass", "exchange-config", "--run-dir", PathOf("run"), PathOf("toml"));
         exchange.WaitForLine("Exchanges keys", Timeouts.Retry);
         var node = new StaticPublicKey(keys[0].Public);
         for (int i = 0; i < Peers; i++)

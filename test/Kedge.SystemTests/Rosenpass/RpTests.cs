@@ -119,7 +119,7 @@ public sealed class RpTests : IClassFixture<RpTests.Keys>, IDisposable
             _b,
             ["dev", _deviceOfB, "ip", "10.79.0.2/24", "listen", "192.0.2.2:9999",
              "peer", PublicOf(_a), "allowed-ips", "10.79.0.1/32", .. ofWords]);
-        _a.Start(Repository.Program, "rp", "exchange-config", "--state-dir", _net.TempFolder, file);
+        _a.Start([Repository.Program, "rp", "exchange-config", .. Folders, file]);
 
         AwaitAnswer("10.80.0.1");
     }
@@ -144,7 +144,11 @@ public sealed class RpTests : IClassFixture<RpTests.Keys>, IDisposable
     // It needs no other program.
     private RunningProcess Start(Host host, params string[] words) =>
         host.Start(
-            ["env", "PATH=/nonexistent", Repository.Program, "rp", "exchange", "--state-dir", _net.TempFolder, SecretOf(host), .. words]);
+            ["env", "PATH=/nonexistent", Repository.Program, "rp", "exchange", .. Folders, SecretOf(host), .. words]);
+
+    private string[] Folders => ["--state-dir", _net.TempFolder, "--run-dir", RunDirectory];
+
+    private string RunDirectory => Path.Combine(_net.TempFolder, "run");
 
     private string PeerOf(Host host) => File.ReadAllText(Path.Combine(PublicOf(host), "wgpk"));
 

@@ -1,7 +1,10 @@
 using System.Globalization;
 using Kedge.Fuzz.Rosenpass;
+using Kedge.Linux;
 using Kedge.Node.KeyExchange;
+using Kedge.Protocol;
 using Kedge.Protocol.Rosenpass;
+using Kedge.Protocol.WireGuard;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kedge.Tests.KeyExchange;
@@ -13,22 +16,25 @@ public sealed class OutputKeyInstallerTests : IDisposable
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("kedge-");
     private readonly LineWriter _output = new();
+    private readonly StaticKeyPair _keys = new FakeDialects(1).NewKeyPair();
 
     public void Dispose()
     {
         _folder.Delete(recursive: true);
         _output.Dispose();
+        _keys.Dispose();
     }
 
     [Fact]
-    public void Before_the_first_exchange_there_is_a_random_key_that_is_not_told_of()
+    public void Before_the_first_exchange_a_peer_has_a_random_key_alone_and_nothing_is_written_or_told()
     {
-        string first = Path.Combine(_folder.FullName, "first"), second = Path.Combine(_folder.FullName, "second");
-        using var installer = new OutputKeyInstaller([NewPeer(first), NewPeer(second)], _output, NullLogger.Instance);
-        installer.Start();
-        Assert.Equal(32, Convert.FromBase64String(File.ReadAllText(first)).Length);
-        Assert.NotEqual(File.ReadAllText(first), File.ReadAllText(second));
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(first));
+        string path = Path.Combine(_folder.FullName, "key");
+        var wireGuard = new RecordingPeer();
+        using (OutputKeyInstaller installer = NewInstaller(NewPeer(path, wireGuard)))
+            installer.Start();
+        Assert.InRange(wireGuard.RandomKey.Distinct().Count(), 16, 32);
+        Assert.Empty(wireGuard.PresharedKey);
+        Assert.False(File.Exists(path));
         Assert.Equal("", _output.ToString());
     }
 
@@ -39,11 +45,12 @@ public sealed class OutputKeyInstallerTests : IDisposable
     {
         string path = Path.Combine(_folder.FullName, "with \"quotes\"");
         KeyExchangePeer peer = NewPeer(path);
-        using var installer = new OutputKeyInstaller([peer], _output, NullLogger.Instance);
+        using OutputKeyInstaller installer = NewInstaller(peer);
         installer.Start();
         installer.Post(peer, reason, [.. Enumerable.Range(0, 32).Select(i => (byte)i)]);
         Assert.True(_output.LineWritten.Wait(Patience, TestContext.Current.CancellationToken));
         Assert.Equal("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", File.ReadAllText(path));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
         Assert.Equal($"output-key peer {peer.Id} key-file \"{_folder.FullName}/with \\\"quotes\\\"\" {word}\n", _output.ToString());
     }
 
@@ -52,10 +59,43 @@ public sealed class OutputKeyInstallerTests : IDisposable
     {
         string path = Path.Combine(_folder.FullName, "key");
         var wireGuard = new RecordingPeer();
-        using var installer = new OutputKeyInstaller([NewPeer(path, wireGuard)], _output, NullLogger.Instance);
+        KeyExchangePeer peer = NewPeer(path, wireGuard);
+        using OutputKeyInstaller installer = NewInstaller(peer);
         installer.Start();
+        installer.Post(peer, OutputKeyReason.Exchanged, [.. Enumerable.Range(0, 32).Select(i => (byte)i)]);
+        Assert.True(_output.LineWritten.Wait(Patience, TestContext.Current.CancellationToken));
         Assert.Equal(File.ReadAllText(path), Convert.ToBase64String(wireGuard.PresharedKey));
     }
+
+    [Fact]
+    public void It_is_recorded_when_a_key_was_last_exchanged_until_the_end()
+    {
+        string path = Path.Combine(_folder.FullName, "key");
+        var wireGuard = new RecordingPeer();
+        KeyExchangePeer peer = NewPeer(path, wireGuard);
+        var folder = new ExchangeFolder(_folder.FullName, wireGuard.Interface);
+        using (OutputKeyInstaller installer = NewInstaller(peer))
+        {
+            installer.Start();
+            Assert.Equal(new Dictionary<PublicKey, Instant?> { [wireGuard.PublicKey] = null }, folder.Read());
+
+            Instant before = BootClock.Now;
+            installer.Post(peer, OutputKeyReason.Exchanged, new byte[32]);
+            Assert.True(SpinWait.SpinUntil(() => folder.Read()[wireGuard.PublicKey] is not null, Patience));
+            Instant exchanged = folder.Read()[wireGuard.PublicKey]!.Value;
+            Assert.InRange(exchanged.Ticks, before.Ticks, BootClock.Now.Ticks);
+
+            _output.LineWritten.Reset();
+            installer.Post(peer, OutputKeyReason.Stale, new byte[32]);
+            Assert.True(_output.LineWritten.Wait(Patience, TestContext.Current.CancellationToken));
+            Assert.Equal(exchanged, folder.Read()[wireGuard.PublicKey]);
+        }
+        Assert.Empty(folder.Read());
+        Assert.Equal([path], Directory.GetFileSystemEntries(_folder.FullName));
+    }
+
+    private OutputKeyInstaller NewInstaller(KeyExchangePeer peer) => new(
+        new KeyExchangeSettings(_keys, [], [peer]) { RunDirectory = _folder.FullName }, _output, NullLogger.Instance);
 
     private static KeyExchangePeer NewPeer(string path, IWireGuardPeer? wireGuard = null)
     {
@@ -66,7 +106,15 @@ public sealed class OutputKeyInstallerTests : IDisposable
 
     private sealed class RecordingPeer : IWireGuardPeer
     {
+        public string Interface => "wg0";
+
+        public PublicKey PublicKey { get; } = PublicKey.FromBytes([.. Enumerable.Range(1, PublicKey.Size).Select(i => (byte)i)]);
+
         public byte[] PresharedKey { get; private set; } = [];
+
+        public byte[] RandomKey { get; private set; } = [];
+
+        public void SetPresharedKeyAlone(ReadOnlySpan<byte> key) => RandomKey = key.ToArray();
 
         public void SetPresharedKey(ReadOnlySpan<byte> key) => PresharedKey = key.ToArray();
     }

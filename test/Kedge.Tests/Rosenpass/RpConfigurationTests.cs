@@ -14,7 +14,7 @@ public class RpConfigurationTests
             verbose = true
             private_keys_dir = "/etc/rosenpass/secret"
             dev = "rp0"
-            ip = "10.1.0.1/24"
+            ip = "10.1.0.1/24, fd00::1"
             listen = "[::]:9999"
 
             [[peers]]
@@ -31,7 +31,8 @@ public class RpConfigurationTests
 
         Assert.Empty(errors);
         Assert.Equal(("/etc/rosenpass/secret", "rp0", true), (configuration.SecretKeys, configuration.Device, configuration.IsVerbose));
-        Assert.Equal(("10.1.0.1", 24, "[::]:9999"), ($"{configuration.Address}", configuration.PrefixLength, $"{configuration.Listen}"));
+        Assert.Equal("[::]:9999", $"{configuration.Listen}");
+        Assert.Equal([("10.1.0.1", 24), ("fd00::1", 128)], configuration.Addresses.Select(one => ($"{one.Address}", one.PrefixLength)));
         Assert.Equal(2, configuration.Peers.Count);
         RpPeerConfiguration peer = configuration.Peers[0];
         Assert.Equal(("/etc/rosenpass/peer", "192.0.2.1:9998"), (peer.PublicKeys, $"{peer.Endpoint}"));
@@ -46,7 +47,7 @@ public class RpConfigurationTests
     {
         RpConfiguration configuration = RpConfiguration.Parse("private_keys_dir = 'secret'", out _)!;
         Assert.Equal(("rosenpass0", false), (configuration.Device, configuration.IsVerbose));
-        Assert.True(configuration.Address.IsNone);
+        Assert.Empty(configuration.Addresses);
         Assert.Null(configuration.Listen);
     }
 

@@ -69,7 +69,7 @@ internal sealed class BugreportCommand : Command
                 Section(text, $"{place.Interface}: status as JSON", StatusJson.Write(json => NodeStatusJson.Write(json, view, now)));
                 Section(text, $"{place.Interface}: settings", Settings(view.Membership.Settings));
                 if (view.Device is { } device)
-                    Section(text, $"{place.Interface}: device", StatusText.Format(place.Interface, device, now));
+                    Section(text, $"{place.Interface}: device", StatusText.Format(place.Interface, device, KeyExchangeAges.Read(place), now));
             }
         }
         Section(text, $"{place.Interface}: processes", string.Join('\n', Processes(place)));

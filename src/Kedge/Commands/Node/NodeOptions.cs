@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using Kedge.Linux;
 using Kedge.Node.ControlLink;
+using Kedge.Node.KeyExchange;
 using Kedge.Node.Uapi;
 using Kedge.Protocol.Ip;
 
@@ -13,8 +14,7 @@ internal sealed class NodePlaces
     private readonly Option<string> _stateDirectory = Setting.Text(
         "--state-dir", "DIRECTORY", "KEDGE_STATE_DIR", NodeFolder.DefaultStateDirectory, "Where keys, certificate and map are kept.");
 
-    private readonly Option<string> _runDirectory = Setting.Text(
-        "--run-dir", "DIRECTORY", "KEDGE_RUN_DIR", RunFolder.DefaultRunDirectory, "Where locks, sockets and logs of running processes are.");
+    private readonly Option<string> _runDirectory = Commands.RunDirectory.Option();
 
     private readonly Option<string> _runtimeDirectory = RuntimeDirectory.Option();
 
@@ -62,6 +62,9 @@ internal sealed record NodePlace(
 
     /// <summary>The node process's socket.</summary>
     public string Socket => Path.Combine(RuntimeDirectory, Interface + ".sock");
+
+    /// <summary>When keys were last exchanged with its peers.</summary>
+    public ExchangeFolder Exchanges => new(RunDirectory, Interface);
 }
 
 /// <summary>The options that name an interface.</summary>

@@ -15,7 +15,8 @@ internal static class NodeStatusJson
     {
         if (view.Device is { } device)
         {
-            StatusJson.Write(json, view.Place.Interface, device, () => WriteNode(json, view, now));
+            StatusJson.Write(
+                json, view.Place.Interface, device, KeyExchangeAges.Read(view.Place), now, () => WriteNode(json, view, now));
             return;
         }
         json.WriteStartObject();

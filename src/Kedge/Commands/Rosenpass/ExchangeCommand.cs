@@ -41,6 +41,7 @@ internal sealed class ExchangeCommand : Command
     };
 
     private readonly Loudness _loudness = new();
+    private readonly Option<string> _runDirectory = RunDirectory.Option();
 
     public ExchangeCommand()
         : base("exchange", "Exchange keys with the peers that the command line names.")
@@ -48,10 +49,12 @@ internal sealed class ExchangeCommand : Command
         Arguments.Add(_words);
         _words.Validators.Add(result => Usage.Check(result, ExchangeArguments.Parse));
         _loudness.AddTo(this);
+        Options.Add(_runDirectory);
         SetAction((call, _) =>
         {
             RosenpassConfiguration configuration = ConfigurationFile.ExpandPaths(ExchangeArguments.Parse(call.GetRequiredValue(_words)));
-            return ExchangeRun.RunAsync(configuration, _loudness.Of(call, configuration.IsVerbose));
+            return ExchangeRun.RunAsync(
+                configuration, call.GetRequiredValue(_runDirectory), _loudness.Of(call, configuration.IsVerbose));
         });
     }
 }
@@ -61,16 +64,19 @@ internal sealed class ExchangeConfigCommand : Command
 {
     private readonly Argument<string> _file = new("FILE") { Description = "The configuration, in TOML." };
     private readonly Loudness _loudness = new();
+    private readonly Option<string> _runDirectory = RunDirectory.Option();
 
     public ExchangeConfigCommand()
         : base("exchange-config", "Exchange keys with the peers that a configuration file names.")
     {
         Arguments.Add(_file);
         _loudness.AddTo(this);
+        Options.Add(_runDirectory);
         SetAction((call, _) =>
         {
             RosenpassConfiguration configuration = ConfigurationFile.Read(call.GetRequiredValue(_file));
-            return ExchangeRun.RunAsync(configuration, _loudness.Of(call, configuration.IsVerbose));
+            return ExchangeRun.RunAsync(
+                configuration, call.GetRequiredValue(_runDirectory), _loudness.Of(call, configuration.IsVerbose));
         });
     }
 }
@@ -80,12 +86,13 @@ internal static class ExchangeRun
 {
     /// <summary>Exchanges keys until SIGTERM or SIGINT. The keys that were installed stay.</summary>
     /// <exception cref="UserError">A file or an address is not what it should be.</exception>
-    public static async Task<int> RunAsync(RosenpassConfiguration configuration, LogLevel level)
+    public static async Task<int> RunAsync(RosenpassConfiguration configuration, string runDirectory, LogLevel level)
     {
         var signalled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var signals = new EndSignals(() => signalled.TrySetResult());
         var log = new LineLog("rosenpass", level, path: null);
-        using var exchange = new KeyExchange(KeyExchangeFiles.Load(configuration), Console.Out, log);
+        KeyExchangeSettings settings = KeyExchangeFiles.Load(configuration) with { RunDirectory = Path.GetFullPath(runDirectory) };
+        using var exchange = new KeyExchange(settings, Console.Out, log);
         exchange.Start();
         string ports = string.Join(", ", exchange.Ports);
         Log.ExchangesKeys(log, configuration.Peers.Count, ports);

@@ -22,6 +22,7 @@ internal sealed class RpCommand : Command
     {
         to.Subcommands.Add(new RpGenkeyCommand());
         to.Subcommands.Add(new RpPubkeyCommand());
+        to.Subcommands.Add(new RpShareCommand());
         to.Subcommands.Add(new RpExchangeCommand(isVerbose));
         to.Subcommands.Add(new RpExchangeConfigCommand(isVerbose));
     }

@@ -1,7 +1,6 @@
 using Kedge.Commands.Rosenpass;
 using Kedge.Linux;
 using Kedge.Protocol;
-using Kedge.Protocol.Ip;
 using Kedge.Protocol.Rosenpass;
 
 namespace Kedge.Commands.Rp;
@@ -9,7 +8,7 @@ namespace Kedge.Commands.Rp;
 /// <summary>
 /// The words behind <c>rp exchange</c>, which are a configuration without a file:
 /// <code>
-/// FOLDER [dev DEVICE] [ip ADDRESS/LENGTH] [listen ADDRESS:PORT]
+/// FOLDER [dev DEVICE] [ip ADDRESS/LENGTH,…] [listen ADDRESS:PORT]
 ///   peer FOLDER [endpoint HOST:PORT] [persistent-keepalive SECONDS] [allowed-ips PREFIX,…] [protocol-version VERSION]
 ///   peer …
 /// </code>
@@ -27,7 +26,7 @@ internal static class RpExchangeArguments
             configuration = word switch
             {
                 "dev" => configuration with { Device = CheckDevice(words.Value(word, "DEVICE")) },
-                "ip" => WithAddress(configuration, words.Value(word, "ADDRESS/LENGTH", RpConfiguration.ParseAddress)),
+                "ip" => configuration with { Addresses = words.Value(word, "ADDRESS/LENGTH,...", RpConfiguration.ParseAddresses) },
                 "listen" => configuration with { Listen = words.Value(word, "ADDRESS:PORT", RpConfiguration.ParseListen) },
                 _ => throw new UserError($"'{word}' means nothing here; dev, ip, listen or peer may follow."),
             };
@@ -41,9 +40,6 @@ internal static class RpExchangeArguments
     /// <summary>Checks that an interface can have a name.</summary>
     /// <exception cref="UserError">It cannot.</exception>
     public static string CheckDevice(string name) => InterfaceName.Error(name) is { } error ? throw new UserError(error) : name;
-
-    private static RpConfiguration WithAddress(RpConfiguration configuration, (IpAddress Address, int PrefixLength) address) =>
-        configuration with { Address = address.Address, PrefixLength = address.PrefixLength };
 
     private static RpPeerConfiguration ReadPeer(WordReader words)
     {

@@ -11,7 +11,7 @@ internal sealed class RpExchangeCommand : Command
     private readonly Argument<string[]> _words = new("WORDS")
     {
         Description =
-            "FOLDER [dev DEVICE] [ip ADDRESS/LENGTH] [listen ADDRESS:PORT], and for each peer: "
+            "FOLDER [dev DEVICE] [ip ADDRESS/LENGTH,...] [listen ADDRESS:PORT], and for each peer: "
             + "peer FOLDER [endpoint HOST:PORT] [persistent-keepalive SECONDS] [allowed-ips PREFIX,...] [protocol-version V02|V03]. "
             + "Rosenpass has PORT and WireGuard PORT + 1, here and at peers; the device is rosenpass0 unless set.",
         Arity = ArgumentArity.OneOrMore,
@@ -66,10 +66,13 @@ internal sealed class RpExchangeOptions
     private readonly Option<string> _stateDirectory = Setting.Text(
         "--state-dir", "DIRECTORY", "KEDGE_STATE_DIR", WgCommand.DefaultStateDirectory, "Where to keep what must survive a restart.");
 
+    private readonly Option<string> _runDirectory = RunDirectory.Option();
+
     public RpExchangeOptions(Command command, bool isVerbose)
     {
         _isVerbose = isVerbose;
         command.Options.Add(_stateDirectory);
+        command.Options.Add(_runDirectory);
         _loudness.AddTo(command);
     }
 
@@ -78,7 +81,9 @@ internal sealed class RpExchangeOptions
     public async Task<int> RunAsync(ParseResult call, RpConfiguration configuration)
     {
         var log = new LineLog(configuration.Device, _loudness.Of(call, _isVerbose || configuration.IsVerbose), path: null);
-        await new RpTunnel(configuration, Path.GetFullPath(call.GetRequiredValue(_stateDirectory)), log).RunAsync();
+        string stateDirectory = Path.GetFullPath(call.GetRequiredValue(_stateDirectory));
+        string runDirectory = Path.GetFullPath(call.GetRequiredValue(_runDirectory));
+        await new RpTunnel(configuration, stateDirectory, runDirectory, log).RunAsync();
         return 0;
     }
 }

@@ -17,22 +17,25 @@ namespace Kedge.Commands.Rp;
 /// <param name="path">The folder.</param>
 internal sealed class RpFolder(string path)
 {
+    private const string UnfinishedSuffix = ".new";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
+    private readonly string _path = Path.TrimEndingDirectorySeparator(path);
+
     /// <summary>Rosenpass's public key.</summary>
-    public string RosenpassPublicKey => Path.Combine(path, "pqpk");
+    public string RosenpassPublicKey => Path.Combine(_path, "pqpk");
 
     /// <summary>Rosenpass's secret key.</summary>
-    public string RosenpassSecretKey => Path.Combine(path, "pqsk");
+    public string RosenpassSecretKey => Path.Combine(_path, "pqsk");
 
     /// <summary>WireGuard's private key.</summary>
-    public string WireGuardPrivateKey => Path.Combine(path, "wgsk");
+    public string WireGuardPrivateKey => Path.Combine(_path, "wgsk");
 
     /// <summary>WireGuard's public key.</summary>
-    public string WireGuardPublicKey => Path.Combine(path, "wgpk");
+    public string WireGuardPublicKey => Path.Combine(_path, "wgpk");
 
     /// <summary>The pre-shared key of Rosenpass; null where there is none.</summary>
-    public string? PresharedKey => Path.Combine(path, "psk") is var file && File.Exists(file) ? file : null;
+    public string? PresharedKey => Path.Combine(_path, "psk") is var file && File.Exists(file) ? file : null;
 
     /// <summary>Makes the folder with new secret keys.</summary>
     /// <exception cref="UserError">It is there already, or cannot be made.</exception>
@@ -51,6 +54,37 @@ internal sealed class RpFolder(string path)
             CryptographicOperations.ZeroMemory(key);
         }
         KeyExchangeFiles.WriteNewKeyPair(RosenpassPublicKey, RosenpassSecretKey, isShort: true);
+    }
+
+    /// <summary>Whether it has the public keys of a peer.</summary>
+    public bool IsPublished => File.Exists(WireGuardPublicKey) && File.Exists(RosenpassPublicKey);
+
+    /// <summary>Makes the folder with new secret keys where it does not exist; as a whole or, if that fails or is interrupted, not at all.</summary>
+    /// <exception cref="UserError">It cannot be made.</exception>
+    public void GenerateOnce()
+    {
+        if (Directory.Exists(_path))
+            return;
+        var unfinished = new RpFolder(_path + UnfinishedSuffix);
+        unfinished.Delete();
+        unfinished.Generate();
+        unfinished.MoveTo(_path);
+    }
+
+    /// <summary>Makes another folder with the public keys, in the place of one with other keys.</summary>
+    /// <exception cref="UserError">It cannot be made, or a key is missing here.</exception>
+    public void PublishAgain(RpFolder to)
+    {
+        var unfinished = new RpFolder(to._path + UnfinishedSuffix);
+        unfinished.Delete();
+        Publish(unfinished);
+        if (to.IsPublished && unfinished.HasPublicKeysOf(to))
+        {
+            unfinished.Delete();
+            return;
+        }
+        to.Delete();
+        unfinished.MoveTo(to._path);
     }
 
     /// <summary>Makes another folder with the public keys, to be handed to peers.</summary>
@@ -91,17 +125,46 @@ internal sealed class RpFolder(string path)
         }
     }
 
-    private void Create()
+    private bool HasPublicKeysOf(RpFolder other) =>
+        File.ReadAllBytes(WireGuardPublicKey).AsSpan().SequenceEqual(File.ReadAllBytes(other.WireGuardPublicKey))
+        && File.ReadAllBytes(RosenpassPublicKey).AsSpan().SequenceEqual(File.ReadAllBytes(other.RosenpassPublicKey));
+
+    private void MoveTo(string newPath)
     {
-        if (Path.Exists(path))
-            throw new UserError($"{path} exists and is not replaced; name another folder.");
         try
         {
-            Directory.CreateDirectory(path, OwnerOnly);
+            Directory.Move(_path, newPath);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserError($"The folder {path} cannot be made: {e.Message}", e);
+            throw new UserError($"The folder {newPath} cannot be made: {e.Message}", e);
+        }
+    }
+
+    private void Delete()
+    {
+        try
+        {
+            if (Directory.Exists(_path))
+                Directory.Delete(_path, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError($"The folder {_path} cannot be replaced: {e.Message}", e);
+        }
+    }
+
+    private void Create()
+    {
+        if (Path.Exists(_path))
+            throw new UserError($"{_path} exists and is not replaced; name another folder.");
+        try
+        {
+            Directory.CreateDirectory(_path, OwnerOnly);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError($"The folder {_path} cannot be made: {e.Message}", e);
         }
     }
 

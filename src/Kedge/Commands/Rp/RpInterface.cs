@@ -12,7 +12,7 @@ internal static class RpInterface
 {
     private static readonly IpPrefix LinkLocal = IpPrefix.Parse("fe80::/10"); // RFC 4291, section 2.5.6
 
-    /// <summary>Gives the interface its address, sets it up, and adds the routes, which end with the interface.</summary>
+    /// <summary>Gives the interface its addresses, sets it up, and adds the routes, which end with the interface.</summary>
     /// <exception cref="UserError">The kernel refuses, or a route would be in the way of another interface's.</exception>
     public static void SetUp(RpConfiguration configuration, ILogger log)
     {
@@ -21,8 +21,8 @@ internal static class RpInterface
             using RouteSocket kernel = RouteSocket.Open();
             NetworkLink link = kernel.FindLink(configuration.Device)
                 ?? throw new LinuxException(Errno.ENODEV, "find interface", configuration.Device);
-            if (!configuration.Address.IsNone)
-                kernel.Add(new InterfaceAddress(link.Index, configuration.Address, configuration.PrefixLength) { HasPrefixRoute = true });
+            foreach ((IpAddress address, int prefixLength) in configuration.Addresses)
+                kernel.Add(new InterfaceAddress(link.Index, address, prefixLength) { HasPrefixRoute = true });
             kernel.SetLink(link, up: true, link.Mtu);
             IReadOnlyList<Route> others = kernel.Routes(Route.MainTable);
             foreach (IpPrefix prefix in configuration.Peers.SelectMany(peer => peer.AllowedIps).Distinct())

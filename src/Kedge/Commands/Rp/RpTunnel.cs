@@ -8,13 +8,13 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Commands.Rp;
 
 /// <summary>
-/// A WireGuard device, and a key exchange that makes its peers and renews their PSKs, in one process: WireGuard has no peer before that
-/// has a PSK.
+/// A WireGuard device, and a key exchange that renews the PSKs of its peers, in one process. No peer is without a PSK at any time.
 /// </summary>
 /// <param name="configuration">What it is made of.</param>
 /// <param name="stateDirectory">Where the device keeps what must survive a restart.</param>
+/// <param name="runDirectory">Where it keeps, for <c>kedge status</c>, when keys were last exchanged.</param>
 /// <param name="log">Where it tells what happens.</param>
-internal sealed class RpTunnel(RpConfiguration configuration, string stateDirectory, ILogger log)
+internal sealed class RpTunnel(RpConfiguration configuration, string stateDirectory, string runDirectory, ILogger log)
 {
     private readonly RpFolder _folder = new(configuration.SecretKeys);
 
@@ -58,7 +58,7 @@ internal sealed class RpTunnel(RpConfiguration configuration, string stateDirect
                    },
             ],
         };
-        return KeyExchangeFiles.Load(rosenpass, [.. configuration.Peers.Select(PeerOfDevice)]);
+        return KeyExchangeFiles.Load(rosenpass, [.. configuration.Peers.Select(PeerOfDevice)]) with { RunDirectory = runDirectory };
     }
 
     private DevicePeer PeerOfDevice(RpPeerConfiguration peer) =>

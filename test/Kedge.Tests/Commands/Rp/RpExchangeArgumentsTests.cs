@@ -16,7 +16,7 @@ public class RpExchangeArgumentsTests
             + "peer p2").Split(' '));
 
         Assert.Equal(("secret", "rp0", "[fe80::1%eth0]:9999"), (configuration.SecretKeys, configuration.Device, $"{configuration.Listen}"));
-        Assert.Equal(("fd00::1", 64), ($"{configuration.Address}", configuration.PrefixLength));
+        Assert.Equal([("fd00::1", 64)], configuration.Addresses.Select(one => ($"{one.Address}", one.PrefixLength)));
         Assert.Equal(2, configuration.Peers.Count);
         RpPeerConfiguration first = configuration.Peers[0], second = configuration.Peers[1];
         Assert.Equal(("p1", "server.example:9998"), (first.PublicKeys, $"{first.Endpoint}"));
@@ -31,7 +31,7 @@ public class RpExchangeArgumentsTests
     {
         RpConfiguration configuration = RpExchangeArguments.Parse(["secret"]);
         Assert.Equal("rosenpass0", configuration.Device);
-        Assert.True(configuration.Address.IsNone);
+        Assert.Empty(configuration.Addresses);
         Assert.Null(configuration.Listen);
         Assert.Empty(configuration.Peers);
     }
