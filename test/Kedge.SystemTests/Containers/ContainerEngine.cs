@@ -53,6 +53,7 @@ internal sealed class ContainerEngine : IDisposable
         string process = line.Split(' ')[1];
         string plugins = Path.Combine(_net.TempFolder, "docker/cli-plugins");
         Directory.CreateDirectory(plugins);
+        File.WriteAllText(Path.Combine(_net.TempFolder, "docker/config.json"), "{}"); // podman looks for it as well
         if (File.Exists(Tool("libexec/docker/cli-plugins/docker-compose")))
             File.CreateSymbolicLink(Path.Combine(plugins, "docker-compose"), Tool("libexec/docker/cli-plugins/docker-compose"));
         _inside =

@@ -14,7 +14,6 @@ public sealed class MeshSceneTests(ContainerImage image)
         engine.Load(image.Archive);
         using var scene = new ComposeProject(engine, "mesh.yaml", "docker", "compose");
         scene.UpAndWait("controller");
-        scene.Exec("controller", "kedge", "login", "--data-dir", "/var/lib/kedge-controller");
         scene.Exec("controller", "kedge", "token", "create", "--out", "/joins/node.join");
 
         scene.UpAndWait("node");
