@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Kedge.Demo;
 
 namespace Kedge.SystemTests.Containers;
 

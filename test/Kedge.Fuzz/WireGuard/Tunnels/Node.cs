@@ -267,6 +267,7 @@ internal sealed class Node : IDisposable
 
     public void SetPresharedKey(PeerTunnel peer, byte[] key)
     {
+        Watch(peer).PresharedKeyChanged();
         peer.PresharedKey = key;
         _presharedKeys[peer.PublicKey] = key;
     }

@@ -26,7 +26,7 @@ internal sealed class PeerWatch(Machine machine, PeerTunnel peer, Timing timing)
     private Instant? _unansweredSince;
     private Instant? _lastDemand;
     private Instant? _mustInitiateBy;
-    private bool _keepaliveRequested;
+    private bool _keepaliveRequested, _mayBeginAgain;
     private long _sent, _received;
 
     /// <summary>The tunnel that is watched.</summary>
@@ -86,12 +86,18 @@ internal sealed class PeerWatch(Machine machine, PeerTunnel peer, Timing timing)
     /// <summary>An initiation left.</summary>
     public void InitiationSent(Instant now, SentInitiation initiation, byte[] datagram)
     {
-        Invariant.Holds(_lastInitiation is null || now - _lastInitiation >= timing.RekeyTimeout, "initiations are no closer than REKEY_TIMEOUT");
+        Invariant.Holds(
+            _lastInitiation is null || now - _lastInitiation >= timing.RekeyTimeout || _mayBeginAgain,
+            "initiations are no closer than REKEY_TIMEOUT, but for one after the preshared key has changed");
+        _mayBeginAgain = false;
         _lastInitiation = now;
         _pending = initiation;
         _mustInitiateBy = now + timing.RekeyTimeout + timing.MaximumJitter; // again, until it is answered
         Traversed(now, datagram.Length);
     }
+
+    /// <summary>The preshared key was changed: a handshake that failed for the old one may begin again at once, and only once.</summary>
+    public void PresharedKeyChanged() => _mayBeginAgain = true;
 
     /// <summary>A response left; <paramref name="session"/> is what it has made.</summary>
     public void ResponseSent(Instant now, SentInitiation initiation, byte[] datagram, KeyPair session)
