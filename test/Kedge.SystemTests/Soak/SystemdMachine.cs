@@ -62,6 +62,7 @@ internal sealed class SystemdMachine : IDisposable
         pivot_root . .old
         cd /
         umount -l .old
+        mount --make-rshared /
         export container=kedge-test
         exec /lib/systemd/systemd --system --unit=basic.target --log-target=console --show-status=no
         """;
@@ -80,8 +81,7 @@ internal sealed class SystemdMachine : IDisposable
         try
         {
             string init = "";
-            Wait.Until(
-                () => (init = Children(_process.ProcessId)).Length > 0, Patience, "its first process");
+            Wait.Until(() => (init = FindInit()).Length > 0, Patience, "its first process");
             _init = init;
             Wait.Until(() => Try("systemctl", "is-system-running").Output.Trim() is "running" or "degraded", Patience, "the end of its boot");
         }
@@ -116,8 +116,8 @@ internal sealed class SystemdMachine : IDisposable
         RemoveGroups();
     }
 
-    private static string Children(int process) =>
-        RunningProcess.Run(new Command("pgrep", "--parent", process.ToString(CultureInfo.InvariantCulture))).Output.Trim();
+    private string FindInit() => RunningProcess.Run(new Command(
+        "pgrep", "--parent", _process.ProcessId.ToString(CultureInfo.InvariantCulture), "--exact", "systemd")).Output.Trim();
 
     // Those of earlier runs too. One in which a process is stays.
     private static void RemoveGroups() => RunningProcess.Run(new Command(
