@@ -4,13 +4,13 @@ namespace Kedge.SystemTests.Packages;
 
 /// <summary>
 /// A machine with a file system, processes and a network of its own. What it changes of the root that it starts from is in memory and
-/// ends with it, as do its processes. It has no service manager.
+/// ends with it, as do its processes.
 /// </summary>
 internal sealed class Machine : IDisposable
 {
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    // $1 the root to start from, $2 a folder for mounts, $3 a folder that the machine sees at /mnt.
+    // $1 the root to start from, $2 a folder for mounts, $3 a folder that the machine sees at /mnt, and then what runs as process 1.
     private const string Script =
         """
         set -eu
@@ -22,12 +22,19 @@ internal sealed class Machine : IDisposable
         mount -t sysfs sysfs "$2/root/sys"
         mount --rbind /dev "$2/root/dev"
         mount --bind "$3" "$2/root/mnt"
+        mount -t cgroup2 cgroup2 "$2/root/sys/fs/cgroup"
+        # As systemd expects of what it starts from: credentials reach its services by mounts.
+        mount --make-rshared "$2/root"
+        cd "$2/root"
+        # With which an image of a container forbids to start services.
+        rm -f usr/sbin/policy-rc.d
+        shift 3
         echo Mounted
-        exec sleep infinity
+        exec env -i container=kedge PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . "$@"
         """;
 
     // What dpkg and its triggers keep of every package that was ever there, or make anew by themselves.
-    private static readonly string[] Books = ["/var/lib/dpkg", "/var/log", "/var/cache", "/etc/ld.so.cache", "/dev", "/proc", "/sys", "/run", "/tmp", "/mnt"];
+    private static readonly string[] Books = ["/var/lib/dpkg", "/var/log", "/var/cache", "/etc/ld.so.cache", "/dev", "/proc", "/sys", "/run", "/tmp", "/mnt", "/usr/sbin/policy-rc.d"];
 
     private readonly string _lower;
     private readonly string _mounts;
@@ -37,14 +44,20 @@ internal sealed class Machine : IDisposable
     /// <param name="host">Whose network it has.</param>
     /// <param name="root">The root to start from: <c>/</c> for that of this machine.</param>
     /// <param name="shared">A folder that it sees at <c>/mnt</c>.</param>
-    public Machine(Host host, string root, string shared)
+    /// <param name="withServices">Whether systemd runs on it.</param>
+    public Machine(Host host, string root, string shared, bool withServices = false)
     {
         _lower = root;
         _mounts = Path.Combine(host.Topology.TempFolder, "machine");
         Directory.CreateDirectory(_mounts);
-        _init = host.Start("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", Script, "sh", root, _mounts, shared);
+        string[] init = withServices ? ["/lib/systemd/systemd", "--unit=basic.target"] : ["sleep", "infinity"];
+        _init = host.Start([
+            "unshare", "--mount", "--pid", "--cgroup", "--uts", "--ipc", "--fork", "--kill-child", "--",
+            "sh", "-c", Script, "sh", root, _mounts, shared, .. init]);
         _init.WaitForLine("Mounted", Patience);
         _id = File.ReadAllText($"/proc/{_init.ProcessId}/task/{_init.ProcessId}/children").Trim();
+        if (withServices)
+            Wait.Until(() => TryRun("systemctl", "is-system-running").Output.Trim() is "running" or "degraded", Patience, "systemd is up");
     }
 
     /// <summary>Runs a program to its end; it must succeed.</summary>
@@ -82,7 +95,7 @@ internal sealed class Machine : IDisposable
 
     private Command Inside(string[] line) => new(
         [
-            "nsenter", "--target", _id, "--mount", "--pid", "--net", "chroot", Path.Combine(_mounts, "root"),
+            "nsenter", "--target", _id, "--mount", "--pid", "--net", "--cgroup", "--uts", "--ipc", "chroot", Path.Combine(_mounts, "root"),
             "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "DEBIAN_FRONTEND=noninteractive", .. line,
         ])
     { Timeout = Patience };

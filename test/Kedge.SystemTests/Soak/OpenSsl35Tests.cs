@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
 namespace Kedge.SystemTests.Soak;
@@ -8,7 +7,7 @@ namespace Kedge.SystemTests.Soak;
 /// Kedge.Crypto with the OpenSSL 3.5 and the libmceliece of Debian 13, whatever release this machine has: a root of that one is made from
 /// the mirror that apt uses here, and the unit tests, as they were built beside these, run inside it on this machine's .NET.
 /// </summary>
-public sealed partial class OpenSsl35Tests(ITestOutputHelper output)
+public sealed class OpenSsl35Tests(ITestOutputHelper output)
 {
     private const string VersionTest = "Kedge.Tests.Crypto.LibcryptoTests.The_loaded_library_is_the_expected_version_of_openssl";
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
@@ -70,7 +69,7 @@ public sealed partial class OpenSsl35Tests(ITestOutputHelper output)
         // The runtime lies in shared/Microsoft.NETCore.App/<version>/ below the folder that holds all of .NET.
         string dotnet = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "..", "..", ".."));
         string wycheproof = Environment.GetEnvironmentVariable("KEDGE_WYCHEPROOF") ?? "";
-        var start = new ProcessStartInfo("sh", ["-c", Script, "sh", DebianMirror(), dotnet, tests, wycheproof])
+        var start = new ProcessStartInfo("sh", ["-c", Script, "sh", DebianMirror.Uri, dotnet, tests, wycheproof])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -92,16 +91,4 @@ public sealed partial class OpenSsl35Tests(ITestOutputHelper output)
             process.Kill(entireProcessTree: true);
         }
     }
-
-    // From the one-line format, "deb URI suite component", or from the other, "URIs: URI".
-    private static string DebianMirror()
-    {
-        IEnumerable<string> files = Directory.EnumerateFiles("/etc/apt/sources.list.d");
-        if (File.Exists("/etc/apt/sources.list"))
-            files = files.Prepend("/etc/apt/sources.list");
-        return files.SelectMany(File.ReadLines).Select(line => Mirror().Match(line).Groups["uri"].Value).First(uri => uri.Length != 0);
-    }
-
-    [GeneratedRegex(@"^(deb|URIs:)\s.*?(?<uri>https?://\S+/debian/?)(\s|$)", RegexOptions.ExplicitCapture)]
-    private static partial Regex Mirror();
 }
