@@ -1,3 +1,5 @@
+using Kedge.Demo;
+
 namespace Kedge.SystemTests;
 
 /// <summary>Where things are in the working tree that this program was built from.</summary>
@@ -26,6 +28,12 @@ internal static class Repository
 
     /// <summary>The full path of something in the tree.</summary>
     public static string PathOf(string relative) => Path.Combine(Root, relative);
+
+    /// <summary>
+    /// Copies a program, by another program: while this process had it open for writing, a child that is being forked would too, and the copy
+    /// could not be run.
+    /// </summary>
+    public static void CopyProgram(string from, string to) => RunningProcess.Run(new Command("cp", from, to));
 
     private static string FindRoot()
     {

@@ -20,9 +20,11 @@ public static class StatusText
         AppendTable(text, "", DeviceRows(name, status));
         if (status.Peers.Count > 0)
         {
+            bool showsExchanges = exchanges.Peers.Any();
+            string[] exchange = showsExchanges ? ["KEY EXCHANGE"] : [];
             text.Append('\n');
-            AppendTable(text, "", status.Peers.Select(peer => PeerRow(peer, exchanges, now)).Prepend(
-                ["PEER", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT", "KEEPALIVE", "PSK", "KEY EXCHANGE", "ALLOWED IPS"]));
+            AppendTable(text, "", status.Peers.Select(peer => PeerRow(peer, showsExchanges ? exchanges : null, now)).Prepend(
+                ["PEER", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT", "KEEPALIVE", "PSK", .. exchange, "ALLOWED IPS"]));
         }
         return text.Append(FormatCounts(status)).ToString();
     }
@@ -48,7 +50,7 @@ public static class StatusText
         yield return ["peers", Number(status.Peers.Count)];
     }
 
-    private static string[] PeerRow(PeerStatus peer, KeyExchangeAges exchanges, DateTimeOffset now) =>
+    private static string[] PeerRow(PeerStatus peer, KeyExchangeAges? exchanges, DateTimeOffset now) =>
     [
         peer.PublicKey.ToString(),
         peer.Endpoint.IsNone ? "none" : peer.Endpoint.ToString(),
@@ -57,9 +59,12 @@ public static class StatusText
         Bytes(peer.SentBytes),
         peer.PersistentKeepaliveInterval == 0 ? "off" : $"{Number(peer.PersistentKeepaliveInterval)} s",
         peer.HasPresharedKey ? "yes" : "no",
-        !exchanges.Contains(peer.PublicKey) ? "none" : exchanges.Of(peer.PublicKey) is { } age ? Age(age) : "not yet",
+        .. exchanges is null ? [] : (string[])[LastExchange(peer, exchanges)],
         peer.AllowedIps.Count == 0 ? "none" : string.Join(", ", peer.AllowedIps),
     ];
+
+    private static string LastExchange(PeerStatus peer, KeyExchangeAges exchanges) =>
+        !exchanges.Contains(peer.PublicKey) ? "none" : exchanges.Of(peer.PublicKey) is { } age ? Age(age) : "not yet";
 
     private static void AppendCounts(StringBuilder text, string title, IEnumerable<NamedCount> counts)
     {

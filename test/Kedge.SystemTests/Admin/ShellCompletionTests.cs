@@ -21,7 +21,7 @@ public sealed class ShellCompletionTests(AdministeredController controller) : IC
     public void Options_are_offered_only_behind_a_hyphen()
     {
         Assert.Equal(["change", "create", "delete", "list", "show"], Complete("kedge zone "));
-        Assert.Equal(["exchange", "exchange-config", "genkey", "pubkey"], Complete("kedge rp "));
+        Assert.Equal(["exchange", "exchange-config", "genkey", "pubkey", "share"], Complete("kedge rp "));
         Assert.Equal(["--help", "--json", "--login-file"], Complete("kedge zone list -"));
     }
 

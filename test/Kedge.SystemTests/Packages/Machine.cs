@@ -79,15 +79,18 @@ internal sealed class Machine : IDisposable
     /// </summary>
     public IReadOnlyList<string> Changes()
     {
-        string changes = $"/proc/{_id}/root{_mounts}/changes", run = $"/proc/{_id}/root{_mounts}/root/run";
         // A removed file is a character device there (overlayfs, "whiteouts and opaque directories").
-        string[] lines = BuiltPackages.Run("find", changes, "-mindepth", "1", "-printf", "%y /%P\n").Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        IEnumerable<string> below = lines
+        IEnumerable<string> below = Find("changes", "-printf", "%y /%P\n")
             .Where(line => !Books.Any(book => line[2..] == book || line[2..].StartsWith(book + "/", StringComparison.Ordinal)))
             .Where(line => line[0] == 'c' || !Exists(_lower + line[2..]))
             .Select(line => line[0] == 'c' ? "removed: " + line[2..] : line[2..]);
-        return [.. below, .. Directory.GetFileSystemEntries(run).Select(path => $"/run/{Path.GetFileName(path)}")];
+        return [.. below, .. Find("root/run", "-maxdepth", "1", "-printf", "/run/%P\n")];
     }
+
+    // In the machine's mounts, but not in its root.
+    private string[] Find(string folder, params string[] expression) => BuiltPackages
+        .Run(["nsenter", "--target", _id, "--mount", "find", Path.Combine(_mounts, folder), "-mindepth", "1", .. expression])
+        .Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     public void Dispose() => _init.Dispose();
 

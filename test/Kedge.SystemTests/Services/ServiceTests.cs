@@ -20,7 +20,7 @@ public sealed class ServiceTests : IDisposable
         // As an archive's install script would leave it.
         _root = Path.Combine(_net.TempFolder, "root");
         Directory.CreateDirectory(PathOf("/usr/local/bin"));
-        File.Copy(Repository.Program, Program);
+        Repository.CopyProgram(Repository.Program, Program);
     }
 
     private string Program => PathOf("/usr/local/bin/kedge");

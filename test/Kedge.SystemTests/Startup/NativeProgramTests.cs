@@ -118,7 +118,7 @@ public sealed class NativeProgramTests : IDisposable
         if (level != "v2")
             return Repository.PathOf($"out/lib/kedge/{level}/kedge");
         string alone = Path.Combine(_folder.FullName, "kedge");
-        File.Copy(Repository.PathOf("out/bin/kedge"), alone);
+        Repository.CopyProgram(Repository.PathOf("out/bin/kedge"), alone);
         return alone;
     }
 }
