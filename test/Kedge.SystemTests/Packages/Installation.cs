@@ -52,7 +52,7 @@ internal sealed class Installation(Machine machine)
         return node;
     }
 
-    // The command line of the node process, and nothing where there is none.
+    // The node process, and nothing where there is none. Its argument is compared whole, by an expression that does not match itself.
     private string NodeProgram() =>
-        machine.TryRun("sh", "-c", $"grep -zl -- --persistent /proc/[0-9]*/cmdline | head -n 1").Output.Trim();
+        machine.TryRun("sh", "-c", "grep -zlx -- '--persisten[t]' /proc/[0-9]*/cmdline").Output.Trim();
 }
