@@ -8,18 +8,21 @@ namespace Kedge.SystemTests.Containers;
 /// </summary>
 internal sealed class ContainerEngine : IDisposable
 {
-    // podman's settings: without systemd, no cgroup manager and no journal. Debian 12's podman has its networks by CNI.
+    // podman's settings: without systemd, no cgroup manager and no journal. Debian 12's podman has its networks by CNI. A network namespace
+    // brings its own /sys, without cgroups; those mounted here may have no controllers, so there is no limit that needs one.
     private const string Script =
         """
         set -eu
         echo "process $(cut -d ' ' -f 4 /proc/self/stat)"
         mount --make-rprivate /
         mount -t proc proc /proc
+        mount -t cgroup2 cgroup2 /sys/fs/cgroup
         mkdir -p /var/lib/containers /var/lib/cni
         for folder in /run /var/lib/containers /var/lib/cni /var/tmp; do mount -t tmpfs -o mode=755 tmpfs $folder; done
         mkdir /run/home
         cat >/run/containers.conf <<END
         [containers]
+        pids_limit = 0
         default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
         [engine]
         cgroup_manager = "cgroupfs"
@@ -34,6 +37,7 @@ internal sealed class ContainerEngine : IDisposable
         runroot = "/run/storage"
         graphroot = "/var/lib/containers/storage"
         END
+        export HOME=/run/home CONTAINERS_CONF=/run/containers.conf CONTAINERS_STORAGE_CONF=/run/storage.conf
         podman system service --time 0 unix:///run/podman.sock &
         wait
         """;
@@ -105,8 +109,9 @@ internal sealed class ContainerEngine : IDisposable
 
     public void Dispose()
     {
-        // The cgroups, which are the machine's, are podman's to remove.
+        // The cgroups are the machine's and would stay: podman removes those of the containers, but not their parent.
         TryRun("podman", "rm", "--all", "--force", "--time", "0");
+        TryRun("rmdir", "/sys/fs/cgroup/libpod_parent/conmon", "/sys/fs/cgroup/libpod_parent");
         _process.Dispose();
         _net.Dispose();
     }
