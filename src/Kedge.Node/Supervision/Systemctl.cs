@@ -14,6 +14,7 @@ namespace Kedge.Node.Supervision;
 /// <param name="Status">The status that the service reports (STATUS= of sd_notify(3)).</param>
 /// <param name="ActiveSince">When it became active; null where it is not.</param>
 /// <param name="Restarts">How often systemd has restarted it by itself.</param>
+/// <param name="HasJob">Whether it is about to be started, restarted or stopped.</param>
 public sealed record UnitState(
     string Name,
     string LoadState,
@@ -22,10 +23,11 @@ public sealed record UnitState(
     string SubState,
     string Status,
     DateTimeOffset? ActiveSince,
-    int Restarts)
+    int Restarts,
+    bool HasJob)
 {
-    /// <summary>Whether the unit is active.</summary>
-    public bool IsActive => ActiveState == "active";
+    /// <summary>Whether the unit is active, and stays so.</summary>
+    public bool IsActive => ActiveState == "active" && !HasJob;
 
     /// <summary>Whether it starts with the machine.</summary>
     public bool IsEnabled => FileState is "enabled" or "enabled-runtime";
@@ -44,7 +46,10 @@ public sealed record UnitState(
         return new UnitState(
             name, Of("LoadState"), Of("UnitFileState"), Of("ActiveState"), Of("SubState"), Of("StatusText"),
             isActive ? ReadTime(Of("ActiveEnterTimestamp")) : null,
-            int.TryParse(Of("NRestarts"), NumberStyles.None, CultureInfo.InvariantCulture, out int restarts) ? restarts : 0);
+            Number("NRestarts"), Number("Job") != 0);
+
+        int Number(string property) =>
+            int.TryParse(Of(property), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0;
     }
 
     // Such as "Mon 2026-11-30 11:52:48 UTC".
@@ -91,7 +96,7 @@ public sealed class Systemctl(string? root = null)
     /// <exception cref="UserError">systemctl failed.</exception>
     public UnitState Show(string unit) => UnitState.Parse(unit, Run(
         "show", "--timestamp=utc",
-        "--property=LoadState,UnitFileState,ActiveState,SubState,StatusText,ActiveEnterTimestamp,NRestarts", unit));
+        "--property=LoadState,UnitFileState,ActiveState,SubState,StatusText,ActiveEnterTimestamp,NRestarts,Job", unit));
 
     /// <summary>The state of a unit's file, such as <c>enabled</c> or <c>disabled</c>; empty where there is none.</summary>
     public string FileState(string unit)

@@ -62,9 +62,17 @@ public class ServiceTextTests
         Assert.Equal(
             new UnitState(
                 "kedge-node@kedge0.service", "loaded", "enabled", "active", "running", "kedge0 is up",
-                new DateTimeOffset(2026, 11, 30, 11, 52, 48, default), Restarts: 2),
+                new DateTimeOffset(2026, 11, 30, 11, 52, 48, default), Restarts: 2, HasJob: false),
             state);
         Assert.True(state is { IsActive: true, IsEnabled: true });
+    }
+
+    [Fact]
+    public void A_unit_that_is_about_to_be_restarted_is_not_yet_active()
+    {
+        UnitState state = UnitState.Parse("x.service", "LoadState=loaded\nActiveState=active\nSubState=running\nJob=1723\n");
+
+        Assert.True(state is { IsActive: false, HasJob: true });
     }
 
     [Fact]
