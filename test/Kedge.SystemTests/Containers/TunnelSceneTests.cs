@@ -19,9 +19,10 @@ public sealed class TunnelSceneTests(ContainerImage image)
         scene.UpAndWait();
 
         AssertTunnelWorks(scene);
-        Assert.Equal("rosenpass0 is healthy.\n", scene.Exec("server", "kedge", "status", "rosenpass0", "--check").Output);
-        Assert.Equal(1, scene.TryExec("server", "touch", "/x").ExitCode); // the root is read-only
-        Assert.Matches("^CapEff:\\s+0000000000001000$", scene.Exec("server", "grep", "CapEff", "/proc/1/status").Output.Trim()); // CAP_NET_ADMIN
+        string[] server = scene.Exec("server", "sh", "-c", "kedge status rosenpass0 --check; touch /x || grep CapEff /proc/1/status")
+            .Output.TrimEnd().Split('\n');
+        Assert.Equal("rosenpass0 is healthy.", server[0]);
+        Assert.Equal("CapEff:\t0000000000001000", server[1]); // the root is read-only, and all that may be done is CAP_NET_ADMIN
         string keys = scene.Exec("client", "cat", "/public/client/wgpk").Output;
 
         scene.Run("down");
@@ -71,9 +72,11 @@ public sealed class TunnelSceneTests(ContainerImage image)
 
     private static void AssertTunnelWorks(ComposeProject scene)
     {
-        foreach (string line in new[] { "ping6 -c 3 -i 0.2 -W 2 fe90::3%rosenpass0", "ping -c 3 -i 0.2 -W 2 10.93.0.3" })
-            Assert.Contains("3 received", scene.Exec("client", line.Split(' ')).Output, StringComparison.Ordinal);
-        Assert.Contains("mtu 1420", scene.Exec("client", "ip", "link", "show", "dev", "rosenpass0").Output, StringComparison.Ordinal);
+        string output = scene.Exec(
+            "client", "sh", "-c",
+            "ping6 -c 3 -i 0.2 -W 2 fe90::3%rosenpass0 && ping -c 3 -i 0.2 -W 2 10.93.0.3 && ip link show dev rosenpass0").Output;
+        Assert.Equal(2, output.Split('\n').Count(line => line.Contains("3 received", StringComparison.Ordinal)));
+        Assert.Contains("mtu 1420", output, StringComparison.Ordinal);
     }
 
     private static string PresharedKey(ComposeProject scene, string service) =>
