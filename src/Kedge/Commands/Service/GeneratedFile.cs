@@ -80,7 +80,10 @@ internal static class GeneratedFile
     /// <exception cref="UserError">It cannot be removed.</exception>
     public static bool Remove(string path, bool evenForeign = false)
     {
-        if (OriginOf(path) == FileOrigin.Foreign && !evenForeign)
+        FileOrigin origin = OriginOf(path);
+        if (origin == FileOrigin.Absent)
+            return true; // its folder may be gone too
+        if (origin == FileOrigin.Foreign && !evenForeign)
             return false;
         try
         {

@@ -27,6 +27,7 @@ public sealed class GeneratedFileTests : IDisposable
         Assert.Equal("A=2\n", GeneratedFile.ReadBody(File));
         Assert.True(GeneratedFile.Remove(File));
         Assert.False(System.IO.File.Exists(File));
+        Assert.True(GeneratedFile.Remove(Path.Combine(_folder, "gone", "kedge0.env"))); // with its folder
     }
 
     [Theory]
