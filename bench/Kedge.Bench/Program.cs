@@ -1,4 +1,3 @@
-using Kedge.Bench;
 using Kedge.Bench.Dataplane;
 using Kedge.Bench.Fleet;
 using Kedge.Bench.PostQuantum;
