@@ -31,7 +31,8 @@ publish_native() {
     for level in "${levels[@]}"; do
         echo "Compiling the program for x86-64-$level"
         # What it has and what not: src/Kedge/Startup/PacketProgram.cs.
-        compile "$tree" "lib/kedge/$level" "${target[@]}" -p:CarriesPacketsOnly=true "-p:IlcInstructionSet=x86-64-$level"
+        compile "$tree" "lib/kedge/$level" "${target[@]}" -p:CarriesPacketsOnly=true "-p:IlcInstructionSet=x86-64-$level" \
+            -p:OptimizationPreference=Speed
     done
 }
 
