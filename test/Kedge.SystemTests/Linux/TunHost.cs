@@ -41,6 +41,31 @@ internal static class TunHost
         int queues = 1) =>
         host.Namespace.Run(() => TunDevice.Create(name, mtu, isPersistent, withOffloads, queues));
 
+    /// <summary>
+    /// Attaches to the persistent TUN that this process has left. A child that another test forked meanwhile holds a copy of it until it runs
+    /// its program, which is waited for.
+    /// </summary>
+    public static TunDevice AdoptTun(this Host host, string name, bool withOffloads, int queues = 1)
+    {
+        TunDevice? tun = null;
+        Wait.Until(() => TryAdopt(out tun), Receiver.Patience, $"nobody holds {name}");
+        return tun!;
+
+        bool TryAdopt(out TunDevice? adopted)
+        {
+            try
+            {
+                adopted = host.CreateTun(name, isPersistent: true, withOffloads: withOffloads, queues: queues);
+                return true;
+            }
+            catch (LinuxException e) when (e.Errno == Errno.EBUSY)
+            {
+                adopted = null;
+                return false;
+            }
+        }
+    }
+
     /// <summary>Gives a TUN its addresses and sets it up.</summary>
     public static void SetUp(this Host host, TunDevice tun, string number = "1")
     {

@@ -180,7 +180,7 @@ public class TunOffloadTests : IDisposable
         string name = _net.NewInterfaceName();
         _a.CreateTun(name, isPersistent: true, withOffloads: hadOffloads).Dispose();
 
-        using TunDevice a = _a.CreateTun(name, isPersistent: true, withOffloads: withOffloads);
+        using TunDevice a = _a.AdoptTun(name, withOffloads);
         _a.SetUp(a);
 
         Assert.Equal(withOffloads ? TunOffloads.Tcp | TunOffloads.Udp : TunOffloads.None, a.Offloads);

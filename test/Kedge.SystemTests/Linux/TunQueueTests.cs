@@ -68,7 +68,7 @@ public sealed class TunQueueTests : IDisposable
         string name = _net.NewInterfaceName();
         _host.CreateTun(name, isPersistent: true, withOffloads: true, queues: before).Dispose();
 
-        using TunDevice tun = _host.CreateTun(name, isPersistent: true, withOffloads: true, queues: wanted);
+        using TunDevice tun = _host.AdoptTun(name, withOffloads: true, queues: wanted);
         _host.SetUp(tun);
         using var receivers = new Receivers(tun);
 

@@ -26,8 +26,8 @@ internal sealed class Machine : IDisposable
         # As systemd expects of what it starts from: credentials reach its services by mounts.
         mount --make-rshared "$2/root"
         cd "$2/root"
-        # With which an image of a container forbids to start services.
-        rm -f usr/sbin/policy-rc.d
+        # With which an image of a container forbids to start services; and what a Kedge on this machine may have.
+        rm -rf usr/sbin/policy-rc.d var/lib/kedge var/lib/kedge-controller etc/kedge
         shift 3
         echo Mounted
         exec env -i container=kedge PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . "$@"
