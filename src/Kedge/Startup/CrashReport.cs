@@ -9,17 +9,22 @@ namespace Kedge.Startup;
 /// </summary>
 internal static class CrashReport
 {
+    private const string Request = "kedge: this is a defect of Kedge, please report it.";
+
     /// <summary>Has a report written of exceptions that nobody catches, on whatever thread, before they end the process.</summary>
     public static void WriteForUnhandledExceptions() => AppDomain.CurrentDomain.UnhandledException += (_, e) =>
     {
         // The runtime writes the exception itself.
         if (e.ExceptionObject is Exception exception && Addresses(exception) is { } addresses)
-            Console.Error.WriteLine($"kedge: this is a defect of Kedge, please report it.\n{addresses}");
+            Console.Error.WriteLine($"{Request}\n{addresses}");
     };
 
     /// <summary>The report of an exception.</summary>
-    public static string Of(Exception exception) =>
-        string.Join('\n', ["kedge: this is a defect of Kedge, please report it.", exception.ToString(), .. Addresses(exception) is { } a ? [a] : Array.Empty<string>()]);
+    public static string Of(Exception exception)
+    {
+        string report = $"{Request}\n{exception}";
+        return Addresses(exception) is { } addresses ? $"{report}\n{addresses}" : report;
+    }
 
     // The addresses are relative to the beginning of the program, the innermost exception's first, as its text is.
     private static string? Addresses(Exception exception)
