@@ -50,10 +50,11 @@ public sealed class DetachTests(SharedMesh shared) : IClassFixture<SharedMesh>
     {
         MeshNode node = _mesh.AddNode("followed");
         Assert.True(Up(node, "--join-file", _mesh.JoinFile).Succeeded);
-        using RunningProcess follow = node.Host.Start(node.Call("logs", "--follow", "--lines", "0"));
+        using RunningProcess follow = node.Host.Start(node.Call("logs", "--follow", "--lines", "1"));
         using RunningProcess head = node.Host.Start(
             node.Call() with { Line = ["bash", "-o", "pipefail", "-c", $"'{Repository.Program}' logs -f | head -n 1"] });
 
+        follow.WaitForLine("info kedge0: ", MeshNetwork.Patience); // it has found the end of the logs
         MeshNode.Kill(node.ControlLink);
 
         follow.WaitForLine("The control link has ended", MeshNetwork.Patience);
