@@ -9,9 +9,9 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Node.KeyExchange;
 
 /// <summary>
-/// When keys were last exchanged with the peers of a WireGuard interface, for <c>kedge status</c>: a file a peer, below
-/// <c>/run/kedge/INTERFACE/exchanges</c>, of the process that exchanges keys with it. The file of a process that was killed stays, and says
-/// how old the key is all the same, as it counts by the boot clock. No secret is in it.
+/// The times at which keys were last exchanged with the peers of a WireGuard interface, for <c>kedge status</c>: one file per peer below
+/// <c>/run/kedge/INTERFACE/exchanges</c>, written by the process that exchanges the keys. If that process is killed its files stay, and
+/// still tell the age of the keys, because times are of the boot clock. The files hold no secret.
 /// </summary>
 /// <param name="runDirectory">The folder of all interfaces.</param>
 /// <param name="interfaceName">The interface.</param>
@@ -24,9 +24,9 @@ public sealed class ExchangeFolder(string runDirectory, string interfaceName)
 
     private string Folder => Path.Combine(_parent, "exchanges");
 
-    /// <summary>Keeps when a key was last exchanged with a peer.</summary>
+    /// <summary>Records the last exchange with a peer.</summary>
     /// <param name="peer">The peer's public key of WireGuard.</param>
-    /// <param name="lastExchange">When, by the boot clock; null for not yet.</param>
+    /// <param name="lastExchange">Its time by the boot clock; null if there was none yet.</param>
     /// <exception cref="LinuxException">The file cannot be written.</exception>
     /// <exception cref="IOException">The folder cannot be made.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be made.</exception>
@@ -39,7 +39,7 @@ public sealed class ExchangeFolder(string runDirectory, string interfaceName)
         PrivateFile.Write(FileOf(peer), Encoding.ASCII.GetBytes(text + "\n"));
     }
 
-    /// <summary>Deletes what was kept about a peer, and the folder with the last one. Does nothing where that fails.</summary>
+    /// <summary>Deletes the record of a peer, and the folder once it is empty. Ignores failures.</summary>
     public void Delete(PublicKey peer)
     {
         try
@@ -50,11 +50,11 @@ public sealed class ExchangeFolder(string runDirectory, string interfaceName)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Another file is in it, or nothing was ever written.
+            // The folder holds other records, or nothing was ever written.
         }
     }
 
-    /// <summary>When a key was last exchanged with each peer that keys are exchanged with; null for not yet.</summary>
+    /// <summary>The time of the last exchange with each recorded peer; null if there was none yet.</summary>
     /// <exception cref="UserError">The folder may not be read.</exception>
     public IReadOnlyDictionary<PublicKey, Instant?> Read()
     {

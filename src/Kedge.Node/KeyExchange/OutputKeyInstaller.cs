@@ -9,11 +9,11 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Node.KeyExchange;
 
 /// <summary>
-/// Takes output keys to where they are used: files, WireGuard's PSKs, programs. All of that may take its time, so it has a thread of its
-/// own, and a place for one key a peer: a newer key takes the place of one that waits. What fails is tried again, until there is a newer
-/// key. A WireGuard device that was started again, or was configured anew, has lost its PSKs and could not reach its peers before the next
-/// exchange: it is looked at every few seconds, and gets them again. Before the first exchange a device keeps the PSK that it has, which the
-/// process before this one may have exchanged, for as long as a key may live; a peer without a PSK gets a random one, and nothing else.
+/// Delivers output keys to files, to WireGuard as PSKs, and to programs. Delivery may be slow, so it has a thread of its own and holds one
+/// key per peer: a newer key replaces one that is waiting. A failed delivery is retried until there is a newer key. A WireGuard device that
+/// was restarted or reconfigured has lost its PSKs and could not reach its peers until the next exchange, so devices are checked every few
+/// seconds and given their PSKs back. Before the first exchange, a device keeps a PSK that it already has for as long as a key may live,
+/// because an earlier process may have exchanged it; a peer without a PSK gets a random one.
 /// </summary>
 internal sealed class OutputKeyInstaller : IDisposable
 {
@@ -33,9 +33,9 @@ internal sealed class OutputKeyInstaller : IDisposable
     private bool _recordingFailed;
 
     /// <summary>An installer that does nothing before <see cref="Start"/>.</summary>
-    /// <param name="settings">The peers, and where it is kept when they were given keys.</param>
-    /// <param name="output">Gets a line for each key that was written to a file, as <c>rosenpass</c> prints it.</param>
-    /// <param name="log">Where failures are told.</param>
+    /// <param name="settings">The peers, and the folder that records their exchanges.</param>
+    /// <param name="output">Receives a line for each key that is written to a file, in the format of <c>rosenpass</c>.</param>
+    /// <param name="log">Receives failures.</param>
     public OutputKeyInstaller(KeyExchangeSettings settings, TextWriter output, ILogger log)
     {
         _slots = settings.Peers.ToDictionary(peer => peer, _ => new Slot());
@@ -48,7 +48,7 @@ internal sealed class OutputKeyInstaller : IDisposable
         _thread = new Thread(Run) { Name = "output keys", IsBackground = true };
     }
 
-    /// <summary>Gives peers of WireGuard that have no PSK a random one, and starts the thread.</summary>
+    /// <summary>Sets a random PSK for each WireGuard peer that has none, and starts the thread.</summary>
     public void Start()
     {
         _keptUntil = BootClock.Now + _keyLifetime;
@@ -63,9 +63,9 @@ internal sealed class OutputKeyInstaller : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Has a key installed. Any thread.</summary>
-    /// <param name="peer">Whose.</param>
-    /// <param name="reason">Why there is one.</param>
+    /// <summary>Queues a key for delivery. Any thread.</summary>
+    /// <param name="peer">The peer that the key is shared with.</param>
+    /// <param name="reason">Why the key changes.</param>
     /// <param name="key">The key, 32 bytes; copied.</param>
     public void Post(KeyExchangePeer peer, OutputKeyReason reason, ReadOnlySpan<byte> key)
     {
@@ -74,7 +74,7 @@ internal sealed class OutputKeyInstaller : IDisposable
         _changed.Set();
     }
 
-    /// <summary>Ends the thread after what it is at, and zeroes all keys.</summary>
+    /// <summary>Waits until the thread has finished its current delivery, ends it, and zeroes all keys.</summary>
     public void Dispose()
     {
         _stopping = true;
@@ -111,8 +111,8 @@ internal sealed class OutputKeyInstaller : IDisposable
     }
 
     /// <summary>
-    /// Finds the keys that a device no longer has, and the peers that have none before the first exchange. A device that is not there is
-    /// left alone, and so is a peer, unless it is to be added.
+    /// Schedules the keys that a device has lost, and random ones for peers without a PSK before the first exchange. Skips a device that
+    /// does not exist, and, unless <paramref name="addPeers"/>, a peer that the device does not have.
     /// </summary>
     private void Check(string device, IEnumerable<KeyExchangePeer> peers, bool addPeers)
     {
@@ -140,7 +140,7 @@ internal sealed class OutputKeyInstaller : IDisposable
         CryptographicOperations.ZeroMemory(shown.Span);
     }
 
-    /// <summary>Leaves a PSK that may still be good, and replaces none, or one that has become stale. Under the lock.</summary>
+    /// <summary>Replaces a PSK that is missing or stale; one that may still be good stays. Under the lock.</summary>
     private void CheckBeforeExchange(KeyExchangePeer peer, Slot slot, string device, ReadOnlySpan<byte> presharedKey)
     {
         bool hasPresharedKey = !presharedKey.IsEmpty && !presharedKey.SequenceEqual("(none)"u8);
@@ -151,7 +151,7 @@ internal sealed class OutputKeyInstaller : IDisposable
             Log.PresharedKeyStale(_log, peer.Id, device, _keyLifetime.TotalSeconds);
     }
 
-    /// <summary>Installs what waits, and tells whether that was done everywhere.</summary>
+    /// <summary>Delivers all waiting keys. Returns whether every delivery succeeded.</summary>
     private bool InstallAll()
     {
         bool isDone = true;
@@ -184,7 +184,7 @@ internal sealed class OutputKeyInstaller : IDisposable
         return isDone;
     }
 
-    /// <summary>Takes a key to its destinations, and returns those where that failed.</summary>
+    /// <summary>Delivers a key, and returns the destinations where that failed.</summary>
     private Destinations Install(KeyExchangePeer peer, Slot slot, OutputKeyReason reason, Destinations open, ReadOnlySpan<byte> key)
     {
         Destinations left = Destinations.None;
@@ -243,7 +243,7 @@ internal sealed class OutputKeyInstaller : IDisposable
     private ExchangeFolder? FolderOf(KeyExchangePeer peer) =>
         _runDirectory is not null && peer.WireGuard is { } wireGuard ? new ExchangeFolder(_runDirectory, wireGuard.Interface) : null;
 
-    /// <summary>Keeps when a key was last exchanged with a peer. That this fails is told once, as it is no reason to exchange no keys.</summary>
+    /// <summary>Records the time of the last exchange with a peer. A failure is logged once and otherwise ignored: keys matter more.</summary>
     private void Record(KeyExchangePeer peer, Instant? lastExchange)
     {
         if (_recordingFailed || FolderOf(peer) is not { } folder)
@@ -275,7 +275,7 @@ internal sealed class OutputKeyInstaller : IDisposable
         }
     }
 
-    /// <summary>Where a key has still to go.</summary>
+    /// <summary>Where a key has yet to be delivered.</summary>
     [Flags]
     private enum Destinations
     {
@@ -286,8 +286,8 @@ internal sealed class OutputKeyInstaller : IDisposable
     }
 
     /// <summary>
-    /// The last key of a peer: where it is a PSK, for good, and otherwise until it is everywhere. Under the lock, but for
-    /// <see cref="IsNews"/>.
+    /// The last key of a peer: kept for as long as the process runs if it is a PSK, otherwise until it is delivered. Under the lock, except
+    /// for <see cref="IsNews"/>.
     /// </summary>
     private sealed class Slot
     {
@@ -325,7 +325,7 @@ internal sealed class OutputKeyInstaller : IDisposable
                 | (reason == OutputKeyReason.Exchanged && peer.ExchangeCommand.Count > 0 ? Destinations.Command : Destinations.None);
         }
 
-        /// <summary>Takes a random key, which only WireGuard gets, in the place of the first one; there is no reason for it.</summary>
+        /// <summary>Sets a random key, for WireGuard only, to stand in until the first exchange.</summary>
         public void SetRandom()
         {
             RandomNumberGenerator.Fill(_key);
@@ -333,7 +333,7 @@ internal sealed class OutputKeyInstaller : IDisposable
             (_isKept, Open) = (true, Destinations.WireGuard);
         }
 
-        /// <summary>Says where the key has still to go. One that may have to be set again is kept.</summary>
+        /// <summary>Sets where the key has yet to be delivered. Clears the key when it is delivered, unless it may have to be set again.</summary>
         public void SetOpen(Destinations open)
         {
             Open = open;
@@ -341,7 +341,7 @@ internal sealed class OutputKeyInstaller : IDisposable
                 Clear();
         }
 
-        /// <summary>Whether a key in base64 is not this one.</summary>
+        /// <summary>Whether a key in base64 differs from this one.</summary>
         public bool IsAnother(ReadOnlySpan<byte> shown)
         {
             Span<byte> text = stackalloc byte[RosenpassKeyFile.Base64Size];
@@ -351,7 +351,7 @@ internal sealed class OutputKeyInstaller : IDisposable
             return isAnother;
         }
 
-        /// <summary>Whether a failure is the first of its kind with this key, and so worth telling. The installer's thread.</summary>
+        /// <summary>Whether a failure is new for this key, and so worth logging. Only the installer's thread.</summary>
         public bool IsNews(string failure)
         {
             if (_toldVersion != Version)

@@ -10,19 +10,19 @@ using Kedge.Protocol.WireGuard.Uapi;
 namespace Kedge.Commands;
 
 /// <summary>
-/// Whether an interface does what it is there for. One of a zone is healthy while its processes run and its certificate is valid, whoever of
-/// its peers is idle. Any other is healthy while it has a young handshake with each peer, and a young key wherever keys are exchanged.
+/// Decides whether an interface is healthy. An interface of a zone is, while its processes run and its certificate is valid: idle peers do
+/// not count. Any other is, while it has a recent handshake with each peer, and a recent key from each peer it exchanges keys with.
 /// </summary>
 /// <param name="place">Where the interface's files are.</param>
-/// <param name="maximumAge">How old the last handshake and the last key exchange with a peer may be.</param>
+/// <param name="maximumAge">The age up to which a handshake or a key exchange counts as recent.</param>
 internal sealed class HealthCheck(NodePlace place, TimeSpan maximumAge)
 {
-    /// <summary>How old they may be where nothing else is asked for: sessions and exchanged keys end at this age.</summary>
+    /// <summary>The default maximum age: sessions and exchanged keys end at this age.</summary>
     public static readonly TimeSpan DefaultMaximumAge = Timing.Default.RejectAfterTime;
 
     private readonly List<HealthProblem> _problems = [];
 
-    /// <summary>Looks at the interface.</summary>
+    /// <summary>Checks the interface.</summary>
     /// <exception cref="UserError">There is no such interface.</exception>
     public HealthReport Run()
     {
@@ -35,7 +35,7 @@ internal sealed class HealthCheck(NodePlace place, TimeSpan maximumAge)
         return new HealthReport(place.Interface, maximumAge, _problems);
     }
 
-    // It may be in another network namespace, where it is not looked for.
+    // An interface in another network namespace is not found, and not checked here.
     private void CheckLink()
     {
         using RouteSocket kernel = RouteSocket.Open();

@@ -5,8 +5,8 @@ using Kedge.Protocol;
 namespace Kedge.Commands.Rp;
 
 /// <summary>
-/// <c>kedge rp share FOLDER PUBLIC [--await PEER]…</c>: keys for an end that nobody is there to make keys for, such as a container. What
-/// exists is kept, so it may be called at every start.
+/// <c>kedge rp share FOLDER PUBLIC [--await PEER]…</c>: sets up the keys of an unattended end, such as a container. Keys that exist are
+/// kept, so it can run at every start.
 /// </summary>
 internal sealed class RpShareCommand : Command
 {
@@ -14,20 +14,20 @@ internal sealed class RpShareCommand : Command
 
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
 
-    private readonly Argument<string> _folder = new("FOLDER") { Description = "The folder of all keys, made where it does not exist." };
-    private readonly Argument<string> _public = new("PUBLIC") { Description = "The folder with the public keys, in a folder that peers share." };
+    private readonly Argument<string> _folder = new("FOLDER") { Description = "The folder of the secret and public keys; created if it does not exist." };
+    private readonly Argument<string> _public = new("PUBLIC") { Description = "The folder to publish the public keys in, inside one that the peers share." };
 
     private readonly Option<string[]> _peers = new("--await")
     {
-        Description = "A peer's folder with public keys, to be waited for. May be given several times.",
+        Description = "A peer's folder of public keys to wait for. May be given several times.",
         HelpName = "PEER",
     };
 
     private readonly Option<int> _patience = Setting.Number(
-        "--patience", "KEDGE_PATIENCE", 1, MaximumPatience, DefaultPatience, "For how many seconds peers are waited for.");
+        "--patience", "KEDGE_PATIENCE", 1, MaximumPatience, DefaultPatience, "How many seconds to wait for peers.");
 
     public RpShareCommand()
-        : base("share", "Make keys where there are none, put the public ones where peers find them, and wait for theirs.")
+        : base("share", "Create keys if there are none, publish the public ones, and wait for the peers' keys.")
     {
         Arguments.Add(_folder);
         Arguments.Add(_public);
