@@ -64,6 +64,11 @@ public readonly record struct IpAddress
     /// <summary>This address with all bits after the first <paramref name="length"/> (0 to 8 * <see cref="Size"/>) cleared.</summary>
     public IpAddress Masked(int length) => new(length == 0 ? default : _bits & (UInt128.MaxValue << (128 - length)), Size);
 
+    /// <summary>
+    /// The IPv4 address in an IPv4-mapped IPv6 one (<c>::ffff:192.0.2.1</c>), as sockets of both families show it; any other address as it is.
+    /// </summary>
+    public IpAddress Unmapped() => IsIPv6 && _bits >> 32 == 0xFFFF ? IPv4((uint)_bits) : this;
+
     /// <summary>How many leading bits two addresses share: up to 8 * <see cref="Size"/>, and none where the families differ.</summary>
     public int CommonPrefixLength(IpAddress other) =>
         Size == other.Size ? Math.Min((int)UInt128.LeadingZeroCount(_bits ^ other._bits), 8 * Size) : 0;

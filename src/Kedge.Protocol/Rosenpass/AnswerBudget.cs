@@ -1,5 +1,5 @@
 using Kedge.Protocol.Ip;
-using Kedge.Protocol.WireGuard;
+using Kedge.Protocol.Strangers;
 
 namespace Kedge.Protocol.Rosenpass;
 
@@ -9,10 +9,12 @@ namespace Kedge.Protocol.Rosenpass;
 /// </summary>
 internal sealed class AnswerBudget(RosenpassLimits limits)
 {
-    private static readonly IpAddress AllStrangers = IpAddress.IPv4(0);
+    private readonly StrangerBudget _sources = new(new StrangerLimits(limits.SourcePerSecond, limits.SourceBurst)
+    {
+        TogetherPerSecond = limits.StrangersPerSecond,
+        TogetherBurst = limits.MaximumAnswersToStrangers,
+    });
 
-    private readonly RateLimiter _sources = new(perSecond: limits.SourcePerSecond);
-    private readonly RateLimiter _strangers = new(maximumSources: 1, limits.StrangersPerSecond, burst: limits.MaximumAnswersToStrangers);
     private int _answers;
     private int _answersToStrangers;
 
@@ -22,13 +24,16 @@ internal sealed class AnswerBudget(RosenpassLimits limits)
     {
         if (_answers >= limits.MaximumAnswers || (isStranger && _answersToStrangers >= limits.MaximumAnswersToStrangers))
             return RosenpassDropReason.Busy;
-        if (!_sources.Allow(now, source.Address) || (isStranger && !_strangers.Allow(now, AllStrangers)))
+        if (!_sources.TrySpend(now, source.Address, isKnown: !isStranger))
             return RosenpassDropReason.RateLimited;
         _answers++;
         if (isStranger)
             _answersToStrangers++;
         return RosenpassDropReason.None;
     }
+
+    /// <summary>Notes that somebody at an address has authenticated: from there, peers on other ports are no strangers either.</summary>
+    public void NoteAuthenticated(Instant now, Endpoint source) => _sources.Known.Add(now, source.Address);
 
     /// <summary>Gives a place back.</summary>
     public void Leave(bool isStranger)

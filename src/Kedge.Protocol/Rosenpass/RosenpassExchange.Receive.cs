@@ -96,6 +96,7 @@ public sealed partial class RosenpassExchange
             peer.KeepConfirmation(new Confirmation(dialect.Domains, ck, biscuitNo));
             ck.Derive(peer.Keys.OutputKeyDomain, outputKey[..OutputKeySize]);
             FinishExchange(now, peer, source, isInitiator: false);
+            _budget.NoteAuthenticated(now, source);
             DropHandshake(peer);
         }
         peer.Confirmation!.Write(peer.Keys, conf.Sidi, new EmptyData(datagram));

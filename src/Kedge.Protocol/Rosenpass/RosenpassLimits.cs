@@ -20,4 +20,7 @@ public sealed record RosenpassLimits
 
     /// <summary>First messages a second from one address (IPv6: one /64).</summary>
     public int SourcePerSecond { get; init; } = 20;
+
+    /// <summary>First messages that one address may send at once after a pause.</summary>
+    public int SourceBurst { get; init; } = 5;
 }

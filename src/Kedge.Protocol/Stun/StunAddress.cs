@@ -35,13 +35,4 @@ internal static class StunAddress
             ? bytes[0] is not 0 and < 224
             : size == 16 && bytes[0] != 0xFF && bytes.ContainsAnyExcept((byte)0);
     }
-
-    /// <summary>The IPv4 address in an IPv4-mapped IPv6 one, as sockets of both families show it; any other address as it is.</summary>
-    public static IpAddress Unmap(IpAddress address)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        return address.CopyTo(bytes) == 16 && bytes[..12].SequenceEqual<byte>([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF])
-            ? IpAddress.FromBytes(bytes[12..])
-            : address;
-    }
 }

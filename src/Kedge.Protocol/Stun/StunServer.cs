@@ -1,14 +1,15 @@
 using Kedge.Protocol.Ip;
-using Kedge.Protocol.WireGuard;
+using Kedge.Protocol.Strangers;
 
 namespace Kedge.Protocol.Stun;
 
 /// <summary>
 /// Answers Binding requests (RFC 8489, section 6.3.1): tells whoever asks where the request came from. It is handed datagrams and returns
-/// datagrams; of its clients it remembers only how much each has asked lately. One thread at a time.
+/// datagrams; of its clients it remembers only how much each has asked lately. Any thread.
 /// <para>
 /// Anybody may ask under a false address, so it must be of no use for flooding others: an answer is at most 24 bytes longer than the
-/// request, there are no words in it, and a source gets <see cref="PerSecond"/> a second. A source is an IPv4 address or an IPv6 /64.
+/// request, there are no words in it, and a source gets <see cref="PerSecond"/> a second. False addresses cost nothing to invent, so all
+/// strangers together get <see cref="TogetherPerSecond"/>, and sources from which somebody has authenticated lately come on top.
 /// </para>
 /// </summary>
 public sealed class StunServer
@@ -25,10 +26,18 @@ public sealed class StunServer
     /// <summary>Requests that a source may send at once after a pause: what a site of many nodes does when the network comes back.</summary>
     public const int Burst = 50;
 
+    /// <summary>Requests a second from all sources together that are not known.</summary>
+    public const int TogetherPerSecond = 2000;
+
     private const int UnknownAttributeCode = 420;
     private const int MaximumUnknown = 8;
 
-    private readonly RateLimiter _limiter = new(perSecond: PerSecond, burst: Burst);
+    private readonly StrangerBudget _budget;
+
+    /// <summary>A server that nobody has asked yet.</summary>
+    /// <param name="known">The sources from which somebody has authenticated lately; null for none.</param>
+    public StunServer(KnownSources? known = null) => _budget = new StrangerBudget(
+        new StrangerLimits(PerSecond, Burst) { TogetherPerSecond = TogetherPerSecond, TogetherBurst = TogetherPerSecond }, known);
 
     /// <summary>Answers a datagram.</summary>
     /// <param name="now">The time.</param>
@@ -41,8 +50,8 @@ public sealed class StunServer
     /// </returns>
     public int Answer(Instant now, ReadOnlySpan<byte> request, Endpoint source, Span<byte> response)
     {
-        IpAddress address = StunAddress.Unmap(source.Address);
-        return source.Port != 0 && StunAddress.IsUnicast(address) && IsRequest(request) && _limiter.Allow(now, address)
+        IpAddress address = source.Address.Unmapped();
+        return source.Port != 0 && StunAddress.IsUnicast(address) && IsRequest(request) && _budget.TrySpend(now, address)
             ? Answer(request, new Endpoint(address, source.Port), response)
             : 0;
     }

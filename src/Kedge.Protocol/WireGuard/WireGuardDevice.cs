@@ -1,4 +1,5 @@
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Strangers;
 
 namespace Kedge.Protocol.WireGuard;
 
@@ -12,8 +13,25 @@ namespace Kedge.Protocol.WireGuard;
 /// </summary>
 public sealed class WireGuardDevice : IDisposable
 {
+    /// <summary>Handshakes a second that a source may keep up while the device is under load.</summary>
+    public const int HandshakesPerSecond = 20;
+
+    /// <summary>Handshakes that a source may start at once after a pause while the device is under load.</summary>
+    public const int HandshakeBurst = 5;
+
+    /// <summary>
+    /// Handshakes a second under load of all sources together from which no handshake has succeeded lately: less than half a core. The rest is
+    /// kept for those that have.
+    /// </summary>
+    public const int StrangersPerSecond = 2000;
+
     private readonly Dictionary<PublicKey, PeerTunnel> _peers = [];
-    private readonly RateLimiter _rateLimiter = new();
+    private readonly StrangerBudget _handshakes = new(new StrangerLimits(HandshakesPerSecond, HandshakeBurst)
+    {
+        TogetherPerSecond = StrangersPerSecond,
+        TogetherBurst = StrangersPerSecond,
+    });
+
     private readonly ResponderHandshake _responder = new();
     private readonly Action _attention;
     private CookieIssuer? _cookies;
@@ -141,12 +159,15 @@ public sealed class WireGuardDevice : IDisposable
                 CookieReplies++;
                 return Outcome.ToNetwork(CookieReply.Size);
             }
-            if (!_rateLimiter.Allow(now, remote.Address))
+            if (!_handshakes.TrySpend(now, remote.Address))
                 return Outcome.Drop(DropReason.RateLimited);
         }
-        return kind == DatagramKind.HandshakeInitiation
+        Outcome outcome = kind == DatagramKind.HandshakeInitiation
             ? ReceiveInitiation(now, identity, new HandshakeInitiation(message), remote, local, reply)
             : ReceiveResponse(now, identity, new HandshakeResponse(message), remote, local);
+        if (outcome.Kind != OutcomeKind.Drop)
+            _handshakes.Known.Add(now, remote.Address);
+        return outcome;
     }
 
     /// <summary>Ends all sessions and handshakes, as when the interface goes down; configuration stays.</summary>

@@ -75,6 +75,24 @@ public class LoadTests
     }
 
     [Fact]
+    public void One_address_floods_and_a_peer_at_an_unknown_one_gets_in()
+    {
+        using var network = new RosenpassNetwork();
+        (RosenpassEnd a, RosenpassEnd b) = network.AddPair(bKnowsEndpoint: false);
+        network.Run(Second);
+        byte[] hello = network.Sent.First(sent => sent.Type == MessageType.InitHello).Bytes;
+        string last = b.Last!.Key;
+        var source = Endpoint.Parse("10.0.0.1:1");
+        for (int i = 0; i < 10_000; i++)
+            network.After(i * TimeSpan.FromMilliseconds(0.5), () => network.Send(hello, source, b.Address));
+        network.Run(Second);
+        a.Restart();
+        a.AddPeer(b, network.Dialects[0]);
+        network.RunUntil(() => b.Last!.Key != last && a.Last!.Key == b.Last.Key, 2 * Second);
+        Assert.True(b.Drops[RosenpassDropReason.RateLimited] > 1000);
+    }
+
+    [Fact]
     public void A_message_of_a_wrong_size_or_with_a_wrong_MAC_causes_no_work()
     {
         using var network = new RosenpassNetwork();

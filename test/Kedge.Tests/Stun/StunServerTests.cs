@@ -1,5 +1,6 @@
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Strangers;
 using Kedge.Protocol.Stun;
 
 namespace Kedge.Tests.Stun;
@@ -99,6 +100,19 @@ public sealed class StunServerTests
         Assert.Equal(50, AnswersOf(200, Endpoint.Parse("192.0.2.2:1")));
         _now += TimeSpan.FromSeconds(1);
         Assert.Equal(20, AnswersOf(200, Source with { Port = 1 }));
+    }
+
+    [Fact]
+    public void Invented_addresses_use_up_the_budget_of_strangers_and_a_known_source_gets_its_answer()
+    {
+        var known = new KnownSources();
+        var server = new StunServer(known);
+        known.Add(_now, Source.Address);
+        int answers = 0;
+        for (uint i = 0; i < 10_000; i++)
+            answers += server.Answer(_now, PlainRequest(), new Endpoint(IpAddress.IPv4(0x0B000000 + i), 1), _response) > 0 ? 1 : 0;
+        Assert.Equal(StunServer.TogetherPerSecond, answers);
+        Assert.True(server.Answer(_now, PlainRequest(), Source, _response) > 0);
     }
 
     private int AnswersOf(int requests, Endpoint source) =>

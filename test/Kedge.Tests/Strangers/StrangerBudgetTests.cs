@@ -1,15 +1,16 @@
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
-using Kedge.Protocol.WireGuard;
+using Kedge.Protocol.Strangers;
 
-namespace Kedge.Tests.WireGuard;
+namespace Kedge.Tests.Strangers;
 
-public class RateLimiterTests
+public class StrangerBudgetTests
 {
     private static readonly IpAddress Source = IpAddress.Parse("192.0.2.1");
+    private static readonly StrangerLimits Limits = new(PerSecond: 20, Burst: 5);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
 
-    private readonly RateLimiter _limiter = new();
+    private readonly StrangerBudget _budget = new(Limits);
     private Instant _now = new(1_000_000_000);
 
     [Fact]
@@ -57,6 +58,8 @@ public class RateLimiterTests
     [InlineData("192.0.2.2", false)]
     [InlineData("192.0.2.1", true)]
     [InlineData("::192.0.2.1", false)]
+    [InlineData("::ffff:192.0.2.1", true)]
+    [InlineData("::ffff:192.0.2.2", false)]
     public void IPv4_sources_are_single_addresses(string other, bool shared)
     {
         AllowedOf(100, Source);
@@ -72,6 +75,66 @@ public class RateLimiterTests
     {
         AllowedOf(100, IpAddress.Parse("2001:db8:0:1::1"));
         Assert.Equal(shared ? 0 : 5, AllowedOf(100, IpAddress.Parse(other)));
+    }
+
+    [Fact]
+    public void An_IPv6_site_has_the_budget_of_8_sources()
+    {
+        int allowed = 0;
+        for (uint network = 0; network < 65_536; network++)
+            allowed += AllowedOf(1, IpAddress.IPv6((((UInt128)0x20010DB80001 << 16) + network) << 64));
+        Assert.Equal(8 * 5, allowed);
+        Assert.Equal(5, AllowedOf(100, IpAddress.Parse("2001:db8:2::1")));
+    }
+
+    [Fact]
+    public void All_strangers_together_are_limited_and_a_known_source_is_not_concerned()
+    {
+        var budget = new StrangerBudget(Limits with { TogetherPerSecond = 100, TogetherBurst = 10 });
+        IpAddress known = IpAddress.Parse("198.51.100.1");
+        budget.Known.Add(_now, known);
+        int allowed = 0;
+        for (uint i = 0; i < 10_000; i++)
+        {
+            allowed += budget.TrySpend(_now, IpAddress.IPv4(0x0A000000 + i)) ? 1 : 0;
+            _now += TimeSpan.FromTicks(TimeSpan.TicksPerSecond / 1000);
+        }
+        Assert.InRange(allowed, 1000, 1010);
+        Assert.True(budget.TrySpend(_now, known));
+        Assert.True(budget.TrySpend(_now, Source, isKnown: true));
+        Assert.True(budget.TrySpend(_now, Source, isKnown: true));
+    }
+
+    [Fact]
+    public void Strangers_do_not_push_a_known_source_out_of_memory()
+    {
+        var budget = new StrangerBudget(Limits with { MaximumSources = 16, TogetherPerSecond = 1, TogetherBurst = 1 });
+        budget.Known.Add(_now, Source);
+        for (uint i = 0; i < 100_000; i++)
+            budget.TrySpend(_now, IpAddress.IPv4(0x0A000000 + i));
+        Assert.True(budget.TrySpend(_now, Source));
+    }
+
+    [Fact]
+    public void A_source_is_known_for_an_hour_after_somebody_there_has_authenticated()
+    {
+        var known = new KnownSources();
+        known.Add(_now, IpAddress.Parse("2001:db8::1"));
+        Assert.True(known.Contains(_now + TimeSpan.FromMinutes(59), IpAddress.Parse("2001:db8::2")));
+        Assert.False(known.Contains(_now + TimeSpan.FromMinutes(59), IpAddress.Parse("2001:db8:0:1::1")));
+        Assert.False(known.Contains(_now + TimeSpan.FromMinutes(60), IpAddress.Parse("2001:db8::2")));
+    }
+
+    [Fact]
+    public void Budgets_that_share_known_sources_know_the_same()
+    {
+        var known = new KnownSources();
+        var first = new StrangerBudget(Limits with { TogetherPerSecond = 1, TogetherBurst = 1 }, known);
+        var second = new StrangerBudget(Limits with { TogetherPerSecond = 1, TogetherBurst = 1 }, known);
+        first.Known.Add(_now, Source);
+        Assert.True(second.TrySpend(_now, IpAddress.Parse("192.0.2.99")));
+        Assert.False(second.TrySpend(_now, IpAddress.Parse("192.0.2.98")));
+        Assert.True(second.TrySpend(_now, Source));
     }
 
     [Fact]
@@ -92,8 +155,8 @@ public class RateLimiterTests
         for (int i = 0; i < 1_000; i++)
         {
             for (int j = 0; j < 50; j++)
-                _limiter.Allow(_now, IpAddress.IPv4(0x0A000000 + next++));
-            Assert.True(_limiter.Allow(_now, IpAddress.IPv4(0xC0000000 + (uint)i)));
+                _budget.TrySpend(_now, IpAddress.IPv4(0x0A000000 + next++));
+            Assert.True(_budget.TrySpend(_now, IpAddress.IPv4(0xC0000000 + (uint)i)));
         }
     }
 
@@ -105,7 +168,7 @@ public class RateLimiterTests
         for (int i = 0; i < 100; i++)
         {
             for (int j = 0; j < 5_000; j++)
-                _limiter.Allow(_now, IpAddress.IPv4(0x0A000000 + next++));
+                _budget.TrySpend(_now, IpAddress.IPv4(0x0A000000 + next++));
             allowed += AllowedOf(1, Source);
             _now += Interval;
         }
@@ -115,39 +178,45 @@ public class RateLimiterTests
     [Fact]
     public void Pushed_out_and_back_a_source_has_one_handshake_and_no_burst()
     {
-        var limiter = new RateLimiter(maximumSources: 16);
+        var budget = new StrangerBudget(Limits with { MaximumSources = 16 });
         IpAddress[] sources = [.. Enumerable.Range(0, 17).Select(i => IpAddress.IPv4((uint)i))];
         foreach (IpAddress source in sources)
-            limiter.Allow(_now, source);
+            budget.TrySpend(_now, source);
         for (int round = 0; round < 100; round++)
         {
             foreach (IpAddress source in sources)
-                Assert.InRange(Enumerable.Range(0, 10).Count(_ => limiter.Allow(_now, source)), 0, round == 0 ? 5 : 1);
+                Assert.InRange(Enumerable.Range(0, 10).Count(_ => budget.TrySpend(_now, source)), 0, round == 0 ? 5 : 1);
         }
     }
 
     [Fact]
     public void Quiet_sources_make_place_before_busy_ones()
     {
-        var limiter = new RateLimiter(maximumSources: 8);
+        var budget = new StrangerBudget(Limits with { MaximumSources = 8 });
         for (uint i = 0; i < 8; i++)
-            limiter.Allow(_now, IpAddress.IPv4(i));
+            budget.TrySpend(_now, IpAddress.IPv4(i));
         _now += TimeSpan.FromSeconds(1);
-        while (limiter.Allow(_now, IpAddress.IPv4(3)))
+        while (budget.TrySpend(_now, IpAddress.IPv4(3)))
             continue;
         for (uint i = 100; i < 107; i++) // seven newcomers for seven quiet places: each has a whole burst
-            Assert.Equal(5, Enumerable.Range(0, 10).Count(_ => limiter.Allow(_now, IpAddress.IPv4(i))));
-        Assert.False(limiter.Allow(_now, IpAddress.IPv4(3)));
+            Assert.Equal(5, Enumerable.Range(0, 10).Count(_ => budget.TrySpend(_now, IpAddress.IPv4(i))));
+        Assert.False(budget.TrySpend(_now, IpAddress.IPv4(3)));
     }
 
     [Fact]
     public void Memory_does_not_grow_with_the_number_of_sources()
     {
         for (uint i = 0; i < 8_192; i++)
-            _limiter.Allow(_now, IpAddress.IPv4(i));
+        {
+            _budget.TrySpend(_now, IpAddress.IPv6((UInt128)i << 80));
+            _budget.Known.Add(_now, IpAddress.IPv4(i));
+        }
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (uint i = 0; i < 100_000; i++)
-            _limiter.Allow(_now, IpAddress.IPv6((UInt128)i << 64));
+        {
+            _budget.TrySpend(_now, IpAddress.IPv6((UInt128)i << 80));
+            _budget.Known.Add(_now, IpAddress.IPv4(i));
+        }
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 
@@ -165,7 +234,7 @@ public class RateLimiterTests
                 tokens[j] = Math.Min(5, tokens[j] + step.TotalMilliseconds / 50);
             int source = random.Next(tokens.Length);
             bool expected = tokens[source] > 0.999_999;
-            Assert.Equal(expected, _limiter.Allow(_now, IpAddress.IPv4((uint)source)));
+            Assert.Equal(expected, _budget.TrySpend(_now, IpAddress.IPv4((uint)source)));
             if (expected)
                 tokens[source] -= 1;
         }
@@ -175,7 +244,7 @@ public class RateLimiterTests
     {
         int allowed = 0;
         for (int i = 0; i < attempts; i++)
-            allowed += _limiter.Allow(_now, source) ? 1 : 0;
+            allowed += _budget.TrySpend(_now, source) ? 1 : 0;
         return allowed;
     }
 }
