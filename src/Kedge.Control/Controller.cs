@@ -10,6 +10,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kedge.Control.Endpoints;
 using Kedge.Control.Identity;
+using Kedge.Control.Listening;
 using Kedge.Control.Pki;
 using Kedge.Control.Push;
 using Kedge.Control.Store;
@@ -17,6 +18,7 @@ using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Strangers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -42,7 +44,7 @@ public sealed class Controller : IAsyncDisposable
     private readonly Metrics _metrics;
     private readonly Maintenance _maintenance;
     private readonly MapPush _push;
-    private readonly HandshakeLimiter _handshakes;
+    private readonly ConnectionGate _gate;
     private readonly StunPort? _stun;
     private readonly WebApplication _app;
     private readonly CancellationTokenSource _ending = new();
@@ -69,9 +71,10 @@ public sealed class Controller : IAsyncDisposable
         _push = new MapPush(sources, known => _store.WriteAsync(change => ReportedEndpoints.Save(change, known)), log);
         reached.PeersOf = endpoints.InZone;
         reached.Reported = _push.Report;
-        _handshakes = new HandshakeLimiter(clock);
+        var known = new KnownSources();
+        _gate = new ConnectionGate(new ProxyReader(settings.ProxyProtocolFrom, clock, log), known, clock);
         if (settings.StunPort != 0)
-            _stun = new StunPort([.. settings.Listen.Select(listen => listen.Address).Distinct()], settings.StunPort, clock, log);
+            _stun = new StunPort([.. settings.Listen.Select(listen => listen.Address).Distinct()], settings.StunPort, known, clock, log);
         Count(_metrics.Meter, presence);
 
         _app = BuildHost(settings, log);
@@ -83,7 +86,7 @@ public sealed class Controller : IAsyncDisposable
         });
         _app.UseProblems(log);
         _app.UseRouting();
-        _app.UseAuthorization(_store, presence);
+        _app.UseAuthorization(_store, presence, new Applicants(known, clock));
 
         RouteGroupBuilder api = _app.MapGroup("/api/v1");
         api.MapEnrolments(enrolments, challenges);
@@ -96,7 +99,7 @@ public sealed class Controller : IAsyncDisposable
         api.MapAudit(_store);
         api.MapNetwork(() => Describe(settings.Version), registry);
         api.MapInterfaceDescription(DescribeInterfaceAsync);
-        _app.MapHealth(_store, _metrics);
+        _app.MapHealth(new Readiness(_store, clock), _metrics);
         Url = settings.Url ?? new Uri("https://localhost");
     }
 
@@ -177,6 +180,7 @@ public sealed class Controller : IAsyncDisposable
             await _stun.DisposeAsync();
         await _app.StopAsync();
         await _app.DisposeAsync();
+        _gate.Dispose();
         await _maintaining;
         try
         {
@@ -258,7 +262,7 @@ public sealed class Controller : IAsyncDisposable
             {
                 options.Listen(address, listen =>
                 {
-                    _handshakes.GuardHandshakes(listen);
+                    _gate.Guard(listen);
                     listen.UseHttps(Handshake());
                 });
             }
@@ -316,9 +320,11 @@ public sealed class Controller : IAsyncDisposable
         meter.CreateObservableGauge("kedge.zones", () => _store.Read(reader => reader.Number($"SELECT COUNT(*) FROM zone")), description: "Zones.");
         meter.CreateObservableGauge("kedge.store.revision", () => _store.Revision, description: "The last revision of the store.");
         meter.CreateObservableGauge("kedge.store.writable", () => _store.IsWritable ? 1L : 0L, description: "Whether the last change could be kept.");
-        meter.CreateObservableCounter("kedge.tls.handshakes", () => _handshakes.Entered, description: "Connections that were let into their TLS handshake.");
+        meter.CreateObservableCounter("kedge.tls.handshakes", () => _gate.Entered, description: "Connections that were let into their TLS handshake.");
         meter.CreateObservableCounter(
-            "kedge.tls.handshakes.refused", () => _handshakes.SentAway, description: "Connections that were sent away, because too many wanted a TLS handshake.");
+            "kedge.tls.handshakes.refused", () => _gate.SentAway, description: "Connections that were sent away, because too many wanted a TLS handshake.");
+        meter.CreateObservableGauge(
+            "kedge.connections.anonymous", () => (long)_gate.Anonymous, description: "Connections on which nobody has authenticated yet.");
         meter.CreateObservableGauge("process.resident.memory.bytes", () => Environment.WorkingSet, description: "Resident memory.");
         meter.CreateObservableGauge("dotnet.gc.heap.bytes", () => GC.GetTotalMemory(false), description: "What is in the managed heap, garbage included.");
         meter.CreateObservableGauge("dotnet.gc.committed.bytes", () => GC.GetGCMemoryInfo().TotalCommittedBytes, description: "Memory that the managed heap has taken.");

@@ -1,4 +1,5 @@
 using System.Net;
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.Stun;
 
 namespace Kedge.Control;
@@ -14,6 +15,12 @@ public sealed record ControllerSettings
 
     /// <summary>Where it listens; port 0 for any free one.</summary>
     public IReadOnlyList<IPEndPoint> Listen { get; init; } = [new(IPAddress.Loopback, DefaultPort)];
+
+    /// <summary>
+    /// Where the TCP load balancers are that begin each connection with a PROXY protocol header, by which its real source is known. From
+    /// anywhere else such a header is refused. Empty for none.
+    /// </summary>
+    public IReadOnlyList<IpPrefix> ProxyProtocolFrom { get; init; } = [];
 
     /// <summary>The UDP port at which nodes ask where they are (STUN), at the same addresses; 0 for none.</summary>
     public int StunPort { get; init; } = StunServer.DefaultPort;

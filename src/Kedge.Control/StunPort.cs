@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
-using Kedge.Protocol;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Strangers;
 using Kedge.Protocol.Stun;
 using Microsoft.Extensions.Logging;
 
@@ -24,7 +24,7 @@ internal sealed class StunPort : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Lock _lock = new();
-    private readonly StunServer _server = new(); // one for all sockets, so that a source's share does not grow with our addresses
+    private readonly StunServer _server; // one for all sockets, so that a source's share does not grow with our addresses
     private readonly Dictionary<IPAddress, (Socket Socket, Task Answering)> _sockets = [];
     private readonly HashSet<IPAddress> _refused = [];
     private readonly CancellationTokenSource _ending = new();
@@ -33,10 +33,11 @@ internal sealed class StunPort : IAsyncDisposable
     /// <summary>Makes a port that is closed.</summary>
     /// <param name="listen">Where to listen; a wildcard for all addresses of its family.</param>
     /// <param name="port">The UDP port, 1 to 65535.</param>
-    /// <param name="clock">What time it is.</param>
-    /// <param name="log">Where it tells which addresses it cannot use.</param>
-    public StunPort(IReadOnlyList<IPAddress> listen, int port, TimeProvider clock, ILogger log) =>
-        (_listen, _port, _clock, _log) = (listen, port, clock, log);
+    /// <param name="known">The sources from which somebody has authenticated lately.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="log">Receives which addresses it cannot use.</param>
+    public StunPort(IReadOnlyList<IPAddress> listen, int port, KnownSources known, TimeProvider clock, ILogger log) =>
+        (_listen, _port, _server, _clock, _log) = (listen, port, new StunServer(known), clock, log);
 
     /// <summary>The UDP port.</summary>
     public int Port => _port;
@@ -159,8 +160,6 @@ internal sealed class StunPort : IAsyncDisposable
     {
         var at = (IPEndPoint)new IPEndPoint(source.Family == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0).Create(source);
         var endpoint = new Endpoint(IpAddress.FromBytes(at.Address.GetAddressBytes()), (ushort)at.Port);
-        var now = new Instant(_clock.GetElapsedTime(0, _clock.GetTimestamp()).Ticks);
-        lock (_lock)
-            return _server.Answer(now, request, endpoint, response);
+        return _server.Answer(_clock.Now(), request, endpoint, response);
     }
 }

@@ -17,6 +17,7 @@ public static class Targets
         new Enrolment.JoinLineTarget(),
         new Mesh.NetworkMapTarget(),
         new Mesh.MapCacheTarget(),
+        new ProxyProtocol.ProxyHeaderTarget(),
         new Strangers.StrangerBudgetTarget(),
         new WireGuard.DatagramTarget(),
         new Stun.StunTarget(),

@@ -12,8 +12,11 @@ namespace Kedge.Control.Endpoints;
 /// <summary>Who may call a route. Every route says so; one that does not is not served.</summary>
 internal enum Access
 {
-    /// <summary>Whoever can connect. The route itself demands proofs, or tells nothing that matters.</summary>
+    /// <summary>Whoever can connect. The route costs next to nothing, and tells nothing that matters.</summary>
     Anyone,
+
+    /// <summary>Whoever can connect, as often as <see cref="Applicants"/> allows. The route itself demands proofs.</summary>
+    Applicant,
 
     /// <summary>Who presents an administrator token.</summary>
     Administrator,
@@ -48,30 +51,36 @@ internal static class Authorization
         where TBuilder : IEndpointConventionBuilder => route.WithMetadata(new Rule(access));
 
     /// <summary>Checks every request before its body is read.</summary>
-    public static void UseAuthorization(this WebApplication app, SqliteStore store, Presence presence) => app.Use((context, next) =>
+    public static void UseAuthorization(this WebApplication app, SqliteStore store, Presence presence, Applicants applicants) => app.Use((context, next) =>
     {
         // What is no route is the framework's own answer to a method or a type that no route takes.
         if (context.GetEndpoint() is RouteEndpoint endpoint)
         {
             Rule rule = endpoint.Metadata.GetMetadata<Rule>()
                 ?? throw new InvalidOperationException($"The route {endpoint.DisplayName} does not say who may call it.");
-            context.Features.Set(Authorize(context, rule.Access, store, presence));
+            context.Features.Set(Authorize(context, rule.Access, store, presence, applicants));
         }
         return next(context);
     });
 
-    private static Caller Authorize(HttpContext context, Access access, SqliteStore store, Presence presence)
+    private static Caller Authorize(HttpContext context, Access access, SqliteStore store, Presence presence, Applicants applicants)
     {
         string? source = context.Connection.RemoteIpAddress?.ToString();
         switch (access)
         {
             case Access.Anyone:
                 return new Caller(new Actor("anyone", source), null);
+            case Access.Applicant:
+                applicants.Spend(context);
+                return new Caller(new Actor("anyone", source), null);
             case Access.Administrator:
-                return new Caller(new Actor($"administrator {AdministratorOf(context, store)}", source), null);
+                var administrator = new Caller(new Actor($"administrator {AdministratorOf(context, store)}", source), null);
+                context.NoteAuthenticated();
+                return administrator;
             default:
                 StoredNode node = NodeOf(context, store, mayBeExpired: access == Access.NodeEvenExpired);
                 presence.Seen(node.Id);
+                context.NoteAuthenticated();
                 return new Caller(new Actor($"node {node.Id}", source), node);
         }
     }

@@ -14,12 +14,22 @@ internal static class EnrolmentRoutes
         RouteGroupBuilder routes = api.MapGroup("/enrolments").WithTags("Enrolment");
 
         routes.MapPost("/challenges", challenges.Create)
-            .For(Access.Anyone).WithName("createChallenge").WithSummary("A challenge to prove the possession of keys against.");
+            .For(Access.Applicant).WithName("createChallenge").WithSummary("A challenge to prove the possession of keys against.").Refuses(429);
 
-        routes.MapPost("", (EnrolmentSubmission body, Caller caller) => enrolments.SubmitAsync(body, caller.Actor.Source))
-            .For(Access.Anyone).WithName("enrol").WithSummary("Joins, or comes back, with proofs. May be repeated.").Refuses(400, 403, 409);
+        routes.MapPost("", async (EnrolmentSubmission body, Caller caller, HttpContext context) =>
+            {
+                EnrolmentResult result = await enrolments.SubmitAsync(body, caller.Actor.Source);
+                context.NoteAuthenticated();
+                return result;
+            })
+            .For(Access.Applicant).WithName("enrol").WithSummary("Joins, or comes back, with proofs. May be repeated.").Refuses(400, 403, 409, 429);
 
-        routes.MapPost("/inquiries", (EnrolmentInquiry body) => enrolments.Inquire(body))
-            .For(Access.Anyone).WithName("inquire").WithSummary("What has become of a request, under its identity key.").Refuses(400, 403, 404);
+        routes.MapPost("/inquiries", (EnrolmentInquiry body, HttpContext context) =>
+            {
+                EnrolmentResult result = enrolments.Inquire(body);
+                context.NoteAuthenticated();
+                return result;
+            })
+            .For(Access.Applicant).WithName("inquire").WithSummary("What has become of a request, under its identity key.").Refuses(400, 403, 404, 429);
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Kedge.Control.Store;
@@ -46,6 +47,8 @@ internal static partial class Problems
             case Refusal refusal:
                 if (refusal.Status == StatusCodes.Status401Unauthorized)
                     context.Response.Headers.WWWAuthenticate = "Bearer";
+                if (refusal.RetryAfter is { } after)
+                    context.Response.Headers.RetryAfter = after.TotalSeconds.ToString("0", CultureInfo.InvariantCulture);
                 return WriteAsync(context, refusal.Status, refusal.Message, refusal.Faults);
             case BadHttpRequestException { InnerException: JsonException json }:
                 return WriteAsync(context, StatusCodes.Status400BadRequest, "The body is not what this route takes.", [FaultOf(json)]);

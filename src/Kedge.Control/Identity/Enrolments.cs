@@ -38,6 +38,8 @@ internal sealed class Enrolments(
         CheckSignature(form!.IdentityKey, transcript, signature);
         Use(challenge);
 
+        // Before the write is queued: anybody can make up keys and a token, and members' writes must not wait for those.
+        store.Read(reader => CheckAdmission(reader, form, submission.Token));
         EnrolmentResult result = await store.WriteAsync(change => Enrol(change, form, submission.Token, source));
         presence.Seen(result.NodeId);
         reached.Report(result.ZoneId, result.NodeId, form.Endpoints);
@@ -117,6 +119,19 @@ internal sealed class Enrolments(
         if (!key.IsSignatureOf(transcript.Hash, signature))
             throw Refusal.Forbidden("The signature is not one of this request by the identity key.");
     }
+
+    private static bool CheckAdmission(StoreReader store, EnrolmentForm form, string? presented)
+    {
+        if (Nodes.TryFindByIdentity(store, form.IdentityKey.SubjectPublicKeyInfo) is { } known)
+            CheckNotRemoved(known);
+        else
+            CheckToken(store, presented);
+        return true;
+    }
+
+    private static JoinToken CheckToken(StoreReader store, string? presented) => presented is not null
+        ? JoinTokens.Check(store, presented)
+        : throw Refusal.Forbidden("No node with this identity key is known here: a token is needed (kedge token create).");
 
     private static void CheckNotRemoved(StoredNode node)
     {
@@ -204,9 +219,7 @@ internal sealed class Enrolments(
 
     private static JoinToken Redeem(StoreTransaction change, string? presented)
     {
-        if (presented is null)
-            throw Refusal.Forbidden("No node with this identity key is known here: a token is needed (kedge token create).");
-        JoinToken token = JoinTokens.Check(change, presented);
+        JoinToken token = CheckToken(change, presented);
         JoinTokens.Use(change, token);
         return token;
     }

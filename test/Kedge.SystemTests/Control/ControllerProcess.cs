@@ -35,6 +35,14 @@ internal sealed class ControllerProcess : IDisposable
 
     public string AdministratorToken { get; }
 
+    /// <summary>Trust in this controller alone.</summary>
+    public X509ChainPolicy Trust => new()
+    {
+        TrustMode = X509ChainTrustMode.CustomRootTrust,
+        CustomTrustStore = { _authority },
+        RevocationMode = X509RevocationMode.NoCheck,
+    };
+
     /// <summary>Starts a controller.</summary>
     /// <param name="net">Whose folder has its data.</param>
     /// <param name="options">More options.</param>
@@ -76,12 +84,7 @@ internal sealed class ControllerProcess : IDisposable
         {
             SslOptions = new SslClientAuthenticationOptions
             {
-                CertificateChainPolicy = new X509ChainPolicy
-                {
-                    TrustMode = X509ChainTrustMode.CustomRootTrust,
-                    CustomTrustStore = { _authority },
-                    RevocationMode = X509RevocationMode.NoCheck,
-                },
+                CertificateChainPolicy = Trust,
                 ClientCertificates = certificate is null ? null : [certificate],
                 LocalCertificateSelectionCallback = certificate is null ? null : (_, _, _, _, _) => certificate,
             },

@@ -77,7 +77,7 @@ public sealed class HostileRequestTests(SharedController shared) : IClassFixture
         }
 
         Assert.Equal(
-            ["GET /health/live", "GET /health/ready", "GET /metrics", "POST /api/v1/enrolments", "POST /api/v1/enrolments/challenges", "POST /api/v1/enrolments/inquiries"],
+            ["GET /health/live", "GET /health/ready", "POST /api/v1/enrolments", "POST /api/v1/enrolments/challenges", "POST /api/v1/enrolments/inquiries"],
             open.Distinct().Order(StringComparer.Ordinal));
     }
 

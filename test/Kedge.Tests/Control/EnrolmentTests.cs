@@ -50,6 +50,31 @@ public class EnrolmentTests
     }
 
     [Fact]
+    public async Task A_token_that_is_none_is_refused_while_writes_of_others_wait()
+    {
+        await using Network network = await Network.CreateAsync();
+        using var holding = new ManualResetEventSlim();
+        using var held = new ManualResetEventSlim();
+        Task write = network.Store.WriteAsync(_ =>
+        {
+            held.Set();
+            holding.Wait(TestContext.Current.CancellationToken);
+        });
+        held.Wait(TestContext.Current.CancellationToken);
+        try
+        {
+            await RefusedAsync(403, "not known", () => new Applicant("one").EnrolAsync(network, "0123456789abcdef.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"));
+            await RefusedAsync(403, "token", () => new Applicant("two").EnrolAsync(network, null));
+            Assert.False(write.IsCompleted);
+        }
+        finally
+        {
+            holding.Set();
+            await write;
+        }
+    }
+
+    [Fact]
     public async Task A_token_with_another_secret_is_refused()
     {
         await using Network network = await Network.CreateAsync();

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 using Kedge.Control;
+using Kedge.Protocol.Strangers;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kedge.Tests.Control;
@@ -16,7 +17,7 @@ public class StunPortTests
     public async Task An_answer_comes_from_the_address_that_was_asked_and_tells_where_the_request_came_from()
     {
         int port = FreePort();
-        await using var stun = new StunPort([First, Second], port, TimeProvider.System, NullLogger.Instance);
+        await using var stun = new StunPort([First, Second], port, new KnownSources(), TimeProvider.System, NullLogger.Instance);
         stun.Open();
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         client.Bind(new IPEndPoint(First, 0));
@@ -37,7 +38,7 @@ public class StunPortTests
     public async Task What_is_no_request_is_not_answered_and_does_no_harm()
     {
         int port = FreePort();
-        await using var stun = new StunPort([First], port, TimeProvider.System, NullLogger.Instance);
+        await using var stun = new StunPort([First], port, new KnownSources(), TimeProvider.System, NullLogger.Instance);
         stun.Open();
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         client.Bind(new IPEndPoint(First, 0));
@@ -54,7 +55,7 @@ public class StunPortTests
         int port = FreePort();
         using var other = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         other.Bind(new IPEndPoint(First, port));
-        await using var stun = new StunPort([First, Second], port, TimeProvider.System, NullLogger.Instance);
+        await using var stun = new StunPort([First, Second], port, new KnownSources(), TimeProvider.System, NullLogger.Instance);
         stun.Open();
         Assert.True(stun.IsOpen);
 

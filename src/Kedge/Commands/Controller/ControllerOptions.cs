@@ -12,6 +12,7 @@ internal sealed class ControllerOptions
 {
     private const string ListenVariable = "KEDGE_CONTROLLER_LISTEN";
     private const string UrlVariable = "KEDGE_CONTROLLER_URL";
+    private const string ProxyProtocolVariable = "KEDGE_CONTROLLER_PROXY_PROTOCOL_FROM";
 
     private readonly Option<IPEndPoint[]> _listen = new("--listen")
     {
@@ -41,8 +42,20 @@ internal sealed class ControllerOptions
         "--stun-port", "KEDGE_CONTROLLER_STUN_PORT", 0, ushort.MaxValue, StunServer.DefaultPort,
         "The UDP port at which nodes learn how they are seen from outside (STUN); 0 for none.");
 
+    private readonly Option<IpPrefix[]> _proxyProtocol = new("--proxy-protocol-from")
+    {
+        Description =
+            "Where TCP load balancers are that send a PROXY protocol header of version 2 before each connection; may be repeated. It is required "
+            + $"from there, and refused from elsewhere. [env: {ProxyProtocolVariable}]",
+        HelpName = "PREFIX",
+        CustomParser = result => [.. result.Tokens.Select(token => ReadPrefix(result, token.Value, "--proxy-protocol-from"))],
+        DefaultValueFactory = result => FromEnvironment(ProxyProtocolVariable) is { } value
+            ? [.. value.Split(',').Select(one => ReadPrefix(result, one, ProxyProtocolVariable))]
+            : [],
+    };
+
     /// <summary>All of them, but the master of a locked network.</summary>
-    public IReadOnlyList<Option> All => [_listen, _url, _stunPort];
+    public IReadOnlyList<Option> All => [_listen, _url, _stunPort, _proxyProtocol];
 
     /// <summary>The file with the certificate of a locked network's master; empty for a managed network, or for what is there.</summary>
     public string LockedMaster(ParseResult call) => call.GetRequiredValue(_locked);
@@ -50,7 +63,7 @@ internal sealed class ControllerOptions
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        _listen.AllowMultipleArgumentsPerToken = false;
+        _listen.AllowMultipleArgumentsPerToken = _proxyProtocol.AllowMultipleArgumentsPerToken = false;
         foreach (Option option in (Option[])[.. All, _locked])
             command.Options.Add(option);
         command.Validators.Add(result =>
@@ -72,6 +85,7 @@ internal sealed class ControllerOptions
         Listen = call.GetRequiredValue(_listen),
         Url = call.GetValue(_url),
         StunPort = call.GetRequiredValue(_stunPort),
+        ProxyProtocolFrom = call.GetRequiredValue(_proxyProtocol),
         LockedMaster = LockedMaster(call) is { Length: > 0 } file ? file : null,
     };
 
@@ -88,6 +102,13 @@ internal sealed class ControllerOptions
         const int Port = ControllerSettings.DefaultPort;
         result.AddError($"{source} is '{text}', but must be an address and a port, such as 0.0.0.0:{Port} or [::]:{Port}.");
         return null;
+    }
+
+    private static IpPrefix ReadPrefix(ArgumentResult result, string text, string source)
+    {
+        if (!IpPrefix.TryParse(text, out IpPrefix prefix))
+            result.AddError($"{source} is '{text}', but must be a prefix such as 10.0.0.0/24 or 2001:db8::/64, or an address.");
+        return prefix;
     }
 
     private static Uri? ReadUrl(ArgumentResult result, string text, string source)

@@ -1,0 +1,153 @@
+using System.Diagnostics.CodeAnalysis;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Strangers;
+
+namespace Kedge.Control.Listening;
+
+/// <summary>
+/// Lets connections into their TLS handshake at an even pace, because that is what costs. When more come than there are turns, they wait:
+/// sources take turns, so one that floods delays nobody but itself, and every other turn belongs to those sources from which somebody has
+/// authenticated lately, as long as one of them waits. An IPv6 /48 counts as one source. There is room for as many as get their turn within
+/// <see cref="LongestWait"/>; when it is full, a connection is sent away that is chosen at random among those of the source with the most,
+/// which may be the newcomer. A turn is spent only when somebody takes it: a connection that has gone costs none. Any thread.
+/// </summary>
+internal sealed class HandshakeTurns : IDisposable
+{
+    /// <summary>Turns a second: a tenth of a core.</summary>
+    public const int DefaultPerSecond = 50;
+
+    /// <summary>How long a connection waits at most.</summary>
+    public static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
+
+    private readonly TimeProvider _clock;
+    private readonly Random _random;
+    private readonly long _interval;
+    private readonly int _room;
+    private readonly Lock _lock = new();
+    private readonly SourceGroups<Waiter> _strangers = new();
+    private readonly SourceGroups<Waiter> _acquaintances = new();
+    private readonly ITimer _timer;
+    private bool _isTurnOfAcquaintances;
+    private long _next; // when the next turn may be taken
+    private long _entered, _sentAway;
+
+    /// <summary>Turns that nobody has taken yet.</summary>
+    /// <param name="clock">The clock.</param>
+    /// <param name="perSecond">Turns a second.</param>
+    /// <param name="random">Chooses who is sent away.</param>
+    public HandshakeTurns(TimeProvider clock, int perSecond = DefaultPerSecond, Random? random = null)
+    {
+        (_clock, _random) = (clock, random ?? Random.Shared);
+        _interval = clock.TimestampFrequency / perSecond;
+        _room = (int)(perSecond * LongestWait.TotalSeconds);
+        _timer = clock.CreateTimer(_ => GiveTurns(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>How many turns were taken so far.</summary>
+    public long Entered => Interlocked.Read(ref _entered);
+
+    /// <summary>How many connections were sent away so far.</summary>
+    public long SentAway => Interlocked.Read(ref _sentAway);
+
+    /// <summary>How many connections wait.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_lock)
+                return _strangers.Count + _acquaintances.Count;
+        }
+    }
+
+    /// <summary>Waits for a turn.</summary>
+    /// <param name="address">Where the connection comes from.</param>
+    /// <param name="isKnown">Whether somebody there has authenticated lately.</param>
+    /// <param name="cancellation">Signals that the connection is gone.</param>
+    /// <returns>True when it has a turn; false when it is sent away, or gone.</returns>
+    public async ValueTask<bool> EnterAsync(IpAddress address, bool isKnown, CancellationToken cancellation)
+    {
+        if (cancellation.IsCancellationRequested)
+            return false;
+        var waiter = new Waiter(SourcePrefix.SiteOf(address), isKnown, _clock.GetTimestamp());
+        lock (_lock)
+        {
+            if (_strangers.Count + _acquaintances.Count == 0 && _next <= waiter.Since)
+            {
+                TakeTurn(waiter.Since);
+                return true;
+            }
+            Line(isKnown).Add(waiter.Source, waiter);
+            if (_strangers.Count + _acquaintances.Count > _room)
+                SendAway((_strangers.Count > _acquaintances.Count ? _strangers : _acquaintances).TakeOfLargest(_random));
+            SetTimer(waiter.Since);
+        }
+        await using (cancellation.UnsafeRegister(_ => Leave(waiter), null))
+            return await waiter.HasTurn.Task;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _timer.Dispose();
+
+    private SourceGroups<Waiter> Line(bool isKnown) => isKnown ? _acquaintances : _strangers;
+
+    private void GiveTurns()
+    {
+        lock (_lock)
+        {
+            long now = _clock.GetTimestamp();
+            while (_next <= now && TryTakeNext(now, out Waiter? waiter))
+            {
+                TakeTurn(_next);
+                waiter.HasTurn.TrySetResult(true);
+            }
+            SetTimer(now);
+        }
+    }
+
+    private bool TryTakeNext(long now, [NotNullWhen(true)] out Waiter? waiter)
+    {
+        while (Line(_isTurnOfAcquaintances).TryTakeNext(out waiter) || Line(!_isTurnOfAcquaintances).TryTakeNext(out waiter))
+        {
+            if (_clock.GetElapsedTime(waiter.Since, now) <= LongestWait)
+            {
+                _isTurnOfAcquaintances = !waiter.IsKnown;
+                return true;
+            }
+            SendAway(waiter);
+        }
+        return false;
+    }
+
+    private void TakeTurn(long turn)
+    {
+        _next = turn + _interval;
+        Interlocked.Increment(ref _entered);
+    }
+
+    private void SendAway(Waiter waiter)
+    {
+        Interlocked.Increment(ref _sentAway);
+        waiter.HasTurn.TrySetResult(false);
+    }
+
+    private void Leave(Waiter waiter)
+    {
+        lock (_lock)
+        {
+            if (Line(waiter.IsKnown).Remove(waiter.Source, waiter))
+                waiter.HasTurn.TrySetResult(false);
+        }
+    }
+
+    // Whole milliseconds are what timers count: rounded down, it would fire just before the turn.
+    private void SetTimer(long now)
+    {
+        if (_strangers.Count + _acquaintances.Count > 0)
+            _timer.Change(TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(_clock.GetElapsedTime(now, _next).TotalMilliseconds))), Timeout.InfiniteTimeSpan);
+    }
+
+    private sealed record Waiter(IpAddress Source, bool IsKnown, long Since)
+    {
+        public TaskCompletionSource<bool> HasTurn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}
