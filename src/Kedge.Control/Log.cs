@@ -1,5 +1,4 @@
 using System.Net;
-using Kedge.Protocol.Ip;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Control;
@@ -36,7 +35,4 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "STUN cannot use {Address}, UDP port {Port}: {Reason}. Nodes behind a NAT learn their address elsewhere, or not at all.")]
     public static partial void StunUnavailable(ILogger log, IPAddress address, int port, string reason);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A connection from {Proxy} does not begin with a PROXY protocol header of version 2, and is closed: --proxy-protocol-from names that address. Have the load balancer send the header, or leave its address out.")]
-    public static partial void ProxyHeaderMissing(ILogger log, IpAddress proxy);
 }

@@ -62,7 +62,7 @@ internal sealed class ProxyReader(IReadOnlyList<IpPrefix> prefixes, TimeProvider
             }
             input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
             if (status == ProxyHeaderStatus.Invalid && MayLog())
-                Log.ProxyHeaderMissing(log, proxy);
+                ProxyLog.HeaderMissing(log, proxy);
             if (status == ProxyHeaderStatus.Invalid || read.IsCompleted || read.IsCanceled)
                 return false;
         }

@@ -1,6 +1,6 @@
 using Kedge.Protocol;
 
-namespace Kedge.Control;
+namespace Kedge.Control.Listening;
 
 /// <summary>Time as protocol code counts it.</summary>
 internal static class ClockExtensions
