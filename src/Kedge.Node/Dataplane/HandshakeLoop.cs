@@ -95,19 +95,18 @@ public sealed class HandshakeLoop
     private Instant PollPeers(Instant now)
     {
         DateTimeOffset wallClock = DateTimeOffset.UtcNow;
-        Instant earliest = Instant.Never;
-        foreach (PeerTunnel peer in _wireGuard.Peers)
+        PeerSchedule schedule = _wireGuard.Schedule;
+        schedule.TakeAsking();
+        while (schedule.TakeDue(now) is { } peer)
         {
-            Instant deadline = peer.NextDeadline(now);
-            if (deadline <= now)
+            if (peer.NextDeadline(now) <= now)
             {
                 lock (peer.StagedOrder)
                     Poll(peer, now, wallClock);
-                deadline = peer.NextDeadline(now);
             }
-            earliest = Instant.Earlier(earliest, deadline);
+            schedule.Put(peer, now);
         }
-        return earliest;
+        return schedule.Earliest;
     }
 
     private void Poll(PeerTunnel peer, Instant now, DateTimeOffset wallClock)

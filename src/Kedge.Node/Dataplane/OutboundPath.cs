@@ -139,7 +139,7 @@ public sealed class OutboundPath
         if (peer.TrySeal(now, packets, mtu))
             return true;
         foreach (AeadPacket packet in packets)
-            _wireGuard.Drops.Add(DropReason.NoSession, peer.Stage(packet.Source.AsSpan(packet.SourceOffset, packet.Length)));
+            peer.Stage(packet.Source.AsSpan(packet.SourceOffset, packet.Length));
         return false;
     }
 

@@ -25,7 +25,7 @@ public sealed class PeerTunnel : IDisposable
     private readonly byte[] _presharedKey = GC.AllocateArray<byte>(32, pinned: true);
     private readonly byte[] _staticShared = GC.AllocateArray<byte>(X25519.KeySize, pinned: true);
     private readonly Lock _stagedLock = new();
-    private readonly StagedPackets _staged = new();
+    private readonly StagedPackets _staged;
 
     private volatile PeerPath? _path;
     private volatile bool _hasStaged;
@@ -50,7 +50,9 @@ public sealed class PeerTunnel : IDisposable
         _sessions = new PeerSessions(device.Sessions);
         _attempt = new HandshakeAttempt(_timing, device.Sessions);
         _cookies = new CookieHolder(publicKey, _timing);
+        _staged = new StagedPackets(memory: device.StagingMemory);
         PublicKey = publicKey;
+        Scheduled = new PeerSchedule.Entry(this);
     }
 
     /// <summary>The peer's static public key.</summary>
@@ -60,14 +62,22 @@ public sealed class PeerTunnel : IDisposable
     public PeerPath? Path
     {
         get => _path;
-        set => _path = value;
+        set
+        {
+            _path = value;
+            _device.Attention(this);
+        }
     }
 
     /// <summary>The interval of unasked keepalives, 0 to 65,535 seconds; zero for none.</summary>
     public TimeSpan PersistentKeepalive
     {
         get => _timers.PersistentKeepalive;
-        set => _timers.PersistentKeepalive = value;
+        set
+        {
+            _timers.PersistentKeepalive = value;
+            _device.Attention(this);
+        }
     }
 
     /// <summary>
@@ -115,6 +125,9 @@ public sealed class PeerTunnel : IDisposable
     /// </summary>
     public Lock StagedOrder { get; } = new();
 
+    /// <summary>The peer's place in the device's schedule.</summary>
+    internal PeerSchedule.Entry Scheduled { get; }
+
     /// <summary>The sessions.</summary>
     internal KeyPairs Keys => _sessions.Keys;
 
@@ -136,18 +149,24 @@ public sealed class PeerTunnel : IDisposable
         return true;
     }
 
-    /// <summary>Keeps a copy of a packet until there is a session, and asks for one. Any thread.</summary>
-    /// <returns>How many packets were dropped for want of room; the oldest go first.</returns>
+    /// <summary>
+    /// Keeps a copy of a packet until there is a session, and asks for one. Any thread. When there is no room, the oldest packets are dropped,
+    /// or this one (<see cref="DropReason.StagingFull"/>); they are counted here.
+    /// </summary>
+    /// <returns>How many packets were dropped.</returns>
     public int Stage(ReadOnlySpan<byte> packet)
     {
         int dropped;
+        bool isRefused;
         lock (_stagedLock)
         {
-            dropped = _staged.Add(packet);
+            dropped = _staged.Add(packet, out isRefused);
             _hasStaged = _staged.Count > 0;
         }
         RequestHandshake();
-        return dropped;
+        _device.Drops.Add(DropReason.NoSession, dropped);
+        _device.Drops.Add(DropReason.StagingFull, isRefused ? 1 : 0);
+        return isRefused ? dropped + 1 : dropped;
     }
 
     /// <summary>Seals the packet that has waited longest. Any thread that holds <see cref="StagedOrder"/>.</summary>
@@ -264,14 +283,23 @@ public sealed class PeerTunnel : IDisposable
         deadline = Instant.Earlier(deadline, Instant.Earlier(_timers.AnswerDue, _timers.KeepaliveDue));
         if (_path is not null)
             deadline = Instant.Earlier(deadline, _timers.PersistentKeepaliveDue);
-        return Keys == KeyPairs.None ? deadline : Instant.Earlier(deadline, now + _timing.KeepaliveTimeout);
+        return Keys == KeyPairs.None ? deadline : Instant.Earlier(deadline, NextLook(now));
+    }
+
+    // What packets cause is due KeepaliveTimeout after them, so a look in less than that is never late. All peers are looked at together, a
+    // few times in that time, and not each at a time of its own.
+    private Instant NextLook(Instant now)
+    {
+        long interval = _timing.KeepaliveTimeout.Ticks / 8;
+        long latest = now.Ticks + _timing.KeepaliveTimeout.Ticks;
+        return new Instant(latest - latest % interval);
     }
 
     /// <summary>Asks for a new handshake, as soon as the specification allows one. Any thread.</summary>
     public void RequestHandshake()
     {
         if (Interlocked.Exchange(ref _handshakeWanted, 1) == 0)
-            _device.Attention();
+            _device.Attention(this);
     }
 
     /// <summary>Whether packets can be sent at once. Any thread.</summary>
@@ -293,7 +321,7 @@ public sealed class PeerTunnel : IDisposable
     public void RequestKeepalive()
     {
         _keepaliveWanted = true;
-        _device.Attention();
+        _device.Attention(this);
     }
 
     /// <summary>Ends all sessions and any handshake, zeroes the keys and drops what is staged; configuration stays.</summary>
@@ -485,6 +513,8 @@ public sealed class PeerTunnel : IDisposable
         PeerPath? path = _path;
         if (path is null || path.Remote != remote || path.Local != local)
             _path = new PeerPath(remote, local);
+        if (path is null)
+            _device.Schedule.Ask(this); // an unasked keepalive needs one; whoever makes the first is polled anyway
     }
 
     // The first packet in a session that we answered: the initiator has it.
@@ -492,7 +522,7 @@ public sealed class PeerTunnel : IDisposable
     {
         _sessions.Confirm(session);
         NoteHandshake(now);
-        _device.Attention();
+        _device.Attention(this);
     }
 
     // Whoever asked for a session up to now has one.
@@ -502,7 +532,11 @@ public sealed class PeerTunnel : IDisposable
         Interlocked.Exchange(ref _handshakeWanted, 0);
     }
 
-    private void SessionMade(Instant now) => _zeroKeysDue = now + _timing.ZeroKeysAfterTime;
+    private void SessionMade(Instant now)
+    {
+        _zeroKeysDue = now + _timing.ZeroKeysAfterTime;
+        _device.Schedule.Ask(this);
+    }
 
     private void ClearSessions()
     {

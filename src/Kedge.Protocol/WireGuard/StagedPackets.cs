@@ -3,8 +3,8 @@ namespace Kedge.Protocol.WireGuard;
 /// <summary>
 /// The packets of one peer that wait for a session, in their order. Bounded: when full, the oldest make room, because the newest are
 /// those that somebody still waits for. Packets are copied in and out, so no buffer of a packet thread is held. Memory grows with what is
-/// staged, up to the bound, is used again while packets come and go, and is let go of when the last one has left.
-/// Not synchronised: the peer's lock guards it.
+/// staged, up to the bound or the peer's share of what all peers have, is used again while packets come and go, and is let go of when the
+/// last one has left. Not synchronised: the peer's lock guards it.
 /// </summary>
 public sealed class StagedPackets
 {
@@ -12,6 +12,7 @@ public sealed class StagedPackets
 
     private readonly int _maximumPackets;
     private readonly int _maximumBytes;
+    private readonly StagingMemory _memory;
     private byte[] _bytes = []; // a ring: the packets one behind the other
     private int[] _lengths = []; // a ring: their lengths
     private int _firstByte;
@@ -21,32 +22,45 @@ public sealed class StagedPackets
     /// <summary>An empty queue; it allocates nothing until a packet is added.</summary>
     /// <param name="maximumPackets">How many packets it holds at most.</param>
     /// <param name="maximumBytes">How many bytes they may have together; up to 1 GiB.</param>
+    /// <param name="memory">The memory that all peers share; null for memory of its own.</param>
     /// <exception cref="ArgumentOutOfRangeException">A bound is not positive, or too large.</exception>
-    public StagedPackets(int maximumPackets = 128, int maximumBytes = 256 * 1024)
+    public StagedPackets(int maximumPackets = 128, int maximumBytes = 256 * 1024, StagingMemory? memory = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumPackets);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumBytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maximumBytes, 1 << 30);
         _maximumPackets = maximumPackets;
         _maximumBytes = maximumBytes;
+        _memory = memory ?? new StagingMemory(1L << 40);
     }
 
     /// <summary>How many packets wait.</summary>
     public int Count { get; private set; }
 
     /// <summary>Copies a packet to the end of the queue.</summary>
+    /// <param name="packet">The packet.</param>
+    /// <param name="isRefused">
+    /// Whether the packet was dropped, with the queue unchanged, because the peer has no room for it and its share of the memory does not allow
+    /// more.
+    /// </param>
     /// <returns>
-    /// How many packets were dropped: the oldest ones that had to make room, or, with the queue unchanged, the packet itself where it can
-    /// never fit.
+    /// How many packets were dropped otherwise: the oldest ones that had to make room, or, with the queue unchanged, the packet itself where it
+    /// can never fit.
     /// </returns>
-    public int Add(ReadOnlySpan<byte> packet)
+    public int Add(ReadOnlySpan<byte> packet, out bool isRefused)
     {
+        isRefused = false;
         if (packet.Length > _maximumBytes)
             return 1;
+        isRefused = (_lengths.Length == 0 || packet.Length > _bytes.Length) && !TryGrow(packet.Length);
+        if (isRefused)
+            return 0;
         int dropped = 0;
         for (; Count == _maximumPackets || packet.Length > _maximumBytes - _byteCount; dropped++)
             RemoveFirst();
-        EnsureCapacity(packet.Length);
+        bool fits = packet.Length <= _bytes.Length - _byteCount || TryGrow(_byteCount + packet.Length);
+        for (; !fits && packet.Length > _bytes.Length - _byteCount; dropped++)
+            RemoveFirst();
         int start = (_firstByte + _byteCount) % _bytes.Length;
         int untilEnd = Math.Min(packet.Length, _bytes.Length - start);
         packet[..untilEnd].CopyTo(_bytes.AsSpan(start));
@@ -85,6 +99,7 @@ public sealed class StagedPackets
     public int Clear()
     {
         int dropped = Count;
+        _memory.Return(MemoryOf(_bytes.Length, _lengths.Length));
         _bytes = [];
         _lengths = [];
         _firstByte = _firstLength = _byteCount = Count = 0;
@@ -100,22 +115,26 @@ public sealed class StagedPackets
         Count--;
     }
 
-    /// <summary>Makes room for one more packet; the bounds have been checked.</summary>
-    private void EnsureCapacity(int length)
+    /// <summary>Makes the ring long enough, if the peer's share of the memory allows it.</summary>
+    /// <param name="needed">Bytes that it must hold; up to the bound.</param>
+    private bool TryGrow(int needed)
     {
-        if (_lengths.Length == 0)
-            _lengths = new int[_maximumPackets];
-        int needed = _byteCount + length;
-        if (needed <= _bytes.Length && _bytes.Length > 0)
-            return;
         int capacity = Math.Max(_bytes.Length, Math.Min(InitialCapacity, _maximumBytes));
         while (capacity < needed)
             capacity = (int)Math.Min(capacity * 2L, _maximumBytes);
+        int total = MemoryOf(capacity, _maximumPackets);
+        if (!_memory.TryTake(total - MemoryOf(_bytes.Length, _lengths.Length), total))
+            return false;
+        if (_lengths.Length == 0)
+            _lengths = new int[_maximumPackets];
         byte[] larger = new byte[capacity];
         int untilEnd = Math.Min(_byteCount, _bytes.Length - _firstByte);
         _bytes.AsSpan(_firstByte, untilEnd).CopyTo(larger);
         _bytes.AsSpan(0, _byteCount - untilEnd).CopyTo(larger.AsSpan(untilEnd));
         _bytes = larger;
         _firstByte = 0;
+        return true;
     }
+
+    private static int MemoryOf(int bytes, int lengths) => bytes + lengths * sizeof(int);
 }

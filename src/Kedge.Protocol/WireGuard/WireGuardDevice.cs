@@ -36,12 +36,13 @@ public sealed class WireGuardDevice : IDisposable
     private readonly Action _attention;
     private CookieIssuer? _cookies;
     private volatile int _mtu = 1420;
+    private bool _isUp = true;
 
     /// <summary>A device without key or peers.</summary>
     /// <param name="timing">The specification's times, or a test's.</param>
     /// <param name="random">Bytes that nobody can predict.</param>
     /// <param name="attention">
-    /// Called by any thread when a peer's <see cref="PeerTunnel.Poll"/> has something to do before its deadline. Must return at once.
+    /// Called by any thread when a peer has asked to be polled before its deadline (<see cref="PeerSchedule.TakeAsking"/>). Must return at once.
     /// </param>
     public WireGuardDevice(Timing timing, RandomBytes random, Action attention)
     {
@@ -80,7 +81,21 @@ public sealed class WireGuardDevice : IDisposable
     /// Whether the interface is up; a device that is down asks for nothing to be sent. It is up at first. Whoever takes it down also calls
     /// <see cref="ClearSessions"/>.
     /// </summary>
-    public bool IsUp { get; set; } = true;
+    public bool IsUp
+    {
+        get => _isUp;
+        set
+        {
+            _isUp = value;
+            Schedule.AskAll();
+        }
+    }
+
+    /// <summary>Which peers are to be polled, and when. A message that was received may have made its peer due.</summary>
+    public PeerSchedule Schedule { get; } = new();
+
+    /// <summary>The memory that packets which wait for a session may take.</summary>
+    internal StagingMemory StagingMemory { get; } = new();
 
     internal RandomBytes Random { get; }
     internal SessionTable Sessions { get; }
@@ -115,6 +130,7 @@ public sealed class WireGuardDevice : IDisposable
             throw new ArgumentException("The key is the device's own.", nameof(publicKey));
         var peer = new PeerTunnel(this, publicKey);
         _peers.Add(publicKey, peer);
+        Schedule.Add(peer);
         peer.UseIdentity(Identity);
         return peer;
     }
@@ -124,6 +140,7 @@ public sealed class WireGuardDevice : IDisposable
     {
         if (!_peers.Remove(publicKey, out PeerTunnel? peer))
             return;
+        Schedule.Remove(peer);
         AllowedIps.RemoveAll(peer);
         peer.Dispose();
     }
@@ -186,7 +203,12 @@ public sealed class WireGuardDevice : IDisposable
         _responder.Dispose();
     }
 
-    internal void Attention() => _attention();
+    /// <summary>Wakes the handshake thread for a peer. Any thread.</summary>
+    internal void Attention(PeerTunnel peer)
+    {
+        Schedule.Ask(peer);
+        _attention();
+    }
 
     /// <summary>A random time up to <see cref="Timing.MaximumJitter"/>.</summary>
     internal TimeSpan Jitter()

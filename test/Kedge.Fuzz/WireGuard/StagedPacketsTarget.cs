@@ -28,7 +28,8 @@ public sealed class StagedPacketsTarget : Target
                 case 0 or 1:
                     var packet = new byte[operation % 4 == 0 ? reader.Byte() : reader.Pick(Lengths)];
                     packet.AsSpan().Fill(++serial);
-                    int dropped = queue.Add(packet);
+                    int dropped = queue.Add(packet, out bool isRefused);
+                    Invariant.Holds(!isRefused, "alone, a queue has all the memory that it needs");
                     trace.Note(5, Math.Min(dropped, 2));
                     Invariant.Equal(Add(expected, packet, maximumPackets, maximumBytes), dropped, "the oldest packets make room, as many as must");
                     break;

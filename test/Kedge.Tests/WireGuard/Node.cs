@@ -146,7 +146,7 @@ internal sealed class Node : IDisposable
         if (peer.TrySeal(_pair.Now, _batch, Device.Mtu))
             Transmit(peer, _sending.AsSpan(0, _batch[0].Length + TransportData.Overhead));
         else
-            Device.Drops.Add(DropReason.NoSession, peer.Stage(packet));
+            peer.Stage(packet);
     }
 
     // ---- What the receiving thread does, and hands over to the handshake thread -------------------------------------------------------
@@ -206,24 +206,23 @@ internal sealed class Node : IDisposable
     // ---- What the handshake thread does on time -----------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Does what is due at every peer, and works out when to wake up again. Like a real thread it does not look again before then unless
-    /// the device asks for attention.
+    /// Does what is due, and works out when to wake up again. Like a real thread it does not look again before then unless the device asks for
+    /// attention. A walk over all peers must find that nothing is due that the schedule has not seen, and nothing earlier than it says.
     /// </summary>
     public void Poll()
     {
         _attention = Instant.Never;
-        _deadline = Instant.Never;
-        foreach (PeerTunnel peer in Device.Peers)
+        PeerSchedule schedule = Device.Schedule;
+        schedule.TakeAsking();
+        while (schedule.TakeDue(_pair.Now) is { } peer)
         {
-            Instant deadline = peer.NextDeadline(_pair.Now);
-            if (deadline <= _pair.Now)
-            {
-                while (peer.Poll(_pair.Now, WallClock, _sending) is { Kind: OutcomeKind.ToNetwork, Length: var length })
-                    Transmit(peer, _sending.AsSpan(0, length));
-                deadline = peer.NextDeadline(_pair.Now);
-            }
-            _deadline = Instant.Earlier(_deadline, deadline);
+            while (peer.Poll(_pair.Now, WallClock, _sending) is { Kind: OutcomeKind.ToNetwork, Length: var length })
+                Transmit(peer, _sending.AsSpan(0, length));
+            schedule.Put(peer, _pair.Now);
         }
+        _deadline = schedule.Earliest;
+        foreach (PeerTunnel peer in Device.Peers)
+            Assert.True(peer.NextDeadline(_pair.Now) >= _deadline, $"{Name} has to poll a peer at {peer.NextDeadline(_pair.Now)}, but wakes up at {_deadline}");
     }
 
     private void AskForAttention() => _attention = Instant.Earlier(_attention, _pair.Now);

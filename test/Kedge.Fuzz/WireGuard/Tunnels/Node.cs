@@ -164,9 +164,11 @@ internal sealed class Node : IDisposable
         bool mayBeDue = Machine.Attention;
         Machine.Attention = false;
         _wakeAt = Instant.Never;
+        HashSet<PeerTunnel> scheduled = TakeScheduled();
         foreach (PeerTunnel peer in Peers)
         {
             PeerWatch watch = Watch(peer);
+            Invariant.Holds(peer.NextDeadline(Now) > Now || scheduled.Contains(peer), "a peer that is due is scheduled");
             if (all || peer.NextDeadline(Now) <= Now)
             {
                 Poll(peer, watch, mayBeDue);
@@ -175,6 +177,19 @@ internal sealed class Node : IDisposable
             watch.Promised = peer.NextDeadline(Now);
             _wakeAt = Instant.Earlier(_wakeAt, watch.Promised);
         }
+        foreach (PeerTunnel peer in scheduled)
+            Machine.Device.Schedule.Put(peer, Now);
+        Invariant.Holds(Machine.Device.Schedule.Earliest <= _wakeAt, "the schedule wakes up no later than a walk over all peers");
+    }
+
+    /// <summary>Takes what the schedule says is due.</summary>
+    private HashSet<PeerTunnel> TakeScheduled()
+    {
+        HashSet<PeerTunnel> taken = [];
+        Machine.Device.Schedule.TakeAsking();
+        while (Machine.Device.Schedule.TakeDue(Now) is { } peer)
+            taken.Add(peer);
+        return taken;
     }
 
     private void Poll(PeerTunnel peer, PeerWatch watch, bool mayBeDue)

@@ -1,0 +1,160 @@
+using System.Threading;
+
+namespace Kedge.Protocol.WireGuard;
+
+/// <summary>
+/// Which peers are to be polled, and when: a heap of deadlines, and a list of those that ask to be polled before theirs. A wake-up of the
+/// handshake thread costs what is due then, however many peers there are. Owned by the handshake thread, but for <see cref="Ask"/>.
+/// Nothing is allocated but when peers are added.
+/// </summary>
+public sealed class PeerSchedule
+{
+    private static readonly Instant Past = new(long.MinValue);
+
+    private Entry[] _heap = new Entry[16]; // binary: no entry is due before that at half its index, counted from 1
+    private int _count;
+    private Entry? _asking; // a stack, linked by Entry.NextAsking
+
+    /// <summary>When a peer is to be polled next, unless one asks before.</summary>
+    public Instant Earliest => _count == 0 ? Instant.Never : _heap[0].Due;
+
+    /// <summary>Takes in those that have asked: they are due. To be called once before <see cref="TakeDue"/>, which else might never end.</summary>
+    public void TakeAsking()
+    {
+        Entry? entry = Interlocked.Exchange(ref _asking, null);
+        while (entry is not null)
+        {
+            Entry? next = entry.NextAsking;
+            entry.NextAsking = null;
+            // From here on it may ask again, for what it wants after this was seen.
+            Interlocked.Exchange(ref entry.IsAsking, 0);
+            if (entry.Index >= 0)
+                Move(entry, Past);
+            entry = next;
+        }
+    }
+
+    /// <summary>The next peer that is due, until none is. It is then to be polled, and given to <see cref="Put"/>.</summary>
+    public PeerTunnel? TakeDue(Instant now)
+    {
+        if (_count == 0 || _heap[0].Due > now)
+            return null;
+        Entry entry = _heap[0];
+        Move(entry, Instant.Never);
+        return entry.Peer;
+    }
+
+    /// <summary>Schedules a peer by its own deadline, but not again for the same instant.</summary>
+    public void Put(PeerTunnel peer, Instant now)
+    {
+        Instant deadline = peer.NextDeadline(now);
+        Move(peer.Scheduled, deadline > now ? deadline : new Instant(now.Ticks + 1));
+    }
+
+    /// <summary>Notes that a peer has something to do before its deadline, or that its deadline has become earlier. Any thread.</summary>
+    internal void Ask(PeerTunnel peer)
+    {
+        Entry entry = peer.Scheduled;
+        if (Interlocked.Exchange(ref entry.IsAsking, 1) != 0)
+            return;
+        Entry? first;
+        do
+        {
+            first = Volatile.Read(ref _asking);
+            entry.NextAsking = first;
+        }
+        while (Interlocked.CompareExchange(ref _asking, entry, first) != first);
+    }
+
+    /// <summary>Adds a peer, which is due.</summary>
+    internal void Add(PeerTunnel peer)
+    {
+        if (_count == _heap.Length)
+            Array.Resize(ref _heap, 2 * _heap.Length);
+        Entry entry = peer.Scheduled;
+        entry.Due = Past;
+        Place(entry, _count++);
+        Rise(entry);
+    }
+
+    /// <summary>Removes a peer; one that is asking is then passed over.</summary>
+    internal void Remove(PeerTunnel peer)
+    {
+        Entry entry = peer.Scheduled, last = _heap[--_count];
+        int index = entry.Index;
+        entry.Index = -1;
+        _heap[_count] = null!;
+        if (last == entry)
+            return;
+        Place(last, index);
+        Rise(last);
+        Sink(last);
+    }
+
+    /// <summary>Makes all peers due, when something has changed for all.</summary>
+    internal void AskAll()
+    {
+        for (int i = 0; i < _count; i++)
+            _heap[i].Due = Past;
+    }
+
+    private void Move(Entry entry, Instant due)
+    {
+        entry.Due = due;
+        Rise(entry);
+        Sink(entry);
+    }
+
+    private void Rise(Entry entry)
+    {
+        while (entry.Index > 0 && _heap[(entry.Index - 1) / 2] is var parent && entry.Due < parent.Due)
+            Swap(entry, parent);
+    }
+
+    private void Sink(Entry entry)
+    {
+        while (true)
+        {
+            int left = 2 * entry.Index + 1, right = left + 1;
+            if (left >= _count)
+                return;
+            Entry child = right < _count && _heap[right].Due < _heap[left].Due ? _heap[right] : _heap[left];
+            if (entry.Due <= child.Due)
+                return;
+            Swap(entry, child);
+        }
+    }
+
+    private void Swap(Entry a, Entry b)
+    {
+        int index = a.Index;
+        Place(a, b.Index);
+        Place(b, index);
+    }
+
+    private void Place(Entry entry, int index)
+    {
+        _heap[index] = entry;
+        entry.Index = index;
+    }
+
+    /// <summary>A peer's place in the schedule.</summary>
+    /// <param name="peer">The peer.</param>
+    internal sealed class Entry(PeerTunnel peer)
+    {
+        /// <summary>Whether it is among those that ask; 0 or 1.</summary>
+        public int IsAsking;
+
+        /// <summary>The one that asked before it.</summary>
+        public Entry? NextAsking;
+
+        /// <summary>The peer.</summary>
+        public PeerTunnel Peer => peer;
+
+        /// <summary>When the peer is to be polled.</summary>
+        public Instant Due { get; set; }
+
+        /// <summary>Where it is in the heap; -1 where it is not.</summary>
+        public int Index { get; set; } = -1;
+    }
+}
