@@ -40,6 +40,9 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
     /// <summary>Counts streams in the order in which they were opened.</summary>
     public long Number { get; } = Interlocked.Increment(ref _numbers);
 
+    /// <summary>Whether it is to end at once.</summary>
+    public bool IsClosing => _closing.IsCancellationRequested;
+
     /// <summary>There is something new, or may be.</summary>
     public void Wake() => _wakes.Writer.TryWrite(true);
 
