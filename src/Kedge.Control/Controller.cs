@@ -67,6 +67,7 @@ public sealed class Controller : IAsyncDisposable
         endpoints.Restore(_store.Read(ReportedEndpoints.List));
         var sources = new PushSources(_store, endpoints, DescribeTrust, DescribeSettings, new PushCounters(_metrics.Meter), clock);
         _push = new MapPush(sources, known => _store.WriteAsync(change => ReportedEndpoints.Save(change, known)), log);
+        presence.AcknowledgedBy = node => _push.Acknowledgements.RevisionOf(node, _store.StoreId);
         reached.PeersOf = endpoints.InZone;
         reached.Reported = _push.Report;
         _handshakes = new HandshakeLimiter(clock);

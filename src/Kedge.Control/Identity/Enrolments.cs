@@ -171,7 +171,7 @@ internal sealed class Enrolments(
             SeenAt = change.Now,
         };
         Nodes.Save(change, node, revision: null);
-        IReadOnlyList<IpPrefix> wanted = TakeLeases(change, zone, node, form.RequestedAddresses, form.ChildPrefixes, reached, Authority.IsLocked);
+        IReadOnlyList<IpPrefix> wanted = TakeLeases(change, zone, node, form.RequestedAddresses, form.ChildPrefixes, reached, presence, approveAll: false);
         node = certification.Settle(change, node, wanted);
         Audit(change, new Actor(token is null ? $"node {node.Id}" : $"token {token.Id}", source), before, known is null, node, wanted);
         return ResultOf(change, node);
@@ -181,7 +181,7 @@ internal sealed class Enrolments(
     /// <returns>Its addresses, as prefixes of full length, and its child prefixes.</returns>
     internal static IReadOnlyList<IpPrefix> TakeLeases(
         StoreTransaction change, StoredZone zone, StoredNode node, IReadOnlyList<IpAddress> addresses, IReadOnlyList<IpPrefix> children,
-        ReachedAddresses reached, bool approveAll)
+        ReachedAddresses reached, Presence presence, bool approveAll)
     {
         var faults = new Faults();
         (IpAddress, string)[] endpoints = [.. reached.Of(change, zone.Id, except: node.Id)];
@@ -190,7 +190,7 @@ internal sealed class Enrolments(
         faults.ThrowIfAny();
 
         IpPrefix[] allowed = [.. node.AllowedPrefixes.Select(text => IpPrefix.Parse(text)), .. Leases.Of(change, node.Id).ChildPrefixes];
-        IReadOnlyList<IpAddress> taken = Leases.TakeAddresses(change, zone, node.Id, addresses);
+        IReadOnlyList<IpAddress> taken = Leases.TakeAddresses(change, zone, node.Id, addresses, () => presence.ProgressOf(change, zone.Id));
         Leases.TakeChildPrefixes(
             change, zone, node.Id, children,
             prefix => approveAll || allowed.Any(one => one.Length <= prefix.Length && one.Contains(prefix.Address)));

@@ -64,7 +64,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
                 CreatedAt = change.Now,
             };
             Nodes.Save(change, node, revision: null);
-            node = certification.Settle(change, node, Enrolments.TakeLeases(change, zone, node, addresses, children, reached, approveAll: true));
+            node = certification.Settle(change, node, Enrolments.TakeLeases(change, zone, node, addresses, children, reached, presence, approveAll: true));
             change.Audit(
                 actor, "node.create", node.Id.ToString(), zone.Id,
                 $"stock WireGuard peer {node.Name} with key {key}, {(node.Status == StoredNode.Active ? "certified" : "to be certified")} without proof of possession");
@@ -113,9 +113,9 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
     {
         StoredNode node = Find(change, nameOrId, zone);
         NodeLeases leases = Leases.Of(change, node.Id);
-        if (leases.Waiting.Count == 0)
+        if (leases.Waiting.Count == 0 || Authority.IsLocked)
             throw Refusal.Conflict($"Node {node.Name} waits for no approval{(certification.ReasonOf(node, leases) is { } reason ? $": {reason}" : "")}.");
-        _ = Leases.Approve(change, node.Id);
+        Leases.Approve(change, node);
         node = certification.Settle(change, node, leases.All);
         change.Audit(actor, "node.approve", node.Id.ToString(), node.Zone, $"node {node.Name} with {string.Join(", ", leases.Waiting)} behind it");
         return Describe(change, node);
@@ -182,7 +182,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
                 KeysSignature = node.KeysSignature,
                 Tags = node.Tags,
                 Addresses = [.. leases.Addresses.Select(address => address.ToString())],
-                ChildPrefixes = [.. leases.ChildPrefixes.Select(prefix => prefix.ToString())],
+                ChildPrefixes = [.. leases.WithClaims.ChildPrefixes.Select(prefix => prefix.ToString())],
                 Proven = node.Kind == StoredNode.Kedge,
                 Renewal = node.Status == StoredNode.Active,
             };
@@ -276,7 +276,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
 
     private static void End(StoreTransaction change, Actor actor, StoredNode node, string status, string action)
     {
-        Leases.ReleaseAll(change, node.Id);
+        Leases.ReleaseAll(change, node);
         StoredNode ended = node with { Status = status, Certificate = null };
         if (node.Status == StoredNode.Active)
             Nodes.SaveAndTell(change, ended);

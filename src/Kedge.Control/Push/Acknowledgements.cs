@@ -20,6 +20,9 @@ internal sealed class Acknowledgements
     /// <summary>What a node has said last; null for nothing since this process started.</summary>
     public MapAcknowledgement? Of(Guid node) => _nodes.GetValueOrDefault(node);
 
+    /// <summary>The revision of a store's map that a node has said it has; null for none since this process started.</summary>
+    public long? RevisionOf(Guid node, Guid store) => Of(node) is { } last && last.Store == store ? last.Revision : null;
+
     /// <summary>Forgets a node that is gone.</summary>
     public void Forget(Guid node) => _nodes.TryRemove(node, out _);
 }
