@@ -60,9 +60,11 @@ public sealed class Controller : IAsyncDisposable
         var challenges = new Challenges(clock);
         var certification = new Certification(_authority);
         var reached = new ReachedAddresses(AddressesOf(settings));
-        var enrolments = new Enrolments(_store, certification, challenges, presence, reached, _server.Pin);
+        var budget = new NodeBudget(clock);
+        var enrolments = new Enrolments(_store, certification, challenges, presence, budget, reached, _server.Pin);
         var registry = new Registry(_store, certification, presence, reached);
-        _maintenance = new Maintenance(_store, certification, registry, presence, clock, log);
+        var audit = new AuditLog(settings.AuditDays, settings.AuditEntries);
+        _maintenance = new Maintenance(_store, certification, registry, presence, budget, audit, clock, log);
         var endpoints = new EndpointBoard(clock);
         endpoints.Restore(_store.Read(ReportedEndpoints.List));
         var sources = new PushSources(_store, endpoints, DescribeTrust, DescribeSettings, new PushCounters(_metrics.Meter), clock);
@@ -84,12 +86,12 @@ public sealed class Controller : IAsyncDisposable
         });
         _app.UseProblems(log);
         _app.UseRouting();
-        _app.UseAuthorization(_store, presence);
+        _app.UseAuthorization(_store, presence, budget);
 
         RouteGroupBuilder api = _app.MapGroup("/api/v1");
         api.MapEnrolments(enrolments, challenges);
         api.MapOwnNode(enrolments, registry);
-        api.MapPush(_push, presence, log);
+        api.MapPush(_push, presence, budget, log);
         api.MapZones(_store, registry);
         api.MapNodes(registry, new WireGuardConfiguration(_store, reached));
         api.MapTokens(_store, JoinLineOf);

@@ -30,6 +30,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "Node {Node} cannot use {Resource}: {Reason}")]
     public static partial void RecordRefused(ILogger log, Guid node, string resource, string reason);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Node {Node} has said {Lines} more lines than are logged of one node.")]
+    public static partial void LinesLeftOut(ILogger log, Guid node, long lines);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "Where nodes are reached cannot be kept: {Reason}")]
     public static partial void EndpointsUnwritten(ILogger log, string reason);
 

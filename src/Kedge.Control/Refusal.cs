@@ -20,11 +20,19 @@ internal sealed class Refusal : Exception
     private Refusal(int status, string detail)
         : base(detail) => Status = status;
 
-    /// <summary>The HTTP status: 400 a value is wrong, 401 nobody we know, 403 not allowed, 404 not there, 409 in conflict with what is.</summary>
+    /// <summary>The HTTP status: 400 a value is wrong, 401 nobody we know, 403 not allowed, 404 not there, 409 in conflict with what is, 429 too often.</summary>
     public int Status { get; }
 
     /// <summary>What is wrong with which member, where it is about members.</summary>
     public IReadOnlyList<ProblemFault> Faults { get; } = [];
+
+    /// <summary>After how long it may be asked for again; null where time makes no difference.</summary>
+    public TimeSpan? RetryAfter { get; private init; }
+
+    /// <summary>It is asked for too often.</summary>
+    /// <param name="retryAfter">After how long it may be asked for again.</param>
+    /// <param name="detail">What is too often, as a sentence.</param>
+    public static Refusal TooMany(TimeSpan retryAfter, string detail) => new(429, detail) { RetryAfter = retryAfter };
 
     /// <summary>Nobody has shown who they are, or whom they show is not known.</summary>
     public static Refusal Unauthorized(string detail) => new(401, detail);

@@ -17,7 +17,7 @@ internal static class EnrolmentRoutes
             .For(Access.Anyone).WithName("createChallenge").WithSummary("A challenge to prove the possession of keys against.");
 
         routes.MapPost("", (EnrolmentSubmission body, Caller caller) => enrolments.SubmitAsync(body, caller.Actor.Source))
-            .For(Access.Anyone).WithName("enrol").WithSummary("Joins, or comes back, with proofs. May be repeated.").Refuses(400, 403, 409);
+            .For(Access.Anyone).WithName("enrol").WithSummary("Joins, or comes back, with proofs. May be repeated.").Refuses(400, 403, 409, 429);
 
         routes.MapPost("/inquiries", (EnrolmentInquiry body) => enrolments.Inquire(body))
             .For(Access.Anyone).WithName("inquire").WithSummary("What has become of a request, under its identity key.").Refuses(400, 403, 404);

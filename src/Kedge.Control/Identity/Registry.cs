@@ -137,11 +137,13 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
     /// <summary>A node leaves, or is gone for so long that it counts as having left. It may come back with a token.</summary>
     public async Task LeaveAsync(Guid id, Actor actor, string action)
     {
-        await store.WriteAsync(change =>
-        {
-            if (Nodes.TryFind(change, id) is { } node)
-                End(change, actor, node, StoredNode.Left, action);
-        });
+        await store.WriteAsync(
+            change =>
+            {
+                if (Nodes.TryFind(change, id) is { } node)
+                    End(change, actor, node, StoredNode.Left, action);
+            },
+            Lane.Of(id));
         presence.Forget(id);
     }
 

@@ -18,15 +18,15 @@ internal static class PushRoutes
     private const string StreamType = "application/x-ndjson";
     private const int MostRefused = 1000, LongestReason = 500;
 
-    public static void MapPush(this RouteGroupBuilder api, MapPush push, Presence presence, ILogger log)
+    public static void MapPush(this RouteGroupBuilder api, MapPush push, Presence presence, NodeBudget budget, ILogger log)
     {
         RouteGroupBuilder node = api.MapGroup("/node").WithTags("Node");
 
         node.MapGet("/map", (HttpContext context, Caller caller, string? store, string? revision, string? epoch, string? sequence) =>
                 StreamAsync(context, caller.RequireNode(), ReadPosition(store, revision, epoch, sequence), push, presence))
-            .For(Access.NodeEvenExpired).WithName("watchMap")
+            .For(Access.NodeEvenExpired, NodeWork.Stream).WithName("watchMap")
             .WithSummary("The node's map from a position on, a frame of JSON a line, for as long as the connection lasts.")
-            .Produces(200, contentType: StreamType).Refuses(400, 401, 403);
+            .Produces(200, contentType: StreamType).Refuses(400, 401, 403, 429);
 
         node.MapPut("/endpoints", (EndpointReport body, Caller caller) =>
             {
@@ -36,7 +36,7 @@ internal static class PushRoutes
                 push.Report(caller.RequireNode().Zone, caller.RequireNode().Id, body.Endpoints);
                 return TypedResults.NoContent();
             })
-            .For(Access.NodeEvenExpired).WithName("reportEndpoints").WithSummary("Says where the node is reached.").Refuses(400, 401, 403);
+            .For(Access.NodeEvenExpired).WithName("reportEndpoints").WithSummary("Says where the node is reached.").Refuses(400, 401, 403, 429);
 
         node.MapPost("/acknowledgements", (MapAcknowledgement body, Caller caller) =>
             {

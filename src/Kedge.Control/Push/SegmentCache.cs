@@ -1,22 +1,22 @@
 namespace Kedge.Control.Push;
 
 /// <summary>
-/// The segments that were used last, by the position that each goes on from. Who asks chooses the position, so neither their number nor
-/// their bytes may grow with what is asked for. Guarded by its owner.
+/// The most recently used segments, by the position that each continues from. Clients choose the position, so both number and bytes are
+/// bounded. Guarded by its owner.
 /// </summary>
 /// <param name="mostSegments">How many it keeps.</param>
-/// <param name="mostBytes">How many bytes of frames they may have together; a segment that is longer by itself is not kept.</param>
+/// <param name="mostBytes">How many bytes of frames it keeps; a segment that is longer by itself is not kept.</param>
 internal sealed class SegmentCache(int mostSegments, long mostBytes)
 {
-    private readonly LinkedList<(long From, Segment Segment)> _segments = []; // the last used first
+    private readonly LinkedList<(long From, Segment Segment)> _segments = []; // most recently used first
 
-    /// <summary>How many it has.</summary>
+    /// <summary>How many segments it holds.</summary>
     public int Count => _segments.Count;
 
-    /// <summary>The bytes of frames that they have together.</summary>
+    /// <summary>The bytes of their frames.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>The segment that goes on from a position; null where it is not, or no longer, here.</summary>
+    /// <summary>The segment that continues from a position; null if it is not in the cache.</summary>
     public Segment? Find(long from)
     {
         for (LinkedListNode<(long From, Segment Segment)>? node = _segments.First; node is not null; node = node.Next)
@@ -30,7 +30,7 @@ internal sealed class SegmentCache(int mostSegments, long mostBytes)
         return null;
     }
 
-    /// <summary>Keeps a segment whose position is not here, and lets go of those that were not used for the longest time.</summary>
+    /// <summary>Adds a segment whose position is not in the cache, and evicts the least recently used ones.</summary>
     /// <returns>The segment.</returns>
     public Segment Add(long from, Segment segment)
     {
@@ -46,7 +46,7 @@ internal sealed class SegmentCache(int mostSegments, long mostBytes)
         return segment;
     }
 
-    /// <summary>Lets go of all.</summary>
+    /// <summary>Removes all segments.</summary>
     public void Clear()
     {
         _segments.Clear();

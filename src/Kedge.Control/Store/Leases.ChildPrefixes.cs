@@ -3,12 +3,12 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Control.Store;
 
 /// <content>
-/// The networks behind nodes. One that needs approval is only a claim: it is in nobody's way, and several nodes may claim the same. Whether it
-/// can be had is decided when it is approved.
+/// The networks behind nodes. One that still needs approval is only a claim: it reserves nothing, and several nodes may claim the same. Overlap
+/// is checked when it is approved.
 /// </content>
 internal static partial class Leases
 {
-    /// <summary>How many of a node's child prefixes are in quarantine at most; of more, those that it had for the longest time stay.</summary>
+    /// <summary>How many child prefixes of a node are in quarantine at most: those that it held longest.</summary>
     public const int MostQuarantinedPrefixes = 64;
 
     /// <summary>Puts down the prefixes behind a node: held where they are approved, claimed where they are not.</summary>
@@ -16,7 +16,8 @@ internal static partial class Leases
     public static void TakeChildPrefixes(
         StoreTransaction store, StoredZone zone, Guid node, IReadOnlyList<IpPrefix> prefixes, Func<IpPrefix, bool> isApproved)
     {
-        ForgetEnded(store, zone.Id);
+        if (prefixes.Count > 0)
+            ForgetEnded(store, zone.Id);
         foreach (IpPrefix prefix in prefixes)
         {
             if (zone.Prefixes.FirstOrDefault(own => AddressRules.Overlap(own, prefix)) is { IsNone: false } own)
@@ -62,7 +63,7 @@ internal static partial class Leases
 
     private static void Claim(StoreTransaction store, Guid zone, Guid node, IpPrefix prefix)
     {
-        // What another node has now is worth a word now. What is in quarantine may be free by the time of the approval.
+        // Refuse now what would be refused at the approval; what is in quarantine may be free by then.
         if (OverlapOfOthers(store, zone, node, prefix) is { Status: not "quarantined" } other)
             RefuseOverlap(prefix, other);
         store.Execute($"DELETE FROM claim WHERE node = {node} AND low <= {Last(prefix)} AND high >= {First(prefix)} AND value <> {prefix.ToString()}");

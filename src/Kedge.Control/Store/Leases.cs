@@ -6,11 +6,11 @@ namespace Kedge.Control.Store;
 /// <summary>
 /// Who has which address, and which child prefix: address management. It runs inside changes, one after the other, so two never choose the
 /// same. What is given back stays in quarantine for a while, because cached maps may still route it to its former node. That node gets it
-/// back at once; another gets it earlier only if nothing else is free, and no current node is known to have such a map.
+/// back at once. Another gets it early only if nothing else is free and, as far as is known, no current node has such a map.
 /// </summary>
 /// <remarks>
-/// Quarantine costs addresses, so a node may cause only so much of it: what was never in a map has none, and of the addresses that a node
-/// gave back itself only the one of each family that it had for the longest time is kept from others.
+/// Quarantine costs addresses, so what one node can put into it is bounded: what never was in a map is free at once, and of the addresses that
+/// a node has gone through only the one of each family that it held longest is kept from others.
 /// </remarks>
 internal static partial class Leases
 {
@@ -18,8 +18,8 @@ internal static partial class Leases
     public static readonly TimeSpan Quarantine = TimeSpan.FromHours(24);
 
     /// <summary>
-    /// How long after an address was given back a node that is not connected counts as one which may still send to it. A node that runs and has
-    /// a network comes back to the controller within half a minute.
+    /// How long a node that is not connected counts as one that may still send to an address which was given back. A node that runs and has a
+    /// network reconnects within half a minute.
     /// </summary>
     public static readonly TimeSpan DisconnectedPatience = TimeSpan.FromHours(1);
 
@@ -28,7 +28,7 @@ internal static partial class Leases
     /// <param name="zone">The node's zone.</param>
     /// <param name="node">The node.</param>
     /// <param name="requested">At most one address a family.</param>
-    /// <param name="progress">Finds out what is known of the maps of the zone's nodes; asked only when no other address is free.</param>
+    /// <param name="progress">Finds out which maps the zone's nodes have; called only when no other address is free.</param>
     /// <returns>The node's addresses, IPv4 first. What it had before and is not among them is still its own.</returns>
     /// <exception cref="Refusal">A requested address is not to be had, or none is left.</exception>
     public static IReadOnlyList<IpAddress> TakeAddresses(
@@ -208,7 +208,7 @@ internal static partial class Leases
             throw Refusal.Conflict("requestedAddresses", $"{wanted} is not free: {other.Describe()}. Request another, or none to get the next free one.");
     }
 
-    /// <summary>Gives back one lease: into quarantine where it may be in somebody's map, and for good where it cannot be.</summary>
+    /// <summary>Gives back one lease: into quarantine if it may be in somebody's map, otherwise it is free at once.</summary>
     private static void Release(StoreTransaction store, StoredNode node, byte[] low)
     {
         if (node.Certificate is null)
@@ -222,8 +222,8 @@ internal static partial class Leases
     }
 
     /// <summary>
-    /// Ends the quarantine of what a node had for a short time only, and which therefore hardly anybody has in a map: a node that goes through
-    /// address after address does not use up the zone.
+    /// Ends the quarantine of what a node held only briefly, and which hardly anybody has in a map therefore: a node that goes through address
+    /// after address does not use up the zone.
     /// </summary>
     private static void BoundQuarantine(StoreTransaction store, Guid node)
     {
@@ -278,7 +278,7 @@ internal static partial class Leases
         return candidate <= to;
     }
 
-    /// <summary>The address that is longest in quarantine among those which no current node is known to have in its map; null for none.</summary>
+    /// <summary>The address that has been in quarantine longest of those that are in no current node's map, as far as is known; null for none.</summary>
     private static IpAddress? TryReuse(StoreTransaction store, Guid zone, UInt128 first, UInt128 last, ZoneProgress progress)
     {
         List<IpAddress> longest = store.List(

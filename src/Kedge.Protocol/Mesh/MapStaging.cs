@@ -2,8 +2,8 @@ namespace Kedge.Protocol.Mesh;
 
 /// <summary>
 /// What a stream has brought since its last commit, by resource: a value, a reason for refusing one, or null for a resource that is gone.
-/// It is bounded in number and in bytes; beyond either it gives up what it holds and takes nothing more until it is cleared, because a
-/// commit that is not whole is of no use. One thread at a time.
+/// Bounded in number and in bytes: beyond either it drops everything and takes nothing more until it is cleared, because part of a commit is
+/// of no use. One thread at a time.
 /// </summary>
 internal sealed class MapStaging
 {
@@ -45,7 +45,7 @@ internal sealed class MapStaging
         return false;
     }
 
-    /// <summary>Gives up what it holds, because it is too much.</summary>
+    /// <summary>Drops everything, because it is too much.</summary>
     public void Overflow()
     {
         Clear();

@@ -41,8 +41,16 @@ internal sealed class ControllerOptions
         "--stun-port", "KEDGE_CONTROLLER_STUN_PORT", 0, ushort.MaxValue, StunServer.DefaultPort,
         "The UDP port at which nodes learn how they are seen from outside (STUN); 0 for none.");
 
+    private readonly Option<int> _auditDays = Setting.Number(
+        "--audit-days", "KEDGE_CONTROLLER_AUDIT_DAYS", 0, 36_500, ControllerSettings.DefaultAuditDays,
+        "After how many days an entry of the audit log is removed; 0 for never.");
+
+    private readonly Option<int> _auditEntries = Setting.Number(
+        "--audit-entries", "KEDGE_CONTROLLER_AUDIT_ENTRIES", 1000, 100_000_000, ControllerSettings.DefaultAuditEntries,
+        "How many entries of the audit log are kept; the oldest are removed first.");
+
     /// <summary>All of them, but the master of a locked network.</summary>
-    public IReadOnlyList<Option> All => [_listen, _url, _stunPort];
+    public IReadOnlyList<Option> All => [_listen, _url, _stunPort, _auditDays, _auditEntries];
 
     /// <summary>The file with the certificate of a locked network's master; empty for a managed network, or for what is there.</summary>
     public string LockedMaster(ParseResult call) => call.GetRequiredValue(_locked);
@@ -72,6 +80,8 @@ internal sealed class ControllerOptions
         Listen = call.GetRequiredValue(_listen),
         Url = call.GetValue(_url),
         StunPort = call.GetRequiredValue(_stunPort),
+        AuditDays = call.GetRequiredValue(_auditDays),
+        AuditEntries = call.GetRequiredValue(_auditEntries),
         LockedMaster = LockedMaster(call) is { Length: > 0 } file ? file : null,
     };
 
