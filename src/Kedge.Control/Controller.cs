@@ -70,6 +70,8 @@ public sealed class Controller : IAsyncDisposable
         var sources = new PushSources(_store, endpoints, DescribeTrust, DescribeSettings, new PushCounters(_metrics.Meter), clock);
         _push = new MapPush(sources, known => _store.WriteAsync(change => ReportedEndpoints.Save(change, known)), log);
         presence.AcknowledgedBy = node => _push.Acknowledgements.RevisionOf(node, _store.StoreId);
+        presence.DuplicatesOf = _push.Duplicates.SourcesOf;
+        _push.Duplicates.Found = (node, from) => _ = TellDuplicatesAsync(registry, budget, node, from, log);
         reached.PeersOf = endpoints.InZone;
         reached.Reported = _push.Report;
         _handshakes = new HandshakeLimiter(clock);
@@ -291,6 +293,22 @@ public sealed class Controller : IAsyncDisposable
             },
         }),
     };
+
+    /// <summary>Tells administrators that a node is two machines.</summary>
+    private static async Task TellDuplicatesAsync(Registry registry, NodeBudget budget, Guid node, IReadOnlyList<string> from, ILogger log)
+    {
+        if (!budget.TryLog(node))
+            return;
+        try
+        {
+            if (await registry.NoteDuplicatesAsync(node, from) is { } name)
+                Log.NodeDuplicated(log, name, node, string.Join(" and ", from));
+        }
+        catch (Exception e) when (e is StoreException or ObjectDisposedException)
+        {
+            Log.NodeDuplicated(log, node.ToString(), node, string.Join(" and ", from));
+        }
+    }
 
     private TrustResource DescribeTrust() => new(
         [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(Certification.RevocationLists)]);

@@ -12,6 +12,15 @@ public sealed class Presence(TimeProvider clock)
     private readonly ConcurrentDictionary<Guid, Entry> _nodes = new();
     private readonly long _start = clock.GetTimestamp();
 
+    /// <summary>The revision of the map that a node has acknowledged; null for none. Who keeps it sets this.</summary>
+    public Func<Guid, long?> AcknowledgedBy { get; set; } = _ => null;
+
+    /// <summary>
+    /// The addresses from which several machines use a node's keys at the same time; empty for a node that is one machine. Who finds out sets
+    /// this.
+    /// </summary>
+    public Func<Guid, IReadOnlyList<string>> DuplicatesOf { get; set; } = _ => [];
+
     /// <summary>How many nodes are connected.</summary>
     public int Online => _nodes.Values.Count(entry => entry.Connections > 0);
 

@@ -147,6 +147,20 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
         presence.Forget(id);
     }
 
+    /// <summary>Audits that two machines use a node's keys at the same time.</summary>
+    /// <param name="id">The node.</param>
+    /// <param name="sources">The addresses that they connect from.</param>
+    /// <returns>The node's name; null where there is no such node any more.</returns>
+    public Task<string?> NoteDuplicatesAsync(Guid id, IReadOnlyList<string> sources) => store.WriteAsync(
+        change =>
+        {
+            StoredNode? node = Nodes.TryFind(change, id);
+            if (node is not null)
+                change.Audit(Actor.Controller, "node.duplicate", id.ToString(), node.Zone, $"node {node.Name}: two machines use its keys at the same time, from {string.Join(" and ", sources)}");
+            return node?.Name;
+        },
+        Lane.Of(id));
+
     /// <summary>Removes a zone.</summary>
     /// <exception cref="Refusal">It is not there, or nodes are in it and <paramref name="force"/> does not say that they may go.</exception>
     public Task DeleteZoneAsync(string nameOrId, bool force, Actor actor) => store.WriteAsync(change =>
@@ -306,6 +320,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
         Tags = node.Tags,
         Ephemeral = node.Ephemeral,
         Online = presence.IsOnline(node.Id),
+        DuplicatesFrom = presence.DuplicatesOf(node.Id),
         LastSeenAt = presence.LastSeenAt(node.Id) ?? node.SeenAt,
         FixedEndpoint = node.FixedEndpoint,
         Token = node.Token,

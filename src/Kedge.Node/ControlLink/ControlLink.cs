@@ -224,6 +224,7 @@ public sealed class ControlLink : IDisposable
     {
         EndpointReport? reported = null;
         MapAcknowledgement? acknowledged = null;
+        Guid answered = _zone.Question;
         while (true)
         {
             // What could not be told is told as it is by the next time.
@@ -232,6 +233,8 @@ public sealed class ControlLink : IDisposable
                 reported = await TryTellAsync("endpoints", () => client.ReportEndpointsAsync(report, session), session) ? report : reported;
             if (_zone.AcknowledgementAfter(acknowledged) is { } acknowledgement)
                 acknowledged = await TryTellAsync("acknowledgement", () => client.AcknowledgeAsync(acknowledgement, session), session) ? acknowledgement : acknowledged;
+            if (_zone.Question is var question && question != answered)
+                answered = await TryTellAsync("answer", () => client.AnswerAsync(new StreamAnswer(question), session), session) ? question : answered;
             if (_renewal.IsDue(DateTimeOffset.UtcNow))
                 await RenewAsync(client, session);
             await Task.Delay(TellInterval, session);

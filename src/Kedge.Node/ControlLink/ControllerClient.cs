@@ -109,6 +109,10 @@ public sealed class ControllerClient : IDisposable
     public Task AcknowledgeAsync(MapAcknowledgement acknowledgement, CancellationToken cancellation) => TellAsync(
         HttpMethod.Post, "node/acknowledgements", JsonContent.Create(acknowledgement, ApiJson.Default.MapAcknowledgement), cancellation);
 
+    /// <summary>Answers a question of the map stream.</summary>
+    public Task AnswerAsync(StreamAnswer answer, CancellationToken cancellation) =>
+        TellAsync(HttpMethod.Post, "node/answers", JsonContent.Create(answer, ApiJson.Default.StreamAnswer), cancellation);
+
     /// <summary>
     /// The frames of the map stream, one line each without its line feed, valid until the next is asked for. It ends when the controller ends
     /// it, and with a <see cref="ControllerException"/> when it breaks or brings nothing for 90 seconds.

@@ -30,6 +30,7 @@ public sealed class NetworkMap
     public const int MaximumName = 64;
 
     private const int MaximumRefused = 1000;
+    private const int MaximumText = 255;
 
     private readonly Func<MapPeer, MapPeer>? _share;
     private readonly Dictionary<Guid, MapPeer> _peers = [];
@@ -94,6 +95,12 @@ public sealed class NetworkMap
     /// <summary>The time within which the controller wants nodes back, after <see cref="MapOutcome.Ending"/>.</summary>
     public TimeSpan ReconnectWithin { get; private set; }
 
+    /// <summary>The last question of the controller, to be answered; empty for none.</summary>
+    public Guid Question { get; private set; }
+
+    /// <summary>The addresses from which other machines use this node's keys at the same time, as the controller last said; null for none.</summary>
+    public string? DuplicatesFrom { get; private set; }
+
     /// <summary>Where a node can be reached, best first; empty when it is not known. What an administrator said is in its record.</summary>
     public IReadOnlyList<PeerEndpoint> EndpointsOf(Guid node) => _endpoints.TryGetValue(node, out PeerEndpoint[]? endpoints) ? endpoints : [];
 
@@ -125,6 +132,12 @@ public sealed class NetworkMap
                 return Commit(frame);
             case MapFrameType.Bookmark:
                 return Bookmark(frame);
+            case MapFrameType.Question:
+                Question = frame.Id;
+                return MapOutcome.Nothing;
+            case MapFrameType.Duplicates:
+                DuplicatesFrom = frame.From is { Length: > MaximumText } text ? text[..MaximumText] : frame.From;
+                return MapOutcome.Nothing;
             case MapFrameType.Bye:
                 ReconnectWithin = frame.Spread;
                 return MapOutcome.Ending;

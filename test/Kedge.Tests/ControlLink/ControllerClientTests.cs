@@ -58,6 +58,34 @@ public class ControllerClientTests
     }
 
     [Fact]
+    public async Task Two_machines_with_one_identity_are_told_and_so_are_administrators()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using var machine = new Machine();
+        EnrolmentResult joined = await machine.JoinAsync(controller, "a");
+        using ControllerClient original = machine.Client(controller, joined), copy = machine.Client(controller, joined);
+        var (map, mapOfCopy) = (new NetworkMap(joined.NodeId), new NetworkMap(joined.NodeId));
+        await using IAsyncEnumerator<ReadOnlyMemory<byte>> stream = original.WatchAsync(default, Cancellation).GetAsyncEnumerator(Cancellation);
+        await Follow(stream, map, () => map.Self is not null);
+        Assert.Empty(Assert.Single(await controller.ListNodesAsync()).DuplicatesFrom);
+        await using IAsyncEnumerator<ReadOnlyMemory<byte>> streamOfCopy = copy.WatchAsync(default, Cancellation).GetAsyncEnumerator(Cancellation);
+        await Follow(streamOfCopy, mapOfCopy, () => mapOfCopy.Question != Guid.Empty);
+        await Follow(stream, map, () => map.Question != Guid.Empty);
+
+        await original.AnswerAsync(new StreamAnswer(map.Question), Cancellation);
+        await copy.AnswerAsync(new StreamAnswer(mapOfCopy.Question), Cancellation);
+
+        await Follow(stream, map, () => map.DuplicatesFrom == "127.0.0.1");
+        await Follow(streamOfCopy, mapOfCopy, () => mapOfCopy.DuplicatesFrom == "127.0.0.1");
+        Assert.Equal(["127.0.0.1"], Assert.Single(await controller.ListNodesAsync()).DuplicatesFrom);
+        // It is put down beside what the nodes are told.
+        IReadOnlyList<AuditEntry> audit;
+        do
+            audit = await controller.ListAuditAsync();
+        while (!audit.Any(entry => entry.Action == "node.duplicate" && entry.Subject == joined.NodeId.ToString()));
+    }
+
+    [Fact]
     public async Task A_body_longer_than_a_node_ever_needs_is_refused()
     {
         await using RunningController controller = await RunningController.StartAsync();

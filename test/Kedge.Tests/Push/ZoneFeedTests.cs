@@ -20,7 +20,7 @@ public sealed class ZoneFeedTests : IDisposable
         ZoneFeed feed = await LoadAsync();
 
         for (long revision = 1; revision <= 500; revision++)
-            Assert.NotNull(await feed.ResumeAsync(new MapPosition(_store.StoreId, revision, Guid.NewGuid(), 0), default));
+            Assert.NotNull(await feed.ResumeAsync(new MapPosition(_store.StoreId, revision, Guid.NewGuid(), 0), TestContext.Current.CancellationToken));
 
         Assert.InRange(feed.KeptSegments, 1, 2 * ZoneContent.MostSegments);
         feed.End();
@@ -33,10 +33,10 @@ public sealed class ZoneFeedTests : IDisposable
             _store.Put(i % 20, $"version {i}");
         ZoneFeed feed = await LoadAsync();
 
-        Segment? first = await feed.ResumeAsync(new MapPosition(_store.StoreId, 50, Guid.NewGuid(), 0), default);
+        Segment? first = await feed.ResumeAsync(new MapPosition(_store.StoreId, 50, Guid.NewGuid(), 0), TestContext.Current.CancellationToken);
 
         Assert.NotNull(first);
-        Assert.Same(first, await feed.ResumeAsync(new MapPosition(_store.StoreId, 50, Guid.NewGuid(), 0), default));
+        Assert.Same(first, await feed.ResumeAsync(new MapPosition(_store.StoreId, 50, Guid.NewGuid(), 0), TestContext.Current.CancellationToken));
         feed.End();
     }
 
@@ -48,7 +48,7 @@ public sealed class ZoneFeedTests : IDisposable
         ZoneFeed feed = await LoadAsync();
         int reads = _store.HistoryReads;
 
-        Assert.Null(await feed.ResumeAsync(new MapPosition(_store.StoreId, 5, Guid.NewGuid(), 0), default));
+        Assert.Null(await feed.ResumeAsync(new MapPosition(_store.StoreId, 5, Guid.NewGuid(), 0), TestContext.Current.CancellationToken));
 
         Assert.Equal(reads, _store.HistoryReads);
         Assert.True(feed.Next(null)!.IsSnapshot);
@@ -99,7 +99,7 @@ public sealed class ZoneFeedTests : IDisposable
         var sources = new PushSources(
             _store, new EndpointBoard(clock), () => new TrustResource([[1]], []), () => new SettingsResource([]), new PushCounters(_meter), clock);
         ZoneFeed feed = ZoneFeed.Create(MemoryMapSource.ZoneId, sources, NullLogger.Instance);
-        Assert.True(await feed.LoadAsync(default));
+        Assert.True(await feed.LoadAsync(TestContext.Current.CancellationToken));
         return feed;
     }
 }
