@@ -62,13 +62,18 @@ public sealed class Controller : IAsyncDisposable
         var challenges = new Challenges(clock);
         var certification = new Certification(_authority);
         var reached = new ReachedAddresses(AddressesOf(settings));
-        var enrolments = new Enrolments(_store, certification, challenges, presence, reached, _server.Pin);
+        var budget = new NodeBudget(clock);
+        var enrolments = new Enrolments(_store, certification, challenges, presence, budget, reached, _server.Pin);
         var registry = new Registry(_store, certification, presence, reached);
-        _maintenance = new Maintenance(_store, certification, registry, presence, clock, log);
+        var audit = new AuditLog(settings.AuditDays, settings.AuditEntries);
+        _maintenance = new Maintenance(_store, certification, registry, presence, budget, audit, clock, log);
         var endpoints = new EndpointBoard(clock);
         endpoints.Restore(_store.Read(ReportedEndpoints.List));
         var sources = new PushSources(_store, endpoints, DescribeTrust, DescribeSettings, new PushCounters(_metrics.Meter), clock);
         _push = new MapPush(sources, known => _store.WriteAsync(change => ReportedEndpoints.Save(change, known)), log);
+        presence.AcknowledgedBy = node => _push.Acknowledgements.RevisionOf(node, _store.StoreId);
+        presence.DuplicatesOf = _push.Duplicates.SourcesOf;
+        _push.Duplicates.Found = (node, from) => _ = TellDuplicatesAsync(registry, budget, node, from, log);
         reached.PeersOf = endpoints.InZone;
         reached.Reported = _push.Report;
         var known = new KnownSources();
@@ -86,12 +91,12 @@ public sealed class Controller : IAsyncDisposable
         });
         _app.UseProblems(log);
         _app.UseRouting();
-        _app.UseAuthorization(_store, presence, new Applicants(known, clock));
+        _app.UseAuthorization(_store, presence, budget, new Applicants(known, clock));
 
         RouteGroupBuilder api = _app.MapGroup("/api/v1");
         api.MapEnrolments(enrolments, challenges);
         api.MapOwnNode(enrolments, registry);
-        api.MapPush(_push, presence, log);
+        api.MapPush(_push, presence, budget, log);
         api.MapZones(_store, registry);
         api.MapNodes(registry, new WireGuardConfiguration(_store, reached));
         api.MapTokens(_store, JoinLineOf);
@@ -292,6 +297,22 @@ public sealed class Controller : IAsyncDisposable
             },
         }),
     };
+
+    /// <summary>Tells administrators that a node is two machines.</summary>
+    private static async Task TellDuplicatesAsync(Registry registry, NodeBudget budget, Guid node, IReadOnlyList<string> from, ILogger log)
+    {
+        if (!budget.TryLog(node))
+            return;
+        try
+        {
+            if (await registry.NoteDuplicatesAsync(node, from) is { } name)
+                Log.NodeDuplicated(log, name, node, string.Join(" and ", from));
+        }
+        catch (Exception e) when (e is StoreException or ObjectDisposedException)
+        {
+            Log.NodeDuplicated(log, node.ToString(), node, string.Join(" and ", from));
+        }
+    }
 
     private TrustResource DescribeTrust() => new(
         [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(Certification.RevocationLists)]);

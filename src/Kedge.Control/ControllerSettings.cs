@@ -10,6 +10,9 @@ public sealed record ControllerSettings
     /// <summary>The TCP port where nothing else is said.</summary>
     public const int DefaultPort = 8443;
 
+    /// <summary>How many days, and how many entries, the audit log goes back where nothing else is said.</summary>
+    public const int DefaultAuditDays = 365, DefaultAuditEntries = 200_000;
+
     /// <summary>Where it keeps everything that it must not lose.</summary>
     public required string DataDirectory { get; init; }
 
@@ -30,6 +33,12 @@ public sealed record ControllerSettings
 
     /// <summary>The file with the master's certificate of a locked network; null for a managed one, or for what is there.</summary>
     public string? LockedMaster { get; init; }
+
+    /// <summary>After how many days an entry of the audit log is removed; 0 for never.</summary>
+    public int AuditDays { get; init; } = DefaultAuditDays;
+
+    /// <summary>How many entries of the audit log are kept; the oldest are removed first.</summary>
+    public int AuditEntries { get; init; } = DefaultAuditEntries;
 
     /// <summary>The program's version.</summary>
     public required string Version { get; init; }

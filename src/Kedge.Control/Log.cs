@@ -30,6 +30,12 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "Node {Node} cannot use {Resource}: {Reason}")]
     public static partial void RecordRefused(ILogger log, Guid node, string resource, string reason);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Node {Node} has said {Lines} more lines than are logged of one node.")]
+    public static partial void LinesLeftOut(ILogger log, Guid node, long lines);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Two machines use the keys of node {Name} ({Node}) at the same time, from {Sources}: a copy of its disk runs as well. Neither is reached reliably until one of them ends.")]
+    public static partial void NodeDuplicated(ILogger log, string name, Guid node, string sources);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "Where nodes are reached cannot be kept: {Reason}")]
     public static partial void EndpointsUnwritten(ILogger log, string reason);
 

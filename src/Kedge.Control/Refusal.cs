@@ -23,7 +23,7 @@ internal sealed class Refusal : Exception
     /// <summary>The HTTP status: 400 a value is wrong, 401 nobody we know, 403 not allowed, 404 not there, 409 in conflict with what is, 429 too often.</summary>
     public int Status { get; }
 
-    /// <summary>When the caller may try again, in whole seconds; null where that would not help.</summary>
+    /// <summary>How long the caller should wait before it tries again; null where that would not help.</summary>
     public TimeSpan? RetryAfter { get; private init; }
 
     /// <summary>What is wrong with which member, where it is about members.</summary>
@@ -36,7 +36,7 @@ internal sealed class Refusal : Exception
     public static Refusal Forbidden(string detail) => new(403, detail);
 
     /// <summary>The caller asks too often.</summary>
-    /// <param name="retryAfter">When it may ask again, in whole seconds.</param>
+    /// <param name="retryAfter">How long it should wait.</param>
     /// <param name="detail">What was asked too often, and what to do.</param>
     public static Refusal TooManyRequests(TimeSpan retryAfter, string detail) => new(429, detail) { RetryAfter = retryAfter };
 

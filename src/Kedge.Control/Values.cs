@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
@@ -11,6 +12,7 @@ namespace Kedge.Control;
 internal static class Values
 {
     private const int LongestShown = 100;
+    private const int LongestEndpoint = 64; // an IPv6 address, a scope and a port
 
     /// <summary>A DNS label (RFC 1123 section 2.1): what zones, nodes and tags are called.</summary>
     public static void CheckLabel(Faults faults, string field, string? value)
@@ -88,7 +90,7 @@ internal static class Values
     /// <summary>An endpoint that others can send to; null where it is none.</summary>
     public static Endpoint? ReadEndpoint(Faults faults, string field, string value)
     {
-        if (Endpoint.TryParse(value, out Endpoint endpoint) && endpoint.Port != 0 && AddressRules.CanBeSentTo(endpoint.Address) && endpoint.ScopeId == 0)
+        if (value.Length <= LongestEndpoint && Endpoint.TryParse(value, out Endpoint endpoint) && endpoint.Port != 0 && AddressRules.CanBeSentTo(endpoint.Address) && endpoint.ScopeId == 0)
             return endpoint;
         faults.Add(field, $"{Show(value)} is no endpoint that others can reach, such as 192.0.2.1:51820 or [2001:db8::1]:51820.");
         return null;
@@ -133,14 +135,23 @@ internal static class Values
         return value == "true";
     }
 
-    /// <summary>A value as a sentence can hold it: in quotes, not endless, nothing that moves a terminal's cursor.</summary>
-    public static string Show(string? value)
+    /// <summary>
+    /// A value as a sentence or a log can hold it, wherever it comes from: in quotes, not endless, on one line, and with nothing in it that
+    /// moves a terminal's cursor or turns the direction of writing.
+    /// </summary>
+    /// <param name="value">The value.</param>
+    /// <param name="most">How many characters of it are shown.</param>
+    public static string Show(string? value, int most = LongestShown)
     {
         if (value is null)
             return "null";
         var shown = new StringBuilder("'");
-        foreach (Rune rune in value.EnumerateRunes().Take(LongestShown))
-            shown.Append(Rune.IsControl(rune) || rune == Rune.ReplacementChar ? "?" : rune.ToString());
-        return shown.Append(value.Length > LongestShown ? "…'" : "'").ToString();
+        foreach (Rune rune in value.EnumerateRunes().Take(most))
+            shown.Append(IsShown(rune) ? rune.ToString() : "?");
+        return shown.Append(value.Length > most ? "…'" : "'").ToString();
     }
+
+    private static bool IsShown(Rune rune) => rune != Rune.ReplacementChar && Rune.GetUnicodeCategory(rune) is not (
+        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+        or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
 }

@@ -1,9 +1,11 @@
+using System.IO.Pipelines;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Kedge.Control.Identity;
 using Kedge.Control.Store;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Primitives;
 
@@ -41,32 +43,57 @@ internal sealed record Caller(Actor Actor, StoredNode? Node)
     public static ValueTask<Caller?> BindAsync(HttpContext context) => ValueTask.FromResult(context.Features.Get<Caller>());
 }
 
-/// <summary>Sees to it that only those call a route who may.</summary>
+/// <summary>Enforces each route's access rule, and what a node may cost.</summary>
 internal static class Authorization
 {
     private const string Scheme = "Bearer ";
 
-    /// <summary>Says who may call a route.</summary>
-    public static TBuilder For<TBuilder>(this TBuilder route, Access access)
-        where TBuilder : IEndpointConventionBuilder => route.WithMetadata(new Rule(access));
+    /// <summary>The longest body of a request that no administrator makes, in bytes.</summary>
+    private const int LongestBody = 64 << 10;
 
-    /// <summary>Checks every request before its body is read.</summary>
-    public static void UseAuthorization(this WebApplication app, SqliteStore store, Presence presence, Applicants applicants) => app.Use((context, next) =>
+    /// <summary>Says who may call a route and, where nodes may, what a call costs.</summary>
+    public static TBuilder For<TBuilder>(this TBuilder route, Access access, NodeWork work = NodeWork.Report)
+        where TBuilder : IEndpointConventionBuilder => route.WithMetadata(new Rule(access, work));
+
+    /// <summary>Checks every request before its body is read, and the length of the body before it is looked into.</summary>
+    public static void UseAuthorization(this WebApplication app, SqliteStore store, Presence presence, NodeBudget budget, Applicants applicants) => app.Use(async (context, next) =>
     {
         // What is no route is the framework's own answer to a method or a type that no route takes.
         if (context.GetEndpoint() is RouteEndpoint endpoint)
         {
             Rule rule = endpoint.Metadata.GetMetadata<Rule>()
                 ?? throw new InvalidOperationException($"The route {endpoint.DisplayName} does not say who may call it.");
-            context.Features.Set(Authorize(context, rule.Access, store, presence, applicants));
+            context.Features.Set(Authorize(context, rule, store, presence, budget, applicants));
+            if (rule.Access != Access.Administrator)
+                await BoundBodyAsync(context);
         }
-        return next(context);
+        await next(context);
     });
 
-    private static Caller Authorize(HttpContext context, Access access, SqliteStore store, Presence presence, Applicants applicants)
+    /// <summary>
+    /// Waits for the whole body, which stays in the connection's buffer, and refuses one that is too long. The framework's JSON reader would report a
+    /// body that turns out too long without having announced its length as a defect.
+    /// </summary>
+    /// <exception cref="BadHttpRequestException">It is too long, or comes too slowly.</exception>
+    private static async Task BoundBodyAsync(HttpContext context)
+    {
+        if (context.Features.Get<IHttpRequestBodyDetectionFeature>() is not { CanHaveBody: true })
+            return;
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = LongestBody;
+        ReadResult read;
+        do
+        {
+            read = await context.Request.BodyReader.ReadAsync(context.RequestAborted);
+            context.Request.BodyReader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
+        while (!read.IsCompleted);
+    }
+
+    private static Caller Authorize(HttpContext context, Rule rule, SqliteStore store, Presence presence, NodeBudget budget, Applicants applicants)
     {
         string? source = context.Connection.RemoteIpAddress?.ToString();
-        switch (access)
+        switch (rule.Access)
         {
             case Access.Anyone:
                 return new Caller(new Actor("anyone", source), null);
@@ -78,7 +105,8 @@ internal static class Authorization
                 context.NoteAuthenticated();
                 return administrator;
             default:
-                StoredNode node = NodeOf(context, store, mayBeExpired: access == Access.NodeEvenExpired);
+                StoredNode node = NodeOf(context, store, mayBeExpired: rule.Access == Access.NodeEvenExpired);
+                budget.Spend(node.Id, rule.Work);
                 presence.Seen(node.Id);
                 context.NoteAuthenticated();
                 return new Caller(new Actor($"node {node.Id}", source), node);
@@ -116,5 +144,6 @@ internal static class Authorization
 
     /// <summary>What a route says about it.</summary>
     /// <param name="Access">Who may call it.</param>
-    internal sealed record Rule(Access Access);
+    /// <param name="Work">What a node's call costs.</param>
+    internal sealed record Rule(Access Access, NodeWork Work);
 }

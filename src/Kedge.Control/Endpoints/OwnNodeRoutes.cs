@@ -13,14 +13,14 @@ internal static class OwnNodeRoutes
         RouteGroupBuilder node = api.MapGroup("/node").WithTags("Node");
 
         node.MapPost("/certificate", (Caller caller) => enrolments.RenewAsync(caller.RequireNode().Id))
-            .For(Access.NodeEvenExpired).WithName("renewCertificate")
-            .WithSummary("A new certificate if it is time for one, otherwise the present one. Also for one that has expired.").Refuses(401, 403);
+            .For(Access.NodeEvenExpired, NodeWork.Change).WithName("renewCertificate")
+            .WithSummary("A new certificate if it is time for one, otherwise the present one. Also for one that has expired.").Refuses(401, 403, 429);
 
         node.MapDelete("", async (Caller caller) =>
             {
                 await registry.LeaveAsync(caller.RequireNode().Id, caller.Actor, "node.leave");
                 return TypedResults.NoContent();
             })
-            .For(Access.NodeEvenExpired).WithName("leave").WithSummary("Leaves the network. To come back a node needs a token.").Refuses(401, 403);
+            .For(Access.NodeEvenExpired, NodeWork.Change).WithName("leave").WithSummary("Leaves the network. To come back a node needs a token.").Refuses(401, 403, 429);
     }
 }

@@ -47,8 +47,8 @@ internal static partial class Problems
             case Refusal refusal:
                 if (refusal.Status == StatusCodes.Status401Unauthorized)
                     context.Response.Headers.WWWAuthenticate = "Bearer";
-                if (refusal.RetryAfter is { } after)
-                    context.Response.Headers.RetryAfter = after.TotalSeconds.ToString("0", CultureInfo.InvariantCulture);
+                if (refusal.RetryAfter is { } wait)
+                    context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
                 return WriteAsync(context, refusal.Status, refusal.Message, refusal.Faults);
             case BadHttpRequestException { InnerException: JsonException json }:
                 return WriteAsync(context, StatusCodes.Status400BadRequest, "The body is not what this route takes.", [FaultOf(json)]);
@@ -63,7 +63,7 @@ internal static partial class Problems
                 context.Response.Headers.RetryAfter = "5";
                 return WriteAsync(context, StatusCodes.Status503ServiceUnavailable, $"{exception.Message} Nothing was changed; try again later.");
             default:
-                Log.RequestFailed(log, exception, context.Request.Method, context.Request.Path);
+                Log.RequestFailed(log, exception, Values.Show(context.Request.Method), Values.Show(context.Request.Path));
                 return WriteAsync(context, StatusCodes.Status500InternalServerError, "This is a defect of Kedge; the controller's log has the details.");
         }
     }

@@ -28,11 +28,11 @@ internal sealed class Certification(NetworkAuthority authority)
         if (authority.IsLocked)
         {
             // Others must not get what the certificate in force names.
-            Leases.ReleaseAllBut(store, node.Id, wanted, retire: node.Status == StoredNode.Active);
+            Leases.ReleaseAllBut(store, node, wanted, retire: node.Status == StoredNode.Active);
             Nodes.Save(store, node, revision: null);
             return node;
         }
-        Leases.ReleaseAllBut(store, node.Id, wanted, retire: false);
+        Leases.ReleaseAllBut(store, node, wanted, retire: false);
         NodeLeases leases = Leases.Of(store, node.Id);
         if (node.Status == StoredNode.Pending && leases.Waiting.Count > 0)
         {
@@ -63,7 +63,7 @@ internal sealed class Certification(NetworkAuthority authority)
             ?? throw Refusal.Conflict(field, $"The certificate of {certificate.Name} is for a WireGuard key that no node here has: {certificate.WireGuardKey}.");
         if (authority.Trust(RevocationLists(store)).Verify(certificate, node.Zone, store.Now) is { } refusal)
             throw Refusal.Conflict(field, $"The certificate of {certificate.Name} cannot be used. {refusal.Sentence()}");
-        if (Differs(node, Leases.Of(store, node.Id), certificate) is { } difference)
+        if (Differs(node, Leases.Of(store, node.Id).WithClaims, certificate) is { } difference)
         {
             throw Refusal.Conflict(
                 field, $"The certificate of {certificate.Name} is not what its node asked for: {difference} differs. Sign its present request: kedge ca sign.");
@@ -71,7 +71,8 @@ internal sealed class Certification(NetworkAuthority authority)
         if (node.Certificate is { } present && present.AsSpan().SequenceEqual(der))
             return node;
         store.Audit(actor, "node.certify", node.Id.ToString(), node.Zone, $"node {node.Name}, certificate {certificate.Serial} until {certificate.NotAfter:u}");
-        Leases.ReleaseRetiring(store, node.Id);
+        Leases.Approve(store, node);
+        Leases.ReleaseRetiring(store, node);
         return Install(store, node, certificate);
     }
 
@@ -81,13 +82,15 @@ internal sealed class Certification(NetworkAuthority authority)
     /// <summary>What a node still waits for, in words; null for nothing.</summary>
     public string? ReasonOf(StoredNode node, NodeLeases leases)
     {
-        if (leases.Waiting.Count > 0)
-            return $"{string.Join(", ", leases.Waiting)} needs an administrator's approval: kedge node approve {node.Name}";
         if (!authority.IsLocked)
-            return null;
+        {
+            return leases.Waiting.Count > 0
+                ? $"{string.Join(", ", leases.Waiting)} needs an administrator's approval: kedge node approve {node.Name}"
+                : null;
+        }
         if (node.Status == StoredNode.Pending)
             return "the network is locked: whoever has its master key certifies nodes, by kedge ca sign";
-        return Differs(node, leases, Parse(node.Certificate!)) is { } difference ? $"{difference} waits for a new certificate: kedge ca sign" : null;
+        return Differs(node, leases.WithClaims, Parse(node.Certificate!)) is { } difference ? $"{difference} waits for a new certificate: kedge ca sign" : null;
     }
 
     /// <summary>What the certificate of a node should say.</summary>

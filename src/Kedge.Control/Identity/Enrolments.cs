@@ -14,7 +14,8 @@ namespace Kedge.Control.Identity;
 /// request is harmless: an answer may be lost on its way. Any thread.
 /// </summary>
 internal sealed class Enrolments(
-    SqliteStore store, Certification certification, Challenges challenges, Presence presence, ReachedAddresses reached, Sha256Digest serverPin)
+    SqliteStore store, Certification certification, Challenges challenges, Presence presence, NodeBudget budget, ReachedAddresses reached,
+    Sha256Digest serverPin)
 {
     /// <summary>Bytes of an ECDSA signature of P-256 in DER, at least and at most.</summary>
     public const int ShortestSignature = 8, LongestSignature = 72;
@@ -38,11 +39,17 @@ internal sealed class Enrolments(
         CheckSignature(form!.IdentityKey, transcript, signature);
         Use(challenge);
 
+        StoredNode? known = store.Read(reader => Nodes.TryFindByIdentity(reader, form.IdentityKey.SubjectPublicKeyInfo));
+        if (known is not null)
+            budget.Spend(known.Id, NodeWork.Change);
         // Before the write is queued: anybody can make up keys and a token, and members' writes must not wait for those.
         store.Read(reader => CheckAdmission(reader, form, submission.Token));
-        EnrolmentResult result = await store.WriteAsync(change => Enrol(change, form, submission.Token, source));
+        Lane lane = known is null ? Lane.Joining : Lane.Of(known.Id);
+        EnrolmentResult result = await store.WriteAsync(change => Enrol(change, form, submission.Token, source), lane);
         presence.Seen(result.NodeId);
-        reached.Report(result.ZoneId, result.NodeId, form.Endpoints);
+        // A node that waits is in nobody's map yet, and reports again once it is.
+        if (result.Status == StoredNode.Active)
+            reached.Report(result.ZoneId, result.NodeId, form.Endpoints);
         return result;
     }
 
@@ -73,7 +80,9 @@ internal sealed class Enrolments(
 
     /// <summary>Renews the certificate of a node that has shown its identity key in the TLS handshake, or tells what it has.</summary>
     /// <exception cref="Refusal">It is no member any more.</exception>
-    public Task<EnrolmentResult> RenewAsync(Guid id) => store.WriteAsync(change =>
+    public Task<EnrolmentResult> RenewAsync(Guid id) => store.WriteAsync(change => Renew(change, id), Lane.Of(id));
+
+    private EnrolmentResult Renew(StoreTransaction change, Guid id)
     {
         StoredNode node = Nodes.TryFind(change, id) ?? throw Refusal.Forbidden("This node was removed.");
         bool isDue = node.Status == StoredNode.Active && change.Now >= Certification.RenewalOf(node);
@@ -87,7 +96,7 @@ internal sealed class Enrolments(
             Nodes.Save(change, node, revision: null);
         }
         return ResultOf(change, node);
-    });
+    }
 
     private EnrolmentChallenge Find(Guid id) => challenges.TryFind(id, out EnrolmentChallenge? challenge)
         ? challenge
@@ -185,10 +194,13 @@ internal sealed class Enrolments(
             CreatedAt = before?.CreatedAt ?? change.Now,
             SeenAt = change.Now,
         };
+        NodeLeases leasesBefore = before is null ? NodeLeases.None : Leases.Of(change, before.Id);
         Nodes.Save(change, node, revision: null);
-        IReadOnlyList<IpPrefix> wanted = TakeLeases(change, zone, node, form.RequestedAddresses, form.ChildPrefixes, reached, Authority.IsLocked);
+        IReadOnlyList<IpPrefix> wanted = TakeLeases(change, zone, node, form.RequestedAddresses, form.ChildPrefixes, reached, presence, approveAll: false);
         node = certification.Settle(change, node, wanted);
-        Audit(change, new Actor(token is null ? $"node {node.Id}" : $"token {token.Id}", source), before, known is null, node, wanted);
+        // A node that asks again for what it has changes nothing; only changes are audited.
+        if (token is not null || before is null || known is null || IsChanged(before, node) || IsChanged(leasesBefore, Leases.Of(change, node.Id)))
+            Audit(change, new Actor(token is null ? $"node {node.Id}" : $"token {token.Id}", source), before, known is null, node, wanted);
         return ResultOf(change, node);
     }
 
@@ -196,7 +208,7 @@ internal sealed class Enrolments(
     /// <returns>Its addresses, as prefixes of full length, and its child prefixes.</returns>
     internal static IReadOnlyList<IpPrefix> TakeLeases(
         StoreTransaction change, StoredZone zone, StoredNode node, IReadOnlyList<IpAddress> addresses, IReadOnlyList<IpPrefix> children,
-        ReachedAddresses reached, bool approveAll)
+        ReachedAddresses reached, Presence presence, bool approveAll)
     {
         var faults = new Faults();
         (IpAddress, string)[] endpoints = [.. reached.Of(change, zone.Id, except: node.Id)];
@@ -205,7 +217,7 @@ internal sealed class Enrolments(
         faults.ThrowIfAny();
 
         IpPrefix[] allowed = [.. node.AllowedPrefixes.Select(text => IpPrefix.Parse(text)), .. Leases.Of(change, node.Id).ChildPrefixes];
-        IReadOnlyList<IpAddress> taken = Leases.TakeAddresses(change, zone, node.Id, addresses);
+        IReadOnlyList<IpAddress> taken = Leases.TakeAddresses(change, zone, node.Id, addresses, () => presence.ProgressOf(change, zone.Id));
         Leases.TakeChildPrefixes(
             change, zone, node.Id, children,
             prefix => approveAll || allowed.Any(one => one.Length <= prefix.Length && one.Contains(prefix.Address)));
@@ -251,6 +263,15 @@ internal sealed class Enrolments(
             ? Refusal.Forbidden($"The token is for zone {zone.Name}, not for {Values.Show(form.Zone)}: ask for a token of that zone, or name none.")
             : Refusal.Conflict("request.zone", $"This identity key is that of node {known.Name} in zone {zone.Name}, and a node is in one zone: join {Values.Show(form.Zone)} with other keys.");
     }
+
+    private static bool IsChanged(StoredNode before, StoredNode after) =>
+        before.Name != after.Name || before.AskedName != after.AskedName || before.Status != after.Status || before.Ephemeral != after.Ephemeral
+        || before.WireGuardKey != after.WireGuardKey
+        || !(before.RosenpassHash ?? []).AsSpan().SequenceEqual(after.RosenpassHash)
+        || !(before.Certificate ?? []).AsSpan().SequenceEqual(after.Certificate);
+
+    private static bool IsChanged(NodeLeases before, NodeLeases after) =>
+        !before.Held.SequenceEqual(after.Held) || !before.Waiting.SequenceEqual(after.Waiting);
 
     private static void Audit(
         StoreTransaction change, Actor actor, StoredNode? before, bool isNewIdentity, StoredNode node, IReadOnlyList<IpPrefix> wanted)

@@ -8,7 +8,8 @@ namespace Kedge.Control.Identity;
 /// which may jump: no jump removes a node.
 /// </summary>
 internal sealed class Maintenance(
-    SqliteStore store, Certification certification, Registry registry, Presence presence, TimeProvider clock, ILogger log)
+    SqliteStore store, Certification certification, Registry registry, Presence presence, NodeBudget budget, AuditLog audit, TimeProvider clock,
+    ILogger log)
 {
     /// <summary>How often it does.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
@@ -46,6 +47,8 @@ internal sealed class Maintenance(
     /// <summary>Does all that is due now.</summary>
     public async Task RunOnceAsync()
     {
+        foreach ((Guid node, long lines) in budget.TakeLeftOut())
+            Log.LinesLeftOut(log, node, lines);
         await WriteSeenAsync();
         foreach (StoredNode node in store.Read(reader => Nodes.List(reader, null)))
         {
@@ -61,6 +64,7 @@ internal sealed class Maintenance(
             Leases.Tidy(change);
             Nodes.Tidy(change);
             JoinTokens.Tidy(change);
+            audit.Trim(change);
             change.Execute($"DELETE FROM change WHERE revision <= {change.Revision - SqliteStore.ChangesKept}");
         });
     }

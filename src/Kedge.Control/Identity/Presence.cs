@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Kedge.Control.Store;
 
 namespace Kedge.Control.Identity;
 
@@ -10,6 +11,15 @@ public sealed class Presence(TimeProvider clock)
 {
     private readonly ConcurrentDictionary<Guid, Entry> _nodes = new();
     private readonly long _start = clock.GetTimestamp();
+
+    /// <summary>The revision of the map that a node has acknowledged; null for none. Who keeps it sets this.</summary>
+    public Func<Guid, long?> AcknowledgedBy { get; set; } = _ => null;
+
+    /// <summary>
+    /// The addresses from which several machines use a node's keys at the same time; empty for a node that is one machine. Who finds out sets
+    /// this.
+    /// </summary>
+    public Func<Guid, IReadOnlyList<string>> DuplicatesOf { get; set; } = _ => [];
 
     /// <summary>How many nodes are connected.</summary>
     public int Online => _nodes.Values.Count(entry => entry.Connections > 0);
@@ -38,6 +48,18 @@ public sealed class Presence(TimeProvider clock)
         if (!_nodes.TryGetValue(node, out Entry? entry))
             return clock.GetElapsedTime(_start);
         return entry.Connections > 0 ? TimeSpan.Zero : clock.GetElapsedTime(entry.Timestamp);
+    }
+
+    /// <summary>Up to which revision the nodes of a zone have taken its map.</summary>
+    internal ZoneProgress ProgressOf(StoreReader store, Guid zone)
+    {
+        ZoneProgress progress = new(long.MaxValue, long.MaxValue);
+        foreach (Guid node in store.List($"SELECT id FROM node WHERE zone = {zone} AND kind = 'kedge' AND status = 'active'", row => row.Guid(0)))
+        {
+            long acknowledged = AcknowledgedBy(node) ?? -1;
+            progress = new(IsOnline(node) ? Math.Min(progress.Connected, acknowledged) : progress.Connected, Math.Min(progress.All, acknowledged));
+        }
+        return progress;
     }
 
     /// <summary>What was not written yet. Whoever takes it writes it.</summary>

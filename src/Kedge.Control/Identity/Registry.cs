@@ -64,7 +64,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
                 CreatedAt = change.Now,
             };
             Nodes.Save(change, node, revision: null);
-            node = certification.Settle(change, node, Enrolments.TakeLeases(change, zone, node, addresses, children, reached, approveAll: true));
+            node = certification.Settle(change, node, Enrolments.TakeLeases(change, zone, node, addresses, children, reached, presence, approveAll: true));
             change.Audit(
                 actor, "node.create", node.Id.ToString(), zone.Id,
                 $"stock WireGuard peer {node.Name} with key {key}, {(node.Status == StoredNode.Active ? "certified" : "to be certified")} without proof of possession");
@@ -113,9 +113,9 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
     {
         StoredNode node = Find(change, nameOrId, zone);
         NodeLeases leases = Leases.Of(change, node.Id);
-        if (leases.Waiting.Count == 0)
+        if (leases.Waiting.Count == 0 || Authority.IsLocked)
             throw Refusal.Conflict($"Node {node.Name} waits for no approval{(certification.ReasonOf(node, leases) is { } reason ? $": {reason}" : "")}.");
-        _ = Leases.Approve(change, node.Id);
+        Leases.Approve(change, node);
         node = certification.Settle(change, node, leases.All);
         change.Audit(actor, "node.approve", node.Id.ToString(), node.Zone, $"node {node.Name} with {string.Join(", ", leases.Waiting)} behind it");
         return Describe(change, node);
@@ -137,13 +137,29 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
     /// <summary>A node leaves, or is gone for so long that it counts as having left. It may come back with a token.</summary>
     public async Task LeaveAsync(Guid id, Actor actor, string action)
     {
-        await store.WriteAsync(change =>
-        {
-            if (Nodes.TryFind(change, id) is { } node)
-                End(change, actor, node, StoredNode.Left, action);
-        });
+        await store.WriteAsync(
+            change =>
+            {
+                if (Nodes.TryFind(change, id) is { } node)
+                    End(change, actor, node, StoredNode.Left, action);
+            },
+            Lane.Of(id));
         presence.Forget(id);
     }
+
+    /// <summary>Audits that two machines use a node's keys at the same time.</summary>
+    /// <param name="id">The node.</param>
+    /// <param name="sources">The addresses that they connect from.</param>
+    /// <returns>The node's name; null where there is no such node any more.</returns>
+    public Task<string?> NoteDuplicatesAsync(Guid id, IReadOnlyList<string> sources) => store.WriteAsync(
+        change =>
+        {
+            StoredNode? node = Nodes.TryFind(change, id);
+            if (node is not null)
+                change.Audit(Actor.Controller, "node.duplicate", id.ToString(), node.Zone, $"node {node.Name}: two machines use its keys at the same time, from {string.Join(" and ", sources)}");
+            return node?.Name;
+        },
+        Lane.Of(id));
 
     /// <summary>Removes a zone.</summary>
     /// <exception cref="Refusal">It is not there, or nodes are in it and <paramref name="force"/> does not say that they may go.</exception>
@@ -182,7 +198,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
                 KeysSignature = node.KeysSignature,
                 Tags = node.Tags,
                 Addresses = [.. leases.Addresses.Select(address => address.ToString())],
-                ChildPrefixes = [.. leases.ChildPrefixes.Select(prefix => prefix.ToString())],
+                ChildPrefixes = [.. leases.WithClaims.ChildPrefixes.Select(prefix => prefix.ToString())],
                 Proven = node.Kind == StoredNode.Kedge,
                 Renewal = node.Status == StoredNode.Active,
             };
@@ -276,7 +292,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
 
     private static void End(StoreTransaction change, Actor actor, StoredNode node, string status, string action)
     {
-        Leases.ReleaseAll(change, node.Id);
+        Leases.ReleaseAll(change, node);
         StoredNode ended = node with { Status = status, Certificate = null };
         if (node.Status == StoredNode.Active)
             Nodes.SaveAndTell(change, ended);
@@ -304,6 +320,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
         Tags = node.Tags,
         Ephemeral = node.Ephemeral,
         Online = presence.IsOnline(node.Id),
+        DuplicatesFrom = presence.DuplicatesOf(node.Id),
         LastSeenAt = presence.LastSeenAt(node.Id) ?? node.SeenAt,
         FixedEndpoint = node.FixedEndpoint,
         Token = node.Token,

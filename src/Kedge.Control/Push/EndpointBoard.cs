@@ -1,3 +1,4 @@
+using Kedge.Control.Identity;
 using Kedge.Protocol.Api;
 
 namespace Kedge.Control.Push;
@@ -25,7 +26,7 @@ internal sealed class EndpointBoard(TimeProvider clock)
         lock (_lock)
         {
             foreach (KnownEndpoints one in known)
-                _nodes.TryAdd(one.Node, new Entry(one.Zone) { Reported = one.Endpoints, Told = one.Endpoints });
+                _nodes.TryAdd(one.Node, new Entry(one.Zone, NewBucket()) { Reported = one.Endpoints, Told = one.Endpoints });
         }
     }
 
@@ -36,7 +37,7 @@ internal sealed class EndpointBoard(TimeProvider clock)
         lock (_lock)
         {
             if (!_nodes.TryGetValue(node, out Entry? entry) || entry.Zone != zone)
-                _nodes[node] = entry = new Entry(zone);
+                _nodes[node] = entry = new Entry(zone, NewBucket());
             if (entry.Reported.SequenceEqual(endpoints))
                 return false;
             entry.Reported = endpoints;
@@ -99,7 +100,7 @@ internal sealed class EndpointBoard(TimeProvider clock)
             _deferred.Remove(node);
             return false;
         }
-        if (!entry.TryTake(clock.GetTimestamp(), clock.TimestampFrequency))
+        if (!entry.Bucket.TryTake())
         {
             _deferred.Add(node);
             return false;
@@ -109,27 +110,18 @@ internal sealed class EndpointBoard(TimeProvider clock)
         return true;
     }
 
-    private sealed class Entry(Guid zone)
-    {
-        private double _tokens = Burst;
-        private long _countedAt;
+    private TokenBucket NewBucket() => new(new Rate(Burst, Interval), clock);
 
+    private sealed class Entry(Guid zone, TokenBucket bucket)
+    {
         public Guid Zone => zone;
+
+        /// <summary>How often the others are told.</summary>
+        public TokenBucket Bucket => bucket;
 
         public IReadOnlyList<NodeEndpoint> Reported { get; set; } = [];
 
         public IReadOnlyList<NodeEndpoint> Told { get; set; } = [];
-
-        public bool TryTake(long now, long frequency)
-        {
-            if (_countedAt != 0)
-                _tokens = Math.Min(Burst, _tokens + (now - _countedAt) / (Interval.TotalSeconds * frequency));
-            _countedAt = now;
-            if (_tokens < 1)
-                return false;
-            _tokens--;
-            return true;
-        }
     }
 }
 

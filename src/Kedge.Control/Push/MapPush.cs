@@ -31,6 +31,9 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
     /// <summary>Which map each node has.</summary>
     public Acknowledgements Acknowledgements { get; } = new();
 
+    /// <summary>Which nodes are two machines.</summary>
+    public DuplicateWatch Duplicates { get; } = new(sources.Clock);
+
     /// <summary>How many streams are open.</summary>
     public int OpenStreams => _open;
 
@@ -53,11 +56,12 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
     /// <param name="zone">The node's zone.</param>
     /// <param name="node">The node.</param>
     /// <param name="identityHash">The SHA-256 of the identity key that it has shown, 32 bytes.</param>
+    /// <param name="source">The address that it connects from.</param>
     /// <param name="compressed">Whether it reads gzip.</param>
     /// <param name="cancellation">The node is gone.</param>
     /// <returns>The stream, to be run and then closed; null where there is no such zone, or the controller ends.</returns>
     /// <exception cref="StoreException">The store cannot be read.</exception>
-    public async Task<OpenStream?> OpenAsync(Guid zone, Guid node, byte[] identityHash, bool compressed, CancellationToken cancellation)
+    public async Task<OpenStream?> OpenAsync(Guid zone, Guid node, byte[] identityHash, string source, bool compressed, CancellationToken cancellation)
     {
         while (!_isStopping)
         {
@@ -77,10 +81,11 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
                 _feeds.TryRemove(new(zone, making));
                 return null;
             }
-            var stream = new MapSubscription(feed, node, identityHash, compressed, sources);
+            var stream = new MapSubscription(feed, node, identityHash, source, compressed, sources);
             if (feed.Add(stream))
             {
                 Interlocked.Increment(ref _open);
+                Duplicates.Opened(stream);
                 return new OpenStream(this, feed, stream);
             }
             _feeds.TryRemove(new(zone, making));
@@ -187,6 +192,7 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
             {
                 foreach ((Guid zone, Guid node) in sources.Endpoints.TakeDue())
                     StageEndpoints(zone, node);
+                Duplicates.Tick();
                 long now = sources.Clock.GetTimestamp();
                 foreach (MapSubscription stream in Live().SelectMany(feed => feed.Streams))
                     stream.WakeIfDue(now);
@@ -224,6 +230,7 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
 
         public void Dispose()
         {
+            push.Duplicates.Closed(stream);
             feed.Remove(stream);
             Interlocked.Decrement(ref push._open);
         }

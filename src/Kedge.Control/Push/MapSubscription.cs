@@ -9,8 +9,14 @@ namespace Kedge.Control.Push;
 /// One node's map stream: a position, and a pipe to write to. Nothing is queued for it; when it can be written to, it is brought from
 /// where it is to where the zone is by then. A node that does not read keeps one slice of bytes waiting, and is cut off after a while.
 /// </summary>
+/// <param name="feed">What it reads.</param>
+/// <param name="node">The node that reads.</param>
+/// <param name="identityHash">The SHA-256 of the identity key that it has shown.</param>
+/// <param name="source">The address that it connects from.</param>
+/// <param name="compressed">Whether it reads gzip.</param>
+/// <param name="sources">Where the push side has what it tells.</param>
 [SuppressMessage("Design", "CA1001", Justification = "A cancellation source without a timer holds nothing that has to be disposed.")]
-internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityHash, bool compressed, PushSources sources)
+internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityHash, string source, bool compressed, PushSources sources)
 {
     /// <summary>How many streams of one node may be open: it comes back before the end of an old one is noticed.</summary>
     public const int MostOfOneNode = 2;
@@ -30,15 +36,23 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
     private bool _isFirst = true; // it has not been up to date yet
     private long _bookmarkAt;
     private TimeSpan? _bye;
+    private byte[]? _question; // a frame that is to be written
+    private byte[]? _duplicates; // likewise
 
     /// <summary>The node that reads.</summary>
     public Guid Node => node;
+
+    /// <summary>The address that the node connects from.</summary>
+    public string Source => source;
 
     /// <summary>The SHA-256 of the identity key that it has shown.</summary>
     public ReadOnlySpan<byte> IdentityHash => identityHash;
 
     /// <summary>Counts streams in the order in which they were opened.</summary>
     public long Number { get; } = Interlocked.Increment(ref _numbers);
+
+    /// <summary>Whether it is to end at once.</summary>
+    public bool IsClosing => _closing.IsCancellationRequested;
 
     /// <summary>There is something new, or may be.</summary>
     public void Wake() => _wakes.Writer.TryWrite(true);
@@ -60,6 +74,20 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
         Wake();
     }
 
+    /// <summary>Asks the node whether it reads this stream; one question at a time, the last.</summary>
+    public void Ask(Guid question)
+    {
+        Interlocked.Exchange(ref _question, MapFrameWriter.Question(question));
+        Wake();
+    }
+
+    /// <summary>Tells the node from where another machine uses its keys; null for none.</summary>
+    public void TellDuplicates(string? others)
+    {
+        Interlocked.Exchange(ref _duplicates, MapFrameWriter.Duplicates(others));
+        Wake();
+    }
+
     /// <summary>Writes until the node goes, or is not to be served any more.</summary>
     /// <param name="from">What the node has.</param>
     /// <param name="output">Where to write.</param>
@@ -72,6 +100,8 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
         Segment? first = await feed.ResumeAsync(from, end);
         _isFirst = first is null;
         await WriteAsync(output, Single(MapFrameWriter.Open(sources.Map.StoreId, feed.Epoch, sources.Clock.GetUtcNow())), end);
+        if (Interlocked.Exchange(ref _duplicates, null) is { } duplicates)
+            await WriteAsync(output, Single(duplicates), end);
         if (first is not null)
             await WriteAsync(output, first, end);
         while (true)
@@ -81,7 +111,11 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
                 await WriteAsync(output, Single(MapFrameWriter.Bye(spread)), end);
                 return;
             }
-            if (feed.Next(_position) is { } segment)
+            if ((Interlocked.Exchange(ref _duplicates, null) ?? Interlocked.Exchange(ref _question, null)) is { } note)
+            {
+                await WriteAsync(output, Single(note), end);
+            }
+            else if (feed.Next(_position) is { } segment)
             {
                 await WriteAsync(output, segment, end);
             }

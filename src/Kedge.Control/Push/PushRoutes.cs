@@ -18,15 +18,15 @@ internal static class PushRoutes
     private const string StreamType = "application/x-ndjson";
     private const int MostRefused = 1000, LongestReason = 500;
 
-    public static void MapPush(this RouteGroupBuilder api, MapPush push, Presence presence, ILogger log)
+    public static void MapPush(this RouteGroupBuilder api, MapPush push, Presence presence, NodeBudget budget, ILogger log)
     {
         RouteGroupBuilder node = api.MapGroup("/node").WithTags("Node");
 
         node.MapGet("/map", (HttpContext context, Caller caller, string? store, string? revision, string? epoch, string? sequence) =>
                 StreamAsync(context, caller.RequireNode(), ReadPosition(store, revision, epoch, sequence), push, presence))
-            .For(Access.NodeEvenExpired).WithName("watchMap")
+            .For(Access.NodeEvenExpired, NodeWork.Stream).WithName("watchMap")
             .WithSummary("The node's map from a position on, a frame of JSON a line, for as long as the connection lasts.")
-            .Produces(200, contentType: StreamType).Refuses(400, 401, 403);
+            .Produces(200, contentType: StreamType).Refuses(400, 401, 403, 429);
 
         node.MapPut("/endpoints", (EndpointReport body, Caller caller) =>
             {
@@ -36,23 +36,33 @@ internal static class PushRoutes
                 push.Report(caller.RequireNode().Zone, caller.RequireNode().Id, body.Endpoints);
                 return TypedResults.NoContent();
             })
-            .For(Access.NodeEvenExpired).WithName("reportEndpoints").WithSummary("Says where the node is reached.").Refuses(400, 401, 403);
+            .For(Access.NodeEvenExpired).WithName("reportEndpoints").WithSummary("Says where the node is reached.").Refuses(400, 401, 403, 429);
 
         node.MapPost("/acknowledgements", (MapAcknowledgement body, Caller caller) =>
             {
                 Check(body);
-                foreach (RefusedResource refused in push.Acknowledgements.Take(caller.RequireNode().Id, body))
-                    Log.RecordRefused(log, caller.RequireNode().Id, refused.Resource, refused.Reason);
+                Guid id = caller.RequireNode().Id;
+                foreach (RefusedResource refused in push.Acknowledgements.Take(id, body).Where(_ => budget.TryLog(id)))
+                    Log.RecordRefused(log, id, Values.Show(refused.Resource), Values.Show(refused.Reason, LongestReason));
                 return TypedResults.NoContent();
             })
-            .For(Access.NodeEvenExpired).WithName("acknowledgeMap").WithSummary("Says which map the node has, and what it could not use.").Refuses(400, 401, 403);
+            .For(Access.NodeEvenExpired).WithName("acknowledgeMap").WithSummary("Says which map the node has, and what it could not use.").Refuses(400, 401, 403, 429);
+
+        node.MapPost("/answers", (StreamAnswer body, Caller caller) =>
+            {
+                push.Duplicates.Answered(caller.RequireNode().Id, body.Question);
+                return TypedResults.NoContent();
+            })
+            .For(Access.NodeEvenExpired).WithName("answerQuestion")
+            .WithSummary("Answers a question of the map stream, which shows that somebody reads it.").Refuses(400, 401, 403, 429);
     }
 
     private static async Task StreamAsync(HttpContext context, StoredNode node, MapPosition from, MapPush push, Presence presence)
     {
         bool compressed = context.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase);
         byte[] identityHash = SHA256.HashData(node.IdentityKey ?? []);
-        using MapPush.OpenStream open = await push.OpenAsync(node.Zone, node.Id, identityHash, compressed, context.RequestAborted)
+        using MapPush.OpenStream open = await push.OpenAsync(
+            node.Zone, node.Id, identityHash, context.Connection.RemoteIpAddress?.ToString() ?? "", compressed, context.RequestAborted)
             ?? throw new Refusal(StatusCodes.Status503ServiceUnavailable, [new("zone", "The controller is ending, or the zone is gone: come back later.")]);
         context.Response.ContentType = StreamType;
         context.Response.Headers.CacheControl = "no-store";

@@ -14,6 +14,7 @@ internal sealed class Segment
     public Segment(IReadOnlyList<byte[]> frames, long to, bool isSnapshot = false)
     {
         To = to;
+        Length = frames.Sum(frame => (long)frame.Length);
         IsSnapshot = isSnapshot;
         _plain = new Lazy<byte[]>(() => Join(frames));
         _compressed = new Lazy<byte[]>(() => Compress(frames));
@@ -21,6 +22,9 @@ internal sealed class Segment
 
     /// <summary>The number in the feed's sequence that it leads to.</summary>
     public long To { get; }
+
+    /// <summary>The bytes of its frames, before compression.</summary>
+    public long Length { get; }
 
     /// <summary>Whether it is a whole map.</summary>
     public bool IsSnapshot { get; }

@@ -1,15 +1,14 @@
 using System.Diagnostics.CodeAnalysis;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
-using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Control.Push;
 
 /// <summary>
-/// What the nodes of one zone are told. It is kept in memory as frames and follows the store: a change is read once, told once, and
-/// shared by all streams, each of which is nothing but a position. Changes are gathered for a tenth of a second; a removal is told at
+/// Tells the nodes of one zone what they are to know. It follows the store: a change is read once, told once, and shared by all streams, each
+/// of which is nothing but a position in its <see cref="ZoneContent"/>. Changes are gathered for a tenth of a second; a removal is told at
 /// once, unless something was told a moment ago: see <see cref="Pause"/>. Any thread.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "A cancellation source without a timer holds nothing that has to be disposed.")]
@@ -30,27 +29,26 @@ internal sealed class ZoneFeed
     /// <inheritdoc cref="RetryInterval"/>
     public const int MostFailures = 3;
 
-    private const int MostResumed = 16; // resources beside the nodes for which a snapshot is not worth it
+    /// <summary>
+    /// From how many revisions ago a stream goes on after a restart. Who is further behind is sent the snapshot that all share, so that nobody
+    /// makes the controller read the whole history.
+    /// </summary>
+    public const int MostResumedRevisions = 10_000;
 
     private readonly Guid _zone;
     private readonly PushSources _sources;
     private readonly ILogger _log;
     private readonly Lock _lock = new();
-    private readonly ResourceLog _resources = new();
-    private readonly Dictionary<Guid, byte[]> _identities = []; // of all active nodes: the hash of their identity keys
-    private readonly HashSet<Guid> _peers = []; // those that are served: all but the ones with a bad record
+    private readonly ZoneContent _content;
     private readonly HashSet<MapSubscription> _streams = [];
-    private readonly Dictionary<long, Segment> _deltas = []; // by where they begin
-    private readonly Dictionary<long, Segment> _resumptions = []; // by the store's revision that they go on from
     private readonly CancellationTokenSource _ending = new();
     private PendingChanges _pending = new();
-    private Segment? _snapshot;
-    private FeedHead _head;
     private bool _isPublishing;
     private long _publishedAt; // timestamp
     private bool _isBroken;
 
-    private ZoneFeed(Guid zone, PushSources sources, ILogger log) => (_zone, _sources, _log) = (zone, sources, log);
+    private ZoneFeed(Guid zone, PushSources sources, ILogger log) =>
+        (_zone, _sources, _log, _content) = (zone, sources, log, new ZoneContent(sources, log));
 
     /// <summary>Its zone.</summary>
     public Guid Zone => _zone;
@@ -74,7 +72,17 @@ internal sealed class ZoneFeed
         get
         {
             lock (_lock)
-                return _head;
+                return _content.Head;
+        }
+    }
+
+    /// <summary>How many segments it keeps, beside the snapshot.</summary>
+    public int KeptSegments
+    {
+        get
+        {
+            lock (_lock)
+                return _content.KeptSegments;
         }
     }
 
@@ -104,13 +112,7 @@ internal sealed class ZoneFeed
         }
         TrustResource trust = _sources.Trust();
         lock (_lock)
-        {
-            _head = new FeedHead(zone.Revision, 1, 0);
-            Apply(zone, trust);
-            foreach (MapNode node in zone.Nodes)
-                Apply(node);
-            _head = _head with { Count = _peers.Count };
-        }
+            _content.Load(zone, trust);
         _ = PublishAsync();
         return true;
     }
@@ -152,9 +154,10 @@ internal sealed class ZoneFeed
             if (_isBroken)
                 return false;
             _streams.Add(stream);
-            // The oldest of too many goes: its node has come back before the end of the old connection was noticed.
-            if (_streams.Count(one => one.Node == stream.Node) > MapSubscription.MostOfOneNode)
-                _streams.Where(one => one.Node == stream.Node).MinBy(one => one.Number)!.Close();
+            // The oldest of too many go: their node has come back before the end of the old connection was noticed.
+            IEnumerable<MapSubscription> open = _streams.Where(one => one.Node == stream.Node && !one.IsClosing).OrderBy(one => one.Number);
+            foreach (MapSubscription old in open.SkipLast(MapSubscription.MostOfOneNode).ToArray())
+                old.Close();
             if (!IsWelcome(stream))
             {
                 _pending.Nodes.Add(stream.Node);
@@ -183,34 +186,24 @@ internal sealed class ZoneFeed
             return null;
         lock (_lock)
         {
-            if (from.Epoch == Epoch && from.Sequence <= _head.Sequence)
-                return Delta(from.Sequence);
-            if (from.Revision > _head.Revision)
+            if (from.Epoch == Epoch && from.Sequence <= _content.Head.Sequence)
+                return _content.Delta(from.Sequence);
+            if (from.Revision > _content.Head.Revision || from.Revision < _content.Head.Revision - MostResumedRevisions)
                 return null;
-            if (_resumptions.TryGetValue(from.Revision, out Segment? shared))
+            if (_content.FindResumption(from.Revision) is { } shared)
                 return shared;
         }
         if (await _sources.Map.ReadChangesAsync(from.Revision, cancellation) is not { } changes)
             return null;
         lock (_lock)
-        {
-            HashSet<string> changed = [.. changes.Where(Concerns).Select(NameOf), MapResource.Settings];
-            changed.UnionWith(_peers.Select(MapResource.Endpoints).Where(_resources.Has));
-            return changed.Count > MostResumed + 2 * _peers.Count
-                ? null
-                : _resumptions[from.Revision] = new Segment([.. changed.Select(_resources.FrameOf), Commit()], _head.Sequence);
-        }
+            return _content.Resume(from.Revision, changes.Where(Concerns).Select(NameOf));
     }
 
     /// <summary>What comes after a number of the sequence; null for nothing yet. For a stream that has no map it is a snapshot.</summary>
     public Segment? Next(long? position)
     {
         lock (_lock)
-        {
-            if (position is not { } from)
-                return Snapshot();
-            return _resources.HasSince(from) ? Delta(from) ?? Snapshot() : null;
-        }
+            return position is { } from ? _content.Next(from) : _content.Snapshot();
     }
 
     /// <summary>Ends the feed, and its streams with a word of when to come back.</summary>
@@ -223,35 +216,16 @@ internal sealed class ZoneFeed
             stream.Close();
     }
 
-    // Null where it is too long ago. Empty, with its commit alone, it tells that nothing has happened.
-    private Segment? Delta(long from)
-    {
-        if (_deltas.TryGetValue(from, out Segment? shared))
-            return shared;
-        return _resources.Since(from) is { } frames ? _deltas[from] = new Segment([.. frames, Commit()], _head.Sequence) : null;
-    }
-
-    // A snapshot may be a little old, because what came after it follows: so hundreds who join one after the other are sent the same one.
-    private Segment Snapshot()
-    {
-        if (_snapshot is { } kept && _resources.Since(kept.To) is { } frames && frames.Count <= MostResumed + _peers.Count / 8)
-            return kept;
-        return _snapshot = new Segment([MapFrameWriter.Snapshot(), .. _resources.All, Commit()], _head.Sequence, isSnapshot: true);
-    }
-
-    private byte[] Commit() => MapFrameWriter.Commit(_head.Revision, _head.Sequence, _head.Count);
-
-    // Streams that are told a revision will never be told of what was before it.
     private void AdvanceIfIdle()
     {
         if (_pending.IsEmpty && !_isPublishing)
-            _head = _head with { Revision = Math.Max(_head.Revision, _pending.Revision) };
+            _content.Advance(_pending.Revision);
     }
 
     private IEnumerable<MapChange> AllNodes(long revision)
     {
         lock (_lock)
-            return [.. _identities.Keys.Select(node => new MapChange(revision, _zone, MapSubject.Node, node, false))];
+            return [.. _content.Nodes.Select(node => new MapChange(revision, _zone, MapSubject.Node, node, false))];
     }
 
     private bool Concerns(MapChange change) => change.Zone == _zone || change.Zone == Guid.Empty;
@@ -339,18 +313,7 @@ internal sealed class ZoneFeed
         List<MapSubscription> ended;
         lock (_lock)
         {
-            _head = _head with { Revision = Math.Max(_head.Revision, changes.Revision), Sequence = _head.Sequence + 1 };
-            foreach (MapNode node in here)
-                Apply(node);
-            foreach (Guid gone in changes.Nodes.Except(here.Select(node => node.Id)))
-                Drop(gone);
-            if (trust is not null)
-                Apply(zone, trust);
-            foreach (Guid node in changes.Endpoints)
-                ApplyEndpoints(node);
-            _head = _head with { Count = _peers.Count };
-            _deltas.Clear();
-            _resumptions.Clear();
+            _content.Apply(changes, here, zone, trust);
             _isPublishing = false;
             AdvanceIfIdle();
             ended = [.. _streams.Where(stream => changes.Nodes.Contains(stream.Node) && !IsWelcome(stream))];
@@ -362,60 +325,5 @@ internal sealed class ZoneFeed
     }
 
     // A node that is gone, or has another identity key by now, is told nothing more.
-    private bool IsWelcome(MapSubscription stream) =>
-        _identities.TryGetValue(stream.Node, out byte[]? identity) && identity.AsSpan().SequenceEqual(stream.IdentityHash);
-
-    private void Apply(MapZone? zone, TrustResource trust)
-    {
-        if (zone is not null)
-            _resources.Put(MapResource.Zone, _head.Sequence, MapFrameWriter.Put(new ZoneResource(zone.Id, zone.Name, zone.Prefixes)));
-        _resources.Put(MapResource.Trust, _head.Sequence, MapFrameWriter.Put(trust));
-        _resources.Put(MapResource.Settings, _head.Sequence, MapFrameWriter.Put(_sources.Settings()));
-    }
-
-    private void Apply(MapNode node)
-    {
-        _identities[node.Id] = node.IdentityKeyHash;
-        if (WhatIsWrongWith(node) is { } wrong)
-        {
-            Log.RecordLeftOut(_log, node.Id, wrong);
-            _sources.Counters.BadRecords.Add(1);
-            if (_peers.Remove(node.Id))
-                _resources.Remove(MapResource.Peer(node.Id), _head.Sequence);
-            return;
-        }
-        _peers.Add(node.Id);
-        _resources.Put(MapResource.Peer(node.Id), _head.Sequence, MapFrameWriter.Put(node.Id, new PeerResource(node.Certificate, node.FixedEndpoint)));
-        ApplyEndpoints(node.Id);
-    }
-
-    private static string? WhatIsWrongWith(MapNode node)
-    {
-        if (node.Certificate.Length is 0 or > MapPeer.MaximumCertificate)
-            return $"its certificate has {node.Certificate.Length} bytes";
-        return node.FixedEndpoint is { } text && !Endpoint.TryParse(text, out _) ? $"'{text}' is no endpoint" : null;
-    }
-
-    private void ApplyEndpoints(Guid node)
-    {
-        IReadOnlyList<NodeEndpoint> endpoints = _sources.Endpoints.Of(node);
-        string resource = MapResource.Endpoints(node);
-        if (_peers.Contains(node) && (endpoints.Count > 0 || _resources.Has(resource)))
-            _resources.Put(resource, _head.Sequence, MapFrameWriter.Put(node, new EndpointsResource(endpoints)));
-    }
-
-    private void Drop(Guid node)
-    {
-        _identities.Remove(node);
-        if (!_peers.Remove(node))
-            return;
-        _resources.Remove(MapResource.Peer(node), _head.Sequence);
-        _resources.Forget(MapResource.Endpoints(node));
-    }
+    private bool IsWelcome(MapSubscription stream) => _content.IsActive(stream.Node, stream.IdentityHash);
 }
-
-/// <summary>How far a feed is.</summary>
-/// <param name="Revision">The store's revision up to which everything was told.</param>
-/// <param name="Sequence">The number of the last change in the feed's own sequence, which counts endpoints as well.</param>
-/// <param name="Count">How many nodes are served.</param>
-internal readonly record struct FeedHead(long Revision, long Sequence, int Count);

@@ -5,22 +5,34 @@ namespace Kedge.Control.Store;
 
 /// <summary>
 /// Who has which address, and which child prefix: address management. It runs inside changes, one after the other, so two never choose the
-/// same. What is given back stays in quarantine for a while, because cached maps may still route it to its former node; only that
-/// node gets it back earlier.
+/// same. What is given back stays in quarantine for a while, because cached maps may still route it to its former node. That node gets it
+/// back at once. Another gets it early only if nothing else is free and, as far as is known, no current node has such a map.
 /// </summary>
-internal static class Leases
+/// <remarks>
+/// Quarantine costs addresses, so what one node can put into it is bounded: what never was in a map is free at once, and of the addresses that
+/// a node has gone through only the one of each family that it held longest is kept from others.
+/// </remarks>
+internal static partial class Leases
 {
-    /// <summary>How long nobody else gets what was given back.</summary>
+    /// <summary>How long nobody else gets what was given back, as long as anything else is free.</summary>
     public static readonly TimeSpan Quarantine = TimeSpan.FromHours(24);
+
+    /// <summary>
+    /// How long a node that is not connected counts as one that may still send to an address which was given back. A node that runs and has a
+    /// network reconnects within half a minute.
+    /// </summary>
+    public static readonly TimeSpan DisconnectedPatience = TimeSpan.FromHours(1);
 
     /// <summary>Sees to it that a node has one address in each family of its zone, and the requested ones if any.</summary>
     /// <param name="store">The change.</param>
     /// <param name="zone">The node's zone.</param>
     /// <param name="node">The node.</param>
     /// <param name="requested">At most one address a family.</param>
+    /// <param name="progress">Finds out which maps the zone's nodes have; called only when no other address is free.</param>
     /// <returns>The node's addresses, IPv4 first. What it had before and is not among them is still its own.</returns>
     /// <exception cref="Refusal">A requested address is not to be had, or none is left.</exception>
-    public static IReadOnlyList<IpAddress> TakeAddresses(StoreTransaction store, StoredZone zone, Guid node, IReadOnlyList<IpAddress> requested)
+    public static IReadOnlyList<IpAddress> TakeAddresses(
+        StoreTransaction store, StoredZone zone, Guid node, IReadOnlyList<IpAddress> requested, Func<ZoneProgress> progress)
     {
         foreach (IpAddress address in requested)
         {
@@ -45,74 +57,63 @@ internal static class Leases
             }
             if (!wanted.IsNone)
                 CheckRequested(store, zone, prefix, node, wanted);
-            IpAddress chosen = wanted.IsNone ? NextFree(store, zone, prefix) : wanted;
+            IpAddress chosen = wanted.IsNone ? NextFree(store, zone, prefix, progress) : wanted;
             taken.Add(chosen);
-            Insert(store, zone, node, new IpPrefix(chosen, chosen.Size * 8), chosen.ToString(), wanted.IsNone ? "dynamic" : "requested", "held");
+            Insert(store, zone.Id, node, new IpPrefix(chosen, chosen.Size * 8), chosen.ToString(), wanted.IsNone ? "dynamic" : "requested");
         }
         return taken;
     }
 
-    /// <summary>Puts down the prefixes behind a node: held where they are approved, waiting where they are not.</summary>
-    /// <exception cref="Refusal">One overlaps what somebody else has.</exception>
-    public static void TakeChildPrefixes(
-        StoreTransaction store, StoredZone zone, Guid node, IReadOnlyList<IpPrefix> prefixes, Func<IpPrefix, bool> isApproved)
-    {
-        foreach (IpPrefix prefix in prefixes)
-        {
-            if (zone.Prefixes.FirstOrDefault(own => AddressRules.Overlap(own, prefix)) is { IsNone: false } own)
-                throw Refusal.Conflict("childPrefixes", $"{prefix} overlaps {own}, from which zone {zone.Name} takes its own addresses: announce another prefix.");
-            Holder? other = Overlapping(store, zone.Id, prefix);
-            if (other is { } mine && mine.Node == node && mine.Value == prefix.ToString() && mine.Status is "held" or "waiting")
-                continue;
-            if (other is not null && other.Node != node)
-                throw Refusal.Conflict("childPrefixes", $"{prefix} overlaps {other.Describe()}: prefixes of a zone must not overlap.");
-            // What is left of the node's own earlier prefixes gives way.
-            store.Execute(
-                $"DELETE FROM lease WHERE zone = {zone.Id} AND node = {node} AND kind = 'child' AND low <= {Last(prefix)} AND high >= {First(prefix)}");
-            if (Overlapping(store, zone.Id, prefix) is { } third)
-                throw Refusal.Conflict("childPrefixes", $"{prefix} overlaps {third.Describe()}: prefixes of a zone must not overlap.");
-            Insert(store, zone, node, prefix, prefix.ToString(), "child", isApproved(prefix) ? "held" : "waiting");
-        }
-    }
-
-    /// <summary>Approves all prefixes that a node waits for.</summary>
-    public static int Approve(StoreTransaction store, Guid node) =>
-        store.Execute($"UPDATE lease SET status = 'held' WHERE node = {node} AND status = 'waiting'");
-
-    /// <summary>Gives back what a node has and is not in <paramref name="kept"/>: into quarantine.</summary>
+    /// <summary>Gives back what a node has, and withdraws what it claims, but what is in <paramref name="kept"/>.</summary>
     /// <param name="store">The change.</param>
     /// <param name="node">The node.</param>
     /// <param name="kept">What it keeps: prefixes, and addresses as prefixes of full length.</param>
     /// <param name="retire">Whether the node has a certificate in force which may name it: then it stays the node's until there is another.</param>
-    public static void ReleaseAllBut(StoreTransaction store, Guid node, IReadOnlyCollection<IpPrefix> kept, bool retire)
+    public static void ReleaseAllBut(StoreTransaction store, StoredNode node, IReadOnlyCollection<IpPrefix> kept, bool retire)
     {
+        WithdrawAllBut(store, node.Id, kept);
         foreach ((byte[] low, IpPrefix held) in store.List(
-            $"SELECT low, value FROM lease WHERE node = {node} AND status IN ('held', 'waiting')", row => (row.Bytes(0), IpPrefix.Parse(row.Text(1)))))
+            $"SELECT low, value FROM lease WHERE node = {node.Id} AND status = 'held'", row => (row.Bytes(0), IpPrefix.Parse(row.Text(1)))))
         {
             if (kept.Contains(held))
                 continue;
             if (retire)
-                store.Execute($"UPDATE lease SET status = 'retiring' WHERE node = {node} AND low = {low}");
+                store.Execute($"UPDATE lease SET status = 'retiring' WHERE node = {node.Id} AND low = {low}");
             else
-                store.Execute($"UPDATE lease SET status = 'quarantined', held_until = {store.Now + Quarantine} WHERE node = {node} AND low = {low}");
+                Release(store, node, low);
         }
+        BoundQuarantine(store, node.Id);
     }
 
-    /// <summary>Gives back what a node had for the sake of its former certificate alone: into quarantine.</summary>
-    public static void ReleaseRetiring(StoreTransaction store, Guid node) => store.Execute(
-        $"UPDATE lease SET status = 'quarantined', held_until = {store.Now + Quarantine} WHERE node = {node} AND status = 'retiring'");
+    /// <summary>Gives back what a node had for the sake of its former certificate alone.</summary>
+    public static void ReleaseRetiring(StoreTransaction store, StoredNode node)
+    {
+        foreach (byte[] low in store.List($"SELECT low FROM lease WHERE node = {node.Id} AND status = 'retiring'", row => row.Bytes(0)))
+            Release(store, node, low);
+        BoundQuarantine(store, node.Id);
+    }
 
-    /// <summary>Gives back all that a node has: into quarantine.</summary>
-    public static void ReleaseAll(StoreTransaction store, Guid node) => store.Execute(
-        $"UPDATE lease SET status = 'quarantined', held_until = {store.Now + Quarantine} WHERE node = {node} AND status <> 'quarantined'");
+    /// <summary>Gives back all that a node has, and withdraws all that it claims.</summary>
+    /// <param name="store">The change.</param>
+    /// <param name="node">The node as it was before it ended.</param>
+    public static void ReleaseAll(StoreTransaction store, StoredNode node)
+    {
+        WithdrawAllBut(store, node.Id, []);
+        foreach (byte[] low in store.List($"SELECT low FROM lease WHERE node = {node.Id} AND status <> 'quarantined'", row => row.Bytes(0)))
+            Release(store, node, low);
+    }
 
     /// <summary>What a node has and waits for.</summary>
     public static NodeLeases Of(StoreReader store, Guid node) =>
-        NodeLeases.From(store.List($"SELECT value, kind, status FROM lease WHERE node = {node}", row => (row.Text(0), row.Text(1), row.Text(2))));
+        NodeLeases.From(store.List(
+            $"SELECT value, kind, status FROM lease WHERE node = {node} UNION ALL SELECT value, 'child', 'waiting' FROM claim WHERE node = {node}",
+            row => (row.Text(0), row.Text(1), row.Text(2))));
 
     /// <summary>What every node has and waits for.</summary>
     public static IReadOnlyDictionary<Guid, NodeLeases> OfAll(StoreReader store) =>
-        store.List($"SELECT node, value, kind, status FROM lease", row => (Node: row.Guid(0), Lease: (row.Text(1), row.Text(2), row.Text(3))))
+        store.List(
+            $"SELECT node, value, kind, status FROM lease UNION ALL SELECT node, value, 'child', 'waiting' FROM claim",
+            row => (Node: row.Guid(0), Lease: (row.Text(1), row.Text(2), row.Text(3))))
             .GroupBy(one => one.Node, one => one.Lease)
             .ToDictionary(group => group.Key, NodeLeases.From);
 
@@ -136,9 +137,13 @@ internal static class Leases
     public static IReadOnlyList<Lease> List(StoreReader store, Guid? zone) => store.List(
         $"""
         SELECT lease.zone, zone.name, lease.value, lease.kind, lease.status, lease.node, node.name, lease.created_at, lease.held_until
-        FROM lease JOIN zone ON zone.id = lease.zone JOIN node ON node.id = lease.node
+        FROM (
+            SELECT zone, low, value, kind, status, node, created_at, held_until FROM lease
+            UNION ALL
+            SELECT zone, low, value, 'child', 'waiting', node, created_at, NULL FROM claim
+        ) AS lease JOIN zone ON zone.id = lease.zone JOIN node ON node.id = lease.node
         WHERE (lease.zone = {zone} OR {zone} IS NULL) AND (lease.status <> 'quarantined' OR lease.held_until > {store.Now})
-        ORDER BY zone.name, lease.low
+        ORDER BY zone.name, lease.low, lease.status, lease.created_at
         """,
         row => new Lease
         {
@@ -199,11 +204,43 @@ internal static class Leases
                 "requestedAddresses",
                 $"{wanted} cannot be a node's: {AddressKey.FromNumber(first)} to {AddressKey.FromNumber(last)} of {prefix} can.");
         }
-        if (Overlapping(store, zone.Id, new IpPrefix(wanted, wanted.Size * 8)) is { } other && other.Node != node)
+        if (OverlapOfOthers(store, zone.Id, node, new IpPrefix(wanted, wanted.Size * 8)) is { } other)
             throw Refusal.Conflict("requestedAddresses", $"{wanted} is not free: {other.Describe()}. Request another, or none to get the next free one.");
     }
 
-    private static IpAddress NextFree(StoreTransaction store, StoredZone zone, IpPrefix prefix)
+    /// <summary>Gives back one lease: into quarantine if it may be in somebody's map, otherwise it is free at once.</summary>
+    private static void Release(StoreTransaction store, StoredNode node, byte[] low)
+    {
+        if (node.Certificate is null)
+            store.Execute($"DELETE FROM lease WHERE node = {node.Id} AND low = {low}");
+        else
+            store.Execute(
+                $"""
+                UPDATE lease SET status = 'quarantined', held_until = {store.Now + Quarantine}, released_revision = {store.Revision + 1}
+                WHERE node = {node.Id} AND low = {low}
+                """);
+    }
+
+    /// <summary>
+    /// Ends the quarantine of what a node held only briefly, and which hardly anybody has in a map therefore: a node that goes through address
+    /// after address does not use up the zone.
+    /// </summary>
+    private static void BoundQuarantine(StoreTransaction store, Guid node)
+    {
+        (byte[] Low, bool IsChild, bool IsIPv4)[] longest = [.. store.List(
+            $"SELECT low, kind = 'child' FROM lease WHERE node = {node} AND status = 'quarantined' ORDER BY held_until - created_at DESC, low",
+            row => (row.Bytes(0), row.Flag(1), row.Address(0).IsIPv4))];
+        IEnumerable<(byte[] Low, bool IsChild, bool IsIPv4)> lapsing =
+        [
+            .. longest.Where(one => one.IsChild).Skip(MostQuarantinedPrefixes),
+            .. longest.Where(one => !one.IsChild && one.IsIPv4).Skip(1),
+            .. longest.Where(one => !one.IsChild && !one.IsIPv4).Skip(1),
+        ];
+        foreach ((byte[] low, _, _) in lapsing)
+            store.Execute($"DELETE FROM lease WHERE node = {node} AND low = {low} AND status = 'quarantined'");
+    }
+
+    private static IpAddress NextFree(StoreTransaction store, StoredZone zone, IpPrefix prefix, Func<ZoneProgress> progress)
     {
         bool ipv4 = prefix.Address.IsIPv4;
         (UInt128 first, UInt128 last) = Usable(prefix);
@@ -212,7 +249,7 @@ internal static class Leases
             row => row.Bytes(0));
         UInt128 hint = next is null ? first : UInt128.Clamp(AddressKey.ToNumber(AddressKey.ToAddress(next)), first, last);
         if (!TryFindGap(store, zone.Id, hint, last, out UInt128 found) && (hint == first || !TryFindGap(store, zone.Id, first, hint - 1, out found)))
-            throw Full(store, zone, prefix);
+            return TryReuse(store, zone.Id, first, last, progress()) ?? throw Full(store, zone, prefix);
         IpAddress following = AddressKey.FromNumber(found == last ? first : found + 1);
         store.Execute(
             ipv4 ? $"UPDATE zone SET next_ipv4 = {following} WHERE id = {zone.Id}" : (Sql)$"UPDATE zone SET next_ipv6 = {following} WHERE id = {zone.Id}");
@@ -241,6 +278,21 @@ internal static class Leases
         return candidate <= to;
     }
 
+    /// <summary>The address that has been in quarantine longest of those that are in no current node's map, as far as is known; null for none.</summary>
+    private static IpAddress? TryReuse(StoreTransaction store, Guid zone, UInt128 first, UInt128 last, ZoneProgress progress)
+    {
+        List<IpAddress> longest = store.List(
+            $"""
+            SELECT low FROM lease
+            WHERE zone = {zone} AND low BETWEEN {AddressKey.FromNumber(first)} AND {AddressKey.FromNumber(last)} AND status = 'quarantined'
+                AND (COALESCE(released_revision, 0) <= {progress.All}
+                    OR (COALESCE(released_revision, 0) <= {progress.Connected} AND held_until <= {store.Now + Quarantine - DisconnectedPatience}))
+            ORDER BY held_until, low LIMIT 1
+            """,
+            row => row.Address(0));
+        return longest.Count == 0 ? null : longest[0];
+    }
+
     private static Refusal Full(StoreTransaction store, StoredZone zone, IpPrefix prefix)
     {
         string? until = store.First(
@@ -249,34 +301,19 @@ internal static class Leases
             WHERE zone = {zone.Id} AND status = 'quarantined' AND low BETWEEN {First(prefix)} AND {Last(prefix)} HAVING COUNT(*) > 0
             """,
             row => row.Time(0).ToString("u"));
-        string wait = until is null ? "" : $" The first in quarantine is free at {until}; 'kedge lease list' shows which.";
+        string wait = until is null
+            ? ""
+            : $" Those in quarantine may still be in the maps of nodes that have not been heard of since: the first is free at {until}, or by 'kedge lease free'.";
         return Refusal.Conflict($"Zone {zone.Name} is full: every address of {prefix} is taken.{wait} Remove nodes that are gone, or use another zone.");
     }
 
-    /// <summary>The lease with which a block has an address in common; no two rows overlap, so it is the last that begins before its end.</summary>
-    private static Holder? Overlapping(StoreTransaction store, Guid zone, IpPrefix prefix)
-    {
-        store.Execute(
-            $"""
-            DELETE FROM lease WHERE zone = {zone} AND low <= {Last(prefix)} AND high >= {First(prefix)} AND status = 'quarantined' AND held_until <= {store.Now}
-            """);
-        return store.First(
-            $"""
-            SELECT lease.node, node.name, lease.value, lease.status, lease.held_until
-            FROM (SELECT * FROM lease WHERE zone = {zone} AND low <= {Last(prefix)} ORDER BY low DESC LIMIT 1) AS lease
-            JOIN node ON node.id = lease.node
-            WHERE lease.high >= {First(prefix)}
-            """,
-            ReadHolder);
-    }
-
-    private static void Insert(StoreTransaction store, StoredZone zone, Guid node, IpPrefix block, string value, string kind, string status) =>
+    private static void Insert(StoreTransaction store, Guid zone, Guid node, IpPrefix block, string value, string kind) =>
         store.Execute(
             $"""
             INSERT INTO lease (zone, low, high, value, kind, status, node, created_at)
-            VALUES ({zone.Id}, {First(block)}, {Last(block)}, {value}, {kind}, {status}, {node}, {store.Now})
+            VALUES ({zone}, {First(block)}, {Last(block)}, {value}, {kind}, 'held', {node}, {store.Now})
             ON CONFLICT (zone, low) DO UPDATE SET high = excluded.high, value = excluded.value, kind = excluded.kind, status = excluded.status,
-                node = excluded.node, created_at = excluded.created_at, held_until = NULL
+                node = excluded.node, created_at = excluded.created_at, held_until = NULL, released_revision = NULL
             """);
 
     private static Holder ReadHolder(Row row) => new(row.Guid(0), row.Text(1), row.Text(2), row.Text(3), row.OptionalTime(4));

@@ -71,6 +71,19 @@ internal static class Migrations
         ALTER TABLE node ADD COLUMN asked_name TEXT;
         UPDATE node SET asked_name = name WHERE kind = 'kedge';
         """,
+        """
+        -- Child prefixes that wait for approval. They keep nobody from anything, so they may overlap.
+        CREATE TABLE claim (
+            zone BLOB NOT NULL REFERENCES zone (id), node BLOB NOT NULL REFERENCES node (id), low BLOB NOT NULL, high BLOB NOT NULL,
+            value TEXT NOT NULL, created_at INTEGER NOT NULL,
+            PRIMARY KEY (node, low)) STRICT, WITHOUT ROWID;
+        INSERT INTO claim (zone, node, low, high, value, created_at)
+            SELECT zone, node, low, high, value, created_at FROM lease WHERE status = 'waiting';
+        DELETE FROM lease WHERE status = 'waiting';
+
+        -- Who has a map of this revision does not send to it any more; none for what is held.
+        ALTER TABLE lease ADD COLUMN released_revision INTEGER;
+        """,
     ];
 
     /// <summary>Brings a store to the present form.</summary>

@@ -5,7 +5,7 @@ namespace Kedge.Control.Store;
 /// <summary>What a node has and waits for, each in order, IPv4 first.</summary>
 /// <param name="Addresses">Its addresses.</param>
 /// <param name="ChildPrefixes">The networks behind it that were approved.</param>
-/// <param name="Waiting">The networks behind it that were not yet.</param>
+/// <param name="Waiting">The networks behind it that were not yet: claims, which others may have as well.</param>
 internal sealed record NodeLeases(IReadOnlyList<IpAddress> Addresses, IReadOnlyList<IpPrefix> ChildPrefixes, IReadOnlyList<IpPrefix> Waiting)
 {
     /// <summary>A node that has nothing.</summary>
@@ -16,6 +16,9 @@ internal sealed record NodeLeases(IReadOnlyList<IpAddress> Addresses, IReadOnlyL
 
     /// <summary>All that it has.</summary>
     public IReadOnlyList<IpPrefix> Held => [.. Addresses.Select(address => new IpPrefix(address, address.Size * 8)), .. ChildPrefixes];
+
+    /// <summary>The same as if all that it waits for were approved.</summary>
+    public NodeLeases WithClaims => Waiting.Count == 0 ? this : this with { ChildPrefixes = [.. ChildPrefixes.Concat(Waiting).Order()], Waiting = [] };
 
     /// <summary>Sorts rows of the store: value, kind and status.</summary>
     public static NodeLeases From(IEnumerable<(string Value, string Kind, string Status)> rows)

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Threading.Channels;
 using Kedge.Protocol;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
@@ -9,16 +8,19 @@ namespace Kedge.Control.Store;
 
 /// <summary>
 /// The store in one SQLite file. All changes go through one queue and one thread, so that revisions have no gaps and become visible in
-/// order; those that wait together are committed together, each under a savepoint of its own. A change that has returned is on the disk.
+/// order; those that wait together are committed together, each under a savepoint of its own. The queue is fair: see <see cref="Lane"/>. A change that has returned is on the disk.
 /// Reading happens on the caller's thread, beside the changes, and sees none of them half done. Any thread.
 /// </summary>
 internal sealed partial class SqliteStore : IAsyncDisposable
 {
-    /// <summary>How many changes may wait; whoever comes then waits for room.</summary>
-    private const int QueueLength = 1024;
+    /// <summary>How many changes may wait, beside those of administrators and of the controller itself; later ones are refused.</summary>
+    private const int QueueLength = 4096;
 
     /// <summary>How many changes are committed together at most.</summary>
     private const int BatchLength = 128;
+
+    /// <summary>How long changes may take that are committed together: nobody gets an answer before all of them are done.</summary>
+    private static readonly TimeSpan BatchTime = TimeSpan.FromMilliseconds(20);
 
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
@@ -27,7 +29,7 @@ internal sealed partial class SqliteStore : IAsyncDisposable
     private readonly ILogger _log;
     private readonly SqliteConnection _writer;
     private readonly StoreTransaction _transaction;
-    private readonly Channel<Change> _queue = Channel.CreateBounded<Change>(new BoundedChannelOptions(QueueLength) { SingleReader = true });
+    private readonly FairQueue<Change> _queue = new(QueueLength);
     private readonly Thread _thread;
     private long _revision;
     private volatile TaskCompletionSource _changed = NewSignal();
@@ -142,35 +144,37 @@ internal sealed partial class SqliteStore : IAsyncDisposable
     }
 
     /// <summary>Carries out a change, and returns when it is on the disk. What it throws undoes it, and is thrown here.</summary>
-    /// <exception cref="StoreException">It cannot be kept.</exception>
+    /// <param name="change">The change.</param>
+    /// <param name="lane">For whom it is made.</param>
+    /// <exception cref="StoreException">It cannot be kept, or too many wait already.</exception>
     /// <exception cref="ObjectDisposedException">The store has been closed.</exception>
-    public async Task<T> WriteAsync<T>(Func<StoreTransaction, T> change)
+    public Task<T> WriteAsync<T>(Func<StoreTransaction, T> change, Lane lane = default)
     {
         var pending = new Change<T>(change);
-        try
+        return _queue.TryAdd(lane, pending) switch
         {
-            await _queue.Writer.WriteAsync(pending);
-        }
-        catch (ChannelClosedException)
-        {
-            throw new ObjectDisposedException(nameof(SqliteStore));
-        }
-        return await pending.Result.Task;
+            QueueOutcome.Added => pending.Result.Task,
+            QueueOutcome.Full => Task.FromException<T>(new StoreException($"More than {QueueLength} changes wait for the store.")),
+            _ => Task.FromException<T>(new ObjectDisposedException(nameof(SqliteStore))),
+        };
     }
 
     /// <inheritdoc cref="WriteAsync{T}"/>
-    public Task WriteAsync(Action<StoreTransaction> change) => WriteAsync(transaction =>
-    {
-        change(transaction);
-        return true;
-    });
+    public Task WriteAsync(Action<StoreTransaction> change, Lane lane = default) => WriteAsync(
+        transaction =>
+        {
+            change(transaction);
+            return true;
+        },
+        lane);
 
     /// <summary>Carries out what still waits, and closes the file.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!_queue.Writer.TryComplete())
+        if (!_queue.TryClose())
             return;
         await Task.Run(_thread.Join);
+        _queue.Dispose();
         _writer.Dispose();
         using (var readers = new SqliteConnection(_readers))
             SqliteConnection.ClearPool(readers);
@@ -190,28 +194,23 @@ internal sealed partial class SqliteStore : IAsyncDisposable
 
     private void WriteAll()
     {
-        List<Change> batch = [];
-        while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
-        {
-            while (batch.Count < BatchLength && _queue.Reader.TryRead(out Change? change))
-                batch.Add(change);
-            Write(batch);
-            batch.Clear();
-        }
+        while (_queue.TryTake(out Change? change))
+            Write(change);
     }
 
-    private void Write(List<Change> batch)
+    /// <summary>Carries out a change, and those that wait behind it, in one transaction.</summary>
+    private void Write(Change first)
     {
+        List<Change> batch = [first];
+        long start = _clock.GetTimestamp();
         try
         {
             RunOn(_writer, "BEGIN IMMEDIATE");
-            foreach (Change change in batch)
+            Run(first);
+            while (batch.Count < BatchLength && _clock.GetElapsedTime(start) < BatchTime && _queue.TryTakeWaiting(out Change? next))
             {
-                _transaction.BeginAt(_clock.GetUtcNow());
-                RunOn(_writer, "SAVEPOINT change");
-                if (!change.TryRun(_transaction))
-                    RunOn(_writer, "ROLLBACK TO change");
-                RunOn(_writer, "RELEASE change");
+                batch.Add(next);
+                Run(next);
             }
             long revision = _transaction.Revision;
             RunOn(_writer, "COMMIT");
@@ -229,6 +228,15 @@ internal sealed partial class SqliteStore : IAsyncDisposable
         }
         foreach (Change change in batch)
             change.Complete();
+    }
+
+    private void Run(Change change)
+    {
+        _transaction.BeginAt(_clock.GetUtcNow());
+        RunOn(_writer, "SAVEPOINT change");
+        if (!change.TryRun(_transaction))
+            RunOn(_writer, "ROLLBACK TO change");
+        RunOn(_writer, "RELEASE change");
     }
 
     /// <summary>Ends a transaction that cannot be committed; after some errors SQLite has already done so.</summary>

@@ -102,6 +102,7 @@ internal static class Zones
     /// <summary>Removes a zone in which no node is any more, with its tokens and leases.</summary>
     public static void Delete(StoreTransaction store, Actor actor, StoredZone zone)
     {
+        store.Execute($"DELETE FROM claim WHERE zone = {zone.Id}");
         store.Execute($"DELETE FROM lease WHERE zone = {zone.Id}");
         store.Execute($"DELETE FROM token WHERE zone = {zone.Id}");
         store.Execute($"DELETE FROM zone WHERE id = {zone.Id}");

@@ -165,7 +165,7 @@ public sealed class ControlLink : IDisposable
         var backoff = new Backoff(Random.Shared);
         while (true)
         {
-            TimeSpan? spread = null;
+            TimeSpan? spread = null, atLeast = null;
             string reason = "It has ended the connection.";
             try
             {
@@ -175,8 +175,9 @@ public sealed class ControlLink : IDisposable
             catch (ControllerException exception)
             {
                 reason = exception.Message;
+                atLeast = exception.RetryAfter;
             }
-            TimeSpan wait = spread is { } bound ? backoff.Next(bound) : backoff.Next();
+            TimeSpan wait = (spread is { } bound ? backoff.Next(bound) : backoff.Next()) + (atLeast ?? TimeSpan.Zero);
             _connection = new(_controller.Url.ToString(), Connected: false, DateTimeOffset.UtcNow, reason);
             Log.Disconnected(_log, _controller.Url.ToString(), reason, Math.Round(wait.TotalSeconds, 1));
             await Task.Delay(wait, ending);
@@ -223,13 +224,17 @@ public sealed class ControlLink : IDisposable
     {
         EndpointReport? reported = null;
         MapAcknowledgement? acknowledged = null;
+        Guid answered = _zone.Question;
         while (true)
         {
+            // What could not be told is told as it is by the next time.
             EndpointReport report = _zone.Report();
             if (reported is null || !report.Endpoints.SequenceEqual(reported.Endpoints))
-                reported = await TryTell("endpoints", () => client.ReportEndpointsAsync(report, session)) ? report : reported;
+                reported = await TryTellAsync("endpoints", () => client.ReportEndpointsAsync(report, session), session) ? report : reported;
             if (_zone.AcknowledgementAfter(acknowledged) is { } acknowledgement)
-                acknowledged = await TryTell("acknowledgement", () => client.AcknowledgeAsync(acknowledgement, session)) ? acknowledgement : acknowledged;
+                acknowledged = await TryTellAsync("acknowledgement", () => client.AcknowledgeAsync(acknowledgement, session), session) ? acknowledgement : acknowledged;
+            if (_zone.Question is var question && question != answered)
+                answered = await TryTellAsync("answer", () => client.AnswerAsync(new StreamAnswer(question), session), session) ? question : answered;
             if (_renewal.IsDue(DateTimeOffset.UtcNow))
                 await RenewAsync(client, session);
             await Task.Delay(TellInterval, session);
@@ -239,12 +244,15 @@ public sealed class ControlLink : IDisposable
     private async Task RenewAsync(ControllerClient client, CancellationToken session)
     {
         NodeCertificate before = _zone.Certificate.Node;
-        bool renewed = await TryTell("renewal", async () =>
-        {
-            EnrolmentResult result = await client.RenewAsync(session);
-            if (result.Certificate is { } text)
-                _zone.TryRenew(Convert.FromBase64String(text), [.. result.Authorities.Select(Convert.FromBase64String)]);
-        });
+        bool renewed = await TryTellAsync(
+            "renewal",
+            async () =>
+            {
+                EnrolmentResult result = await client.RenewAsync(session);
+                if (result.Certificate is { } text)
+                    _zone.TryRenew(Convert.FromBase64String(text), [.. result.Authorities.Select(Convert.FromBase64String)]);
+            },
+            session);
         NodeCertificate now = _zone.Certificate.Node;
         if (renewed && now.Fingerprint != before.Fingerprint)
             _renewal.Plan(now, DateTimeOffset.UtcNow);
@@ -252,7 +260,8 @@ public sealed class ControlLink : IDisposable
             _renewal.Retry(DateTimeOffset.UtcNow);
     }
 
-    private async Task<bool> TryTell(string what, Func<Task> tell)
+    /// <summary>Tells the controller something, and waits where it wants to be asked later.</summary>
+    private async Task<bool> TryTellAsync(string what, Func<Task> tell, CancellationToken session)
     {
         try
         {
@@ -263,6 +272,8 @@ public sealed class ControlLink : IDisposable
         catch (Exception e) when (e is ControllerException or FormatException)
         {
             _problems.Set(what, $"The controller did not take this node's {what}: {e.Message}");
+            if (e is ControllerException { RetryAfter: { } wait })
+                await Task.Delay(wait, session);
             return false;
         }
     }

@@ -24,8 +24,12 @@ namespace Kedge.Node.ControlLink;
 public sealed class ControllerClient : IDisposable
 {
     private const int LongestAnswer = 1 << 20;
+    private const int LongestSentence = 1000;
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>The longest time that a controller can make a node wait before it asks again.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(5);
 
     private readonly ControllerAddress _controller;
     private readonly TimeProvider _clock;
@@ -104,6 +108,10 @@ public sealed class ControllerClient : IDisposable
     /// <summary>Says which map the node has, and which of its records it could not use.</summary>
     public Task AcknowledgeAsync(MapAcknowledgement acknowledgement, CancellationToken cancellation) => TellAsync(
         HttpMethod.Post, "node/acknowledgements", JsonContent.Create(acknowledgement, ApiJson.Default.MapAcknowledgement), cancellation);
+
+    /// <summary>Answers a question of the map stream.</summary>
+    public Task AnswerAsync(StreamAnswer answer, CancellationToken cancellation) =>
+        TellAsync(HttpMethod.Post, "node/answers", JsonContent.Create(answer, ApiJson.Default.StreamAnswer), cancellation);
 
     /// <summary>
     /// The frames of the map stream, one line each without its line feed, valid until the next is asked for. It ends when the controller ends
@@ -195,7 +203,7 @@ public sealed class ControllerClient : IDisposable
             if (response.IsSuccessStatusCode)
                 return response;
             using (response)
-                throw new ControllerException(response.StatusCode, await SentenceAsync(response, either.Token));
+                throw new ControllerException(response.StatusCode, await SentenceAsync(response, either.Token), RetryAfter(response));
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
@@ -233,6 +241,10 @@ public sealed class ControllerClient : IDisposable
         return $"Cannot talk to {where}: {failure.Message}";
     }
 
+    // RFC 9110 section 10.2.3. A moment instead of a number of seconds would need clocks that agree.
+    private static TimeSpan? RetryAfter(HttpResponseMessage response) =>
+        response.Headers.RetryAfter?.Delta is { } wait ? wait < LongestWait ? wait : LongestWait : null;
+
     // What the controller says is wrong (RFC 9457); whatever is between may answer with something else.
     private static async Task<string> SentenceAsync(HttpResponseMessage response, CancellationToken cancellation)
     {
@@ -243,7 +255,7 @@ public sealed class ControllerClient : IDisposable
                 await response.Content.LoadIntoBufferAsync(LongestAnswer, cancellation);
                 Problem? problem = await response.Content.ReadFromJsonAsync(ApiJson.Default.Problem, cancellation);
                 if (problem is { Detail.Length: > 0 })
-                    return problem.Detail;
+                    return problem.Detail.Length <= LongestSentence ? problem.Detail : problem.Detail[..LongestSentence] + "…";
             }
             catch (Exception e) when (e is JsonException or HttpRequestException or IOException)
             {

@@ -16,8 +16,14 @@ public sealed class ControllerException : Exception
     }
 
     /// <summary>The controller said no.</summary>
-    public ControllerException(HttpStatusCode status, string message)
-        : base(message) => Status = status;
+    /// <param name="status">What it answered.</param>
+    /// <param name="message">Why, as a sentence.</param>
+    /// <param name="retryAfter">After how long it wants to be asked again; null where it has not said.</param>
+    public ControllerException(HttpStatusCode status, string message, TimeSpan? retryAfter = null)
+        : base(message) => (Status, RetryAfter) = (status, retryAfter);
+
+    /// <summary>After how long the controller wants to be asked again; null where it has not said.</summary>
+    public TimeSpan? RetryAfter { get; }
 
     /// <summary>What the controller answered; null where it could not be asked.</summary>
     public HttpStatusCode? Status { get; }

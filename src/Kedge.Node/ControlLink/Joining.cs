@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Protocol;
@@ -107,14 +108,25 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         }
     }
 
-    /// <summary>Asks a few times, because an answer may be lost, and to ask again does no harm.</summary>
+    /// <summary>
+    /// Asks a few times, because an answer may be lost, and to ask again does no harm. A controller that is asked too often is asked later,
+    /// however often it says so.
+    /// </summary>
     private async Task<EnrolmentResult> AskAsync(Func<Task<EnrolmentResult>> ask, CancellationToken cancellation)
     {
-        for (int attempt = 1; ; attempt++)
+        bool hasSaidSo = false;
+        for (int attempt = 1; ;)
         {
             try
             {
                 return await ask();
+            }
+            catch (ControllerException exception) when (exception.Status == HttpStatusCode.TooManyRequests)
+            {
+                if (!hasSaidSo)
+                    say($"{exception.Message} Waiting for that.");
+                hasSaidSo = true;
+                await Task.Delay(exception.RetryAfter ?? AttemptInterval, clock, cancellation);
             }
             catch (ControllerException exception) when (exception.IsRefusal || attempt == Attempts)
             {
@@ -122,7 +134,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
             }
             catch (ControllerException exception)
             {
-                if (attempt == 1)
+                if (attempt++ == 1)
                     say($"{exception.Message} Trying again.");
                 await Task.Delay(AttemptInterval, clock, cancellation);
             }

@@ -115,6 +115,16 @@ public sealed class LinkedZone : IDisposable
         }
     }
 
+    /// <summary>The last question of the controller; empty for none.</summary>
+    public Guid Question
+    {
+        get
+        {
+            lock (_lock)
+                return _map.Question;
+        }
+    }
+
     /// <summary>Whether the node process and the kernel have had everything at least once.</summary>
     public bool IsReady => _isReady;
 
@@ -126,6 +136,7 @@ public sealed class LinkedZone : IDisposable
             MapOutcome outcome = _map.Apply(line);
             if (outcome == MapOutcome.Committed)
                 TakeCommit();
+            Problems.Set("duplicates", ZoneReport.DuplicatesOf(_map, _folder));
             return outcome;
         }
     }

@@ -11,6 +11,13 @@ internal static class ZoneReport
             .Concat(admission.Refused.Select(refused => new LinkRefusal(MapResource.Peer(refused.Key), refused.Value)))
             .OrderBy(refusal => refusal.Resource, StringComparer.Ordinal);
 
+    /// <summary>That other machines use this node's keys at the same time, as a sentence; null where none does.</summary>
+    public static string? DuplicatesOf(NetworkMap map, NodeFolder folder) => map.DuplicatesFrom is not { } from
+        ? null
+        : $"Another machine uses this node's keys at the same time, perhaps a copy of its disk: it is connected to the controller from {from}. Both "
+        + $"have the same addresses, so neither is reached reliably. Run 'kedge down --interface {folder.InterfaceName}' on one of them. To keep both, "
+        + $"also remove {folder.Path} there and join again with a token of its own.";
+
     /// <summary>The zone's state; what is not part of the zone is the caller's to add.</summary>
     public static LinkStatus Status(
         string interfaceName, Membership membership, CertificateFile certificate, NetworkMap map, ZonePeers peers) => new()

@@ -42,4 +42,5 @@ namespace Kedge.Protocol.Api;
 [JsonSerializable(typeof(SettingsResource))]
 [JsonSerializable(typeof(EndpointReport))]
 [JsonSerializable(typeof(MapAcknowledgement))]
+[JsonSerializable(typeof(StreamAnswer))]
 public sealed partial class ApiJson : JsonSerializerContext;

@@ -18,3 +18,7 @@ public sealed record MapAcknowledgement(Guid Store, long Revision, IReadOnlyList
 /// <param name="Resource">Its name, such as <c>peer/ID</c>; empty for a frame that could not be read at all.</param>
 /// <param name="Reason">What is wrong with it, as a sentence.</param>
 public sealed record RefusedResource(string Resource, string Reason);
+
+/// <summary>The answer to a question that came in a map stream. It shows that the machine which sends it reads that stream.</summary>
+/// <param name="Question">The question's identifier.</param>
+public sealed record StreamAnswer(Guid Question);

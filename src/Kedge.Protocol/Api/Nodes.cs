@@ -45,6 +45,12 @@ public sealed record RegisteredNode
     /// <summary>Whether its control link is connected now; false for a stock WireGuard peer, which has none.</summary>
     public required bool Online { get; init; }
 
+    /// <summary>
+    /// The addresses from which several machines use this node's keys at the same time, such as copies of its disk; empty for a node that is one
+    /// machine, as it should be.
+    /// </summary>
+    public IReadOnlyList<string> DuplicatesFrom { get; init => field = value ?? []; } = [];
+
     /// <summary>When it was last heard of; null for never.</summary>
     public DateTimeOffset? LastSeenAt { get; init; }
 

@@ -26,6 +26,12 @@ public enum MapFrameType
     /// <summary>Nothing else has happened, and the stream is alive.</summary>
     Bookmark,
 
+    /// <summary>The controller asks whether somebody reads this stream. The answer is the question's identifier.</summary>
+    Question,
+
+    /// <summary>Whether other machines use this node's keys at the same time.</summary>
+    Duplicates,
+
     /// <summary>The controller ends the stream on purpose: connect anew, at a random time within the spread.</summary>
     Bye,
 }
@@ -66,6 +72,12 @@ public readonly ref struct MapFrame
 
     /// <summary>The controller's clock, of <see cref="MapFrameType.Open"/> and <see cref="MapFrameType.Bookmark"/>.</summary>
     public DateTimeOffset Time { get; private init; }
+
+    /// <summary>The identifier of <see cref="MapFrameType.Question"/>.</summary>
+    public Guid Id { get; private init; }
+
+    /// <summary>The addresses of <see cref="MapFrameType.Duplicates"/> from which other machines connect; null for none.</summary>
+    public string? From { get; private init; }
 
     /// <summary>The time of <see cref="MapFrameType.Bye"/> within which to come back.</summary>
     public TimeSpan Spread { get; private init; }
@@ -126,6 +138,10 @@ public readonly ref struct MapFrame
             return frame with { Count = Next(ref reader).GetInt64() };
         if (reader.ValueTextEquals("time"u8))
             return frame with { Time = Next(ref reader).GetDateTimeOffset() };
+        if (reader.ValueTextEquals("id"u8))
+            return frame with { Id = Next(ref reader).GetGuid() };
+        if (reader.ValueTextEquals("from"u8))
+            return frame with { From = Next(ref reader).GetString() };
         if (reader.ValueTextEquals("spread"u8))
             return frame with { Spread = TimeSpan.FromSeconds(Math.Clamp(Next(ref reader).GetDouble(), 0, MaximumSpread.TotalSeconds)) };
         reader.Skip();
@@ -147,6 +163,8 @@ public readonly ref struct MapFrame
         "remove" => MapFrameType.Remove,
         "commit" => MapFrameType.Commit,
         "bookmark" => MapFrameType.Bookmark,
+        "question" => MapFrameType.Question,
+        "duplicates" => MapFrameType.Duplicates,
         "bye" => MapFrameType.Bye,
         _ => MapFrameType.Unknown,
     };

@@ -62,6 +62,18 @@ public static class MapFrameWriter
         json.WriteString("time"u8, time);
     });
 
+    /// <summary>Asks whether somebody reads the stream.</summary>
+    /// <param name="id">The question's identifier.</param>
+    public static byte[] Question(Guid id) => Write("question", json => json.WriteString("id"u8, id));
+
+    /// <summary>Says whether other machines use the node's keys at the same time.</summary>
+    /// <param name="from">The addresses that they connect from; null for none.</param>
+    public static byte[] Duplicates(string? from) => Write("duplicates", json =>
+    {
+        if (from is not null)
+            json.WriteString("from"u8, from);
+    });
+
     /// <summary>The stream ends on purpose.</summary>
     /// <param name="spread">The time within which to come back.</param>
     public static byte[] Bye(TimeSpan spread) => Write("bye", json => json.WriteNumber("spread"u8, spread.TotalSeconds));

@@ -8,6 +8,8 @@ namespace Kedge.Protocol.Mesh;
 /// <summary>Reads and writes the values of resources. What is wrong with one is said in a sentence; nothing is thrown.</summary>
 internal static class MapValue
 {
+    private const int MaximumPrefixes = 16, MaximumServers = 16, MaximumText = 255;
+
     /// <summary>A node's record.</summary>
     public static MapPeer? ReadPeer(Guid id, ReadOnlySpan<byte> json, out string reason)
     {
@@ -49,6 +51,11 @@ internal static class MapValue
     {
         if (Read(json, ApiJson.Default.ZoneResource, out reason) is not { } zone)
             return null;
+        if (zone.Prefixes.Count > MaximumPrefixes || zone.Name.Length > MaximumText)
+        {
+            reason = $"It has more than {MaximumPrefixes} prefixes, or a name of more than {MaximumText} characters.";
+            return null;
+        }
         foreach (string prefix in zone.Prefixes)
         {
             if (!IpPrefix.TryParse(prefix, out _))
@@ -74,9 +81,12 @@ internal static class MapValue
     public static SettingsResource? ReadSettings(ReadOnlySpan<byte> json, out string reason)
     {
         SettingsResource? settings = Read(json, ApiJson.Default.SettingsResource, out reason);
-        if (settings is null || settings.StunServers.All(server => !string.IsNullOrEmpty(server)))
+        if (settings is null
+            || (settings.StunServers.Count <= MaximumServers && settings.StunServers.All(server => server is { Length: > 0 and <= MaximumText })))
+        {
             return settings;
-        reason = "One of its servers is empty.";
+        }
+        reason = $"It has more than {MaximumServers} servers, or one that is not 1 to {MaximumText} characters.";
         return null;
     }
 

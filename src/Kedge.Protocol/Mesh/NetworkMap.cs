@@ -17,21 +17,30 @@ public sealed class NetworkMap
     /// <summary>How many resources a map may have. Frames beyond that are refused.</summary>
     public const int MaximumResources = 100_000;
 
+    /// <summary>
+    /// Roughly the bytes of memory that a map may take, and as many again while a new one is staged: enough for 30,000 nodes with
+    /// certificates of ordinary size.
+    /// </summary>
+    public const int MaximumBytes = 64 << 20;
+
     /// <summary>The longest frame in bytes.</summary>
     public const int MaximumFrame = 1 << 20;
 
+    /// <summary>The longest name of a resource, in characters.</summary>
+    public const int MaximumName = 64;
+
     private const int MaximumRefused = 1000;
+    private const int MaximumText = 255;
 
     private readonly Func<MapPeer, MapPeer>? _share;
     private readonly Dictionary<Guid, MapPeer> _peers = [];
     private readonly Dictionary<Guid, PeerEndpoint[]> _endpoints = [];
     private readonly Dictionary<string, string> _refused = [];
 
-    // What came since the last commit, by resource: its value, a Refusal, or null for one that is gone.
-    private readonly Dictionary<string, object?> _staged = [];
+    private readonly MapStaging _staged = new();
     private (Guid Store, Guid Epoch)? _open;
     private bool _snapshot;
-    private bool _overflowed;
+    private long _bytes; // of the peers and their endpoints, roughly
     private MapPosition _position;
     private bool _diverged;
 
@@ -86,6 +95,12 @@ public sealed class NetworkMap
     /// <summary>The time within which the controller wants nodes back, after <see cref="MapOutcome.Ending"/>.</summary>
     public TimeSpan ReconnectWithin { get; private set; }
 
+    /// <summary>The last question of the controller, to be answered; empty for none.</summary>
+    public Guid Question { get; private set; }
+
+    /// <summary>The addresses from which other machines use this node's keys at the same time, as the controller last said; null for none.</summary>
+    public string? DuplicatesFrom { get; private set; }
+
     /// <summary>Where a node can be reached, best first; empty when it is not known. What an administrator said is in its record.</summary>
     public IReadOnlyList<PeerEndpoint> EndpointsOf(Guid node) => _endpoints.TryGetValue(node, out PeerEndpoint[]? endpoints) ? endpoints : [];
 
@@ -95,7 +110,9 @@ public sealed class NetworkMap
         if (line.Length > MaximumFrame)
             return Refuse("", $"It has {line.Length} bytes, more than {MaximumFrame}.");
         if (!MapFrame.TryParse(line, out MapFrame frame, out string reason))
-            return Refuse(frame.Resource ?? "", reason);
+            return Refuse(frame.Resource is { Length: <= MaximumName } named ? named : "", reason);
+        if (frame.Resource.Length > MaximumName)
+            return Refuse("", $"It names a resource by {frame.Resource.Length} characters, more than {MaximumName}.");
         switch (frame.Type)
         {
             case MapFrameType.Open:
@@ -108,13 +125,19 @@ public sealed class NetworkMap
                 _snapshot = true;
                 return MapOutcome.Nothing;
             case MapFrameType.Put:
-                return Put(frame);
+                return Put(frame, line.Length);
             case MapFrameType.Remove:
-                return Stage(frame.Resource, null);
+                return Stage(frame.Resource, null, line.Length);
             case MapFrameType.Commit:
                 return Commit(frame);
             case MapFrameType.Bookmark:
                 return Bookmark(frame);
+            case MapFrameType.Question:
+                Question = frame.Id;
+                return MapOutcome.Nothing;
+            case MapFrameType.Duplicates:
+                DuplicatesFrom = frame.From is { Length: > MaximumText } text ? text[..MaximumText] : frame.From;
+                return MapOutcome.Nothing;
             case MapFrameType.Bye:
                 ReconnectWithin = frame.Spread;
                 return MapOutcome.Ending;
@@ -150,10 +173,10 @@ public sealed class NetworkMap
     private void Forget()
     {
         _staged.Clear();
-        _snapshot = _overflowed = false;
+        _snapshot = false;
     }
 
-    private MapOutcome Put(MapFrame frame)
+    private MapOutcome Put(MapFrame frame, int length)
     {
         string reason = "";
         object? value = null;
@@ -171,29 +194,28 @@ public sealed class NetworkMap
             value = MapValue.ReadSettings(frame.Value, out reason);
         if (reason.Length > 0)
         {
-            Stage(frame.Resource, new Refusal(reason));
+            Stage(frame.Resource, new Refusal(reason), length);
             return MapOutcome.Refused;
         }
         if (value is null)
             return MapOutcome.Nothing;
-        return Stage(frame.Resource, value is MapPeer peer && _share is not null ? _share(peer) : value);
+        return Stage(frame.Resource, value is MapPeer peer && _share is not null ? _share(peer) : value, length);
     }
 
-    private MapOutcome Stage(string resource, object? value)
-    {
-        if (_staged.Count >= MaximumResources && !_staged.ContainsKey(resource))
-        {
-            _overflowed = true;
-            return MapOutcome.Refused;
-        }
-        _staged[resource] = value;
-        return MapOutcome.Nothing;
-    }
+    private MapOutcome Stage(string resource, object? value, int length) =>
+        _staged.TryAdd(resource, value, length) ? MapOutcome.Nothing : RefuseSize();
+
+    private MapOutcome RefuseSize() =>
+        Refuse("", $"The map is larger than {MaximumResources} records or {MaximumBytes >> 20} MiB, which is all that a node holds.");
 
     private MapOutcome Commit(MapFrame frame)
     {
-        if (_open is not { } open || _overflowed || (_snapshot ? CountStaged() != frame.Count : !Follows(open.Store, frame.Revision)))
+        if (!_snapshot && _bytes + _staged.Bytes > MaximumBytes)
+            _staged.Overflow();
+        if (_open is not { } open || _staged.HasOverflowed || (_snapshot ? CountStaged() != frame.Count : !Follows(open.Store, frame.Revision)))
         {
+            if (_staged.HasOverflowed)
+                RefuseSize();
             Forget();
             return Diverge();
         }
@@ -201,9 +223,9 @@ public sealed class NetworkMap
         if (_snapshot)
             Sweep();
         // Records before endpoints: those of a node that is unknown are not kept.
-        foreach ((string resource, object? value) in _staged.Where(entry => entry.Value is not PeerEndpoint[]))
+        foreach ((string resource, object? value) in _staged.Values.Where(entry => entry.Value is not PeerEndpoint[]))
             Apply(resource, value);
-        foreach ((string resource, object? value) in _staged.Where(entry => entry.Value is PeerEndpoint[]))
+        foreach ((string resource, object? value) in _staged.Values.Where(entry => entry.Value is PeerEndpoint[]))
             ApplyEndpoints(resource, (PeerEndpoint[])value!);
         Forget();
         _position = new MapPosition(open.Store, frame.Revision, open.Epoch, frame.Sequence);
@@ -233,7 +255,7 @@ public sealed class NetworkMap
     // A refused record is one that the controller counts, whether or not there is an older version of it.
     private long Count() => _peers.Count + (Self is null ? 0 : 1) + _refused.Keys.Count(resource => IsPeer(resource) && !Holds(resource));
 
-    private long CountStaged() => _staged.Count(entry => entry.Value is not null && IsPeer(entry.Key));
+    private long CountStaged() => _staged.Values.Count(entry => entry.Value is not null && IsPeer(entry.Key));
 
     private static bool IsPeer(string resource) => resource.StartsWith(MapResource.PeerPrefix, StringComparison.Ordinal);
 
@@ -242,11 +264,11 @@ public sealed class NetworkMap
 
     private void Sweep()
     {
-        foreach (Guid id in _peers.Keys.Where(id => _staged.GetValueOrDefault(MapResource.Peer(id)) is null).ToList())
+        foreach (Guid id in _peers.Keys.Where(id => _staged.ValueOf(MapResource.Peer(id)) is null).ToList())
             RemovePeer(id);
-        if (_staged.GetValueOrDefault(MapResource.Peer(Node)) is null)
+        if (_staged.ValueOf(MapResource.Peer(Node)) is null)
             RemovePeer(Node);
-        foreach (string resource in _refused.Keys.Where(resource => !_staged.ContainsKey(resource)).ToList())
+        foreach (string resource in _refused.Keys.Where(resource => !_staged.Contains(resource)).ToList())
             Accept(resource);
     }
 
@@ -279,7 +301,7 @@ public sealed class NetworkMap
                 RemovePeer(id);
                 break;
             case null when TryReadId(resource, MapResource.EndpointsPrefix, out Guid id):
-                if (_endpoints.Remove(id))
+                if (RemoveEndpoints(id))
                     Difference.AddEndpoints(id);
                 break;
         }
@@ -296,6 +318,7 @@ public sealed class NetworkMap
             Difference.Self = true;
             return;
         }
+        _bytes += BytesOf(peer) - (before is null ? 0 : BytesOf(before));
         _peers[peer.Id] = peer;
         Difference.AddPeer(peer.Id);
     }
@@ -308,9 +331,20 @@ public sealed class NetworkMap
             Self = null;
             return;
         }
-        if (_peers.Remove(id))
+        if (_peers.Remove(id, out MapPeer? peer))
+        {
+            _bytes -= BytesOf(peer);
             Difference.AddPeer(id);
-        _endpoints.Remove(id);
+        }
+        RemoveEndpoints(id);
+    }
+
+    private bool RemoveEndpoints(Guid id)
+    {
+        if (!_endpoints.Remove(id, out PeerEndpoint[]? endpoints))
+            return false;
+        _bytes -= BytesOf(endpoints);
+        return true;
     }
 
     private void ApplyEndpoints(string resource, PeerEndpoint[] endpoints)
@@ -319,6 +353,8 @@ public sealed class NetworkMap
         TryReadId(resource, MapResource.EndpointsPrefix, out Guid id);
         if (!_peers.ContainsKey(id) || EndpointsOf(id).SequenceEqual(endpoints))
             return;
+        RemoveEndpoints(id);
+        _bytes += BytesOf(endpoints);
         _endpoints[id] = endpoints;
         Difference.AddEndpoints(id);
     }
@@ -338,6 +374,10 @@ public sealed class NetworkMap
         if (_refused.Remove(resource))
             RefusedVersion++;
     }
+
+    private static long BytesOf(MapPeer peer) => peer.Certificate.Length + 200;
+
+    private static long BytesOf(PeerEndpoint[] endpoints) => endpoints.Length * 64 + 200;
 
     // A node has one name: 36 characters, lower case.
     private static bool TryReadId(string resource, string prefix, out Guid id)

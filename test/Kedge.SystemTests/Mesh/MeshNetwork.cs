@@ -56,7 +56,7 @@ internal sealed class MeshNetwork : IDisposable
     }
 
     /// <summary>Adds a machine on the switch, with a node that is not up yet.</summary>
-    public MeshNode AddNode(string label) => new(this, AddHost(label), label);
+    public MeshNode AddNode(string label, string? name = null) => new(this, AddHost(label), label, name);
 
     /// <summary>Adds a machine with a node that has joined, and waits until it is up.</summary>
     public MeshNode Join(string label, params string[] arguments)

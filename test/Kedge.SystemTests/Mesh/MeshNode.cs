@@ -7,7 +7,11 @@ using Kedge.Protocol.WireGuard.Uapi;
 namespace Kedge.SystemTests.Mesh;
 
 /// <summary>A node on a machine of its own: <c>kedge up</c> with its folders.</summary>
-internal sealed class MeshNode(MeshNetwork mesh, Host host, string label)
+/// <param name="mesh">The network.</param>
+/// <param name="host">The machine.</param>
+/// <param name="label">What the test calls it.</param>
+/// <param name="name">The name that the node asks for; null for the label.</param>
+internal sealed class MeshNode(MeshNetwork mesh, Host host, string label, string? name = null)
 {
     public const string Interface = "kedge0";
 
@@ -49,7 +53,7 @@ internal sealed class MeshNode(MeshNetwork mesh, Host host, string label)
 
     /// <summary>Runs <c>kedge up</c>.</summary>
     public RunningProcess Start(params string[] arguments) =>
-        Supervisor = Host.Start(Call(["up", "--name", Label, "--interface", Interface, .. arguments]));
+        Supervisor = Host.Start(Call(["up", "--name", name ?? Label, "--interface", Interface, .. arguments]));
 
     /// <summary>Runs a command of the node to its end, whatever its exit code.</summary>
     public CommandResult Try(params string[] arguments) => Host.TryRun(Call(arguments));

@@ -34,9 +34,10 @@ internal sealed class Network : IAsyncDisposable
         Presence = new Presence(Clock);
         Reached = new ReachedAddresses([ControllerAddress]);
         Certification = new Certification(Authority);
-        Enrolments = new Enrolments(Store, Certification, Challenges, Presence, Reached, Pin);
+        Budget = new NodeBudget(Clock);
+        Enrolments = new Enrolments(Store, Certification, Challenges, Presence, Budget, Reached, Pin);
         Registry = new Registry(Store, Certification, Presence, Reached);
-        Maintenance = new Maintenance(Store, Certification, Registry, Presence, Clock, NullLogger.Instance);
+        Maintenance = new Maintenance(Store, Certification, Registry, Presence, Budget, new AuditLog(MostDays: 90, MostEntries: 5000), Clock, NullLogger.Instance);
     }
 
     public static Actor Administrator { get; } = new("administrator test", "192.0.2.77");
@@ -57,6 +58,8 @@ internal sealed class Network : IAsyncDisposable
     public Challenges Challenges { get; }
 
     public Presence Presence { get; }
+
+    public NodeBudget Budget { get; }
 
     public ReachedAddresses Reached { get; }
 

@@ -144,7 +144,8 @@ public class StoreTests
         await network.Store.WriteAsync(change =>
         {
             change.Execute($"ALTER TABLE node DROP COLUMN asked_name");
-            change.Execute($"DELETE FROM migration WHERE step = 2");
+            TakeBackClaims(change);
+            change.Execute($"DELETE FROM migration WHERE step >= 2");
         });
         string copy = network.StoreFile + ".older";
         SqliteStore.CopyTo(network.StoreFile, copy);
@@ -152,6 +153,30 @@ public class StoreTests
         await using SqliteStore store = SqliteStore.Open(copy, network.Clock, NullLogger.Instance);
 
         Assert.Equal([("one", "one"), ("stock", null)], store.Read(reader => Nodes.List(reader, null).Select(node => (node.Name, node.AskedName)).ToList()));
+    }
+
+    [Fact]
+    public async Task A_prefix_that_waits_for_approval_in_an_older_store_goes_on_waiting_and_keeps_nobody_from_it()
+    {
+        await using Network network = await Network.CreateAsync();
+        await new Applicant("one").EnrolAsync(network, await network.CreateTokenAsync(), request => request with { ChildPrefixes = ["10.5.0.0/16"] });
+        await network.Store.WriteAsync(change =>
+        {
+            change.Execute(
+                $"""
+                INSERT INTO lease (zone, low, high, value, kind, status, node, created_at)
+                    SELECT zone, low, high, value, 'child', 'waiting', node, created_at FROM claim
+                """);
+            TakeBackClaims(change);
+            change.Execute($"DELETE FROM migration WHERE step >= 3");
+        });
+        string copy = network.StoreFile + ".older";
+        SqliteStore.CopyTo(network.StoreFile, copy);
+
+        await using SqliteStore store = SqliteStore.Open(copy, network.Clock, NullLogger.Instance);
+
+        Assert.Equal("waiting", store.Read(reader => Leases.List(reader, null)).Single(lease => lease.Value == "10.5.0.0/16").Status);
+        Assert.Equal(0, store.Read(reader => reader.Number($"SELECT COUNT(*) FROM lease WHERE kind = 'child'")));
     }
 
     [Fact]
@@ -181,5 +206,11 @@ public class StoreTests
         {
             File.Delete(file);
         }
+    }
+
+    private static void TakeBackClaims(StoreTransaction change)
+    {
+        change.Execute($"DROP TABLE claim");
+        change.Execute($"ALTER TABLE lease DROP COLUMN released_revision");
     }
 }

@@ -41,6 +41,65 @@ public class ControllerClientTests
     }
 
     [Fact]
+    public async Task A_node_that_reports_all_the_time_is_asked_to_come_back_later_and_others_are_not()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using Machine a = new(), b = new();
+        using ControllerClient eager = a.Client(controller, await a.JoinAsync(controller, "a"));
+        using ControllerClient other = b.Client(controller, await b.JoinAsync(controller, "b"));
+        ControllerException? refusal = null;
+        for (int i = 0; i < 2000 && refusal is null; i++)
+            refusal = await Record.ExceptionAsync(() => eager.ReportEndpointsAsync(new EndpointReport([]), Cancellation)) as ControllerException;
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, refusal?.Status);
+        Assert.False(refusal!.IsRefusal);
+        Assert.InRange(refusal.RetryAfter!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10));
+        await other.ReportEndpointsAsync(new EndpointReport([]), Cancellation);
+    }
+
+    [Fact]
+    public async Task Two_machines_with_one_identity_are_told_and_so_are_administrators()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using var machine = new Machine();
+        EnrolmentResult joined = await machine.JoinAsync(controller, "a");
+        using ControllerClient original = machine.Client(controller, joined), copy = machine.Client(controller, joined);
+        var (map, mapOfCopy) = (new NetworkMap(joined.NodeId), new NetworkMap(joined.NodeId));
+        await using IAsyncEnumerator<ReadOnlyMemory<byte>> stream = original.WatchAsync(default, Cancellation).GetAsyncEnumerator(Cancellation);
+        await Follow(stream, map, () => map.Self is not null);
+        Assert.Empty(Assert.Single(await controller.ListNodesAsync()).DuplicatesFrom);
+        await using IAsyncEnumerator<ReadOnlyMemory<byte>> streamOfCopy = copy.WatchAsync(default, Cancellation).GetAsyncEnumerator(Cancellation);
+        await Follow(streamOfCopy, mapOfCopy, () => mapOfCopy.Question != Guid.Empty);
+        await Follow(stream, map, () => map.Question != Guid.Empty);
+
+        await original.AnswerAsync(new StreamAnswer(map.Question), Cancellation);
+        await copy.AnswerAsync(new StreamAnswer(mapOfCopy.Question), Cancellation);
+
+        await Follow(stream, map, () => map.DuplicatesFrom == "127.0.0.1");
+        await Follow(streamOfCopy, mapOfCopy, () => mapOfCopy.DuplicatesFrom == "127.0.0.1");
+        Assert.Equal(["127.0.0.1"], Assert.Single(await controller.ListNodesAsync()).DuplicatesFrom);
+        // It is put down beside what the nodes are told.
+        IReadOnlyList<AuditEntry> audit;
+        do
+            audit = await controller.ListAuditAsync();
+        while (!audit.Any(entry => entry.Action == "node.duplicate" && entry.Subject == joined.NodeId.ToString()));
+    }
+
+    [Fact]
+    public async Task A_body_longer_than_a_node_ever_needs_is_refused()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using var machine = new Machine();
+        using ControllerClient client = machine.Client(controller, await machine.JoinAsync(controller, "a"));
+        RefusedResource[] refused = [.. Enumerable.Range(0, 150).Select(i => new RefusedResource($"peer/{i}", new string('x', 490)))];
+
+        ControllerException refusal = await Assert.ThrowsAsync<ControllerException>(
+            () => client.AcknowledgeAsync(new MapAcknowledgement(Guid.NewGuid(), 1, refused), Cancellation));
+
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, refusal.Status);
+    }
+
+    [Fact]
     public async Task A_known_node_asks_for_something_else_without_a_token()
     {
         await using RunningController controller = await RunningController.StartAsync();

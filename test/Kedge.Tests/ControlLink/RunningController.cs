@@ -49,6 +49,12 @@ internal sealed class RunningController : IAsyncDisposable
         return (await response.Content.ReadFromJsonAsync(ApiJson.Default.CreatedToken))!.Secret;
     }
 
+    public async Task<IReadOnlyList<RegisteredNode>> ListNodesAsync() =>
+        (await _administrator.GetFromJsonAsync("nodes", ApiJson.Default.IReadOnlyListRegisteredNode))!;
+
+    public async Task<IReadOnlyList<AuditEntry>> ListAuditAsync() =>
+        (await _administrator.GetFromJsonAsync("audit?limit=1000", ApiJson.Default.IReadOnlyListAuditEntry))!;
+
     public async Task RemoveNodeAsync(Guid node)
     {
         using HttpResponseMessage response = await _administrator.DeleteAsync($"nodes/{node}");

@@ -253,6 +253,73 @@ public class NetworkMapTests
     }
 
     [Fact]
+    public void More_bytes_than_a_map_may_have_are_refused_and_given_up()
+    {
+        NetworkMap map = FourNodes();
+        string longest = new('c', MapPeer.MaximumCertificate);
+        map.ApplyAll(Open(), MapFrameWriter.Snapshot());
+        int taken = 0;
+        while (map.Apply(Peer(taken, longest)) == MapOutcome.Nothing)
+            Assert.InRange(++taken, 0, NetworkMap.MaximumBytes / MapPeer.MaximumCertificate);
+
+        Assert.Equal(MapOutcome.Diverged, map.ApplyAll(Commit(11, taken + 1)));
+        Assert.Contains(map.Refused, refused => refused.Reason.Contains("64 MiB", StringComparison.Ordinal));
+        Assert.Equal("1=one 2=two 3=three", map.Described());
+        Assert.Equal(MapOutcome.Committed, map.ApplyAll(Open(), MapFrameWriter.Snapshot(), Peer(0, "self"), Peer(1, "one"), Commit(12, 2)));
+        Assert.Empty(map.Refused);
+    }
+
+    [Fact]
+    public void A_map_does_not_grow_beyond_its_bytes_commit_by_commit()
+    {
+        NetworkMap map = FourNodes();
+        string longest = new('c', MapPeer.MaximumCertificate);
+        const int EachTime = 500;
+        int commits = 0;
+        map.ApplyAll(Open());
+        while (map.ApplyAll([.. Enumerable.Range(4 + commits * EachTime, EachTime).Select(i => Peer(i, longest)), Commit(11 + commits, 4 + (commits + 1) * EachTime)])
+            == MapOutcome.Committed)
+        {
+            Assert.InRange(++commits * EachTime, 0, NetworkMap.MaximumBytes / MapPeer.MaximumCertificate);
+        }
+
+        Assert.InRange(commits, 1, int.MaxValue);
+        Assert.Equal(3 + commits * EachTime, map.Peers.Count);
+    }
+
+    [Fact]
+    public void A_record_that_replaces_another_takes_no_more_room()
+    {
+        NetworkMap map = FourNodes();
+        string longest = new('c', MapPeer.MaximumCertificate - 10);
+        map.ApplyAll(Open());
+
+        for (int i = 0; i < 2 * NetworkMap.MaximumBytes / MapPeer.MaximumCertificate; i++)
+            Assert.Equal(MapOutcome.Committed, map.ApplyAll(Peer(1, $"{longest}{i}"), Commit(11 + i, 4)));
+    }
+
+    [Fact]
+    public void A_name_longer_than_any_resource_has_is_refused_and_not_kept()
+    {
+        NetworkMap map = FourNodes();
+        map.ApplyAll(Open(), MapFrameWriter.Snapshot(), Peer(0, "self"));
+        for (int i = 0; i < 50; i++)
+            Assert.Equal(MapOutcome.Refused, map.Apply($$$"""{"type":"put","resource":"peer/{{{i}}}{{{new string('x', 100_000)}}}","value":{}}"""));
+
+        Assert.All(map.Refused, refused => Assert.InRange(refused.Resource.Length + refused.Reason.Length, 0, 200));
+    }
+
+    [Fact]
+    public void Settings_and_zones_of_unreasonable_size_are_refused()
+    {
+        NetworkMap map = FourNodes();
+
+        Assert.Equal(MapOutcome.Refused, map.ApplyAll(MapFrameWriter.Put(new SettingsResource([.. Enumerable.Repeat("stun.example:3478", 17)]))));
+        Assert.Equal(MapOutcome.Refused, map.ApplyAll(MapFrameWriter.Put(new SettingsResource([new string('s', 256)]))));
+        Assert.Equal(MapOutcome.Refused, map.ApplyAll(MapFrameWriter.Put(new ZoneResource(NodeId(100), "z", [.. Enumerable.Repeat("10.0.0.0/8", 17)]))));
+    }
+
+    [Fact]
     public void Zone_trust_and_settings_arrive_as_they_were_sent()
     {
         NetworkMap map = FourNodes();

@@ -21,6 +21,9 @@ internal sealed class MemoryMapSource : IMapSource
     /// <summary>How often nodes or zones were read.</summary>
     public int Reads => _reads;
 
+    /// <summary>How often the history of changes was read.</summary>
+    public int HistoryReads { get; private set; }
+
     /// <summary>The oldest revision after which changes are known.</summary>
     public long TrimmedTo { get; set; }
 
@@ -79,7 +82,10 @@ internal sealed class MemoryMapSource : IMapSource
     public Task<IReadOnlyList<MapChange>?> ReadChangesAsync(long after, CancellationToken cancellation)
     {
         lock (_lock)
+        {
+            HistoryReads++;
             return Task.FromResult<IReadOnlyList<MapChange>?>(after < TrimmedTo ? null : [.. _changes.Where(change => change.Revision > after)]);
+        }
     }
 
     public Task<MapZone?> ReadZoneAsync(Guid zone, CancellationToken cancellation)

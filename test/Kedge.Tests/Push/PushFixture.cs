@@ -37,13 +37,14 @@ internal sealed class PushFixture : IAsyncDisposable
     public List<KnownEndpoints> Saved { get; } = [];
 
     /// <summary>Connects a node that has nothing yet, or goes on with what an earlier reader has.</summary>
-    public async Task<Reader> ConnectAsync(int number, Reader? before = null, byte[]? identity = null, int pauseAt = 1 << 20)
+    public async Task<Reader> ConnectAsync(int number, Reader? before = null, byte[]? identity = null, int pauseAt = 1 << 20, string source = "192.0.2.1")
     {
         var reader = new Reader(number, before, pauseAt);
         MapPush.OpenStream open = (await Push.OpenAsync(
-            MemoryMapSource.ZoneId, reader.Id, identity ?? MemoryMapSource.Identity(number), compressed: false, TestContext.Current.CancellationToken))!;
+            MemoryMapSource.ZoneId, reader.Id, identity ?? MemoryMapSource.Identity(number), source, compressed: false, TestContext.Current.CancellationToken))!;
         reader.Start(open);
-        _readers.Add(reader);
+        lock (_readers)
+            _readers.Add(reader);
         return reader;
     }
 

@@ -119,8 +119,10 @@ internal sealed class Reader : IAsyncDisposable
                 rest = rest.Slice(rest.GetPosition(1, end));
                 lock (_lock)
                 {
-                    _last = Map.Apply(line);
+                    MapOutcome outcome = Map.Apply(line);
                     _lines.Add(Encoding.UTF8.GetString(line));
+                    if (!_lines[^1].Contains("\"type\":\"question\"", StringComparison.Ordinal) && !_lines[^1].Contains("\"type\":\"duplicates\"", StringComparison.Ordinal))
+                        _last = outcome;
                 }
             }
             _pipe.Reader.AdvanceTo(rest.Start, rest.End);

@@ -124,6 +124,12 @@ internal static class NodeText
         properties.Add(("tags", Words.List(node.Tags)));
         properties.Add(("ephemeral", Words.YesNo(node.Ephemeral)));
         properties.Add(("last seen", Seen(node, now)));
+        if (node.DuplicatesFrom.Count > 0)
+        {
+            properties.Add((
+                "in use twice",
+                $"from {string.Join(" and ", node.DuplicatesFrom)}: two machines use its keys at the same time. End Kedge on one of them, or remove the node."));
+        }
         properties.Add(("certificate ends", Words.When(node.CertificateExpiresAt, now, Words.None)));
         properties.Add(("joined by token", Words.OrNone(node.Token)));
         properties.Add(("created", Words.Time(node.CreatedAt)));
@@ -137,5 +143,7 @@ internal static class NodeText
         node.Status == "active" && node.WaitingPrefixes.Count > 0 ? "active, waits" : node.Status;
 
     private static string Seen(RegisteredNode node, DateTimeOffset now) =>
-        IsWireGuard(node) ? Words.None : node.Online ? "online" : Words.When(node.LastSeenAt, now, "never");
+        IsWireGuard(node) ? Words.None
+        : node.DuplicatesFrom.Count > 0 ? "online, twice"
+        : node.Online ? "online" : Words.When(node.LastSeenAt, now, "never");
 }

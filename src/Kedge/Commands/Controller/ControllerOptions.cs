@@ -54,8 +54,16 @@ internal sealed class ControllerOptions
             : [],
     };
 
+    private readonly Option<int> _auditDays = Setting.Number(
+        "--audit-days", "KEDGE_CONTROLLER_AUDIT_DAYS", 0, 36_500, ControllerSettings.DefaultAuditDays,
+        "After how many days an entry of the audit log is removed; 0 for never.");
+
+    private readonly Option<int> _auditEntries = Setting.Number(
+        "--audit-entries", "KEDGE_CONTROLLER_AUDIT_ENTRIES", 1000, 100_000_000, ControllerSettings.DefaultAuditEntries,
+        "How many entries of the audit log are kept; the oldest are removed first.");
+
     /// <summary>All of them, but the master of a locked network.</summary>
-    public IReadOnlyList<Option> All => [_listen, _url, _stunPort, _proxyProtocol];
+    public IReadOnlyList<Option> All => [_listen, _url, _stunPort, _proxyProtocol, _auditDays, _auditEntries];
 
     /// <summary>The file with the certificate of a locked network's master; empty for a managed network, or for what is there.</summary>
     public string LockedMaster(ParseResult call) => call.GetRequiredValue(_locked);
@@ -86,6 +94,8 @@ internal sealed class ControllerOptions
         Url = call.GetValue(_url),
         StunPort = call.GetRequiredValue(_stunPort),
         ProxyProtocolFrom = call.GetRequiredValue(_proxyProtocol),
+        AuditDays = call.GetRequiredValue(_auditDays),
+        AuditEntries = call.GetRequiredValue(_auditEntries),
         LockedMaster = LockedMaster(call) is { Length: > 0 } file ? file : null,
     };
 
