@@ -290,7 +290,7 @@ public sealed class Controller : IAsyncDisposable
     };
 
     private TrustResource DescribeTrust() => new(
-        [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(Certification.RevocationLists)]);
+        [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(RevocationLists.All)]);
 
     private SettingsResource DescribeSettings() => new(_stun is { IsOpen: true } ? [$"{Url.Host}:{_stun.Port}"] : []);
 
@@ -299,7 +299,7 @@ public sealed class Controller : IAsyncDisposable
         Id = NetworkId.ToString(),
         Mode = IsLocked ? "locked" : "managed",
         Authorities = _authority.CertificateTexts,
-        RevocationLists = [.. _store.Read(Certification.RevocationLists).Select(Convert.ToBase64String)],
+        RevocationLists = [.. _store.Read(RevocationLists.All).Select(Convert.ToBase64String)],
         ServerPin = ServerPin.ToString(),
         Url = Url.GetLeftPart(UriPartial.Authority),
         StoreId = _store.StoreId,

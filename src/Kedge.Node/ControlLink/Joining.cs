@@ -4,6 +4,7 @@ using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Enrolment;
+using Kedge.Protocol.Mesh;
 
 namespace Kedge.Node.ControlLink;
 
@@ -183,12 +184,14 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         NodeCertificate? certificate = null;
         byte[][] authorities = [];
         CertificateRefusal? refusal;
+        var trust = ZoneTrust.Read(
+            folder, Sha256Digest.Parse(membership.Network), new VerifiedCertificates(), (path, reason) => say($"{path} is not used as a whole. {reason}"));
         try
         {
             authorities = [.. result.Authorities.Select(Convert.FromBase64String)];
             refusal = NodeCertificate.TryParse(Convert.FromBase64String(result.Certificate!), out certificate, out CertificateRefusal unreadable)
                 ? certificate.CheckKeys(keys.IdentityPublicKey, keys.WireGuardPublicKey)
-                    ?? NetworkTrust.Create(Sha256Digest.Parse(membership.Network), authorities, []).Verify(certificate, membership.ZoneId, clock.GetUtcNow())
+                    ?? trust.With(new TrustResource(authorities, [])).Verify(certificate, membership.ZoneId, clock.GetUtcNow())
                 : unreadable;
         }
         catch (FormatException)
@@ -199,6 +202,8 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
             throw new UserError($"The controller has sent a certificate that no node of the network would accept. {reason.Sentence()}");
         try
         {
+            trust.Merge(new TrustResource(authorities, []));
+            trust.Save();
             new CertificateFile(certificate!, authorities).Write(folder.Certificate);
             return certificate!;
         }

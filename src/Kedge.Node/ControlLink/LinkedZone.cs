@@ -14,9 +14,8 @@ namespace Kedge.Node.ControlLink;
 
 /// <summary>
 /// A zone that this node is in: its map, who of it is installed, what is on disk, and what the node process and the kernel are given. It
-/// reconciles: whatever they have, they are given what is missing and lose what is too much. Nothing here needs the controller, and
-/// nothing here
-/// ends for good: what fails is a problem that is told, and is tried again. Any thread; one at a time is inside.
+/// reconciles: whatever they have, they get what is missing and lose what does not belong there. Nothing here needs the controller, and
+/// nothing here ends for good: a failure is reported as a problem and tried again. Any thread; one at a time is inside.
 /// </summary>
 public sealed class LinkedZone : IDisposable
 {
@@ -38,8 +37,8 @@ public sealed class LinkedZone : IDisposable
     private volatile CertificateFile _certificate;
     private IReadOnlyCollection<IpAddress> _underlay = [];
     private IReadOnlyCollection<Endpoint> _stunServers = [];
+    private readonly ZoneTrust _trust;
     private ZonePeers _peers;
-    private NetworkTrust _trust;
     private Dictionary<string, string> _toldRefusals = [];
     private NatMapping _natMapping;
 
@@ -56,8 +55,8 @@ public sealed class LinkedZone : IDisposable
     /// <param name="keys">Its keys; stay the caller's.</param>
     /// <param name="process">Its node process.</param>
     /// <param name="certificates">What has been checked already.</param>
-    /// <param name="problems">Where is told what does not work.</param>
-    /// <param name="log">Where is told what happens.</param>
+    /// <param name="problems">Receives what does not work.</param>
+    /// <param name="log">Receives what happens.</param>
     public LinkedZone(
         NodeFolder folder, Membership membership, CertificateFile certificate, NodeKeys keys, NodeProcess process,
         VerifiedCertificates certificates, Problems problems, ILogger log)
@@ -66,12 +65,17 @@ public sealed class LinkedZone : IDisposable
             (folder, membership, certificate, keys, process, certificates, log);
         Problems = problems;
         Sha256Digest network = Sha256Digest.Parse(membership.Network);
+        _trust = ZoneTrust.Read(folder, network, certificates, PassOver); // before the map: that may leave out what was revoked
         var file = new MapFile(folder, network, membership.NodeId);
-        _map = file.Read((path, reason) => Log.FileNotUsed(_log, path, reason)) ?? new NetworkMap(membership.NodeId);
-        _trust = certificates.TrustOf(network, _map.Trust ?? new TrustResource(certificate.Authorities, []));
-        _peers = NewPeers(file.ReadKnown((path, reason) => Log.FileNotUsed(_log, path, reason)), new Vantage());
+        _map = file.Read(PassOver) ?? new NetworkMap(membership.NodeId);
+        _trust.Merge(new TrustResource(certificate.Authorities, []));
+        if (_map.Trust is { } told)
+            _trust.Merge(told);
+        _peers = NewPeers(file.ReadKnown(PassOver), new Vantage());
         _peers.TakeAll(_map, DateTimeOffset.UtcNow);
-        _saver = new MapSaver(file, _map.Position, problems);
+        _saver = new MapSaver(file, _trust, _map.Position, problems);
+        if (!_trust.IsSaved)
+            _saver.Plan(isRemoval: true);
         if (!_map.IsEmpty)
             Log.MapRestored(_log, _peers.Admission.Admitted.Count, _map.Position.Revision);
     }
@@ -201,11 +205,16 @@ public sealed class LinkedZone : IDisposable
                 return Refuse(unreadable);
             if (certificate.Fingerprint == _certificate.Node.Fingerprint)
                 return true;
-            NetworkTrust trust = authorities.Count == 0 ? _trust : _certificates.TrustOf(_trust.NetworkId, new TrustResource(authorities, []));
+            var told = new TrustResource(authorities, []);
             CertificateRefusal? refusal = certificate.CheckKeys(_keys.IdentityPublicKey, _keys.WireGuardPublicKey)
-                ?? trust.Verify(certificate, _membership.ZoneId, DateTimeOffset.UtcNow);
+                ?? _trust.With(told).Verify(certificate, _membership.ZoneId, DateTimeOffset.UtcNow);
             if (refusal is { } reason)
                 return Refuse(reason);
+            if (_trust.Merge(told))
+            {
+                _peers.Believe(_trust.Current, _map, DateTimeOffset.UtcNow);
+                Changed(isRemoval: true);
+            }
             Use(new CertificateFile(certificate, authorities.Count == 0 ? _certificate.Authorities : authorities));
             Log.CertificateRenewed(_log, certificate.NotAfter);
             return true;
@@ -241,6 +250,8 @@ public sealed class LinkedZone : IDisposable
                 _saver.Save(_map, _peers.Admission.Admitted.Values);
     }
 
+    private void PassOver(string path, string reason) => Log.FileNotUsed(_log, path, reason);
+
     private ZonePeers NewPeers(IEnumerable<Sha256Digest> known, Vantage vantage)
     {
         var admission = new Admission(
@@ -254,7 +265,7 @@ public sealed class LinkedZone : IDisposable
             _certificates);
         foreach (Sha256Digest fingerprint in known)
             admission.Know(fingerprint);
-        admission.Believe(_trust, DateTimeOffset.UtcNow);
+        admission.Believe(_trust.Current, DateTimeOffset.UtcNow);
         var peers = new ZonePeers(admission, Timing.Default.RejectAfterTime);
         peers.MoveTo(vantage, _map);
         return peers;
@@ -274,16 +285,15 @@ public sealed class LinkedZone : IDisposable
         DateTimeOffset now = DateTimeOffset.UtcNow;
         MapDifference difference = _map.Difference;
         int before = _peers.Admission.Admitted.Count;
-        if (difference.Network && _map.Trust is { } trust)
-        {
-            _trust = _certificates.TrustOf(_trust.NetworkId, trust);
-            _peers.Believe(_trust, _map, now);
-        }
+        bool hasNewTrust = difference.Network && _map.Trust is { } trust && _trust.Merge(trust);
+        // Records before trust: a node whose former certificate is revoked now is not out for a moment, in which another could take its place.
+        _peers.Take(_map, now);
+        if (hasNewTrust)
+            _peers.Believe(_trust.Current, _map, now);
         if (difference.Self && _map.Self is { } self)
             TryRenewFromMap(self);
-        _peers.Take(_map, now);
         _hasCommitted = true;
-        bool isRemoval = difference.Peers.Any(id => !_map.Peers.ContainsKey(id)) || _peers.Admission.Admitted.Count < before;
+        bool isRemoval = hasNewTrust || difference.Peers.Any(id => !_map.Peers.ContainsKey(id)) || _peers.Admission.Admitted.Count < before;
         TellRefusals();
         if (difference.Peers.Count > 0 || difference.Network)
             Log.MapApplied(_log, _map.Position.Revision, _peers.Admission.Admitted.Count, _peers.Admission.Refused.Count);

@@ -38,6 +38,9 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     /// <summary>The node's certificate and those of the authorities above it, PEM.</summary>
     public string Certificate => In("certificate.pem");
 
+    /// <summary>The authorities and revocation lists that the node has ever verified, PEM.</summary>
+    public string Trust => In("trust.pem");
+
     /// <summary>The cached map.</summary>
     public string Map => In("map.json");
 

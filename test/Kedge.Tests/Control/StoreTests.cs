@@ -116,7 +116,7 @@ public class StoreTests
             again = store.StoreId;
             Assert.Equal(network.Store.Revision, store.Revision);
         }
-        SqliteStore.Rename(copy, network.Clock);
+        SqliteStore.Rename(copy, network.Clock, _ => { });
         await using (SqliteStore store = SqliteStore.Open(copy, network.Clock, NullLogger.Instance))
             renamed = store.StoreId;
 

@@ -21,7 +21,7 @@ internal sealed class AuthorityFolder
         Trust = NetworkTrust.Create(master.NetworkId, [master.Der.ToArray()], lists);
         if (Trust.Refused is [var refused, ..])
             throw new UserError($"The {refused.What} in {path} is not one of this master. {refused.Refusal.Sentence()}");
-        Revoked = Trust.RevocationLists.SingleOrDefault();
+        Revoked = Trust.RevocationLists.FirstOrDefault();
         Issued = [.. ReadIssued()];
     }
 
@@ -126,8 +126,8 @@ internal sealed class AuthorityFolder
     public void Replace(RevocationList list)
     {
         PemFile.Write(ListFile, "X509 CRL", list.Der.Span);
+        Trust = Trust.Merge([], [list.Der.ToArray()]);
         Revoked = list;
-        Trust = NetworkTrust.Create(Master.NetworkId, [Master.Der.ToArray()], [list.Der.ToArray()]);
     }
 
     private static string CertificateFileOf(string path) => System.IO.Path.Combine(path, "master.pem");
