@@ -86,7 +86,7 @@ internal sealed class Certification(NetworkAuthority authority)
         if (!authority.IsLocked)
             return null;
         if (node.Status == StoredNode.Pending)
-            return "the network is locked: whoever has its master key certifies nodes, by kedge ca sign";
+            return "the network is locked, and the holder of its master key certifies nodes: kedge node requests --out requests.json, then kedge ca sign requests.json --ca master";
         return Differs(node, leases, Parse(node.Certificate!)) is { } difference ? $"{difference} waits for a new certificate: kedge ca sign" : null;
     }
 

@@ -71,21 +71,32 @@ internal sealed class Enrolments(
 
     /// <summary>Renews the certificate of a node that has shown its identity key in the TLS handshake, or tells what it has.</summary>
     /// <exception cref="Refusal">It is no member any more.</exception>
-    public Task<EnrolmentResult> RenewAsync(Guid id) => store.WriteAsync(change =>
+    public Task<EnrolmentResult> RenewAsync(Guid id, CertificateRenewal? renewal = null)
     {
-        StoredNode node = Nodes.TryFind(change, id) ?? throw Refusal.Forbidden("This node was removed.");
-        bool isDue = node.Status == StoredNode.Active && change.Now >= Certification.RenewalOf(node);
-        if (isDue && !Authority.IsLocked)
+        var faults = new Faults();
+        byte[]? rosenpass = renewal?.RosenpassKeyHash is { } hash ? Values.ReadBytes(faults, "rosenpassKeyHash", hash, Sha256Digest.Size, Sha256Digest.Size) : null;
+        if (renewal?.KeysSignature is { } signature)
+            _ = Values.ReadBytes(faults, "keysSignature", signature, ShortestSignature, LongestSignature);
+        faults.ThrowIfAny();
+
+        return store.WriteAsync(change =>
         {
-            node = certification.Renew(change, node);
-        }
-        else if (isDue && !node.RenewalWanted)
-        {
-            node = node with { RenewalWanted = true };
-            Nodes.Save(change, node, revision: null);
-        }
-        return ResultOf(change, node);
-    });
+            StoredNode node = Nodes.TryFind(change, id) ?? throw Refusal.Forbidden("This node was removed.");
+            bool isDue = node.Status == StoredNode.Active && change.Now >= Certification.RenewalOf(node);
+            if (isDue && !Authority.IsLocked)
+            {
+                if (rosenpass is not null)
+                    node = node with { RosenpassHash = rosenpass, KeysSignature = renewal!.KeysSignature };
+                node = certification.Renew(change, node);
+            }
+            else if (isDue && !node.RenewalWanted)
+            {
+                node = node with { RenewalWanted = true };
+                Nodes.Save(change, node, revision: null);
+            }
+            return ResultOf(change, node);
+        });
+    }
 
     private EnrolmentChallenge Find(Guid id) => challenges.TryFind(id, out EnrolmentChallenge? challenge)
         ? challenge
@@ -158,6 +169,7 @@ internal sealed class Enrolments(
             WireGuardKey = form.WireGuardKey,
             RosenpassHash = form.RosenpassKeyHash?.ToArray(),
             KeysSignature = form.KeysSignature,
+            InvitationProof = form.InvitationProof ?? before?.InvitationProof,
             Tags = known?.Tags ?? token!.Tags,
             AllowedPrefixes = [.. (before?.AllowedPrefixes ?? []).Union(token?.AllowedPrefixes ?? [])],
             Ephemeral = form.Ephemeral || (known?.Ephemeral ?? token!.Ephemeral),

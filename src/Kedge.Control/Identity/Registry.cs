@@ -179,6 +179,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
                 WireGuardKey = node.WireGuardKey.ToString(),
                 RosenpassKeyHash = node.RosenpassHash is null ? null : Convert.ToBase64String(node.RosenpassHash),
                 KeysSignature = node.KeysSignature,
+                InvitationProof = node.InvitationProof,
                 Tags = node.Tags,
                 Addresses = [.. leases.Addresses.Select(address => address.ToString())],
                 ChildPrefixes = [.. leases.ChildPrefixes.Select(prefix => prefix.ToString())],

@@ -71,6 +71,10 @@ internal static class Migrations
         ALTER TABLE node ADD COLUMN asked_name TEXT;
         UPDATE node SET asked_name = name WHERE kind = 'kedge';
         """,
+        """
+        -- By what a node that was invited proves its name and keys to the holder of the master key; the controller cannot check it.
+        ALTER TABLE node ADD COLUMN invitation_proof TEXT;
+        """,
     ];
 
     /// <summary>Brings a store to the present form.</summary>

@@ -241,7 +241,7 @@ public sealed class ControlLink : IDisposable
         NodeCertificate before = _zone.Certificate.Node;
         bool renewed = await TryTell("renewal", async () =>
         {
-            EnrolmentResult result = await client.RenewAsync(session);
+            EnrolmentResult result = await client.RenewAsync(await Task.Run(_zone.MakeRenewal, session), session);
             if (result.Certificate is { } text)
                 _zone.TryRenew(Convert.FromBase64String(text), [.. result.Authorities.Select(Convert.FromBase64String)]);
         });
@@ -260,7 +260,7 @@ public sealed class ControlLink : IDisposable
             _problems.Set(what, null);
             return true;
         }
-        catch (Exception e) when (e is ControllerException or FormatException)
+        catch (Exception e) when (e is ControllerException or FormatException or UserError)
         {
             _problems.Set(what, $"The controller did not take this node's {what}: {e.Message}");
             return false;

@@ -91,8 +91,10 @@ public sealed class ControllerClient : IDisposable
     }
 
     /// <summary>Asks for a new certificate. The answer has the present one while it is not time for another.</summary>
-    public Task<EnrolmentResult> RenewAsync(CancellationToken cancellation) =>
-        AskAsync(HttpMethod.Post, "node/certificate", null, ApiJson.Default.EnrolmentResult, cancellation);
+    /// <param name="renewal">What the node has that it did not have before.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public Task<EnrolmentResult> RenewAsync(CertificateRenewal renewal, CancellationToken cancellation) => AskAsync(
+        HttpMethod.Post, "node/certificate", JsonContent.Create(renewal, ApiJson.Default.CertificateRenewal), ApiJson.Default.EnrolmentResult, cancellation);
 
     /// <summary>Leaves the network.</summary>
     public Task LeaveAsync(CancellationToken cancellation) => TellAsync(HttpMethod.Delete, "node", null, cancellation);

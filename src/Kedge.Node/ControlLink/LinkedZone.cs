@@ -3,6 +3,7 @@ using Kedge.Node.Routing;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 using Kedge.Protocol.Stun;
@@ -194,6 +195,22 @@ public sealed class LinkedZone : IDisposable
     }
 
     /// <summary>
+    /// What the node has that its certificate does not say: its Rosenpass keys, which are made here where it joined before there were any.
+    /// Blocks for that.
+    /// </summary>
+    /// <exception cref="UserError">The keys cannot be read or written.</exception>
+    public CertificateRenewal MakeRenewal()
+    {
+        Sha256Digest rosenpass = RosenpassKeys.Open(_folder);
+        if (_certificate.Node.RosenpassKeyHash == rosenpass)
+            return new CertificateRenewal();
+        string hash = Convert.ToBase64String(rosenpass.ToArray());
+        var keys = EnrolmentTranscript.OfKeys(
+            Sha256Digest.Parse(_membership.Network).ToArray(), _keys.IdentityPublicKey.ToString(), _keys.WireGuardPublicKey.ToString(), hash);
+        return new CertificateRenewal(hash, keys.Sign(_keys.Identity));
+    }
+
+    /// <summary>
     /// Takes a certificate that the controller has issued anew, if it is this node's and good: its prefixes are the node's from then on.
     /// </summary>
     /// <returns>Whether it is used.</returns>
@@ -206,7 +223,7 @@ public sealed class LinkedZone : IDisposable
             if (certificate.Fingerprint == _certificate.Node.Fingerprint)
                 return true;
             var told = new TrustResource(authorities, []);
-            CertificateRefusal? refusal = certificate.CheckKeys(_keys.IdentityPublicKey, _keys.WireGuardPublicKey)
+            CertificateRefusal? refusal = certificate.CheckKeys(_keys.IdentityPublicKey, _keys.WireGuardPublicKey, RosenpassKeys.TryRead(_folder))
                 ?? _trust.With(told).Verify(certificate, _membership.ZoneId, DateTimeOffset.UtcNow);
             if (refusal is { } reason)
                 return Refuse(reason);

@@ -73,6 +73,15 @@ public sealed record Membership
     /// <summary>What the network calls the node: what it asked for, or what an administrator has called it since.</summary>
     public required string Name { get; init; }
 
+    /// <summary>
+    /// The SHA-256 of the identity key's SubjectPublicKeyInfo, base64url: what the holder of a locked network's master key compares. Null where
+    /// an older version has joined.
+    /// </summary>
+    public string? IdentityKeyHash { get; init; }
+
+    /// <summary>What a pending node waits for, in words; null for nothing.</summary>
+    public string? Reason { get; init; }
+
     /// <summary>The node's identifier.</summary>
     public required Guid NodeId { get; init; }
 

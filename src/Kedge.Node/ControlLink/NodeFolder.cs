@@ -32,6 +32,12 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     /// <summary>The WireGuard private key in base64, as <c>wg genkey</c> prints it.</summary>
     public string WireGuardKey => In("wireguard.key");
 
+    /// <summary>The secret key of Rosenpass, in the specification's layout.</summary>
+    public string RosenpassKey => In("rosenpass.key");
+
+    /// <summary>The public key of Rosenpass, half a megabyte.</summary>
+    public string RosenpassPublicKey => In("rosenpass.pub");
+
     /// <summary>What was joined, and with which settings.</summary>
     public string Membership => In(MembershipFile);
 

@@ -64,6 +64,12 @@ public sealed record SigningRequest
     /// </summary>
     public string? KeysSignature { get; init; }
 
+    /// <summary>
+    /// The proof of a node that was invited, as in <see cref="EnrolmentRequest.InvitationProof"/>: with it nobody has to compare keys. Null
+    /// without one.
+    /// </summary>
+    public string? InvitationProof { get; init; }
+
     /// <summary>The tags.</summary>
     public required IReadOnlyList<string> Tags { get; init; }
 

@@ -7,8 +7,8 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Protocol.Enrolment;
 
 /// <summary>
-/// All that a node needs to join, in one line: <c>kedge:https://HOST:PORT?network=…&amp;pin=…&amp;token=…</c>. It comes from a file, standard
-/// input or the environment, never as an argument, because the token is a secret.
+/// All that a node needs to join, in one line: <c>kedge:https://HOST:PORT?network=…&amp;pin=…&amp;token=…&amp;invitation=…</c>. It comes from a
+/// file, standard input or the environment, never as an argument, because token and invitation are secrets.
 /// </summary>
 public sealed record JoinLine
 {
@@ -37,6 +37,9 @@ public sealed record JoinLine
 
     /// <summary>The token as <c>identifier.secret</c>, a secret; null where the node is enrolled already and needs none.</summary>
     public string? Token { get; init; }
+
+    /// <summary>The invitation of the master key's holder, a secret that never goes to the controller; null without one.</summary>
+    public Invitation? Invitation { get; init; }
 
     /// <summary>The controller's address: <c>https://HOST:PORT</c>.</summary>
     public string Url => $"https://{Authority}";
@@ -78,12 +81,12 @@ public sealed record JoinLine
     /// <exception cref="UserError">It is no join line; the message says why.</exception>
     public static JoinLine Parse(string text) => TryParse(text, out JoinLine? line, out string? error) ? line : throw new UserError(error);
 
-    /// <summary>The line with the token in it: a secret.</summary>
+    /// <summary>The line with the token and the invitation in it: a secret.</summary>
     public string ToSecretText() =>
-        $"kedge:{Url}?network={Network}&pin={Pin}{(Token is null ? "" : $"&token={Token}")}";
+        ToString() + (Token is null ? "" : $"&token={Token}") + (Invitation is null ? "" : $"&invitation={Invitation.ToSecretText()}");
 
-    /// <summary>The line without its token, to be shown and logged.</summary>
-    public override string ToString() => (this with { Token = null }).ToSecretText();
+    /// <summary>The line without its secrets, to be shown and logged.</summary>
+    public override string ToString() => $"kedge:{Url}?network={Network}&pin={Pin}";
 
     /// <summary>Whether <paramref name="text"/> has the form of a token: <c>identifier.secret</c>.</summary>
     public static bool IsToken(ReadOnlySpan<char> text)
@@ -160,6 +163,7 @@ public sealed record JoinLine
         line = null;
         Sha256Digest? network = null, pin = null;
         string? token = null;
+        Invitation? invitation = null;
         foreach (Range range in query.Split('&'))
         {
             ReadOnlySpan<char> parameter = query[range];
@@ -170,9 +174,10 @@ public sealed record JoinLine
                 "network" when network is null => ReadHash("network", value, ref network),
                 "pin" when pin is null => ReadHash("pin", value, ref pin),
                 "token" when token is null => ReadToken(value, ref token),
-                "network" or "pin" or "token" => $"The join line has {parameter[..equals]} twice.",
+                "invitation" when invitation is null => ReadInvitation(value, ref invitation),
+                "network" or "pin" or "token" or "invitation" => $"The join line has {parameter[..equals]} twice.",
                 // Its name is not repeated: a token that was cut in two must not turn up in a message.
-                _ => "The join line has a part that is neither network, pin nor token; perhaps it was made by a newer version of Kedge.",
+                _ => "The join line has a part that is neither network, pin, token nor invitation; perhaps it was made by a newer version of Kedge.",
             };
             if (error is not null)
                 return false;
@@ -183,7 +188,7 @@ public sealed record JoinLine
             return false;
         }
         error = null;
-        line = new JoinLine { Host = host, Port = port, Network = network.Value, Pin = pin.Value, Token = token };
+        line = new JoinLine { Host = host, Port = port, Network = network.Value, Pin = pin.Value, Token = token, Invitation = invitation };
         return true;
     }
 
@@ -194,6 +199,11 @@ public sealed record JoinLine
         hash = read;
         return null;
     }
+
+    private static string? ReadInvitation(ReadOnlySpan<char> value, ref Invitation? invitation) =>
+        Enrolment.Invitation.TryParse(value, out invitation)
+            ? null
+            : "The join line's invitation is not of the form name.secret, as 'kedge ca invite' writes it; perhaps it was cut off.";
 
     private static string? ReadToken(ReadOnlySpan<char> value, ref string? token)
     {

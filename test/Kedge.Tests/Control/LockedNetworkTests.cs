@@ -138,6 +138,59 @@ public class LockedNetworkTests
         await RefusedAsync(409, "count upwards", () => network.Registry.ImportRevocationListAsync(new(Convert.ToBase64String(older.Der.Span)), Network.Administrator));
     }
 
+    /// <summary>The new certificate and the list that revokes the former one come together, and in this order to the nodes.</summary>
+    [Fact]
+    public async Task A_list_that_comes_with_the_certificates_removes_nobody_who_has_a_new_one()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        var node = new Applicant("one");
+        EnrolmentResult first = await JoinAsync(network, node);
+        await node.EnrolAsync(network, null, request => request with { RequestedAddresses = ["10.200.9.9"] });
+        string certificate = Sign(network, Assert.Single(network.Registry.SigningRequests()));
+        string list = List(network, 1, Applicant.Read(first).Serial);
+        long revision = network.Store.Revision;
+
+        CertificateImportResult result = await network.Registry.ImportCertificatesAsync(new CertificateImport([certificate], list), Network.Administrator);
+
+        Assert.Equal([first.NodeId], result.Accepted);
+        Assert.Empty(result.Removed);
+        Assert.Equal("active", node.Inquire(network).Status);
+        Assert.Equal(
+            [(MapSubject.Node, false), (MapSubject.Trust, false)],
+            (await network.Store.ReadChangesAsync(revision, TestContext.Current.CancellationToken))!.Select(change => (change.Subject, change.Removed)));
+        Assert.Empty((await network.Registry.ImportCertificatesAsync(new CertificateImport([certificate], list), Network.Administrator)).Removed);
+    }
+
+    [Fact]
+    public async Task A_list_that_names_less_than_the_present_one_is_refused()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        SerialNumber[] serials = [.. Enumerable.Range(0, 2).Select(_ => SerialNumber.Create(RandomNumberGenerator.Fill))];
+        await network.Registry.ImportRevocationListAsync(new(List(network, 1, serials[0])), Network.Administrator);
+
+        await RefusedAsync(409, "stays revoked", () => network.Registry.ImportRevocationListAsync(new(List(network, 2, serials[1])), Network.Administrator));
+
+        await network.Registry.ImportRevocationListAsync(new(List(network, 2, serials)), Network.Administrator);
+    }
+
+    [Fact]
+    public async Task The_proof_of_an_invited_node_goes_to_the_master_with_its_request()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        var node = new Applicant("one");
+        string proof = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
+        await node.EnrolAsync(network, await network.CreateTokenAsync(), request => request with { InvitationProof = proof });
+        await node.EnrolAsync(network, null); // again, as after a restart of the node, which has forgotten the invitation
+
+        Assert.Equal(proof, Assert.Single(network.Registry.SigningRequests()).InvitationProof);
+    }
+
+    private static string List(Network network, int number, params SerialNumber[] serials)
+    {
+        DateTimeOffset now = network.Clock.GetUtcNow();
+        return Convert.ToBase64String(network.Master!.SignRevocationList(number, now, [.. serials.Select(serial => new RevokedCertificate(serial, now))]).Der.Span);
+    }
+
     internal static string Sign(Network network, SigningRequest request, Func<NodeSubject, NodeSubject>? with = null)
     {
         var subject = new NodeSubject

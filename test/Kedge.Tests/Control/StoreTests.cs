@@ -144,7 +144,8 @@ public class StoreTests
         await network.Store.WriteAsync(change =>
         {
             change.Execute($"ALTER TABLE node DROP COLUMN asked_name");
-            change.Execute($"DELETE FROM migration WHERE step = 2");
+            change.Execute($"ALTER TABLE node DROP COLUMN invitation_proof");
+            change.Execute($"DELETE FROM migration WHERE step >= 2");
         });
         string copy = network.StoreFile + ".older";
         SqliteStore.CopyTo(network.StoreFile, copy);

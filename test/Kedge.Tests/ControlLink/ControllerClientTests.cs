@@ -70,7 +70,7 @@ public class ControllerClientTests
         Assert.False(cut.IsRefusal);
         Assert.NotNull(map.Self);
 
-        ControllerException refused = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(Cancellation));
+        ControllerException refused = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(new CertificateRenewal(), Cancellation));
         Assert.Equal(HttpStatusCode.Forbidden, refused.Status);
         Assert.True(refused.IsRefusal);
         Assert.Contains("was removed", refused.ToUserError().Message, StringComparison.Ordinal);
@@ -120,7 +120,7 @@ public class ControllerClientTests
         Assert.Contains("not a name", wrongName.Message, StringComparison.Ordinal);
         ControllerException unknown = await Assert.ThrowsAsync<ControllerException>(() => client.InquireAsync(machine.Identity, Cancellation));
         Assert.Equal(HttpStatusCode.NotFound, unknown.Status);
-        ControllerException stranger = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(Cancellation));
+        ControllerException stranger = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(new CertificateRenewal(), Cancellation));
         Assert.Equal(HttpStatusCode.Unauthorized, stranger.Status);
     }
 

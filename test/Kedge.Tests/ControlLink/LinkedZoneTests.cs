@@ -103,6 +103,7 @@ public sealed class LinkedZoneTests : IDisposable
         NodeCertificate former = Certify(subject), present = Certify(subject with { Name = "renamed" });
         NodeCertificate thief = Certify(Subject(3) with { Addresses = subject.Addresses });
         using LinkedZone zone = Start();
+        Tell(zone, [], (Peer, former));
         Tell(zone, [], (Peer, former), (Other, thief));
 
         Tell(zone, [List(1, former)], (Peer, present), (Other, thief));

@@ -9,8 +9,7 @@ namespace Kedge.Commands.Node;
 
 /// <summary>
 /// All that is known about a joined interface now: what its control link tells, or, where that does not run, what is on disk; and what
-/// its node
-/// process shows. Whoever read it disposes it.
+/// its node process shows. Whoever read it disposes it.
 /// </summary>
 /// <param name="Place">Where its files are.</param>
 /// <param name="Membership">What was joined.</param>
@@ -36,9 +35,22 @@ internal sealed record NodeView(NodePlace Place, Membership Membership, LinkStat
     /// <summary>What the device shows of a peer; null where it does not have it.</summary>
     public PeerStatus? DevicePeer(LinkPeer peer) => Device?.Peers.FirstOrDefault(one => one.PublicKey.ToString() == peer.PublicKey);
 
+    /// <summary>
+    /// The SHA-256 of the identity key's SubjectPublicKeyInfo, base64url: what <c>kedge ca sign</c> shows of this node too. Null where it is not
+    /// known.
+    /// </summary>
+    public string? IdentityKeyHash => Membership.IdentityKeyHash ?? CertificateFile.Read(Place.Folder.Certificate)?.Node.IdentityKey?.Hash.ToString();
+
     /// <summary>What does not work at present.</summary>
     public IEnumerable<string> Problems()
     {
+        if (Membership.Status == Membership.Pending)
+        {
+            yield return $"It waits, and carries nothing yet: {Membership.Reason ?? "it has to be certified"}. " + (ProcessLock.Holder(Place.Run.UpLock) is { } up
+                ? $"'kedge up' runs, process {up.Id}, and goes on by itself."
+                : $"'kedge up --interface {Place.Interface}' goes on with the join.");
+            yield break;
+        }
         if (Device is null)
             yield return $"The node process does not run: nothing is carried. 'kedge up --interface {Place.Interface}' starts it.";
         if (Link is null)
