@@ -200,6 +200,7 @@ public sealed class Controller : IAsyncDisposable
         Port = Url.Port,
         Network = NetworkId,
         Pin = ServerPin,
+        OtherPins = [.. _server.Pins.Skip(1)],
         Token = token,
     };
 
@@ -292,7 +293,8 @@ public sealed class Controller : IAsyncDisposable
     private TrustResource DescribeTrust() => new(
         [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(RevocationLists.All)]);
 
-    private SettingsResource DescribeSettings() => new(_stun is { IsOpen: true } ? [$"{Url.Host}:{_stun.Port}"] : []);
+    private SettingsResource DescribeSettings() => new(
+        _stun is { IsOpen: true } ? [$"{Url.Host}:{_stun.Port}"] : [], [.. _server.Pins.Select(pin => pin.ToString())]);
 
     private NetworkDescription Describe(string version) => new()
     {

@@ -229,8 +229,17 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
         NetworkTrust trust = Authority.Trust([list.Der.ToArray()]);
         if (trust.Refused is [var refused, ..])
             throw Refusal.Conflict("revocationList", $"The revocation list cannot be used. {refused.Refusal.Sentence()}");
+        if (!Authority.IsLocked && list.Contains(Authority.Certificates[1].Serial))
+            throw Refusal.Conflict("revocationList", "The list revokes the issuer that certifies nodes at present. Make another first, where the controller runs: kedge controller rotate issuer");
         if (RevocationLists.TryReplace(change, list) is { } reason)
             throw Refusal.Conflict("revocationList", reason);
+        // Nodes whose issuer is revoked, and not they themselves, get a certificate of the present one, before the others hear of the list.
+        foreach (StoredNode node in Authority.IsLocked ? [] : Nodes.List(change, null).Where(node => node.Status == StoredNode.Active))
+        {
+            NodeCertificate certificate = Certification.Parse(node.Certificate!);
+            if (trust.VerifyIgnoringDates(certificate, node.Zone) == CertificateRefusal.Revoked && !list.Contains(certificate.Serial))
+                _ = certification.Renew(change, node);
+        }
         change.Change(Guid.Empty, MapSubject.Trust, Guid.Empty);
         change.Audit(actor, "trust.revoke", list.AuthorityKeyIdentifier, null, $"revocation list {list.Number} of {list.IssuerName} with {list.Entries.Count} certificates");
         List<Guid> removed = [];

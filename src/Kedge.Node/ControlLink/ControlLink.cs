@@ -169,7 +169,7 @@ public sealed class ControlLink : IDisposable
             string reason = "It has ended the connection.";
             try
             {
-                using var client = new ControllerClient(_controller, _zone.Certificate.Node.Der, _keys.Identity, TimeProvider.System);
+                using var client = new ControllerClient(_zone.Membership.ControllerAddress, _zone.Certificate.Node.Der, _keys.Identity, TimeProvider.System);
                 spread = await FollowAsync(client, backoff, ending);
             }
             catch (ControllerException exception)

@@ -29,6 +29,7 @@ public sealed class ControllerClient : IDisposable
 
     private readonly ControllerAddress _controller;
     private readonly TimeProvider _clock;
+    private readonly PinnedServer _server;
     private readonly X509Certificate2? _certificate;
     private readonly HttpClient _http;
 
@@ -41,6 +42,7 @@ public sealed class ControllerClient : IDisposable
     {
         _controller = controller;
         _clock = clock;
+        _server = new PinnedServer([controller.Pin, .. controller.OtherPins], clock);
         if (certificate is { } der)
         {
             using X509Certificate2 bare = X509CertificateLoader.LoadCertificate(der.Span);
@@ -70,7 +72,7 @@ public sealed class ControllerClient : IDisposable
     {
         request = request with { KeysSignature = request.KeysSignature ?? SignatureOfKeys(request, identity) };
         EnrolmentChallenge challenge = await ChallengeAsync(cancellation);
-        var transcript = EnrolmentTranscript.OfSubmission(_controller.Network.ToArray(), _controller.Pin.ToArray(), challenge, token, request);
+        var transcript = EnrolmentTranscript.OfSubmission(_controller.Network.ToArray(), ServerPin, challenge, token, request);
         byte[] proof = Prove(transcript, wireGuardKey.Span, challenge);
         var submission = new EnrolmentSubmission(challenge.Id, request, Convert.ToBase64String(proof), transcript.Sign(identity), token);
         return await AskAsync(
@@ -84,7 +86,7 @@ public sealed class ControllerClient : IDisposable
     {
         EnrolmentChallenge challenge = await ChallengeAsync(cancellation);
         string key = Convert.ToBase64String(identity.ExportSubjectPublicKeyInfo());
-        var transcript = EnrolmentTranscript.OfInquiry(_controller.Network.ToArray(), _controller.Pin.ToArray(), challenge, key);
+        var transcript = EnrolmentTranscript.OfInquiry(_controller.Network.ToArray(), ServerPin, challenge, key);
         var inquiry = new EnrolmentInquiry(challenge.Id, key, transcript.Sign(identity));
         return await AskAsync(
             HttpMethod.Post, "enrolments/inquiries", JsonContent.Create(inquiry, ApiJson.Default.EnrolmentInquiry), ApiJson.Default.EnrolmentResult, cancellation);
@@ -139,6 +141,9 @@ public sealed class ControllerClient : IDisposable
         return proof;
     }
 
+    // Of the authority that the controller has now, which may be another than was pinned: proofs are for the server that is spoken to.
+    private byte[] ServerPin => (_server.Authority ?? _controller.Pin).ToArray();
+
     private string SignatureOfKeys(EnrolmentRequest request, ECDsa identity) => EnrolmentTranscript
         .OfKeys(_controller.Network.ToArray(), request.IdentityKey, request.WireGuardKey, request.RosenpassKeyHash)
         .Sign(identity);
@@ -148,7 +153,7 @@ public sealed class ControllerClient : IDisposable
 
     private SocketsHttpHandler Handler()
     {
-        SocketsHttpHandler handler = new PinnedServer(_controller.Pin, _clock).CreateHandler();
+        SocketsHttpHandler handler = _server.CreateHandler();
         handler.UseProxy = false;
         handler.AutomaticDecompression = DecompressionMethods.GZip;
         handler.ConnectTimeout = ConnectTimeout;

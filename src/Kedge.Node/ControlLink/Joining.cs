@@ -190,6 +190,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         Controller = controller.Url.ToString(),
         Network = controller.Network.ToString(),
         Pin = controller.Pin.ToString(),
+        OtherPins = [.. controller.OtherPins.Select(pin => pin.ToString())],
         Settings = settings,
         Status = Membership.Pending,
         IdentityKeyHash = keys.IdentityPublicKey.Hash.ToString(),

@@ -3,7 +3,6 @@ using Kedge.Node.Routing;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
-using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 using Kedge.Protocol.Stun;
@@ -22,31 +21,27 @@ public sealed class LinkedZone : IDisposable
 {
     private static readonly TimeSpan RoutingInterval = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(60);
-
     private const int MaximumRefusals = 100;
 
     private readonly Lock _lock = new();
     private readonly NodeFolder _folder;
     private readonly MapSaver _saver;
-    private readonly NodeKeys _keys;
+    private readonly OwnNode _own;
     private readonly NodeProcess _process;
     private readonly VerifiedCertificates _certificates;
     private readonly ILogger _log;
     private readonly NetworkMap _map;
+    private readonly ZoneTrust _trust;
 
-    private volatile Membership _membership;
-    private volatile CertificateFile _certificate;
     private IReadOnlyCollection<IpAddress> _underlay = [];
     private IReadOnlyCollection<Endpoint> _stunServers = [];
-    private readonly ZoneTrust _trust;
     private ZonePeers _peers;
     private Dictionary<string, string> _toldRefusals = [];
     private NatMapping _natMapping;
 
     private bool _isDirty;
     private bool _hasCommitted; // the controller has told this process what there is
-    private Instant _routeAt;
-    private Instant _retryAt;
+    private Instant _routeAt, _retryAt;
     private volatile bool _isReady;
 
     /// <summary>Starts from what is on disk.</summary>
@@ -62,16 +57,15 @@ public sealed class LinkedZone : IDisposable
         NodeFolder folder, Membership membership, CertificateFile certificate, NodeKeys keys, NodeProcess process,
         VerifiedCertificates certificates, Problems problems, ILogger log)
     {
-        (_folder, _membership, _certificate, _keys, _process, _certificates, _log) =
-            (folder, membership, certificate, keys, process, certificates, log);
+        (_folder, _process, _certificates, _log) = (folder, process, certificates, log);
+        _own = new OwnNode(folder, membership, certificate, keys, problems);
         Problems = problems;
         Sha256Digest network = Sha256Digest.Parse(membership.Network);
         _trust = ZoneTrust.Read(folder, network, certificates, PassOver); // before the map: that may leave out what was revoked
         var file = new MapFile(folder, network, membership.NodeId);
         _map = file.Read(PassOver) ?? new NetworkMap(membership.NodeId);
         _trust.Merge(new TrustResource(certificate.Authorities, []));
-        if (_map.Trust is { } told)
-            _trust.Merge(told);
+        _trust.Merge(_map.Trust ?? new TrustResource([], []));
         _peers = NewPeers(file.ReadKnown(PassOver), new Vantage());
         _peers.TakeAll(_map, DateTimeOffset.UtcNow);
         _saver = new MapSaver(file, _trust, _map.Position, problems);
@@ -85,10 +79,10 @@ public sealed class LinkedZone : IDisposable
     public Problems Problems { get; }
 
     /// <summary>The node's certificate.</summary>
-    public CertificateFile Certificate => _certificate;
+    public CertificateFile Certificate => _own.Certificate;
 
     /// <summary>What was joined.</summary>
-    public Membership Membership => _membership;
+    public Membership Membership => _own.Membership;
 
     /// <summary>What to ask the controller to go on from.</summary>
     public MapPosition Position
@@ -106,7 +100,7 @@ public sealed class LinkedZone : IDisposable
         get
         {
             lock (_lock)
-                return _membership.Settings.InternalNetwork ? [] : _map.Settings?.StunServers ?? [];
+                return Membership.Settings.InternalNetwork ? [] : _map.Settings?.StunServers ?? [];
         }
     }
 
@@ -149,7 +143,7 @@ public sealed class LinkedZone : IDisposable
     }
 
     /// <summary>
-    /// Brings the node process and the kernel to what they should be, writes what is due, and judges again what was refused. To be called
+    /// Brings the node process and the kernel to what they should be, writes what is due, and checks again what was refused. To be called
     /// every second or so, and after a change.
     /// </summary>
     public void Tick()
@@ -170,9 +164,7 @@ public sealed class LinkedZone : IDisposable
         }
     }
 
-    /// <summary>
-    /// The acknowledgement of what is applied and on the disk; null where that is not more than was acknowledged before.
-    /// </summary>
+    /// <summary>The acknowledgement of what is applied and on the disk; null where that is not more than was acknowledged before.</summary>
     /// <param name="acknowledged">What was acknowledged last.</param>
     public MapAcknowledgement? AcknowledgementAfter(MapAcknowledgement? acknowledged)
     {
@@ -194,21 +186,8 @@ public sealed class LinkedZone : IDisposable
             return new EndpointReport([.. _peers.Vantage.Own.Take(EndpointReport.MaximumEndpoints).Select(OwnEndpoints.ToText)]);
     }
 
-    /// <summary>
-    /// What the node has that its certificate does not say: its Rosenpass keys, which are made here where it joined before there were any.
-    /// Blocks for that.
-    /// </summary>
-    /// <exception cref="UserError">The keys cannot be read or written.</exception>
-    public CertificateRenewal MakeRenewal()
-    {
-        Sha256Digest rosenpass = RosenpassKeys.Open(_folder);
-        if (_certificate.Node.RosenpassKeyHash == rosenpass)
-            return new CertificateRenewal();
-        string hash = Convert.ToBase64String(rosenpass.ToArray());
-        var keys = EnrolmentTranscript.OfKeys(
-            Sha256Digest.Parse(_membership.Network).ToArray(), _keys.IdentityPublicKey.ToString(), _keys.WireGuardPublicKey.ToString(), hash);
-        return new CertificateRenewal(hash, keys.Sign(_keys.Identity));
-    }
+    /// <inheritdoc cref="OwnNode.MakeRenewal"/>
+    public CertificateRenewal MakeRenewal() => _own.MakeRenewal();
 
     /// <summary>
     /// Takes a certificate that the controller has issued anew, if it is this node's and good: its prefixes are the node's from then on.
@@ -220,11 +199,11 @@ public sealed class LinkedZone : IDisposable
         {
             if (!NodeCertificate.TryParse(der, out NodeCertificate? certificate, out CertificateRefusal unreadable))
                 return Refuse(unreadable);
-            if (certificate.Fingerprint == _certificate.Node.Fingerprint)
+            if (certificate.Fingerprint == Certificate.Node.Fingerprint)
                 return true;
             var told = new TrustResource(authorities, []);
-            CertificateRefusal? refusal = certificate.CheckKeys(_keys.IdentityPublicKey, _keys.WireGuardPublicKey, RosenpassKeys.TryRead(_folder))
-                ?? _trust.With(told).Verify(certificate, _membership.ZoneId, DateTimeOffset.UtcNow);
+            CertificateRefusal? refusal = _own.CheckKeys(certificate)
+                ?? _trust.With(told).Verify(certificate, Membership.ZoneId, DateTimeOffset.UtcNow);
             if (refusal is { } reason)
                 return Refuse(reason);
             if (_trust.Merge(told))
@@ -232,7 +211,8 @@ public sealed class LinkedZone : IDisposable
                 _peers.Believe(_trust.Current, _map, DateTimeOffset.UtcNow);
                 Changed(isRemoval: true);
             }
-            Use(new CertificateFile(certificate, authorities.Count == 0 ? _certificate.Authorities : authorities));
+            if (_own.Use(new CertificateFile(certificate, authorities.Count == 0 ? Certificate.Authorities : authorities)))
+                Rebuild();
             Log.CertificateRenewed(_log, certificate.NotAfter);
             return true;
         }
@@ -249,7 +229,7 @@ public sealed class LinkedZone : IDisposable
     {
         lock (_lock)
         {
-            return ZoneReport.Status(_folder.InterfaceName, _membership, _certificate, _map, _peers) with
+            return ZoneReport.Status(_folder.InterfaceName, Membership, Certificate, _map, _peers) with
             {
                 Controller = controller,
                 CertificateRenewsAt = renewsAt,
@@ -274,9 +254,9 @@ public sealed class LinkedZone : IDisposable
         var admission = new Admission(
             new AdmissionContext
             {
-                Zone = _membership.ZoneId,
-                WireGuardKey = _keys.WireGuardPublicKey,
-                Prefixes = _certificate.Node.Prefixes,
+                Zone = Membership.ZoneId,
+                WireGuardKey = _own.Keys.WireGuardPublicKey,
+                Prefixes = Certificate.Node.Prefixes,
                 Underlay = _underlay,
             },
             _certificates);
@@ -309,6 +289,8 @@ public sealed class LinkedZone : IDisposable
             _peers.Believe(_trust.Current, _map, now);
         if (difference.Self && _map.Self is { } self)
             TryRenewFromMap(self);
+        if (difference.Network && _map.Settings?.ServerPins is { } pins)
+            _own.UsePins(pins);
         _hasCommitted = true;
         bool isRemoval = hasNewTrust || difference.Peers.Any(id => !_map.Peers.ContainsKey(id)) || _peers.Admission.Admitted.Count < before;
         TellRefusals();
@@ -323,34 +305,10 @@ public sealed class LinkedZone : IDisposable
     private void TryRenewFromMap(MapPeer self)
     {
         if (NodeCertificate.TryParse(self.Certificate.Span, out NodeCertificate? certificate, out _)
-            && certificate.NotBefore >= _certificate.Node.NotBefore)
+            && certificate.NotBefore >= Certificate.Node.NotBefore)
         {
             TryRenew(self.Certificate.Span, []);
         }
-    }
-
-    private void Use(CertificateFile certificate)
-    {
-        bool samePrefixes = certificate.Node.AddressBlocks.Equals(_certificate.Node.AddressBlocks);
-        _certificate = certificate;
-        _membership = _membership with
-        {
-            Name = certificate.Node.Name,
-            Addresses = certificate.Addresses,
-            ChildPrefixes = certificate.ChildPrefixes,
-        };
-        try
-        {
-            certificate.Write(_folder.Certificate);
-            _membership.Write(_folder);
-            Problems.Set("certificate", null);
-        }
-        catch (LinuxException exception)
-        {
-            Problems.Set("certificate", $"The new certificate could not be kept: {exception.Message}.");
-        }
-        if (!samePrefixes)
-            Rebuild();
     }
 
     private void Changed(bool isRemoval)
@@ -366,7 +324,7 @@ public sealed class LinkedZone : IDisposable
             return;
         using (status)
         {
-            if (!_process.TryConfigure(status, _keys, (ushort)_membership.Settings.ListenPort))
+            if (!_process.TryConfigure(status, _own.Keys, (ushort)Membership.Settings.ListenPort))
                 return;
             _process.UseStunServers(status, _stunServers);
             Look(status);
@@ -396,7 +354,7 @@ public sealed class LinkedZone : IDisposable
     {
         if (status.ListenPort == 0)
             return;
-        NodeSettings settings = _membership.Settings;
+        NodeSettings settings = Membership.Settings;
         IReadOnlyList<PeerEndpoint> own = OwnEndpoints.Find(status, settings, LocalAddresses.Find());
         _natMapping = status.NatMapping;
         if (own.SequenceEqual(_peers.Vantage.Own))
@@ -417,19 +375,19 @@ public sealed class LinkedZone : IDisposable
         _routeAt = now + RoutingInterval;
         IReadOnlyList<IpPrefix> zone = ZonePrefixes();
         return ZoneRoutes.TryApply(
-            _membership,
+            Membership,
             new InterfaceRouting
             {
                 Interface = _folder.InterfaceName,
-                Mtu = _membership.Settings.Mtu,
-                Addresses = _certificate.Node.Addresses,
+                Mtu = Membership.Settings.Mtu,
+                Addresses = Certificate.Node.Addresses,
                 Prefixes = [.. zone, .. _peers.ChildPrefixes(zone)],
             },
             Problems);
     }
 
     private IReadOnlyList<IpPrefix> ZonePrefixes() =>
-        ZoneRoutes.Usable(_map.Zone?.Prefixes ?? _membership.ZonePrefixes, _certificate.Node.Addresses, _underlay);
+        ZoneRoutes.Usable(_map.Zone?.Prefixes ?? Membership.ZonePrefixes, Certificate.Node.Addresses, _underlay);
 
     private void TellRefusals()
     {

@@ -15,6 +15,9 @@ public sealed record JoinLine
     /// <summary>The longest line in characters.</summary>
     public const int MaximumLength = 1024;
 
+    /// <summary>The most pins that a line has.</summary>
+    public const int MaximumPins = 8;
+
     private const string Scheme = "kedge:https://";
     private const int DefaultPort = 443;
 
@@ -34,6 +37,9 @@ public sealed record JoinLine
 
     /// <summary>The SHA-256 of the SubjectPublicKeyInfo of the authority that certifies the controller's TLS key.</summary>
     public required Sha256Digest Pin { get; init; }
+
+    /// <summary>Pins of other authorities by which the controller may be known as well, such as those that a new one has just replaced.</summary>
+    public IReadOnlyList<Sha256Digest> OtherPins { get; init; } = [];
 
     /// <summary>The token as <c>identifier.secret</c>, a secret; null where the node is enrolled already and needs none.</summary>
     public string? Token { get; init; }
@@ -86,7 +92,13 @@ public sealed record JoinLine
         ToString() + (Token is null ? "" : $"&token={Token}") + (Invitation is null ? "" : $"&invitation={Invitation.ToSecretText()}");
 
     /// <summary>The line without its secrets, to be shown and logged.</summary>
-    public override string ToString() => $"kedge:{Url}?network={Network}&pin={Pin}";
+    public override string ToString() => $"kedge:{Url}?network={Network}&pin={Pin}{string.Concat(OtherPins.Select(pin => $"&pin={pin}"))}";
+
+    /// <summary>Two lines are equal that are written the same.</summary>
+    public bool Equals(JoinLine? other) => other is not null && ToSecretText() == other.ToSecretText();
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => ToString().GetHashCode(StringComparison.Ordinal);
 
     /// <summary>Whether <paramref name="text"/> has the form of a token: <c>identifier.secret</c>.</summary>
     public static bool IsToken(ReadOnlySpan<char> text)
@@ -161,7 +173,8 @@ public sealed record JoinLine
         ReadOnlySpan<char> query, string host, int port, [NotNullWhen(true)] out JoinLine? line, [NotNullWhen(false)] out string? error)
     {
         line = null;
-        Sha256Digest? network = null, pin = null;
+        Sha256Digest? network = null;
+        List<Sha256Digest> pins = [];
         string? token = null;
         Invitation? invitation = null;
         foreach (Range range in query.Split('&'))
@@ -172,23 +185,24 @@ public sealed record JoinLine
             error = parameter[..equals] switch
             {
                 "network" when network is null => ReadHash("network", value, ref network),
-                "pin" when pin is null => ReadHash("pin", value, ref pin),
+                "pin" when pins.Count < MaximumPins => ReadPin(value, pins),
+                "pin" => $"The join line has more than {MaximumPins} pins.",
                 "token" when token is null => ReadToken(value, ref token),
                 "invitation" when invitation is null => ReadInvitation(value, ref invitation),
-                "network" or "pin" or "token" or "invitation" => $"The join line has {parameter[..equals]} twice.",
+                "network" or "token" or "invitation" => $"The join line has {parameter[..equals]} twice.",
                 // Its name is not repeated: a token that was cut in two must not turn up in a message.
                 _ => "The join line has a part that is neither network, pin, token nor invitation; perhaps it was made by a newer version of Kedge.",
             };
             if (error is not null)
                 return false;
         }
-        if (network is null || pin is null)
+        if (network is null || pins.Count == 0)
         {
             error = $"The join line lacks its {(network is null ? "network" : "pin")}. It has the form kedge:https://HOST:PORT?network=…&pin=…&token=….";
             return false;
         }
         error = null;
-        line = new JoinLine { Host = host, Port = port, Network = network.Value, Pin = pin.Value, Token = token, Invitation = invitation };
+        line = new JoinLine { Host = host, Port = port, Network = network.Value, Pin = pins[0], OtherPins = pins[1..], Token = token, Invitation = invitation };
         return true;
     }
 
@@ -197,6 +211,17 @@ public sealed record JoinLine
         if (!Sha256Digest.TryParse(value, out Sha256Digest read))
             return $"The join line's {name} is not the base64url form of 32 bytes, 43 characters; perhaps it was cut off.";
         hash = read;
+        return null;
+    }
+
+    private static string? ReadPin(ReadOnlySpan<char> value, List<Sha256Digest> pins)
+    {
+        Sha256Digest? pin = null;
+        if (ReadHash("pin", value, ref pin) is { } error)
+            return error;
+        if (pins.Contains(pin!.Value))
+            return "The join line has the same pin twice.";
+        pins.Add(pin.Value);
         return null;
     }
 

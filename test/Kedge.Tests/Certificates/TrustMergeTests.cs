@@ -1,4 +1,3 @@
-using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 
 namespace Kedge.Tests.Certificates;
