@@ -191,7 +191,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
 
     /// <summary>
     /// Takes certificates that the master signed, and then its revocation list if there is one: all, or nothing when anything is refused. A list
-    /// that is known already is passed over.
+    /// that names nothing new is passed over, as when files are handed in out of order.
     /// </summary>
     /// <exception cref="Refusal">The network is not locked, or something is refused.</exception>
     public Task<CertificateImportResult> ImportCertificatesAsync(CertificateImport import, Actor actor)
@@ -203,7 +203,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
         return store.WriteAsync(change =>
         {
             List<Guid> accepted = [.. certificates.Select((der, i) => certification.Import(change, actor, $"certificates[{i}]", der).Id)];
-            bool isNews = list is not null && !RevocationLists.All(change).Any(known => list.Der.Span.SequenceEqual(known));
+            bool isNews = list is not null && !RevocationLists.Covers(change, list);
             return new CertificateImportResult(accepted) { Removed = isNews ? Revoke(change, list!, actor) : [] };
         });
     }

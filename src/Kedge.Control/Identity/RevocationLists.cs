@@ -11,6 +11,13 @@ internal static class RevocationLists
     public static IReadOnlyList<byte[]> All(StoreReader store) =>
         store.List($"SELECT list FROM revocation_list ORDER BY issuer", row => row.Bytes(0));
 
+    /// <summary>Whether a list of the same authority is there that is as new and names all that this one does.</summary>
+    public static bool Covers(StoreReader store, RevocationList list) => All(store).Any(der =>
+        RevocationList.TryParse(der, out RevocationList? present, out _)
+        && present.AuthorityKeyIdentifier == list.AuthorityKeyIdentifier
+        && present.Number >= list.Number
+        && list.Entries.All(entry => present.Contains(entry.Serial)));
+
     /// <summary>Puts a list, whose signature was checked, in place of an older one of the same authority.</summary>
     /// <returns>Why not, in a sentence; null where it is there now.</returns>
     public static string? TryReplace(StoreTransaction store, RevocationList list)

@@ -162,7 +162,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         {
             string reason = result.Reason ?? "it has to be certified";
             if (reason != said)
-                say($"Node '{membership.Name}' of zone '{result.ZoneName}' is registered and waits: {reason} Its identity key is {membership.IdentityKeyHash}");
+                say($"Node '{membership.Name}' of zone '{result.ZoneName}' is registered and waits, with identity key {membership.IdentityKeyHash}: {reason}");
             said = reason;
             await Task.Delay(interval, clock, cancellation);
             interval = TimeSpan.FromTicks(Math.Min(interval.Ticks * 2, LongestInquiry.Ticks));

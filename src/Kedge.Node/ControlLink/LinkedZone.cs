@@ -189,9 +189,7 @@ public sealed class LinkedZone : IDisposable
     /// <inheritdoc cref="OwnNode.MakeRenewal"/>
     public CertificateRenewal MakeRenewal() => _own.MakeRenewal();
 
-    /// <summary>
-    /// Takes a certificate that the controller has issued anew, if it is this node's and good: its prefixes are the node's from then on.
-    /// </summary>
+    /// <summary>Takes a certificate that the controller has issued anew, if it is this node's and good: its prefixes are the node's then.</summary>
     /// <returns>Whether it is used.</returns>
     public bool TryRenew(ReadOnlySpan<byte> der, IReadOnlyList<byte[]> authorities)
     {

@@ -103,7 +103,7 @@ public sealed partial class LockedWalkTests : IDisposable
     private static string[] Hint(string text) => SignHint().Match(text).Groups[1].Value.Trim().Split(' ');
 
     private CommandResult Run(string[] words) =>
-        RunningProcess.Run(new Command("env", "-C", _folder, Repository.Program, .. words) { Input = "" });
+        RunningProcess.Run(new Command(["env", "-C", _folder, Repository.Program, .. words]));
 
     private string Save(string json)
     {

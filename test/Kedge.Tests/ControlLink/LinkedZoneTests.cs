@@ -2,6 +2,7 @@ using Kedge.Node.ControlLink;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 using Kedge.Tests.Certificates;
@@ -111,18 +112,34 @@ public sealed class LinkedZoneTests : IDisposable
         Assert.Equal(["renamed"], Peers(zone));
     }
 
+    [Fact]
+    public void A_node_that_joined_before_there_were_Rosenpass_keys_makes_them_once_and_asks_for_a_certificate_of_them()
+    {
+        using LinkedZone zone = Start();
+
+        CertificateRenewal renewal = zone.MakeRenewal();
+
+        var hash = Sha256Digest.Of(File.ReadAllBytes(_folder.RosenpassPublicKey));
+        Assert.Equal(Convert.ToBase64String(hash.ToArray()), renewal.RosenpassKeyHash);
+        Assert.Equal(renewal.RosenpassKeyHash, zone.MakeRenewal().RosenpassKeyHash);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder.RosenpassKey));
+        var keys = EnrolmentTranscript.OfKeys(
+            _network.Id.ToArray(), _keys.IdentityPublicKey.ToString(), _keys.WireGuardPublicKey.ToString(), renewal.RosenpassKeyHash);
+        Assert.True(keys.IsSignedBy(_keys.IdentityPublicKey, renewal.KeysSignature));
+
+        NodeSubject own = Own() with { RosenpassKeyHash = hash };
+        Assert.False(zone.TryRenew(Certify(own with { RosenpassKeyHash = Sha256Digest.Of([1]) }).Der.Span, [])); // of another key
+        Assert.True(zone.TryRenew(Certify(own).Der.Span, []));
+        Assert.Equal(new CertificateRenewal(), zone.MakeRenewal());
+    }
+
     private static LinkStatus Status(LinkedZone zone) => zone.Status(new ControllerConnection("", false, null, null), null);
 
     private static IEnumerable<string> Peers(LinkedZone zone) => Status(zone).Peers.Select(peer => peer.Name);
 
     private LinkedZone Start()
     {
-        NodeCertificate own = Certify(_network.Subject() with
-        {
-            IdentityKey = _keys.IdentityPublicKey,
-            WireGuardKey = _keys.WireGuardPublicKey,
-            Addresses = [IpAddress.Parse("10.200.0.1")],
-        });
+        NodeCertificate own = Certify(Own());
         var problems = new Problems(NullLogger.Instance);
         return new LinkedZone(
             _folder, _membership, new CertificateFile(own, Authorities), _keys, new NodeProcess(_folder.Path, "kd0", problems),
@@ -144,6 +161,13 @@ public sealed class LinkedZoneTests : IDisposable
     }
 
     private byte[][] Authorities => [_network.Master.Certificate.Der.ToArray(), _network.Issuer.Certificate.Der.ToArray()];
+
+    private NodeSubject Own() => _network.Subject() with
+    {
+        IdentityKey = _keys.IdentityPublicKey,
+        WireGuardKey = _keys.WireGuardPublicKey,
+        Addresses = [IpAddress.Parse("10.200.0.1")],
+    };
 
     private NodeSubject Subject(int host) => _network.Subject() with { Name = $"node-{host}", Addresses = [IpAddress.Parse($"10.200.0.{host}")] };
 

@@ -140,4 +140,22 @@ public class JoinLineTests
     [InlineData("a.b=", false)]
     [InlineData("a b.c", false)]
     public void A_token_is_an_identifier_and_a_secret(string text, bool isToken) => Assert.Equal(isToken, JoinLine.IsToken(text));
+
+    [Fact]
+    public void A_line_may_have_several_pins_and_an_invitation()
+    {
+        string other = Kedge.Protocol.Sha256Digest.Of("another authority"u8).ToString();
+        string text = $"kedge:https://host:443?network={Network}&pin={Pin}&pin={other}&token=id.secret&invitation=buoy-7.AQEBAQEBAQEBAQEBAQEBAQ";
+
+        JoinLine line = JoinLine.Parse(text);
+
+        Assert.Equal([other], line.OtherPins.Select(pin => pin.ToString()));
+        Assert.Equal("buoy-7", line.Invitation!.Name);
+        Assert.Equal(text, line.ToSecretText());
+        Assert.Equal($"kedge:https://host:443?network={Network}&pin={Pin}&pin={other}", line.ToString());
+        Assert.False(JoinLine.TryParse(text + $"&pin={other}", out _, out string? error));
+        Assert.Contains("the same pin twice", error, StringComparison.Ordinal);
+        Assert.False(JoinLine.TryParse(text.Replace("AQEBAQ&", "AQ&", StringComparison.Ordinal)[..^2], out _, out error));
+        Assert.DoesNotContain("AQEB", error, StringComparison.Ordinal);
+    }
 }

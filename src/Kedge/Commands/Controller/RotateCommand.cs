@@ -1,6 +1,8 @@
 using System.CommandLine;
 using Kedge.Commands.Admin;
 using Kedge.Control;
+using Kedge.Linux.Processes;
+using Kedge.Protocol;
 
 namespace Kedge.Commands.Controller;
 
@@ -12,6 +14,17 @@ internal sealed class RotateCommand : Command
     {
         Subcommands.Add(new RotateIssuerCommand());
         Subcommands.Add(new RotateServerAuthorityCommand());
+    }
+
+    /// <summary>As root, gives new files to the owner of the data folder: a service has a user of its own, who must read them.</summary>
+    /// <exception cref="UserError">They cannot be given away; the message names the command that does it.</exception>
+    public static void KeepOwner(string dataDirectory)
+    {
+        if (!Environment.IsPrivilegedProcess)
+            return;
+        string[] line = ["chown", "--recursive", $"--reference={dataDirectory}", Path.Combine(dataDirectory, "keys")];
+        if (ExternalProgram.Run(line) is { Succeeded: false } result)
+            throw new UserError($"The new keys are in place, but not their user's: chown {result.Failure}. Do it before the next start: {string.Join(' ', line)}");
     }
 }
 
@@ -30,6 +43,7 @@ internal sealed class RotateIssuerCommand : Command
         {
             string dataDirectory = Path.GetFullPath(call.GetRequiredValue(_dataDirectory));
             DateTimeOffset end = KeyRotation.RotateIssuer(dataDirectory, call.GetValue(_masterKey), DateTimeOffset.UtcNow);
+            RotateCommand.KeepOwner(dataDirectory);
             Console.Out.WriteLine($"The new issuer holds until {end:u}. Start the controller again; nodes get certificates of it as theirs are renewed.");
             return 0;
         });
@@ -57,6 +71,7 @@ internal sealed class RotateServerAuthorityCommand : Command
             IReadOnlyList<string> pins = call.GetValue(_forgetFormer)
                 ? KeyRotation.ForgetFormerServerAuthorities(dataDirectory)
                 : KeyRotation.RotateServerAuthority(dataDirectory, DateTimeOffset.UtcNow);
+            RotateCommand.KeepOwner(dataDirectory);
             Console.Out.WriteLine($"The controller is known by {pins[0]}{(pins.Count > 1 ? $", and still by {string.Join(", ", pins.Skip(1))}" : "")}. Start it again.");
             return 0;
         });

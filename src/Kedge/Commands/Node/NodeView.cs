@@ -1,3 +1,4 @@
+using Kedge.Linux;
 using Kedge.Linux.Processes;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Uapi;
@@ -39,16 +40,17 @@ internal sealed record NodeView(NodePlace Place, Membership Membership, LinkStat
     /// The SHA-256 of the identity key's SubjectPublicKeyInfo, base64url: what <c>kedge ca sign</c> shows of this node too. Null where it is not
     /// known.
     /// </summary>
-    public string? IdentityKeyHash => Membership.IdentityKeyHash ?? CertificateFile.Read(Place.Folder.Certificate)?.Node.IdentityKey?.Hash.ToString();
+    public string? IdentityKeyHash => Membership.IdentityKeyHash ?? TryReadCertificate()?.Node.IdentityKey?.Hash.ToString();
 
     /// <summary>What does not work at present.</summary>
     public IEnumerable<string> Problems()
     {
         if (Membership.Status == Membership.Pending)
         {
-            yield return $"It waits, and carries nothing yet: {Membership.Reason ?? "it has to be certified"}. " + (ProcessLock.Holder(Place.Run.UpLock) is { } up
+            string next = ProcessLock.Holder(Place.Run.UpLock) is { } up
                 ? $"'kedge up' runs, process {up.Id}, and goes on by itself."
-                : $"'kedge up --interface {Place.Interface}' goes on with the join.");
+                : $"'kedge up --interface {Place.Interface}' goes on with the join.";
+            yield return $"It waits, and carries nothing yet. {next} It waits for this: {Membership.Reason ?? "it has to be certified"}";
             yield break;
         }
         if (Device is null)
@@ -63,6 +65,18 @@ internal sealed record NodeView(NodePlace Place, Membership Membership, LinkStat
 
     /// <inheritdoc/>
     public void Dispose() => Device?.Dispose();
+
+    private CertificateFile? TryReadCertificate()
+    {
+        try
+        {
+            return CertificateFile.Read(Place.Folder.Certificate);
+        }
+        catch (Exception e) when (e is UserError or LinuxException)
+        {
+            return null;
+        }
+    }
 
     private static DeviceStatus? TryGetDevice(NodePlace place)
     {
