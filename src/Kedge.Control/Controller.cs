@@ -209,6 +209,7 @@ public sealed class Controller : IAsyncDisposable
         Port = Url.Port,
         Network = NetworkId,
         Pin = ServerPin,
+        OtherPins = [.. _server.Pins.Skip(1)],
         Token = token,
     };
 
@@ -315,16 +316,17 @@ public sealed class Controller : IAsyncDisposable
     }
 
     private TrustResource DescribeTrust() => new(
-        [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(Certification.RevocationLists)]);
+        [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(RevocationLists.All)]);
 
-    private SettingsResource DescribeSettings() => new(_stun is { IsOpen: true } ? [$"{Url.Host}:{_stun.Port}"] : []);
+    private SettingsResource DescribeSettings() => new(
+        _stun is { IsOpen: true } ? [$"{Url.Host}:{_stun.Port}"] : [], [.. _server.Pins.Select(pin => pin.ToString())]);
 
     private NetworkDescription Describe(string version) => new()
     {
         Id = NetworkId.ToString(),
         Mode = IsLocked ? "locked" : "managed",
         Authorities = _authority.CertificateTexts,
-        RevocationLists = [.. _store.Read(Certification.RevocationLists).Select(Convert.ToBase64String)],
+        RevocationLists = [.. _store.Read(RevocationLists.All).Select(Convert.ToBase64String)],
         ServerPin = ServerPin.ToString(),
         Url = Url.GetLeftPart(UriPartial.Authority),
         StoreId = _store.StoreId,

@@ -4,6 +4,7 @@ using Kedge.Control.Identity;
 using Kedge.Control.Pki;
 using Kedge.Control.Store;
 using Kedge.Protocol;
+using Kedge.Protocol.Certificates;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -90,7 +91,8 @@ public static class StoreFiles
             SecretFile.CreateFolder(incoming);
             SecretFile.CreateFolder(Path.Combine(incoming, "keys"));
             Extract(file, incoming);
-            SqliteStore.Rename(Path.Combine(incoming, StoreEntry), clock);
+            IReadOnlyList<byte[]> lists = RevocationListsOf(data.StoreFile);
+            SqliteStore.Rename(Path.Combine(incoming, StoreEntry), clock, change => KeepRevocations(change, lists));
 
             string former = Path.Combine(dataDirectory, $"before-restore-{clock.GetUtcNow():yyyyMMdd'T'HHmmss'Z'}");
             bool isFirst = !File.Exists(data.StoreFile);
@@ -115,6 +117,28 @@ public static class StoreFiles
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or SqliteException)
         {
             throw new UserError($"{file} cannot be restored: {e.Message}", e);
+        }
+    }
+
+    // What was revoked since the backup was made stays revoked. Where the present store is damaged, the nodes still have its lists.
+    private static IReadOnlyList<byte[]> RevocationListsOf(string present)
+    {
+        try
+        {
+            return File.Exists(present) ? SqliteStore.Inspect(present, RevocationLists.All) : [];
+        }
+        catch (SqliteException)
+        {
+            return [];
+        }
+    }
+
+    private static void KeepRevocations(StoreTransaction change, IEnumerable<byte[]> lists)
+    {
+        foreach (byte[] der in lists)
+        {
+            if (RevocationList.TryParse(der, out RevocationList? list, out _))
+                _ = RevocationLists.TryReplace(change, list);
         }
     }
 

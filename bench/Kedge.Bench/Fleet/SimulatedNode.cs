@@ -183,7 +183,7 @@ internal sealed class SimulatedNode : IDisposable
     private void Note(NetworkMap map, Guid zone, bool isFirst)
     {
         long now = Stopwatch.GetTimestamp();
-        NetworkTrust trust = _shared.Certificates.TrustOf(_controller.Network, map.Trust!);
+        NetworkTrust trust = _shared.Certificates.Merge(NetworkTrust.Empty(_controller.Network), map.Trust!);
         foreach (Guid id in map.Difference.Peers)
         {
             if (map.Peers.TryGetValue(id, out MapPeer? peer))

@@ -1,4 +1,5 @@
 using Kedge.Control.Identity;
+using Kedge.Protocol.Api;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -12,9 +13,9 @@ internal static class OwnNodeRoutes
     {
         RouteGroupBuilder node = api.MapGroup("/node").WithTags("Node");
 
-        node.MapPost("/certificate", (Caller caller) => enrolments.RenewAsync(caller.RequireNode().Id))
+        node.MapPost("/certificate", (CertificateRenewal? body, Caller caller) => enrolments.RenewAsync(caller.RequireNode().Id, body))
             .For(Access.NodeEvenExpired, NodeWork.Change).WithName("renewCertificate")
-            .WithSummary("A new certificate if it is time for one, otherwise the present one. Also for one that has expired.").Refuses(401, 403, 429);
+            .WithSummary("A new certificate if it is time for one, otherwise the present one. Also for one that has expired.").Refuses(400, 401, 403, 429);
 
         node.MapDelete("", async (Caller caller) =>
             {

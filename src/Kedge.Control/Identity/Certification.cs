@@ -61,7 +61,7 @@ internal sealed class Certification(NetworkAuthority authority)
             throw Refusal.Invalid(field, $"This is no node's certificate. {malformed.Sentence()}");
         StoredNode node = Nodes.TryFindByWireGuardKey(store, certificate.WireGuardKey)
             ?? throw Refusal.Conflict(field, $"The certificate of {certificate.Name} is for a WireGuard key that no node here has: {certificate.WireGuardKey}.");
-        if (authority.Trust(RevocationLists(store)).Verify(certificate, node.Zone, store.Now) is { } refusal)
+        if (authority.Trust(RevocationLists.All(store)).Verify(certificate, node.Zone, store.Now) is { } refusal)
             throw Refusal.Conflict(field, $"The certificate of {certificate.Name} cannot be used. {refusal.Sentence()}");
         if (Differs(node, Leases.Of(store, node.Id).WithClaims, certificate) is { } difference)
         {
@@ -89,7 +89,7 @@ internal sealed class Certification(NetworkAuthority authority)
                 : null;
         }
         if (node.Status == StoredNode.Pending)
-            return "the network is locked: whoever has its master key certifies nodes, by kedge ca sign";
+            return "the network is locked, and the holder of its master key certifies nodes: kedge node requests --out requests.json, then kedge ca sign requests.json --ca master";
         return Differs(node, leases.WithClaims, Parse(node.Certificate!)) is { } difference ? $"{difference} waits for a new certificate: kedge ca sign" : null;
     }
 
@@ -105,10 +105,6 @@ internal sealed class Certification(NetworkAuthority authority)
         Addresses = leases.Addresses,
         ChildPrefixes = leases.ChildPrefixes,
     };
-
-    /// <summary>The revocation lists that were imported, DER.</summary>
-    public static IReadOnlyList<byte[]> RevocationLists(StoreReader store) =>
-        store.List($"SELECT list FROM revocation_list ORDER BY issuer", row => row.Bytes(0));
 
     /// <summary>A certificate that was checked when it came into the store.</summary>
     public static NodeCertificate Parse(byte[] der) =>

@@ -1,6 +1,7 @@
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
 
@@ -28,6 +29,9 @@ internal sealed record EnrolmentForm
     /// <summary>The identity key's signature of its keys, base64; null for none.</summary>
     public required string? KeysSignature { get; init; }
 
+    /// <summary>The proof of a node that was invited, base64; null for none.</summary>
+    public required string? InvitationProof { get; init; }
+
     public required IReadOnlyList<IpAddress> RequestedAddresses { get; init; }
 
     public required IReadOnlyList<IpPrefix> ChildPrefixes { get; init; }
@@ -48,6 +52,8 @@ internal sealed record EnrolmentForm
         byte[]? rosenpass = request.RosenpassKeyHash is { } hash ? Values.ReadBytes(faults, "request.rosenpassKeyHash", hash, 32, 32) : null;
         if (request.KeysSignature is { } signature)
             _ = Values.ReadBytes(faults, "request.keysSignature", signature, Enrolments.ShortestSignature, Enrolments.LongestSignature);
+        if (request.InvitationProof is { } invited)
+            _ = Values.ReadBytes(faults, "request.invitationProof", invited, Invitation.ProofSize, Invitation.ProofSize);
         List<IpAddress> addresses = Values.ReadAddresses(faults, "request.requestedAddresses", request.RequestedAddresses);
         List<IpPrefix> children = Values.ReadPrefixes(faults, "request.childPrefixes", request.ChildPrefixes, MostChildPrefixes);
         CheckApart(faults, "request.childPrefixes", children);
@@ -62,6 +68,7 @@ internal sealed record EnrolmentForm
             WireGuardKey = wireGuard,
             RosenpassKeyHash = rosenpass is null ? null : Sha256Digest.FromBytes(rosenpass),
             KeysSignature = request.KeysSignature,
+            InvitationProof = request.InvitationProof,
             RequestedAddresses = addresses,
             ChildPrefixes = children,
             Endpoints = request.Endpoints,

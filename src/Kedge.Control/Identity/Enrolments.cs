@@ -80,14 +80,25 @@ internal sealed class Enrolments(
 
     /// <summary>Renews the certificate of a node that has shown its identity key in the TLS handshake, or tells what it has.</summary>
     /// <exception cref="Refusal">It is no member any more.</exception>
-    public Task<EnrolmentResult> RenewAsync(Guid id) => store.WriteAsync(change => Renew(change, id), Lane.Of(id));
+    public Task<EnrolmentResult> RenewAsync(Guid id, CertificateRenewal? renewal = null)
+    {
+        var faults = new Faults();
+        byte[]? rosenpass = renewal?.RosenpassKeyHash is { } hash ? Values.ReadBytes(faults, "rosenpassKeyHash", hash, Sha256Digest.Size, Sha256Digest.Size) : null;
+        if (renewal?.KeysSignature is { } signature)
+            _ = Values.ReadBytes(faults, "keysSignature", signature, ShortestSignature, LongestSignature);
+        faults.ThrowIfAny();
 
-    private EnrolmentResult Renew(StoreTransaction change, Guid id)
+        return store.WriteAsync(change => Renew(change, id, rosenpass, renewal?.KeysSignature), Lane.Of(id));
+    }
+
+    private EnrolmentResult Renew(StoreTransaction change, Guid id, byte[]? rosenpassHash, string? keysSignature)
     {
         StoredNode node = Nodes.TryFind(change, id) ?? throw Refusal.Forbidden("This node was removed.");
         bool isDue = node.Status == StoredNode.Active && change.Now >= Certification.RenewalOf(node);
         if (isDue && !Authority.IsLocked)
         {
+            if (rosenpassHash is not null)
+                node = node with { RosenpassHash = rosenpassHash, KeysSignature = keysSignature };
             node = certification.Renew(change, node);
         }
         else if (isDue && !node.RenewalWanted)
@@ -182,6 +193,7 @@ internal sealed class Enrolments(
             WireGuardKey = form.WireGuardKey,
             RosenpassHash = form.RosenpassKeyHash?.ToArray(),
             KeysSignature = form.KeysSignature,
+            InvitationProof = form.InvitationProof ?? before?.InvitationProof,
             Tags = known?.Tags ?? token!.Tags,
             AllowedPrefixes = [.. (before?.AllowedPrefixes ?? []).Union(token?.AllowedPrefixes ?? [])],
             Ephemeral = form.Ephemeral || (known?.Ephemeral ?? token!.Ephemeral),

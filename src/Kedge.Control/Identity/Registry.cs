@@ -1,4 +1,3 @@
-using System.Text;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
@@ -196,6 +195,7 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
                 WireGuardKey = node.WireGuardKey.ToString(),
                 RosenpassKeyHash = node.RosenpassHash is null ? null : Convert.ToBase64String(node.RosenpassHash),
                 KeysSignature = node.KeysSignature,
+                InvitationProof = node.InvitationProof,
                 Tags = node.Tags,
                 Addresses = [.. leases.Addresses.Select(address => address.ToString())],
                 ChildPrefixes = [.. leases.WithClaims.ChildPrefixes.Select(prefix => prefix.ToString())],
@@ -205,50 +205,68 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
         }).ToList();
     });
 
-    /// <summary>Takes certificates that the master signed: all, or none when one of them is refused.</summary>
-    /// <exception cref="Refusal">The network is not locked, or one is refused.</exception>
+    /// <summary>
+    /// Takes certificates that the master signed, and then its revocation list if there is one: all, or nothing when anything is refused. A list
+    /// that names nothing new is passed over, as when files are handed in out of order.
+    /// </summary>
+    /// <exception cref="Refusal">The network is not locked, or something is refused.</exception>
     public Task<CertificateImportResult> ImportCertificatesAsync(CertificateImport import, Actor actor)
     {
         if (!Authority.IsLocked)
             throw Refusal.Conflict("This network is managed: the controller certifies its nodes itself.");
         List<byte[]> certificates = ReadMany("certificates", import.Certificates, NodeCertificate.MaximumSize);
-        return store.WriteAsync(change => new CertificateImportResult(
-            [.. certificates.Select((der, i) => certification.Import(change, actor, $"certificates[{i}]", der).Id)]));
+        RevocationList? list = import.RevocationList is { } text ? ReadList(text) : null;
+        return store.WriteAsync(change =>
+        {
+            List<Guid> accepted = [.. certificates.Select((der, i) => certification.Import(change, actor, $"certificates[{i}]", der).Id)];
+            bool isNews = list is not null && !RevocationLists.Covers(change, list);
+            return new CertificateImportResult(accepted) { Removed = isNews ? Revoke(change, list!, actor) : [] };
+        });
     }
 
     /// <summary>Takes a revocation list; the nodes that it names are removed.</summary>
-    /// <exception cref="Refusal">It is none of this network's authorities, or older than the one that is there.</exception>
+    /// <exception cref="Refusal">It is none of this network's authorities, older than the one that is there, or names less.</exception>
     public Task<RevocationListImportResult> ImportRevocationListAsync(RevocationListImport import, Actor actor)
     {
-        byte[] der = ReadMany("revocationList", [import.RevocationList], RevocationList.MaximumSize)[0];
-        if (!RevocationList.TryParse(der, out RevocationList? list, out CertificateRefusal malformed))
-            throw Refusal.Invalid("revocationList", $"This is no revocation list. {malformed.Sentence()}");
-        return store.WriteAsync(change =>
+        RevocationList list = ReadList(import.RevocationList);
+        return store.WriteAsync(change => new RevocationListImportResult(Revoke(change, list, actor)));
+    }
+
+    private static RevocationList ReadList(string text)
+    {
+        byte[] der = ReadMany("revocationList", [text], RevocationList.MaximumSize)[0];
+        return RevocationList.TryParse(der, out RevocationList? list, out CertificateRefusal malformed)
+            ? list
+            : throw Refusal.Invalid("revocationList", $"This is not a revocation list. {malformed.Sentence()}");
+    }
+
+    private List<Guid> Revoke(StoreTransaction change, RevocationList list, Actor actor)
+    {
+        NetworkTrust trust = Authority.Trust([list.Der.ToArray()]);
+        if (trust.Refused is [var refused, ..])
+            throw Refusal.Conflict("revocationList", $"The revocation list cannot be used. {refused.Refusal.Sentence()}");
+        if (!Authority.IsLocked && list.Contains(Authority.Certificates[1].Serial))
+            throw Refusal.Conflict("revocationList", "The list revokes the issuer that certifies nodes at present. Make another first, where the controller runs: kedge controller rotate issuer");
+        if (RevocationLists.TryReplace(change, list) is { } reason)
+            throw Refusal.Conflict("revocationList", reason);
+        // Nodes whose issuer is revoked, and not they themselves, get a certificate of the present one, before the others hear of the list.
+        foreach (StoredNode node in Authority.IsLocked ? [] : Nodes.List(change, null).Where(node => node.Status == StoredNode.Active))
         {
-            byte[] issuer = Encoding.ASCII.GetBytes(list.AuthorityKeyIdentifier);
-            byte[]? present = change.First($"SELECT list FROM revocation_list WHERE issuer = {issuer}", row => row.Bytes(0));
-            NetworkTrust trust = Authority.Trust([der]);
-            if (trust.Refused is [var refused, ..])
-                throw Refusal.Conflict("revocationList", $"The revocation list cannot be used. {refused.Refusal.Sentence()}");
-            if (present is not null && RevocationList.TryParse(present, out RevocationList? earlier, out _) && earlier.Number >= list.Number)
-                throw Refusal.Conflict("revocationList", $"The list has the number {list.Number}, but number {earlier.Number} is here already: lists count upwards.");
-            change.Execute(
-                $"""
-                INSERT INTO revocation_list (issuer, list, imported_at) VALUES ({issuer}, {der}, {change.Now})
-                ON CONFLICT (issuer) DO UPDATE SET list = excluded.list, imported_at = excluded.imported_at
-                """);
-            change.Change(Guid.Empty, MapSubject.Trust, Guid.Empty);
-            change.Audit(actor, "trust.revoke", list.AuthorityKeyIdentifier, null, $"revocation list {list.Number} of {list.IssuerName} with {list.Entries.Count} certificates");
-            List<Guid> removed = [];
-            foreach (StoredNode node in Nodes.List(change, null).Where(node => node.Certificate is not null))
-            {
-                if (trust.VerifyIgnoringDates(Certification.Parse(node.Certificate!), node.Zone) != CertificateRefusal.Revoked)
-                    continue;
-                End(change, actor, node, StoredNode.Removed, "node.remove");
-                removed.Add(node.Id);
-            }
-            return new RevocationListImportResult(removed);
-        });
+            NodeCertificate certificate = Certification.Parse(node.Certificate!);
+            if (trust.VerifyIgnoringDates(certificate, node.Zone) == CertificateRefusal.Revoked && !list.Contains(certificate.Serial))
+                _ = certification.Renew(change, node);
+        }
+        change.Change(Guid.Empty, MapSubject.Trust, Guid.Empty);
+        change.Audit(actor, "trust.revoke", list.AuthorityKeyIdentifier, null, $"revocation list {list.Number} of {list.IssuerName} with {list.Entries.Count} certificates");
+        List<Guid> removed = [];
+        foreach (StoredNode node in Nodes.List(change, null).Where(node => node.Certificate is not null))
+        {
+            if (trust.VerifyIgnoringDates(Certification.Parse(node.Certificate!), node.Zone) != CertificateRefusal.Revoked)
+                continue;
+            End(change, actor, node, StoredNode.Removed, "node.remove");
+            removed.Add(node.Id);
+        }
+        return removed;
     }
 
     private static List<byte[]> ReadMany(string field, IReadOnlyList<string> values, int most)

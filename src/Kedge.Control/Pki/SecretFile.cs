@@ -90,15 +90,45 @@ internal static class SecretFile
     public static void WriteCertificate(string path, ReadOnlySpan<byte> der) =>
         Write(path, System.Text.Encoding.ASCII.GetBytes(PemEncoding.WriteString("CERTIFICATE", der) + "\n"));
 
+    /// <summary>Writes certificates in PEM, one behind the other.</summary>
+    /// <exception cref="UserError">They cannot be written.</exception>
+    public static void WriteCertificates(string path, IEnumerable<ReadOnlyMemory<byte>> certificates) => Write(
+        path, System.Text.Encoding.ASCII.GetBytes(string.Concat(certificates.Select(der => PemEncoding.WriteString("CERTIFICATE", der.Span) + "\n"))));
+
     /// <summary>Reads the first certificate of a file in PEM.</summary>
     /// <returns>The certificate, DER.</returns>
     /// <exception cref="UserError">It is not there, or has none.</exception>
-    public static byte[] ReadCertificate(string path)
+    public static byte[] ReadCertificate(string path) => ReadCertificates(path)[0];
+
+    /// <summary>Reads all certificates of a file in PEM.</summary>
+    /// <returns>The certificates, DER: at least one.</returns>
+    /// <exception cref="UserError">It is not there, or has none.</exception>
+    public static IReadOnlyList<byte[]> ReadCertificates(string path)
     {
-        string text = ReadText(path);
-        if (!PemEncoding.TryFind(text, out PemFields fields) || text[fields.Label] != "CERTIFICATE")
-            throw new UserError($"{path} has no certificate in PEM: it must begin with -----BEGIN CERTIFICATE-----.");
-        return Convert.FromBase64String(text[fields.Base64Data]);
+        List<byte[]> certificates = [];
+        ReadOnlySpan<char> rest = ReadText(path);
+        while (PemEncoding.TryFind(rest, out PemFields fields) && rest[fields.Label] is "CERTIFICATE")
+        {
+            certificates.Add(Convert.FromBase64String(rest[fields.Base64Data].ToString()));
+            rest = rest[fields.Location.End..];
+        }
+        return certificates.Count > 0
+            ? certificates
+            : throw new UserError($"{path} has no certificate in PEM: it must begin with -----BEGIN CERTIFICATE-----.");
+    }
+
+    /// <summary>Gives a file another name, in place of the file that has that name.</summary>
+    /// <exception cref="UserError">It cannot be renamed.</exception>
+    public static void Move(string path, string target)
+    {
+        try
+        {
+            File.Move(path, target, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError($"{path} cannot be renamed to {target}: {e.Message}", e);
+        }
     }
 
     private static string ReadText(string path)

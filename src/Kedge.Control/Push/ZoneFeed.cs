@@ -104,13 +104,13 @@ internal sealed class ZoneFeed
     /// <exception cref="StoreException">The store cannot be read.</exception>
     public async Task<bool> LoadAsync(CancellationToken cancellation)
     {
+        TrustResource trust = _sources.Trust(); // never newer than the nodes: see PublishAsync
         MapZone? zone = await _sources.Map.ReadZoneAsync(_zone, cancellation);
         if (zone is null)
         {
             End();
             return false;
         }
-        TrustResource trust = _sources.Trust();
         lock (_lock)
             _content.Load(zone, trust);
         _ = PublishAsync();
@@ -301,6 +301,8 @@ internal sealed class ZoneFeed
 
     private async Task PublishAsync(PendingChanges changes)
     {
+        // Read before the nodes: a list that revokes a node's former certificate must not arrive before the node's new one.
+        TrustResource? trust = changes.Trust || changes.Zone ? _sources.Trust() : null;
         IReadOnlyList<MapNode> nodes = changes.Nodes.Count == 0 ? [] : await _sources.Map.ReadNodesAsync(changes.Nodes, _ending.Token);
         MapZone? zone = changes.Zone ? await _sources.Map.ReadZoneAsync(_zone, _ending.Token) : null;
         if (changes.Zone && zone is null)
@@ -308,7 +310,6 @@ internal sealed class ZoneFeed
             End(); // the zone was deleted, and all its nodes with it
             return;
         }
-        TrustResource? trust = changes.Trust || changes.Zone ? _sources.Trust() : null;
         MapNode[] here = [.. (zone?.Nodes ?? []).Concat(nodes).Where(node => node.Zone == _zone)];
         List<MapSubscription> ended;
         lock (_lock)

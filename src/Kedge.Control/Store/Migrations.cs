@@ -84,6 +84,10 @@ internal static class Migrations
         -- Who has a map of this revision does not send to it any more; none for what is held.
         ALTER TABLE lease ADD COLUMN released_revision INTEGER;
         """,
+        """
+        -- By what a node that was invited proves its name and keys to the holder of the master key; the controller cannot check it.
+        ALTER TABLE node ADD COLUMN invitation_proof TEXT;
+        """,
     ];
 
     /// <summary>Brings a store to the present form.</summary>

@@ -41,6 +41,9 @@ internal sealed record StoredNode
     /// <summary>The identity key's signature of its keys, base64, as the node handed it in; nobody here has checked it.</summary>
     public string? KeysSignature { get; init; }
 
+    /// <summary>The proof of a node that was invited, base64, as the node handed it in; nobody here can check it.</summary>
+    public string? InvitationProof { get; init; }
+
     public IReadOnlyList<string> Tags { get; init; } = [];
 
     /// <summary>Child prefixes inside these need no approval.</summary>
@@ -77,7 +80,7 @@ internal static class Nodes
     private static readonly SqlText Columns = new(
         """
         id, zone, name, kind, status, identity_key, wireguard_key, rosenpass_hash, tags, allowed_prefixes, ephemeral, fixed_endpoint, token,
-        certificate, certificate_from, certificate_to, renewal_wanted, created_at, seen_at, keys_signature, asked_name
+        certificate, certificate_from, certificate_to, renewal_wanted, created_at, seen_at, keys_signature, asked_name, invitation_proof
         """);
 
     /// <summary>A member by its identifier; null where there is none.</summary>
@@ -142,13 +145,13 @@ internal static class Nodes
         INSERT INTO node (
             id, zone, name, kind, status, identity_key, identity_hash, wireguard_key, rosenpass_hash, tags, allowed_prefixes, ephemeral,
             fixed_endpoint, token, certificate, certificate_from, certificate_to, renewal_wanted, created_at, seen_at,
-            keys_signature, asked_name, revision)
+            keys_signature, asked_name, invitation_proof, revision)
         VALUES (
             {node.Id}, {node.Zone}, {node.Name}, {node.Kind}, {node.Status}, {node.IdentityKey},
             {(node.IdentityKey is null ? null : SHA256.HashData(node.IdentityKey))}, {node.WireGuardKey.ToArray()}, {node.RosenpassHash},
             {node.Tags}, {node.AllowedPrefixes}, {node.Ephemeral}, {node.FixedEndpoint}, {node.Token}, {node.Certificate},
             {node.CertificateFrom}, {node.CertificateTo}, {node.RenewalWanted}, {node.CreatedAt}, {node.SeenAt},
-            {node.KeysSignature}, {node.AskedName}, {revision ?? 0})
+            {node.KeysSignature}, {node.AskedName}, {node.InvitationProof}, {revision ?? 0})
         ON CONFLICT (id) DO UPDATE SET
             name = excluded.name, kind = excluded.kind, status = excluded.status, identity_key = excluded.identity_key,
             identity_hash = excluded.identity_hash, wireguard_key = excluded.wireguard_key, rosenpass_hash = excluded.rosenpass_hash,
@@ -156,7 +159,7 @@ internal static class Nodes
             fixed_endpoint = excluded.fixed_endpoint, token = excluded.token, certificate = excluded.certificate,
             certificate_from = excluded.certificate_from, certificate_to = excluded.certificate_to,
             renewal_wanted = excluded.renewal_wanted, seen_at = excluded.seen_at, keys_signature = excluded.keys_signature,
-            asked_name = excluded.asked_name,
+            asked_name = excluded.asked_name, invitation_proof = excluded.invitation_proof,
             revision = CASE WHEN {revision} IS NULL THEN node.revision ELSE excluded.revision END
         """);
 
@@ -198,5 +201,6 @@ internal static class Nodes
         SeenAt = row.OptionalTime(18),
         KeysSignature = row.OptionalText(19),
         AskedName = row.OptionalText(20),
+        InvitationProof = row.OptionalText(21),
     };
 }

@@ -98,11 +98,22 @@ internal sealed partial class SqliteStore : IAsyncDisposable
         command.ExecuteNonQuery();
     }
 
+    /// <summary>Looks at a store that nobody has open, and leaves it in the form that it has.</summary>
+    /// <exception cref="SqliteException">It cannot be read.</exception>
+    public static T Inspect<T>(string path, Func<StoreReader, T> read)
+    {
+        SqliteLibrary.Use();
+        using var connection = new SqliteConnection(ConnectionString(path, SqliteOpenMode.ReadWrite, pooling: false));
+        connection.Open();
+        return read(new StoreReader(connection, default));
+    }
+
     /// <summary>Gives a store that nobody has open another name, because its revisions now mean something else.</summary>
     /// <param name="path">The store.</param>
     /// <param name="clock">What time it is.</param>
+    /// <param name="change">What else is changed with the name.</param>
     /// <exception cref="UserError">It is no store.</exception>
-    public static void Rename(string path, TimeProvider clock)
+    public static void Rename(string path, TimeProvider clock, Action<StoreTransaction> change)
     {
         SqliteLibrary.Use();
         using var connection = new SqliteConnection(ConnectionString(path, SqliteOpenMode.ReadWrite, pooling: false));
@@ -113,6 +124,7 @@ internal sealed partial class SqliteStore : IAsyncDisposable
         if (transaction.Execute($"UPDATE store SET id = {Guid.NewGuid()}") != 1)
             throw new UserError($"{path} has no network in it.");
         transaction.Audit(Actor.Controller, "store.restore", "store", null, "restored from a backup");
+        change(transaction);
         RunOn(connection, "COMMIT");
     }
 

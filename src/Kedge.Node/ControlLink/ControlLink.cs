@@ -169,7 +169,7 @@ public sealed class ControlLink : IDisposable
             string reason = "It has ended the connection.";
             try
             {
-                using var client = new ControllerClient(_controller, _zone.Certificate.Node.Der, _keys.Identity, TimeProvider.System);
+                using var client = new ControllerClient(_zone.Membership.ControllerAddress, _zone.Certificate.Node.Der, _keys.Identity, TimeProvider.System);
                 spread = await FollowAsync(client, backoff, ending);
             }
             catch (ControllerException exception)
@@ -248,7 +248,7 @@ public sealed class ControlLink : IDisposable
             "renewal",
             async () =>
             {
-                EnrolmentResult result = await client.RenewAsync(session);
+                EnrolmentResult result = await client.RenewAsync(await Task.Run(_zone.MakeRenewal, session), session);
                 if (result.Certificate is { } text)
                     _zone.TryRenew(Convert.FromBase64String(text), [.. result.Authorities.Select(Convert.FromBase64String)]);
             },
@@ -269,7 +269,7 @@ public sealed class ControlLink : IDisposable
             _problems.Set(what, null);
             return true;
         }
-        catch (Exception e) when (e is ControllerException or FormatException)
+        catch (Exception e) when (e is ControllerException or FormatException or UserError)
         {
             _problems.Set(what, $"The controller did not take this node's {what}: {e.Message}");
             if (e is ControllerException { RetryAfter: { } wait })

@@ -9,6 +9,9 @@ namespace Kedge.Node.ControlLink;
 /// <param name="Pin">The SHA-256 of the SubjectPublicKeyInfo of the authority that certifies its TLS key.</param>
 public sealed record ControllerAddress(Uri Url, Sha256Digest Network, Sha256Digest Pin)
 {
+    /// <summary>Pins of other authorities that it may be known by as well.</summary>
+    public IReadOnlyList<Sha256Digest> OtherPins { get; init; } = [];
+
     /// <summary>The controller that a join line names.</summary>
-    public static ControllerAddress Of(JoinLine line) => new(new Uri(line.Url), line.Network, line.Pin);
+    public static ControllerAddress Of(JoinLine line) => new(new Uri(line.Url), line.Network, line.Pin) { OtherPins = line.OtherPins };
 }

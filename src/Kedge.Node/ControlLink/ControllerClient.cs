@@ -33,6 +33,7 @@ public sealed class ControllerClient : IDisposable
 
     private readonly ControllerAddress _controller;
     private readonly TimeProvider _clock;
+    private readonly PinnedServer _server;
     private readonly X509Certificate2? _certificate;
     private readonly HttpClient _http;
 
@@ -45,6 +46,7 @@ public sealed class ControllerClient : IDisposable
     {
         _controller = controller;
         _clock = clock;
+        _server = new PinnedServer([controller.Pin, .. controller.OtherPins], clock);
         if (certificate is { } der)
         {
             using X509Certificate2 bare = X509CertificateLoader.LoadCertificate(der.Span);
@@ -74,7 +76,7 @@ public sealed class ControllerClient : IDisposable
     {
         request = request with { KeysSignature = request.KeysSignature ?? SignatureOfKeys(request, identity) };
         EnrolmentChallenge challenge = await ChallengeAsync(cancellation);
-        var transcript = EnrolmentTranscript.OfSubmission(_controller.Network.ToArray(), _controller.Pin.ToArray(), challenge, token, request);
+        var transcript = EnrolmentTranscript.OfSubmission(_controller.Network.ToArray(), ServerPin, challenge, token, request);
         byte[] proof = Prove(transcript, wireGuardKey.Span, challenge);
         var submission = new EnrolmentSubmission(challenge.Id, request, Convert.ToBase64String(proof), transcript.Sign(identity), token);
         return await AskAsync(
@@ -88,15 +90,17 @@ public sealed class ControllerClient : IDisposable
     {
         EnrolmentChallenge challenge = await ChallengeAsync(cancellation);
         string key = Convert.ToBase64String(identity.ExportSubjectPublicKeyInfo());
-        var transcript = EnrolmentTranscript.OfInquiry(_controller.Network.ToArray(), _controller.Pin.ToArray(), challenge, key);
+        var transcript = EnrolmentTranscript.OfInquiry(_controller.Network.ToArray(), ServerPin, challenge, key);
         var inquiry = new EnrolmentInquiry(challenge.Id, key, transcript.Sign(identity));
         return await AskAsync(
             HttpMethod.Post, "enrolments/inquiries", JsonContent.Create(inquiry, ApiJson.Default.EnrolmentInquiry), ApiJson.Default.EnrolmentResult, cancellation);
     }
 
     /// <summary>Asks for a new certificate. The answer has the present one while it is not time for another.</summary>
-    public Task<EnrolmentResult> RenewAsync(CancellationToken cancellation) =>
-        AskAsync(HttpMethod.Post, "node/certificate", null, ApiJson.Default.EnrolmentResult, cancellation);
+    /// <param name="renewal">What the node has that it did not have before.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public Task<EnrolmentResult> RenewAsync(CertificateRenewal renewal, CancellationToken cancellation) => AskAsync(
+        HttpMethod.Post, "node/certificate", JsonContent.Create(renewal, ApiJson.Default.CertificateRenewal), ApiJson.Default.EnrolmentResult, cancellation);
 
     /// <summary>Leaves the network.</summary>
     public Task LeaveAsync(CancellationToken cancellation) => TellAsync(HttpMethod.Delete, "node", null, cancellation);
@@ -145,6 +149,9 @@ public sealed class ControllerClient : IDisposable
         return proof;
     }
 
+    // Of the authority that the controller has now, which may be another than was pinned: proofs are for the server that is spoken to.
+    private byte[] ServerPin => (_server.Authority ?? _controller.Pin).ToArray();
+
     private string SignatureOfKeys(EnrolmentRequest request, ECDsa identity) => EnrolmentTranscript
         .OfKeys(_controller.Network.ToArray(), request.IdentityKey, request.WireGuardKey, request.RosenpassKeyHash)
         .Sign(identity);
@@ -154,7 +161,7 @@ public sealed class ControllerClient : IDisposable
 
     private SocketsHttpHandler Handler()
     {
-        SocketsHttpHandler handler = new PinnedServer(_controller.Pin, _clock).CreateHandler();
+        SocketsHttpHandler handler = _server.CreateHandler();
         handler.UseProxy = false;
         handler.AutomaticDecompression = DecompressionMethods.GZip;
         handler.ConnectTimeout = ConnectTimeout;

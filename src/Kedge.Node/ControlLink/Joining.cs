@@ -5,6 +5,7 @@ using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Enrolment;
+using Kedge.Protocol.Mesh;
 
 namespace Kedge.Node.ControlLink;
 
@@ -38,21 +39,25 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         }
         if (before is not null && line is not null)
             RefuseOther(before, line);
+        settings = UnderInvitedName(line?.Invitation, settings);
         ControllerAddress controller = line is null ? before!.ControllerAddress : ControllerAddress.Of(line);
         using NodeKeys keys = NodeKeys.Open(folder, settings.PrivateKeyFile);
         bool asksForTheSame = before is not null && AsksForTheSame(before.Settings, settings) && HasSameKey(before, keys);
+        bool hasNewProof = before is { Status: Membership.Pending } && line?.Invitation is not null;
         if (asksForTheSame && before!.Status == Membership.Active && File.Exists(folder.Certificate))
             return Keep(before with { Settings = settings, Controller = controller.Url.ToString() });
 
+        // Beside everything else, because it takes a moment; once for the node's life.
+        Task<Sha256Digest> rosenpass = Task.Run(() => RosenpassKeys.Open(folder), cancellation);
         CertificateFile? certificate = before is null ? null : CertificateFile.Read(folder.Certificate);
         using var client = new ControllerClient(controller, certificate?.Node.Der, certificate is null ? null : keys.Identity, clock);
-        EnrolmentResult result = asksForTheSame
+        EnrolmentResult result = asksForTheSame && !hasNewProof
             ? await AskAsync(() => client.InquireAsync(keys.Identity, cancellation), cancellation)
-            : await AskAsync(() => EnrolAsync(client, keys, line?.Token, settings, cancellation), cancellation);
-        Membership membership = Keep(ToMembership(controller, settings, result));
+            : await AskAsync(() => EnrolAsync(client, keys, rosenpass, line, settings, cancellation), cancellation);
+        Membership membership = Keep(ToMembership(controller, keys, settings, result));
         (membership, result) = await WaitUntilActiveAsync(client, keys, membership, result, cancellation);
-        NodeCertificate granted = Use(result, membership, keys);
-        return Keep(membership with { Status = Membership.Active, Name = granted.Name });
+        NodeCertificate granted = Use(result, membership, keys, await rosenpass);
+        return Keep(membership with { Status = Membership.Active, Reason = null, Name = granted.Name });
     }
 
     /// <summary>A name for the node where nobody has given one: the machine's, as a DNS label (RFC 1123 section 2.1).</summary>
@@ -61,6 +66,18 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         string label = machine.Split('.')[0].ToLowerInvariant();
         string cleaned = string.Concat(label.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')).Trim('-');
         return cleaned.Length == 0 ? "node" : cleaned[..Math.Min(cleaned.Length, 63)].TrimEnd('-');
+    }
+
+    // The proof is of a name, so another one would not be certified.
+    private static NodeSettings UnderInvitedName(Invitation? invitation, NodeSettings settings)
+    {
+        if (invitation is null || settings.Name == invitation.Name)
+            return settings;
+        return settings.Name is null
+            ? settings with { Name = invitation.Name }
+            : throw new UserError(
+                $"The invitation in the join line is for '{invitation.Name}', and this node asks to be called '{settings.Name}'. "
+                + $"Join with --name {invitation.Name}, or have another invitation made with 'kedge ca invite {settings.Name}'.");
     }
 
     private static void RefuseOther(Membership before, JoinLine line)
@@ -85,7 +102,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         && before.ChildPrefixes.SequenceEqual(now.ChildPrefixes);
 
     private static async Task<EnrolmentResult> EnrolAsync(
-        ControllerClient client, NodeKeys keys, string? token, NodeSettings settings, CancellationToken cancellation)
+        ControllerClient client, NodeKeys keys, Task<Sha256Digest> rosenpass, JoinLine? line, NodeSettings settings, CancellationToken cancellation)
     {
         var request = new EnrolmentRequest
         {
@@ -93,20 +110,27 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
             Zone = settings.Zone,
             IdentityKey = keys.IdentityPublicKey.ToString(),
             WireGuardKey = keys.WireGuardPublicKey.ToString(),
+            RosenpassKeyHash = Convert.ToBase64String((await rosenpass).ToArray()),
             RequestedAddresses = settings.RequestedAddresses,
             ChildPrefixes = settings.ChildPrefixes,
             Ephemeral = settings.Ephemeral,
         };
+        // The invitation itself stays here: the controller must not be able to vouch for keys.
+        if (line?.Invitation is { } invitation)
+            request = request with { InvitationProof = invitation.Prove(TranscriptOf(line.Network, request)) };
         byte[] wireGuardKey = keys.WireGuardKey.ToArray();
         try
         {
-            return await client.EnrolAsync(request, token, keys.Identity, wireGuardKey, cancellation);
+            return await client.EnrolAsync(request, line?.Token, keys.Identity, wireGuardKey, cancellation);
         }
         finally
         {
             CryptographicOperations.ZeroMemory(wireGuardKey);
         }
     }
+
+    private static EnrolmentTranscript TranscriptOf(Sha256Digest network, EnrolmentRequest request) => EnrolmentTranscript.OfInvited(
+        network.ToArray(), request.Name, request.IdentityKey, request.WireGuardKey, request.RosenpassKeyHash, request.ChildPrefixes);
 
     /// <summary>
     /// Asks a few times, because an answer may be lost, and to ask again does no harm. A controller that is asked too often is asked later,
@@ -150,14 +174,14 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         {
             string reason = result.Reason ?? "it has to be certified";
             if (reason != said)
-                say($"Node '{membership.Name}' of zone '{result.ZoneName}' is registered and waits: {reason}");
+                say($"Node '{membership.Name}' of zone '{result.ZoneName}' is registered and waits, with identity key {membership.IdentityKeyHash}: {reason}");
             said = reason;
             await Task.Delay(interval, clock, cancellation);
             interval = TimeSpan.FromTicks(Math.Min(interval.Ticks * 2, LongestInquiry.Ticks));
             try
             {
                 result = await client.InquireAsync(keys.Identity, cancellation);
-                membership = Keep(ToMembership(membership.ControllerAddress, membership.Settings, result));
+                membership = Keep(ToMembership(membership.ControllerAddress, keys, membership.Settings, result));
             }
             catch (ControllerException exception) when (!exception.IsRefusal)
             {
@@ -173,13 +197,16 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         return (membership, result);
     }
 
-    private static Membership ToMembership(ControllerAddress controller, NodeSettings settings, EnrolmentResult result) => new()
+    private static Membership ToMembership(ControllerAddress controller, NodeKeys keys, NodeSettings settings, EnrolmentResult result) => new()
     {
         Controller = controller.Url.ToString(),
         Network = controller.Network.ToString(),
         Pin = controller.Pin.ToString(),
+        OtherPins = [.. controller.OtherPins.Select(pin => pin.ToString())],
         Settings = settings,
         Status = Membership.Pending,
+        IdentityKeyHash = keys.IdentityPublicKey.Hash.ToString(),
+        Reason = result.Reason,
         Name = result.Name,
         NodeId = result.NodeId,
         ZoneId = result.ZoneId,
@@ -190,17 +217,19 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
     };
 
     /// <summary>Checks the certificate that was given, as every other node will, and keeps it.</summary>
-    private NodeCertificate Use(EnrolmentResult result, Membership membership, NodeKeys keys)
+    private NodeCertificate Use(EnrolmentResult result, Membership membership, NodeKeys keys, Sha256Digest rosenpass)
     {
         NodeCertificate? certificate = null;
         byte[][] authorities = [];
         CertificateRefusal? refusal;
+        var trust = ZoneTrust.Read(
+            folder, Sha256Digest.Parse(membership.Network), new VerifiedCertificates(), (path, reason) => say($"{path} is not used as a whole. {reason}"));
         try
         {
             authorities = [.. result.Authorities.Select(Convert.FromBase64String)];
             refusal = NodeCertificate.TryParse(Convert.FromBase64String(result.Certificate!), out certificate, out CertificateRefusal unreadable)
-                ? certificate.CheckKeys(keys.IdentityPublicKey, keys.WireGuardPublicKey)
-                    ?? NetworkTrust.Create(Sha256Digest.Parse(membership.Network), authorities, []).Verify(certificate, membership.ZoneId, clock.GetUtcNow())
+                ? certificate.CheckKeys(keys.IdentityPublicKey, keys.WireGuardPublicKey, rosenpass)
+                    ?? trust.With(new TrustResource(authorities, [])).Verify(certificate, membership.ZoneId, clock.GetUtcNow())
                 : unreadable;
         }
         catch (FormatException)
@@ -211,6 +240,8 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
             throw new UserError($"The controller has sent a certificate that no node of the network would accept. {reason.Sentence()}");
         try
         {
+            trust.Merge(new TrustResource(authorities, []));
+            trust.Save();
             new CertificateFile(certificate!, authorities).Write(folder.Certificate);
             return certificate!;
         }

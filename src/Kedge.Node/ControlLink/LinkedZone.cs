@@ -14,39 +14,34 @@ namespace Kedge.Node.ControlLink;
 
 /// <summary>
 /// A zone that this node is in: its map, who of it is installed, what is on disk, and what the node process and the kernel are given. It
-/// reconciles: whatever they have, they are given what is missing and lose what is too much. Nothing here needs the controller, and
-/// nothing here
-/// ends for good: what fails is a problem that is told, and is tried again. Any thread; one at a time is inside.
+/// reconciles: whatever they have, they get what is missing and lose what does not belong there. Nothing here needs the controller, and
+/// nothing here ends for good: a failure is reported as a problem and tried again. Any thread; one at a time is inside.
 /// </summary>
 public sealed class LinkedZone : IDisposable
 {
     private static readonly TimeSpan RoutingInterval = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(60);
-
     private const int MaximumRefusals = 100;
 
     private readonly Lock _lock = new();
     private readonly NodeFolder _folder;
     private readonly MapSaver _saver;
-    private readonly NodeKeys _keys;
+    private readonly OwnNode _own;
     private readonly NodeProcess _process;
     private readonly VerifiedCertificates _certificates;
     private readonly ILogger _log;
     private readonly NetworkMap _map;
+    private readonly ZoneTrust _trust;
 
-    private volatile Membership _membership;
-    private volatile CertificateFile _certificate;
     private IReadOnlyCollection<IpAddress> _underlay = [];
     private IReadOnlyCollection<Endpoint> _stunServers = [];
     private ZonePeers _peers;
-    private NetworkTrust _trust;
     private Dictionary<string, string> _toldRefusals = [];
     private NatMapping _natMapping;
 
     private bool _isDirty;
     private bool _hasCommitted; // the controller has told this process what there is
-    private Instant _routeAt;
-    private Instant _retryAt;
+    private Instant _routeAt, _retryAt;
     private volatile bool _isReady;
 
     /// <summary>Starts from what is on disk.</summary>
@@ -56,22 +51,26 @@ public sealed class LinkedZone : IDisposable
     /// <param name="keys">Its keys; stay the caller's.</param>
     /// <param name="process">Its node process.</param>
     /// <param name="certificates">What has been checked already.</param>
-    /// <param name="problems">Where is told what does not work.</param>
-    /// <param name="log">Where is told what happens.</param>
+    /// <param name="problems">Receives what does not work.</param>
+    /// <param name="log">Receives what happens.</param>
     public LinkedZone(
         NodeFolder folder, Membership membership, CertificateFile certificate, NodeKeys keys, NodeProcess process,
         VerifiedCertificates certificates, Problems problems, ILogger log)
     {
-        (_folder, _membership, _certificate, _keys, _process, _certificates, _log) =
-            (folder, membership, certificate, keys, process, certificates, log);
+        (_folder, _process, _certificates, _log) = (folder, process, certificates, log);
+        _own = new OwnNode(folder, membership, certificate, keys, problems);
         Problems = problems;
         Sha256Digest network = Sha256Digest.Parse(membership.Network);
+        _trust = ZoneTrust.Read(folder, network, certificates, PassOver); // before the map: that may leave out what was revoked
         var file = new MapFile(folder, network, membership.NodeId);
-        _map = file.Read((path, reason) => Log.FileNotUsed(_log, path, reason)) ?? new NetworkMap(membership.NodeId);
-        _trust = certificates.TrustOf(network, _map.Trust ?? new TrustResource(certificate.Authorities, []));
-        _peers = NewPeers(file.ReadKnown((path, reason) => Log.FileNotUsed(_log, path, reason)), new Vantage());
+        _map = file.Read(PassOver) ?? new NetworkMap(membership.NodeId);
+        _trust.Merge(new TrustResource(certificate.Authorities, []));
+        _trust.Merge(_map.Trust ?? new TrustResource([], []));
+        _peers = NewPeers(file.ReadKnown(PassOver), new Vantage());
         _peers.TakeAll(_map, DateTimeOffset.UtcNow);
-        _saver = new MapSaver(file, _map.Position, problems);
+        _saver = new MapSaver(file, _trust, _map.Position, problems);
+        if (!_trust.IsSaved)
+            _saver.Plan(isRemoval: true);
         if (!_map.IsEmpty)
             Log.MapRestored(_log, _peers.Admission.Admitted.Count, _map.Position.Revision);
     }
@@ -80,10 +79,10 @@ public sealed class LinkedZone : IDisposable
     public Problems Problems { get; }
 
     /// <summary>The node's certificate.</summary>
-    public CertificateFile Certificate => _certificate;
+    public CertificateFile Certificate => _own.Certificate;
 
     /// <summary>What was joined.</summary>
-    public Membership Membership => _membership;
+    public Membership Membership => _own.Membership;
 
     /// <summary>What to ask the controller to go on from.</summary>
     public MapPosition Position
@@ -101,7 +100,7 @@ public sealed class LinkedZone : IDisposable
         get
         {
             lock (_lock)
-                return _membership.Settings.InternalNetwork ? [] : _map.Settings?.StunServers ?? [];
+                return Membership.Settings.InternalNetwork ? [] : _map.Settings?.StunServers ?? [];
         }
     }
 
@@ -155,7 +154,7 @@ public sealed class LinkedZone : IDisposable
     }
 
     /// <summary>
-    /// Brings the node process and the kernel to what they should be, writes what is due, and judges again what was refused. To be called
+    /// Brings the node process and the kernel to what they should be, writes what is due, and checks again what was refused. To be called
     /// every second or so, and after a change.
     /// </summary>
     public void Tick()
@@ -176,9 +175,7 @@ public sealed class LinkedZone : IDisposable
         }
     }
 
-    /// <summary>
-    /// The acknowledgement of what is applied and on the disk; null where that is not more than was acknowledged before.
-    /// </summary>
+    /// <summary>The acknowledgement of what is applied and on the disk; null where that is not more than was acknowledged before.</summary>
     /// <param name="acknowledged">What was acknowledged last.</param>
     public MapAcknowledgement? AcknowledgementAfter(MapAcknowledgement? acknowledged)
     {
@@ -200,9 +197,10 @@ public sealed class LinkedZone : IDisposable
             return new EndpointReport([.. _peers.Vantage.Own.Take(EndpointReport.MaximumEndpoints).Select(OwnEndpoints.ToText)]);
     }
 
-    /// <summary>
-    /// Takes a certificate that the controller has issued anew, if it is this node's and good: its prefixes are the node's from then on.
-    /// </summary>
+    /// <inheritdoc cref="OwnNode.MakeRenewal"/>
+    public CertificateRenewal MakeRenewal() => _own.MakeRenewal();
+
+    /// <summary>Takes a certificate that the controller has issued anew, if it is this node's and good: its prefixes are the node's then.</summary>
     /// <returns>Whether it is used.</returns>
     public bool TryRenew(ReadOnlySpan<byte> der, IReadOnlyList<byte[]> authorities)
     {
@@ -210,14 +208,20 @@ public sealed class LinkedZone : IDisposable
         {
             if (!NodeCertificate.TryParse(der, out NodeCertificate? certificate, out CertificateRefusal unreadable))
                 return Refuse(unreadable);
-            if (certificate.Fingerprint == _certificate.Node.Fingerprint)
+            if (certificate.Fingerprint == Certificate.Node.Fingerprint)
                 return true;
-            NetworkTrust trust = authorities.Count == 0 ? _trust : _certificates.TrustOf(_trust.NetworkId, new TrustResource(authorities, []));
-            CertificateRefusal? refusal = certificate.CheckKeys(_keys.IdentityPublicKey, _keys.WireGuardPublicKey)
-                ?? trust.Verify(certificate, _membership.ZoneId, DateTimeOffset.UtcNow);
+            var told = new TrustResource(authorities, []);
+            CertificateRefusal? refusal = _own.CheckKeys(certificate)
+                ?? _trust.With(told).Verify(certificate, Membership.ZoneId, DateTimeOffset.UtcNow);
             if (refusal is { } reason)
                 return Refuse(reason);
-            Use(new CertificateFile(certificate, authorities.Count == 0 ? _certificate.Authorities : authorities));
+            if (_trust.Merge(told))
+            {
+                _peers.Believe(_trust.Current, _map, DateTimeOffset.UtcNow);
+                Changed(isRemoval: true);
+            }
+            if (_own.Use(new CertificateFile(certificate, authorities.Count == 0 ? Certificate.Authorities : authorities)))
+                Rebuild();
             Log.CertificateRenewed(_log, certificate.NotAfter);
             return true;
         }
@@ -234,7 +238,7 @@ public sealed class LinkedZone : IDisposable
     {
         lock (_lock)
         {
-            return ZoneReport.Status(_folder.InterfaceName, _membership, _certificate, _map, _peers) with
+            return ZoneReport.Status(_folder.InterfaceName, Membership, Certificate, _map, _peers) with
             {
                 Controller = controller,
                 CertificateRenewsAt = renewsAt,
@@ -252,20 +256,22 @@ public sealed class LinkedZone : IDisposable
                 _saver.Save(_map, _peers.Admission.Admitted.Values);
     }
 
+    private void PassOver(string path, string reason) => Log.FileNotUsed(_log, path, reason);
+
     private ZonePeers NewPeers(IEnumerable<Sha256Digest> known, Vantage vantage)
     {
         var admission = new Admission(
             new AdmissionContext
             {
-                Zone = _membership.ZoneId,
-                WireGuardKey = _keys.WireGuardPublicKey,
-                Prefixes = _certificate.Node.Prefixes,
+                Zone = Membership.ZoneId,
+                WireGuardKey = _own.Keys.WireGuardPublicKey,
+                Prefixes = Certificate.Node.Prefixes,
                 Underlay = _underlay,
             },
             _certificates);
         foreach (Sha256Digest fingerprint in known)
             admission.Know(fingerprint);
-        admission.Believe(_trust, DateTimeOffset.UtcNow);
+        admission.Believe(_trust.Current, DateTimeOffset.UtcNow);
         var peers = new ZonePeers(admission, Timing.Default.RejectAfterTime);
         peers.MoveTo(vantage, _map);
         return peers;
@@ -285,16 +291,17 @@ public sealed class LinkedZone : IDisposable
         DateTimeOffset now = DateTimeOffset.UtcNow;
         MapDifference difference = _map.Difference;
         int before = _peers.Admission.Admitted.Count;
-        if (difference.Network && _map.Trust is { } trust)
-        {
-            _trust = _certificates.TrustOf(_trust.NetworkId, trust);
-            _peers.Believe(_trust, _map, now);
-        }
+        bool hasNewTrust = difference.Network && _map.Trust is { } trust && _trust.Merge(trust);
+        // Records before trust: a node whose former certificate is revoked now is not out for a moment, in which another could take its place.
+        _peers.Take(_map, now);
+        if (hasNewTrust)
+            _peers.Believe(_trust.Current, _map, now);
         if (difference.Self && _map.Self is { } self)
             TryRenewFromMap(self);
-        _peers.Take(_map, now);
+        if (difference.Network && _map.Settings?.ServerPins is { } pins)
+            _own.UsePins(pins);
         _hasCommitted = true;
-        bool isRemoval = difference.Peers.Any(id => !_map.Peers.ContainsKey(id)) || _peers.Admission.Admitted.Count < before;
+        bool isRemoval = hasNewTrust || difference.Peers.Any(id => !_map.Peers.ContainsKey(id)) || _peers.Admission.Admitted.Count < before;
         TellRefusals();
         if (difference.Peers.Count > 0 || difference.Network)
             Log.MapApplied(_log, _map.Position.Revision, _peers.Admission.Admitted.Count, _peers.Admission.Refused.Count);
@@ -307,34 +314,10 @@ public sealed class LinkedZone : IDisposable
     private void TryRenewFromMap(MapPeer self)
     {
         if (NodeCertificate.TryParse(self.Certificate.Span, out NodeCertificate? certificate, out _)
-            && certificate.NotBefore >= _certificate.Node.NotBefore)
+            && certificate.NotBefore >= Certificate.Node.NotBefore)
         {
             TryRenew(self.Certificate.Span, []);
         }
-    }
-
-    private void Use(CertificateFile certificate)
-    {
-        bool samePrefixes = certificate.Node.AddressBlocks.Equals(_certificate.Node.AddressBlocks);
-        _certificate = certificate;
-        _membership = _membership with
-        {
-            Name = certificate.Node.Name,
-            Addresses = certificate.Addresses,
-            ChildPrefixes = certificate.ChildPrefixes,
-        };
-        try
-        {
-            certificate.Write(_folder.Certificate);
-            _membership.Write(_folder);
-            Problems.Set("certificate", null);
-        }
-        catch (LinuxException exception)
-        {
-            Problems.Set("certificate", $"The new certificate could not be kept: {exception.Message}.");
-        }
-        if (!samePrefixes)
-            Rebuild();
     }
 
     private void Changed(bool isRemoval)
@@ -350,7 +333,7 @@ public sealed class LinkedZone : IDisposable
             return;
         using (status)
         {
-            if (!_process.TryConfigure(status, _keys, (ushort)_membership.Settings.ListenPort))
+            if (!_process.TryConfigure(status, _own.Keys, (ushort)Membership.Settings.ListenPort))
                 return;
             _process.UseStunServers(status, _stunServers);
             Look(status);
@@ -380,7 +363,7 @@ public sealed class LinkedZone : IDisposable
     {
         if (status.ListenPort == 0)
             return;
-        NodeSettings settings = _membership.Settings;
+        NodeSettings settings = Membership.Settings;
         IReadOnlyList<PeerEndpoint> own = OwnEndpoints.Find(status, settings, LocalAddresses.Find());
         _natMapping = status.NatMapping;
         if (own.SequenceEqual(_peers.Vantage.Own))
@@ -401,19 +384,19 @@ public sealed class LinkedZone : IDisposable
         _routeAt = now + RoutingInterval;
         IReadOnlyList<IpPrefix> zone = ZonePrefixes();
         return ZoneRoutes.TryApply(
-            _membership,
+            Membership,
             new InterfaceRouting
             {
                 Interface = _folder.InterfaceName,
-                Mtu = _membership.Settings.Mtu,
-                Addresses = _certificate.Node.Addresses,
+                Mtu = Membership.Settings.Mtu,
+                Addresses = Certificate.Node.Addresses,
                 Prefixes = [.. zone, .. _peers.ChildPrefixes(zone)],
             },
             Problems);
     }
 
     private IReadOnlyList<IpPrefix> ZonePrefixes() =>
-        ZoneRoutes.Usable(_map.Zone?.Prefixes ?? _membership.ZonePrefixes, _certificate.Node.Addresses, _underlay);
+        ZoneRoutes.Usable(_map.Zone?.Prefixes ?? Membership.ZonePrefixes, Certificate.Node.Addresses, _underlay);
 
     private void TellRefusals()
     {

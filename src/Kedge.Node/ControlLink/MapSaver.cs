@@ -6,13 +6,14 @@ namespace Kedge.Node.ControlLink;
 
 /// <summary>
 /// When a map goes to the disk: some seconds after a change, at once after a removal, and again and again where the disk cannot be
-/// written. One
-/// thread at a time.
+/// written. Whom the node believes goes before it: a map is acknowledged, and so asked for no more, only once its revocations are kept.
+/// One thread at a time.
 /// </summary>
 /// <param name="file">The file.</param>
-/// <param name="saved">What is in it.</param>
-/// <param name="problems">Where is told that it could not be written.</param>
-public sealed class MapSaver(MapFile file, MapPosition saved, Problems problems)
+/// <param name="trust">Whom the node believes.</param>
+/// <param name="saved">What is in the file.</param>
+/// <param name="problems">Receives write failures.</param>
+public sealed class MapSaver(MapFile file, ZoneTrust trust, MapPosition saved, Problems problems)
 {
     private static readonly TimeSpan Delay = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(10);
@@ -26,7 +27,7 @@ public sealed class MapSaver(MapFile file, MapPosition saved, Problems problems)
     public bool HasMore => _at != Instant.Never;
 
     /// <summary>The map has changed.</summary>
-    /// <param name="isRemoval">Whether something is gone, which must not come back by a restart.</param>
+    /// <param name="isRemoval">Whether something is gone or revoked, which must not come back by a restart.</param>
     public void Plan(bool isRemoval) => _at = Instant.Earlier(_at, BootClock.Now + (isRemoval ? TimeSpan.Zero : Delay));
 
     /// <summary>Whether it is time to write.</summary>
@@ -37,6 +38,7 @@ public sealed class MapSaver(MapFile file, MapPosition saved, Problems problems)
     {
         try
         {
+            trust.Save();
             file.Write(map, admitted, DateTimeOffset.UtcNow);
             Saved = map.Position;
             _at = Instant.Never;

@@ -64,6 +64,9 @@ public sealed record Membership
     /// <summary>The SHA-256 of the server authority's SubjectPublicKeyInfo, base64url.</summary>
     public required string Pin { get; init; }
 
+    /// <summary>Pins of other authorities that the controller may be known by as well, base64url; null for none.</summary>
+    public IReadOnlyList<string>? OtherPins { get; init; }
+
     /// <summary>What was asked for.</summary>
     public required NodeSettings Settings { get; init; }
 
@@ -72,6 +75,15 @@ public sealed record Membership
 
     /// <summary>What the network calls the node: what it asked for, or what an administrator has called it since.</summary>
     public required string Name { get; init; }
+
+    /// <summary>
+    /// The SHA-256 of the identity key's SubjectPublicKeyInfo, base64url: what the holder of a locked network's master key compares. Null where
+    /// an older version has joined.
+    /// </summary>
+    public string? IdentityKeyHash { get; init; }
+
+    /// <summary>What a pending node waits for, in words; null for nothing.</summary>
+    public string? Reason { get; init; }
 
     /// <summary>The node's identifier.</summary>
     public required Guid NodeId { get; init; }
@@ -98,7 +110,7 @@ public sealed record Membership
         Uri.TryCreate(Controller, UriKind.Absolute, out Uri? url)
         && Sha256Digest.TryParse(Network, out Sha256Digest network)
         && Sha256Digest.TryParse(Pin, out Sha256Digest pin)
-            ? new ControllerAddress(url, network, pin)
+            ? new ControllerAddress(url, network, pin) { OtherPins = [.. (OtherPins ?? []).Select(text => Sha256Digest.TryParse(text, out Sha256Digest other) ? other : pin)] }
             : throw new UserError($"The controller '{Controller}' that was kept, or its network or pin, makes no sense. Join again with 'kedge up --join-file FILE'.");
 
     /// <summary>Reads an interface's membership; null where it has joined nothing.</summary>

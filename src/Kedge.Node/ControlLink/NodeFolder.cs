@@ -32,11 +32,20 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     /// <summary>The WireGuard private key in base64, as <c>wg genkey</c> prints it.</summary>
     public string WireGuardKey => In("wireguard.key");
 
+    /// <summary>The secret key of Rosenpass, in the specification's layout.</summary>
+    public string RosenpassKey => In("rosenpass.key");
+
+    /// <summary>The public key of Rosenpass, half a megabyte.</summary>
+    public string RosenpassPublicKey => In("rosenpass.pub");
+
     /// <summary>What was joined, and with which settings.</summary>
     public string Membership => In(MembershipFile);
 
     /// <summary>The node's certificate and those of the authorities above it, PEM.</summary>
     public string Certificate => In("certificate.pem");
+
+    /// <summary>The authorities and revocation lists that the node has ever verified, PEM.</summary>
+    public string Trust => In("trust.pem");
 
     /// <summary>The cached map.</summary>
     public string Map => In("map.json");

@@ -17,6 +17,7 @@ namespace Kedge.Protocol.Api;
 [JsonSerializable(typeof(EnrolmentSubmission))]
 [JsonSerializable(typeof(EnrolmentInquiry))]
 [JsonSerializable(typeof(EnrolmentResult))]
+[JsonSerializable(typeof(CertificateRenewal))]
 [JsonSerializable(typeof(IReadOnlyList<Zone>))]
 [JsonSerializable(typeof(ZoneCreation))]
 [JsonSerializable(typeof(ZoneChange))]

@@ -36,6 +36,12 @@ public sealed record EnrolmentRequest
     /// </summary>
     public string? KeysSignature { get; init; }
 
+    /// <summary>
+    /// What a node that the holder of the master key invited proves its name and keys with (<see cref="Enrolment.Invitation"/>): 32 bytes in
+    /// base64. The controller cannot check it, and hands it on with the request; null without an invitation.
+    /// </summary>
+    public string? InvitationProof { get; init; }
+
     /// <summary>Addresses of the zone that the node wants to have. For a family without one the controller chooses.</summary>
     public IReadOnlyList<string> RequestedAddresses { get; init => field = value ?? []; } = [];
 
@@ -69,6 +75,11 @@ public sealed record EnrolmentSubmission(Guid Challenge, EnrolmentRequest Reques
 /// <param name="IdentityKey">The request's identity key, as in <see cref="EnrolmentRequest.IdentityKey"/>.</param>
 /// <param name="Signature">The identity key's signature of the transcript: ECDSA with SHA-256, DER in base64.</param>
 public sealed record EnrolmentInquiry(Guid Challenge, string IdentityKey, string Signature);
+
+/// <summary>What a node that asks for a new certificate has that it did not have before.</summary>
+/// <param name="RosenpassKeyHash">As <see cref="EnrolmentRequest.RosenpassKeyHash"/>; null for the one that is known.</param>
+/// <param name="KeysSignature">As <see cref="EnrolmentRequest.KeysSignature"/>, of the keys with that hash; null without one.</param>
+public sealed record CertificateRenewal(string? RosenpassKeyHash = null, string? KeysSignature = null);
 
 /// <summary>What became of a request.</summary>
 public sealed record EnrolmentResult

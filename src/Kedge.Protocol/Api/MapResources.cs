@@ -22,4 +22,7 @@ public sealed record TrustResource(IReadOnlyList<byte[]> Authorities, IReadOnlyL
 
 /// <summary>The value of <c>settings</c>: what all nodes of the network are told.</summary>
 /// <param name="StunServers">Where a node asks for its reflexive endpoint, as <c>HOST:PORT</c>, UDP.</param>
-public sealed record SettingsResource(IReadOnlyList<string> StunServers);
+/// <param name="ServerPins">
+/// By what the controller can be known, the present authority first: SHA-256 of SubjectPublicKeyInfo, base64url. Null where it does not say.
+/// </param>
+public sealed record SettingsResource(IReadOnlyList<string> StunServers, IReadOnlyList<string>? ServerPins = null);

@@ -64,6 +64,12 @@ public sealed record SigningRequest
     /// </summary>
     public string? KeysSignature { get; init; }
 
+    /// <summary>
+    /// The proof of a node that was invited, as in <see cref="EnrolmentRequest.InvitationProof"/>: with it nobody has to compare keys. Null
+    /// without one.
+    /// </summary>
+    public string? InvitationProof { get; init; }
+
     /// <summary>The tags.</summary>
     public required IReadOnlyList<string> Tags { get; init; }
 
@@ -82,11 +88,19 @@ public sealed record SigningRequest
 
 /// <summary>Certificates that the master key signed, to be handed to the nodes they are for.</summary>
 /// <param name="Certificates">Certificates, each DER in base64.</param>
-public sealed record CertificateImport(IReadOnlyList<string> Certificates);
+/// <param name="RevocationList">
+/// The master's newest revocation list, DER in base64: it takes effect after the certificates, some of which replace what it revokes. Null for
+/// none.
+/// </param>
+public sealed record CertificateImport(IReadOnlyList<string> Certificates, string? RevocationList = null);
 
 /// <summary>What became of imported certificates.</summary>
 /// <param name="Accepted">The nodes that have a new certificate now.</param>
-public sealed record CertificateImportResult(IReadOnlyList<Guid> Accepted);
+public sealed record CertificateImportResult(IReadOnlyList<Guid> Accepted)
+{
+    /// <summary>The nodes whose present certificate the revocation list names: they are removed.</summary>
+    public IReadOnlyList<Guid> Removed { get; init => field = value ?? []; } = [];
+}
 
 /// <summary>A revocation list that an authority of the network signed.</summary>
 /// <param name="RevocationList">The list (RFC 5280 section 5), DER in base64.</param>

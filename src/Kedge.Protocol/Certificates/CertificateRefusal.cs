@@ -71,6 +71,9 @@ public enum CertificateRefusal
 
     /// <summary>Its issuer's own certificate is not valid at this time.</summary>
     IssuerNotValid,
+
+    /// <summary>One authority, or one revocation list of an authority, more than any network has.</summary>
+    TooMany,
 }
 
 /// <summary>What refusals mean, for people.</summary>
@@ -103,6 +106,7 @@ public static class CertificateRefusals
         CertificateRefusal.NotYetValid => "It is not valid yet; if it should be, compare the clocks.",
         CertificateRefusal.Expired => "It is no longer valid; if it should be, compare the clocks.",
         CertificateRefusal.IssuerNotValid => "The certificate of the authority that issued it is not valid at this time.",
+        CertificateRefusal.TooMany => "There are more authorities, or more revocation lists of one authority, than any network has.",
         _ => throw new ArgumentOutOfRangeException(nameof(refusal), refusal, "There is no such refusal."),
     };
 }

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace Kedge.Protocol.Certificates;
 
 /// <summary>An authority's certificate or a revocation list that could not be used.</summary>
@@ -8,68 +10,79 @@ public sealed record RefusedTrust(string What, Sha256Digest Fingerprint, Certifi
 
 /// <summary>
 /// Whom the nodes of a network believe: its master, known by its key alone, the issuers that the master certified, and what they have
-/// revoked. Built anew whenever one of these changes. Immutable; any thread.
+/// revoked. It only grows: the one way to another trust is <see cref="Merge"/>, so nobody can take a revocation back by leaving it out.
+/// Immutable; any thread.
 /// </summary>
 public sealed class NetworkTrust
 {
-    private readonly Dictionary<string, Issuer> _issuers;
+    /// <summary>How many authorities a network can have had. A master that is in the wrong hands must not fill memory and disk.</summary>
+    public const int MaximumAuthorities = 64;
 
-    private NetworkTrust(Sha256Digest networkId, Dictionary<string, Issuer> issuers, IReadOnlyList<RefusedTrust> refused)
+    private readonly Dictionary<string, TrustedAuthority> _authorities;
+
+    private NetworkTrust(Sha256Digest networkId, Dictionary<string, TrustedAuthority> authorities, IReadOnlyList<RefusedTrust> refused)
     {
         NetworkId = networkId;
-        _issuers = issuers;
+        _authorities = authorities;
         Refused = refused;
+        Digest = DigestOf(networkId, authorities.Values);
     }
 
     /// <summary>The network's identifier.</summary>
     public Sha256Digest NetworkId { get; }
 
+    /// <summary>The SHA-256 of the network's identifier, the authorities and the lists: equal for two that believe and refuse the same.</summary>
+    public Sha256Digest Digest { get; }
+
     /// <summary>The authorities that are believed, the revoked ones left out. Empty when the master's certificate was not among those given.</summary>
-    public IEnumerable<AuthorityCertificate> Authorities => _issuers.Values.Where(issuer => !issuer.IsRevoked).Select(issuer => issuer.Certificate);
+    public IEnumerable<AuthorityCertificate> Authorities =>
+        _authorities.Values.Where(authority => !authority.IsRevoked).Select(authority => authority.Certificate);
 
-    /// <summary>The newest revocation list of each authority that has one.</summary>
-    public IEnumerable<RevocationList> RevocationLists => _issuers.Values.Select(issuer => issuer.Revoked).OfType<RevocationList>();
+    /// <summary>Every authority that was ever believed, the revoked ones too: what <see cref="Merge"/> needs to build an equal trust.</summary>
+    public IEnumerable<AuthorityCertificate> KnownAuthorities => _authorities.Values.Select(authority => authority.Certificate);
 
-    /// <summary>What was given but could not be used, and why. The rest is not spoilt by it.</summary>
+    /// <summary>
+    /// The revocation lists that hold, of each authority that has one the newest, and older ones as far as they name something that no newer
+    /// one does.
+    /// </summary>
+    public IEnumerable<RevocationList> RevocationLists => _authorities.Values.SelectMany(authority => authority.RevocationLists);
+
+    /// <summary>What was given last but could not be used, and why. The rest is not spoilt by it.</summary>
     public IReadOnlyList<RefusedTrust> Refused { get; }
+
+    /// <summary>The trust of somebody who knows a network by its identifier and nothing else: nobody is believed.</summary>
+    /// <param name="networkId">The SHA-256 of the master key's SubjectPublicKeyInfo.</param>
+    public static NetworkTrust Empty(Sha256Digest networkId) => new(networkId, [], []);
 
     /// <summary>Verifies authorities and revocation lists, wherever they come from.</summary>
     /// <param name="networkId">The SHA-256 of the master key's SubjectPublicKeyInfo: the only thing that must be known beforehand.</param>
     /// <param name="authorities">Certificates of authorities, DER, in any order.</param>
-    /// <param name="revocationLists">
-    /// Revocation lists, DER, in any order. Of several of one authority the one with the highest number holds: who hands in those that he
-    /// knew before cannot be given back what was revoked.
-    /// </param>
-    public static NetworkTrust Create(Sha256Digest networkId, IEnumerable<byte[]> authorities, IEnumerable<byte[]> revocationLists)
+    /// <param name="revocationLists">Revocation lists, DER, in any order.</param>
+    public static NetworkTrust Create(Sha256Digest networkId, IEnumerable<byte[]> authorities, IEnumerable<byte[]> revocationLists) =>
+        Empty(networkId).Merge(authorities, revocationLists);
+
+    /// <summary>
+    /// Adds authorities and revocation lists to those that are known, as far as they verify. What was believed stays believed until the master
+    /// revokes it, and what was revoked stays revoked, whatever is left out here.
+    /// </summary>
+    /// <param name="authorities">Certificates of authorities, DER, in any order.</param>
+    /// <param name="revocationLists">Revocation lists, DER, in any order.</param>
+    /// <returns>The new trust; this one where nothing new was given and nothing refused.</returns>
+    public NetworkTrust Merge(IEnumerable<byte[]> authorities, IEnumerable<byte[]> revocationLists)
     {
         List<RefusedTrust> refused = [];
-        List<AuthorityCertificate> certificates = [];
-        foreach (byte[] der in authorities)
-        {
-            if (AuthorityCertificate.TryParse(der, out AuthorityCertificate? certificate, out CertificateRefusal refusal))
-                certificates.Add(certificate);
-            else
-                refused.Add(new("authority", Sha256Digest.Of(der), refusal));
-        }
-        Dictionary<string, Issuer> issuers = [];
-        // Masters first: all others are verified by them. Of several certificates of one key the one that lasts longest counts.
-        foreach (AuthorityCertificate certificate in certificates.OrderBy(authority => !authority.IsMaster).ThenByDescending(authority => authority.NotAfter))
-        {
-            if (CheckAuthority(certificate, networkId, issuers) is { } refusal)
-                refused.Add(new("authority", certificate.Fingerprint, refusal));
-            else
-                issuers.TryAdd(certificate.KeyIdentifier, new Issuer(certificate));
-        }
+        Dictionary<string, TrustedAuthority> merged = MergeAuthorities(authorities, refused);
         foreach (byte[] der in revocationLists)
         {
             if (!RevocationList.TryParse(der, out RevocationList? list, out CertificateRefusal refusal))
                 refused.Add(new("revocation list", Sha256Digest.Of(der), refusal));
-            else if (Apply(list, issuers) is { } reason)
+            else if (Add(list, merged) is { } reason)
                 refused.Add(new("revocation list", Sha256Digest.Of(der), reason));
         }
-        foreach (Issuer issuer in issuers.Values)
-            issuer.IsRevoked = issuers[issuer.Certificate.AuthorityKeyIdentifier].Revoked?.Contains(issuer.Certificate.Serial) ?? false;
-        return new NetworkTrust(networkId, issuers, refused);
+        foreach (TrustedAuthority authority in merged.Values)
+            authority.IsRevoked = merged[authority.Certificate.AuthorityKeyIdentifier].HasRevoked(authority.Certificate.Serial);
+        var trust = new NetworkTrust(NetworkId, merged, refused);
+        return trust.Digest == Digest && refused.Count == 0 && Refused.Count == 0 ? this : trust;
     }
 
     /// <summary>
@@ -92,14 +105,14 @@ public sealed class NetworkTrust
     /// <returns>Null when it is.</returns>
     public CertificateRefusal? VerifyDates(NodeCertificate certificate, DateTimeOffset now)
     {
-        if (!_issuers.TryGetValue(certificate.AuthorityKeyIdentifier, out Issuer? known))
+        if (!_authorities.TryGetValue(certificate.AuthorityKeyIdentifier, out TrustedAuthority? known))
             return CertificateRefusal.UnknownIssuer;
         if (now < certificate.NotBefore)
             return CertificateRefusal.NotYetValid;
         if (now > certificate.NotAfter)
             return CertificateRefusal.Expired;
         AuthorityCertificate issuer = known.Certificate;
-        AuthorityCertificate master = _issuers[issuer.AuthorityKeyIdentifier].Certificate;
+        AuthorityCertificate master = _authorities[issuer.AuthorityKeyIdentifier].Certificate;
         bool inTime = now >= issuer.NotBefore && now <= issuer.NotAfter && now >= master.NotBefore && now <= master.NotAfter;
         return inTime ? null : CertificateRefusal.IssuerNotValid;
     }
@@ -117,17 +130,51 @@ public sealed class NetworkTrust
             return CertificateRefusal.WrongNetwork;
         if (certificate.ZoneId != zone)
             return CertificateRefusal.WrongZone;
-        if (!_issuers.TryGetValue(certificate.AuthorityKeyIdentifier, out Issuer? issuer) || !issuer.IsNamed(certificate.Issuer))
+        if (!_authorities.TryGetValue(certificate.AuthorityKeyIdentifier, out TrustedAuthority? issuer) || !issuer.IsNamed(certificate.Issuer))
             return CertificateRefusal.UnknownIssuer;
         if (!certificate.IsSignedBy(issuer.Certificate.Key))
             return CertificateRefusal.BadSignature;
         if (!issuer.Certificate.AddressBlocks.Contains(certificate.AddressBlocks))
             return CertificateRefusal.GrownPrefix;
-        return issuer.IsRevoked || (issuer.Revoked?.Contains(certificate.Serial) ?? false) ? CertificateRefusal.Revoked : null;
+        return issuer.IsRevoked || issuer.HasRevoked(certificate.Serial) ? CertificateRefusal.Revoked : null;
+    }
+
+    // Masters come first, because all others are verified by them. Of several certificates of one key the one that lasts longest counts.
+    private Dictionary<string, TrustedAuthority> MergeAuthorities(IEnumerable<byte[]> given, List<RefusedTrust> refused)
+    {
+        List<AuthorityCertificate> certificates = [.. KnownAuthorities];
+        foreach (byte[] der in given)
+        {
+            if (AuthorityCertificate.TryParse(der, out AuthorityCertificate? certificate, out CertificateRefusal refusal))
+                certificates.Add(certificate);
+            else
+                refused.Add(new("authority", Sha256Digest.Of(der), refusal));
+        }
+        Dictionary<string, TrustedAuthority> merged = [];
+        foreach (AuthorityCertificate certificate in certificates.OrderBy(one => !one.IsMaster).ThenByDescending(one => one.NotAfter))
+        {
+            if (Check(certificate, merged) is { } refusal)
+                refused.Add(new("authority", certificate.Fingerprint, refusal));
+            else
+                merged.TryAdd(certificate.KeyIdentifier, new TrustedAuthority(certificate));
+        }
+        foreach ((string key, TrustedAuthority known) in _authorities)
+            merged[key].Inherit(known);
+        return merged;
+    }
+
+    private CertificateRefusal? Check(AuthorityCertificate certificate, Dictionary<string, TrustedAuthority> merged)
+    {
+        bool isKnown = _authorities.ContainsKey(certificate.KeyIdentifier);
+        if (isKnown && _authorities[certificate.KeyIdentifier].Certificate.Fingerprint == certificate.Fingerprint)
+            return null; // was checked when it came
+        if (!isKnown && !merged.ContainsKey(certificate.KeyIdentifier) && _authorities.Keys.Union(merged.Keys).Count() >= MaximumAuthorities)
+            return CertificateRefusal.TooMany;
+        return CheckAuthority(certificate, NetworkId, merged);
     }
 
     // A master signs itself; an issuer is signed by a master that is known already.
-    private static CertificateRefusal? CheckAuthority(AuthorityCertificate certificate, Sha256Digest networkId, Dictionary<string, Issuer> issuers)
+    private static CertificateRefusal? CheckAuthority(AuthorityCertificate certificate, Sha256Digest networkId, Dictionary<string, TrustedAuthority> issuers)
     {
         if (certificate.NetworkId != networkId)
             return CertificateRefusal.WrongNetwork;
@@ -137,7 +184,7 @@ public sealed class NetworkTrust
                 return CertificateRefusal.UnknownIssuer;
             return certificate.IsSignedBy(certificate.Key) ? null : CertificateRefusal.BadSignature;
         }
-        bool isKnown = issuers.TryGetValue(certificate.AuthorityKeyIdentifier, out Issuer? master)
+        bool isKnown = issuers.TryGetValue(certificate.AuthorityKeyIdentifier, out TrustedAuthority? master)
             && master.Certificate.IsMaster
             && master.IsNamed(certificate.Issuer);
         if (!isKnown)
@@ -149,26 +196,25 @@ public sealed class NetworkTrust
         return master.Certificate.AddressBlocks.Contains(certificate.AddressBlocks) ? null : CertificateRefusal.GrownPrefix;
     }
 
-    private static CertificateRefusal? Apply(RevocationList list, Dictionary<string, Issuer> issuers)
+    private static CertificateRefusal? Add(RevocationList list, Dictionary<string, TrustedAuthority> issuers)
     {
-        if (!issuers.TryGetValue(list.AuthorityKeyIdentifier, out Issuer? issuer) || !issuer.IsNamed(list.Issuer))
+        if (!issuers.TryGetValue(list.AuthorityKeyIdentifier, out TrustedAuthority? issuer) || !issuer.IsNamed(list.Issuer))
             return CertificateRefusal.UnknownIssuer;
         if (!list.IsSignedBy(issuer.Certificate.Key))
             return CertificateRefusal.BadSignature;
-        if (issuer.Revoked is null || issuer.Revoked.Number < list.Number)
-            issuer.Revoked = list;
-        return null;
+        return issuer.TryAdd(list) ? null : CertificateRefusal.TooMany;
     }
 
-    // Changed while the trust is built, never after.
-    private sealed class Issuer(AuthorityCertificate certificate)
+    private static Sha256Digest DigestOf(Sha256Digest networkId, IEnumerable<TrustedAuthority> authorities)
     {
-        public AuthorityCertificate Certificate { get; } = certificate;
-
-        public RevocationList? Revoked { get; set; }
-
-        public bool IsRevoked { get; set; }
-
-        public bool IsNamed(ReadOnlyMemory<byte> name) => Certificate.Subject.Span.SequenceEqual(name.Span);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(networkId.ToArray());
+        foreach (TrustedAuthority authority in authorities.OrderBy(one => one.Certificate.KeyIdentifier, StringComparer.Ordinal))
+        {
+            hash.AppendData(authority.Certificate.Fingerprint.ToArray());
+            foreach (RevocationList list in authority.RevocationLists)
+                hash.AppendData(list.Fingerprint.ToArray());
+        }
+        return Sha256Digest.FromBytes(hash.GetHashAndReset());
     }
 }

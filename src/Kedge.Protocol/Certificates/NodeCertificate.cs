@@ -125,6 +125,14 @@ public sealed class NodeCertificate
     public CertificateRefusal? CheckKeys(P256PublicKey identityKey, PublicKey wireGuardKey) =>
         identityKey.Equals(IdentityKey) && wireGuardKey == WireGuardKey ? null : CertificateRefusal.WrongKey;
 
+    /// <summary>
+    /// Whether this certificate is for these keys and for no others: what a node asks of its own. Without a Rosenpass key it is one of the time
+    /// before the node had any.
+    /// </summary>
+    /// <returns>Null when it is.</returns>
+    public CertificateRefusal? CheckKeys(P256PublicKey identityKey, PublicKey wireGuardKey, Sha256Digest? rosenpassKeyHash) =>
+        RosenpassKeyHash is null || RosenpassKeyHash == rosenpassKeyHash ? CheckKeys(identityKey, wireGuardKey) : CertificateRefusal.WrongKey;
+
     /// <summary>Whether exactly these prefixes were certified, in whatever order and pieces: nobody may announce more.</summary>
     /// <returns>Null when they were.</returns>
     public CertificateRefusal? CheckPrefixes(IReadOnlyCollection<IpPrefix> announced) =>

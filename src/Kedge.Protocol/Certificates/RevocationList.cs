@@ -14,8 +14,8 @@ public sealed record RevokedCertificate(SerialNumber Serial, DateTimeOffset Revo
 /// Immutable; any thread.
 /// </summary>
 /// <remarks>
-/// It has the extensions authority key identifier and CRL number. Of two lists of one authority the one with the higher number holds, however
-/// old it is: the authority may be off line for years, and that must not stop the network.
+/// It has the extensions authority key identifier and CRL number. Of two lists of one authority the one with the higher number is the newer
+/// one, and it holds however old it is: the authority may be off line for years, and that must not stop the network.
 /// </remarks>
 public sealed class RevocationList
 {
@@ -30,6 +30,7 @@ public sealed class RevocationList
     private RevocationList(byte[] der)
     {
         Der = der;
+        Fingerprint = Sha256Digest.Of(der);
         _signed = SignedStructure.Read(der);
         AsnReader fields = new AsnReader(_signed.Content, AsnEncodingRules.DER).ReadSequence();
         if (!fields.TryReadInt32(out int version) || version != 1) // version 2
@@ -55,6 +56,9 @@ public sealed class RevocationList
 
     /// <summary>The whole list.</summary>
     public ReadOnlyMemory<byte> Der { get; }
+
+    /// <summary>The SHA-256 of <see cref="Der"/>.</summary>
+    public Sha256Digest Fingerprint { get; }
 
     /// <summary>The common name of the authority that signed it.</summary>
     public string IssuerName { get; }

@@ -4,6 +4,7 @@ using System.Text;
 using Kedge.Crypto;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.Enrolment;
 
@@ -20,6 +21,7 @@ public sealed class EnrolmentTranscript
     private const string SubmissionLabel = "kedge enrolment 1";
     private const string InquiryLabel = "kedge enrolment inquiry 1";
     private const string KeysLabel = "kedge keys 1";
+    private const string InvitedLabel = "kedge invited 1";
     private static readonly byte[] ProofLabel = "kedge enrolment proof 1"u8.ToArray();
 
     private readonly byte[] _hash;
@@ -91,6 +93,30 @@ public sealed class EnrolmentTranscript
         fields.Add(identityKey);
         fields.Add(wireGuardKey);
         fields.Add(rosenpassKeyHash);
+        return new(fields.Hash());
+    }
+
+    /// <summary>
+    /// The transcript of what a node that was invited vouches for by <see cref="Invitation.Prove(EnrolmentTranscript)"/>: its name, all its keys,
+    /// and the networks behind it.
+    /// </summary>
+    /// <param name="network">The network's identifier, 32 bytes.</param>
+    /// <param name="name">The node's name.</param>
+    /// <param name="identityKey">The identity key, as <see cref="EnrolmentRequest.IdentityKey"/> names it.</param>
+    /// <param name="wireGuardKey">The WireGuard public key, as <see cref="EnrolmentRequest.WireGuardKey"/> names it.</param>
+    /// <param name="rosenpassKeyHash">The Rosenpass public key's hash, as <see cref="EnrolmentRequest.RosenpassKeyHash"/> names it.</param>
+    /// <param name="childPrefixes">The networks behind the node in CIDR notation, in any order and each in any spelling.</param>
+    public static EnrolmentTranscript OfInvited(
+        ReadOnlySpan<byte> network, string name, string identityKey, string wireGuardKey, string? rosenpassKeyHash, IEnumerable<string> childPrefixes)
+    {
+        var fields = new Fields();
+        fields.Add(InvitedLabel);
+        fields.Add(network);
+        fields.Add(name);
+        fields.Add(identityKey);
+        fields.Add(wireGuardKey);
+        fields.Add(rosenpassKeyHash);
+        fields.Add([.. childPrefixes.Select(text => IpPrefix.TryParse(text, out IpPrefix prefix) ? prefix.ToString() : text).Order(StringComparer.Ordinal)]);
         return new(fields.Hash());
     }
 

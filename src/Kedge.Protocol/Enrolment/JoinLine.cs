@@ -7,13 +7,16 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Protocol.Enrolment;
 
 /// <summary>
-/// All that a node needs to join, in one line: <c>kedge:https://HOST:PORT?network=…&amp;pin=…&amp;token=…</c>. It comes from a file, standard
-/// input or the environment, never as an argument, because the token is a secret.
+/// All that a node needs to join, in one line: <c>kedge:https://HOST:PORT?network=…&amp;pin=…&amp;token=…&amp;invitation=…</c>. It comes from a
+/// file, standard input or the environment, never as an argument, because token and invitation are secrets.
 /// </summary>
 public sealed record JoinLine
 {
     /// <summary>The longest line in characters.</summary>
     public const int MaximumLength = 1024;
+
+    /// <summary>The most pins that a line has.</summary>
+    public const int MaximumPins = 8;
 
     private const string Scheme = "kedge:https://";
     private const int DefaultPort = 443;
@@ -35,8 +38,14 @@ public sealed record JoinLine
     /// <summary>The SHA-256 of the SubjectPublicKeyInfo of the authority that certifies the controller's TLS key.</summary>
     public required Sha256Digest Pin { get; init; }
 
+    /// <summary>Pins of other authorities by which the controller may be known as well, such as those that a new one has just replaced.</summary>
+    public IReadOnlyList<Sha256Digest> OtherPins { get; init; } = [];
+
     /// <summary>The token as <c>identifier.secret</c>, a secret; null where the node is enrolled already and needs none.</summary>
     public string? Token { get; init; }
+
+    /// <summary>The invitation of the master key's holder, a secret that never goes to the controller; null without one.</summary>
+    public Invitation? Invitation { get; init; }
 
     /// <summary>The controller's address: <c>https://HOST:PORT</c>.</summary>
     public string Url => $"https://{Authority}";
@@ -78,12 +87,18 @@ public sealed record JoinLine
     /// <exception cref="UserError">It is no join line; the message says why.</exception>
     public static JoinLine Parse(string text) => TryParse(text, out JoinLine? line, out string? error) ? line : throw new UserError(error);
 
-    /// <summary>The line with the token in it: a secret.</summary>
+    /// <summary>The line with the token and the invitation in it: a secret.</summary>
     public string ToSecretText() =>
-        $"kedge:{Url}?network={Network}&pin={Pin}{(Token is null ? "" : $"&token={Token}")}";
+        ToString() + (Token is null ? "" : $"&token={Token}") + (Invitation is null ? "" : $"&invitation={Invitation.ToSecretText()}");
 
-    /// <summary>The line without its token, to be shown and logged.</summary>
-    public override string ToString() => (this with { Token = null }).ToSecretText();
+    /// <summary>The line without its secrets, to be shown and logged.</summary>
+    public override string ToString() => $"kedge:{Url}?network={Network}&pin={Pin}{string.Concat(OtherPins.Select(pin => $"&pin={pin}"))}";
+
+    /// <summary>Two lines are equal that are written the same.</summary>
+    public bool Equals(JoinLine? other) => other is not null && ToSecretText() == other.ToSecretText();
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => ToString().GetHashCode(StringComparison.Ordinal);
 
     /// <summary>Whether <paramref name="text"/> has the form of a token: <c>identifier.secret</c>.</summary>
     public static bool IsToken(ReadOnlySpan<char> text)
@@ -158,8 +173,10 @@ public sealed record JoinLine
         ReadOnlySpan<char> query, string host, int port, [NotNullWhen(true)] out JoinLine? line, [NotNullWhen(false)] out string? error)
     {
         line = null;
-        Sha256Digest? network = null, pin = null;
+        Sha256Digest? network = null;
+        List<Sha256Digest> pins = [];
         string? token = null;
+        Invitation? invitation = null;
         foreach (Range range in query.Split('&'))
         {
             ReadOnlySpan<char> parameter = query[range];
@@ -168,22 +185,24 @@ public sealed record JoinLine
             error = parameter[..equals] switch
             {
                 "network" when network is null => ReadHash("network", value, ref network),
-                "pin" when pin is null => ReadHash("pin", value, ref pin),
+                "pin" when pins.Count < MaximumPins => ReadPin(value, pins),
+                "pin" => $"The join line has more than {MaximumPins} pins.",
                 "token" when token is null => ReadToken(value, ref token),
-                "network" or "pin" or "token" => $"The join line has {parameter[..equals]} twice.",
+                "invitation" when invitation is null => ReadInvitation(value, ref invitation),
+                "network" or "token" or "invitation" => $"The join line has {parameter[..equals]} twice.",
                 // Its name is not repeated: a token that was cut in two must not turn up in a message.
-                _ => "The join line has a part that is neither network, pin nor token; perhaps it was made by a newer version of Kedge.",
+                _ => "The join line has a part that is neither network, pin, token nor invitation; perhaps it was made by a newer version of Kedge.",
             };
             if (error is not null)
                 return false;
         }
-        if (network is null || pin is null)
+        if (network is null || pins.Count == 0)
         {
             error = $"The join line lacks its {(network is null ? "network" : "pin")}. It has the form kedge:https://HOST:PORT?network=…&pin=…&token=….";
             return false;
         }
         error = null;
-        line = new JoinLine { Host = host, Port = port, Network = network.Value, Pin = pin.Value, Token = token };
+        line = new JoinLine { Host = host, Port = port, Network = network.Value, Pin = pins[0], OtherPins = pins[1..], Token = token, Invitation = invitation };
         return true;
     }
 
@@ -194,6 +213,22 @@ public sealed record JoinLine
         hash = read;
         return null;
     }
+
+    private static string? ReadPin(ReadOnlySpan<char> value, List<Sha256Digest> pins)
+    {
+        Sha256Digest? pin = null;
+        if (ReadHash("pin", value, ref pin) is { } error)
+            return error;
+        if (pins.Contains(pin!.Value))
+            return "The join line has the same pin twice.";
+        pins.Add(pin.Value);
+        return null;
+    }
+
+    private static string? ReadInvitation(ReadOnlySpan<char> value, ref Invitation? invitation) =>
+        Enrolment.Invitation.TryParse(value, out invitation)
+            ? null
+            : "The join line's invitation is not of the form name.secret, as 'kedge ca invite' writes it; perhaps it was cut off.";
 
     private static string? ReadToken(ReadOnlySpan<char> value, ref string? token)
     {

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
@@ -18,25 +19,25 @@ public sealed class VerifiedCertificates
     private readonly ConcurrentDictionary<Sha256Digest, Verified> _certificates = [];
     private readonly ConcurrentDictionary<Sha256Digest, NetworkTrust> _trusts = [];
 
-    /// <summary>The trust that a map describes: the same object for the same certificates and lists.</summary>
-    /// <param name="network">The network's identifier, which the node knows by itself.</param>
+    /// <summary>Adds what a map says to what is believed already: the same object for the same certificates and lists.</summary>
+    /// <param name="known">What is believed already; see <see cref="NetworkTrust.Empty"/> and <see cref="NetworkTrust.Merge"/>.</param>
     /// <param name="trust">What the map says.</param>
-    public NetworkTrust TrustOf(Sha256Digest network, TrustResource trust)
+    public NetworkTrust Merge(NetworkTrust known, TrustResource trust)
     {
         Span<byte> digests = new byte[Sha256Digest.Size * (2 + trust.Authorities.Count + trust.RevocationLists.Count)];
-        network.CopyTo(digests);
+        known.Digest.CopyTo(digests);
         int end = 2 * Sha256Digest.Size; // zeros stand between authorities and lists
         foreach (byte[] der in trust.Authorities)
             end = Append(digests, end, der);
-        digests[Sha256Digest.Size] = (byte)trust.Authorities.Count;
+        BinaryPrimitives.WriteInt32BigEndian(digests[Sha256Digest.Size..], trust.Authorities.Count);
         foreach (byte[] der in trust.RevocationLists)
             end = Append(digests, end, der);
         if (_trusts.Count >= MaximumTrusts)
             _trusts.Clear();
         return _trusts.GetOrAdd(
             Sha256Digest.Of(digests),
-            static (_, of) => NetworkTrust.Create(of.network, of.trust.Authorities, of.trust.RevocationLists),
-            (network, trust));
+            static (_, of) => of.known.Merge(of.trust.Authorities, of.trust.RevocationLists),
+            (known, trust));
     }
 
     /// <summary>Reads a certificate and checks all but its dates.</summary>

@@ -16,7 +16,7 @@ public sealed class JoinLineTarget : Target
     [
         .. new[]
         {
-            "kedge:https://", "?network=", "&pin=", "&token=", "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0", "a.b", ":8443", ":0", ":65536", "[fd00::1]",
+            "kedge:https://", "?network=", "&pin=", "&token=", "&invitation=buoy-7.AQEBAQEBAQEBAQEBAQEBAQ", "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0", "a.b", ":8443", ":0", ":65536", "[fd00::1]",
             "10.0.0.1", "0x7f.1", "xn--bcher-kva", "%41", "@", "#", "/", "\\", "..", "\r\n", "\u2024", "\uff0e", "\u0130",
         }.Select(Encoding.UTF8.GetBytes),
     ];
@@ -36,6 +36,8 @@ public sealed class JoinLineTarget : Target
         Invariant.Equal(line, again, "what is written is read as itself");
         Invariant.Holds(line.Token is null || JoinLine.IsToken(line.Token), "a token has the form of one");
         Invariant.Holds(line.Token is null || !line.ToString().Contains("token", StringComparison.Ordinal), "a token is not shown");
+        Invariant.Holds(line.Invitation is null || !line.ToString().Contains("invitation", StringComparison.Ordinal), "an invitation is not shown");
+        Invariant.Holds(line.OtherPins.Distinct().Count() == line.OtherPins.Count && !line.OtherPins.Contains(line.Pin), "each pin is there once");
         Invariant.Holds(Uri.TryCreate(line.Url, UriKind.Absolute, out Uri? uri), "the base library knows the address");
         Invariant.Equal(line.Host, uri!.Host.Trim('[', ']'), "the base library reads the same host");
         Invariant.Equal(line.Port, uri.Port, "the base library reads the same port");

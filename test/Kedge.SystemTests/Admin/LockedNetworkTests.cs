@@ -29,14 +29,15 @@ public sealed class LockedNetworkTests : IDisposable
     [Fact]
     public void A_node_is_active_once_the_master_key_has_certified_it_and_gone_once_that_revoked_it()
     {
-        Run("node", "create", "printer", "--public-key", WireGuardKeys.Generate().PublicKey, "--tag", "office");
+        string key = WireGuardKeys.Generate().PublicKey;
+        Run("node", "create", "printer", "--public-key", key, "--tag", "office");
         Assert.Equal("pending", Status());
         Assert.Contains("pending", _host.TryRun(Call("node", "show", "printer", "--wg-config")).Error, StringComparison.Ordinal);
         Assert.Matches("(?m)^printer +default +joining .* office +no$", Run("node", "requests").Output);
 
         Run("node", "requests", "--out", PathOf("requests.json"));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(PathOf("requests.json")));
-        Run("ca", "sign", "--ca", Ca, "--yes", "--out", PathOf("signed.json"), PathOf("requests.json"));
+        Run("ca", "sign", "--ca", Ca, "--expect", $"printer={key}", "--out", PathOf("signed.json"), PathOf("requests.json"));
         Assert.Equal("1 node has a new certificate.\n", Run("node", "certify", PathOf("signed.json")).Output);
 
         Assert.Equal("active", Status());
@@ -52,14 +53,15 @@ public sealed class LockedNetworkTests : IDisposable
     [Fact]
     public void Certificates_of_another_master_are_refused_and_change_nothing()
     {
-        Run("node", "create", "printer", "--public-key", WireGuardKeys.Generate().PublicKey);
+        string key = WireGuardKeys.Generate().PublicKey;
+        Run("node", "create", "printer", "--public-key", key);
         Run("node", "requests", "--out", PathOf("requests.json"));
         string other = PathOf("other");
         Run("ca", "init", other);
         string network = Read(Run("node", "requests", "--json").Output)[0].GetProperty("networkId").GetString()!;
         string otherNetwork = System.Text.RegularExpressions.Regex.Match(Run("ca", "show", other).Output, "[A-Za-z0-9_-]{43}").Value;
         string forged = _net.WriteSecret("forged.json", File.ReadAllText(PathOf("requests.json")).Replace(network, otherNetwork, StringComparison.Ordinal));
-        Run("ca", "sign", "--ca", other, "--yes", "--out", PathOf("signed.json"), forged);
+        Run("ca", "sign", "--ca", other, "--expect", $"printer={key}", "--out", PathOf("signed.json"), forged);
 
         CommandResult result = _host.TryRun(Call("node", "certify", PathOf("signed.json")));
 

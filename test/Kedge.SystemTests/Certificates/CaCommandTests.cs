@@ -60,7 +60,7 @@ public sealed class CaCommandTests : IClassFixture<CaCommandTests.NewMaster>, ID
     {
         SigningRequest request = Request("buoy-7", "10.200.0.7") with { ChildPrefixes = ["192.168.40.0/24"], Tags = ["pier"] };
 
-        CommandResult result = Workshop.Kedge("ca", "sign", "--ca", _folder, "--yes", "--days", "30", Save(request));
+        CommandResult result = Workshop.Kedge(["ca", "sign", "--ca", _folder, "--days", "30", .. Expecting(request)]);
 
         NodeCertificate certificate = Read(result.Output);
         Assert.Null(Trust().Verify(certificate, Zone, DateTimeOffset.UtcNow));
@@ -82,7 +82,7 @@ public sealed class CaCommandTests : IClassFixture<CaCommandTests.NewMaster>, ID
     public void A_stock_peer_has_nobody_to_sign_for_it()
     {
         SigningRequest request = Request("stock", "10.200.0.9") with { IdentityKey = null, KeysSignature = null };
-        CommandResult result = Workshop.Kedge("ca", "sign", "--ca", _folder, "--yes", Save(request));
+        CommandResult result = Workshop.Kedge(["ca", "sign", "--ca", _folder, .. Expecting(request)]);
         Assert.Null(Read(result.Output).IdentityKey);
         Assert.Contains("nobody has proved", result.Error, StringComparison.Ordinal);
     }
@@ -96,7 +96,9 @@ public sealed class CaCommandTests : IClassFixture<CaCommandTests.NewMaster>, ID
             (honest with { WireGuardKey = NewKey() }, "has exchanged a key"),
             (honest with { RosenpassKeyHash = NewKey() }, "has exchanged a key"),
             (honest with { IdentityKey = Request("other", "10.200.0.8").IdentityKey }, "has exchanged a key"),
-            (honest with { KeysSignature = null }, "--allow-unsigned"),
+            (honest, "--expect buoy-7=HASH"),
+            (honest with { InvitationProof = NewKey() }, "nobody was invited"),
+            (honest with { KeysSignature = null }, "has not signed its other keys"),
             (honest with { KeysSignature = "AAAA" }, "has exchanged a key"),
             (honest with { NetworkId = Sha256Digest.Of("another"u8).ToString() }, "the network of this master"),
             (honest with { ChildPrefixes = ["0.0.0.0/0"] }, "no default route"),
@@ -126,7 +128,7 @@ public sealed class CaCommandTests : IClassFixture<CaCommandTests.NewMaster>, ID
     public void One_that_is_refused_does_not_keep_the_others_waiting()
     {
         SigningRequest good = Request("buoy-7", "10.200.0.7"), bad = Request("buoy-8", "10.200.0.8") with { WireGuardKey = NewKey() };
-        CommandResult result = Workshop.TryKedge("ca", "sign", "--ca", _folder, "--yes", Save(bad, good));
+        CommandResult result = Workshop.TryKedge(["ca", "sign", "--ca", _folder, .. Expecting(bad, good)]);
         Assert.Equal(1, result.ExitCode);
         Assert.Equal("buoy-7", Read(result.Output).Name);
         Assert.Contains("1 of 2 certified", result.Error, StringComparison.Ordinal);
@@ -136,27 +138,27 @@ public sealed class CaCommandTests : IClassFixture<CaCommandTests.NewMaster>, ID
     public void No_address_is_certified_for_two_nodes_until_the_first_is_revoked()
     {
         SigningRequest first = Request("buoy-7", "10.200.0.7") with { ChildPrefixes = ["192.168.40.0/24"] };
-        Workshop.Kedge("ca", "sign", "--ca", _folder, "--yes", Save(first));
-        Workshop.Kedge("ca", "sign", "--ca", _folder, "--yes", Save(first with { Renewal = true })); // the same node may have it again
-        Workshop.Kedge("ca", "sign", "--ca", _folder, "--yes", Save(Request("buoy-7", "10.200.0.7") with { ZoneId = Guid.NewGuid() })); // zones may overlap
+        Sign(first);
+        Workshop.Kedge("ca", "sign", "--ca", _folder, Save(first with { Renewal = true })); // the same node may have it again
+        Sign(Request("buoy-7", "10.200.0.7") with { ZoneId = Guid.NewGuid() }); // zones may overlap
         string[] issued = Directory.GetFiles(Path.Combine(_folder, "issued"));
         SigningRequest second = Request("thief", "10.200.0.8") with { ChildPrefixes = ["192.168.40.128/25"] };
-        CommandResult refused = Workshop.TryKedge("ca", "sign", "--ca", _folder, "--yes", Save(second));
+        CommandResult refused = Workshop.TryKedge(["ca", "sign", "--ca", _folder, .. Expecting(second)]);
         Assert.Equal(1, refused.ExitCode);
         Assert.Contains("192.168.40.0/24 is certified for buoy-7", refused.Error, StringComparison.Ordinal);
 
-        CommandResult both = Workshop.TryKedge("ca", "sign", "--ca", _folder, "--yes", Save(Request("a", "10.200.0.20"), Request("b", "10.200.0.20")));
+        CommandResult both = Workshop.TryKedge(["ca", "sign", "--ca", _folder, .. Expecting(Request("a", "10.200.0.20"), Request("b", "10.200.0.20"))]);
         Assert.Contains("1 of 2 certified", both.Error, StringComparison.Ordinal);
 
         Workshop.Kedge(["ca", "revoke", "--ca", _folder, .. issued]);
-        Workshop.Kedge("ca", "sign", "--ca", _folder, "--yes", Save(second));
+        Sign(second);
     }
 
     [Fact]
     public void Revocation_lists_grow_and_their_numbers_with_them()
     {
         NodeCertificate[] nodes = [.. ((string[])["10.200.0.1", "10.200.0.2", "10.200.0.3"]).Select((address, i) =>
-            Read(Workshop.Kedge("ca", "sign", "--ca", _folder, "--yes", Save(Request($"buoy-{i}", address))).Output))];
+            Read(Sign(Request($"buoy-{i}", address)).Output))];
         string[] files = [.. nodes.Select((node, i) => _workshop.Write($"node-{i}.pem", node.Der))];
 
         Workshop.Kedge("ca", "revoke", "--ca", _folder, files[0]);
@@ -206,9 +208,11 @@ public sealed class CaCommandTests : IClassFixture<CaCommandTests.NewMaster>, ID
     [Fact]
     public void Where_nobody_can_be_asked_nothing_is_signed()
     {
-        CommandResult result = Workshop.TryKedge("ca", "sign", "--ca", _folder, Save(Request("buoy-7", "10.200.0.7")));
-        Assert.Equal(2, result.ExitCode);
-        Assert.Contains("add --yes", result.Error, StringComparison.Ordinal);
+        CommandResult result = Workshop.TryKedge("ca", "sign", "--ca", _folder, "--yes", Save(Request("buoy-7", "10.200.0.7")));
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("add --expect buoy-7=HASH", result.Error, StringComparison.Ordinal);
+        Assert.Empty(result.Output);
+        Assert.Equal(2, Workshop.TryKedge("ca", "sign", "--ca", _folder, "--expect", "buoy-7", "x.json").ExitCode);
         Assert.Equal(2, Workshop.TryKedge("ca", "sign", "--ca", _folder, "--yes", "--days", "0", "x.json").ExitCode);
         Fails("has no requests", "ca", "sign", "--ca", _folder, "--yes", _workshop.WriteText("junk.json", "[null]"));
         Fails("has no requests", "ca", "sign", "--ca", _folder, "--yes", _workshop.WriteText("junk.json", "{\"a\":"));
@@ -232,8 +236,8 @@ public sealed class CaCommandTests : IClassFixture<CaCommandTests.NewMaster>, ID
     [Fact]
     public void A_folder_shows_what_was_signed_and_what_is_revoked()
     {
-        string requests = Save(Request("buoy-7", "10.200.0.7"), Request("buoy-8", "10.200.0.8"));
-        Workshop.Kedge("ca", "sign", "--ca", _folder, "--yes", "--out", _workshop.PathOf("signed.json"), requests);
+        string[] requests = Expecting(Request("buoy-7", "10.200.0.7"), Request("buoy-8", "10.200.0.8"));
+        Workshop.Kedge(["ca", "sign", "--ca", _folder, "--out", _workshop.PathOf("signed.json"), .. requests]);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_workshop.PathOf("signed.json")));
         Workshop.Kedge("ca", "revoke", "--ca", _folder, Directory.GetFiles(Path.Combine(_folder, "issued"), "buoy-8-*").Single());
 
@@ -301,6 +305,19 @@ public sealed class CaCommandTests : IClassFixture<CaCommandTests.NewMaster>, ID
 
     private NetworkTrust Trust(params RevocationList[] lists) =>
         NetworkTrust.Create(_network, [Der(MasterFile)], lists.Select(list => list.Der.ToArray()));
+
+    private CommandResult Sign(SigningRequest request) => Workshop.Kedge(["ca", "sign", "--ca", _folder, .. Expecting(request)]);
+
+    /// <summary>Arguments by which requests are signed unasked, as after a look at what the nodes show.</summary>
+    private string[] Expecting(params SigningRequest[] requests) =>
+    [
+        .. requests.SelectMany(request => new[]
+        {
+            "--expect",
+            $"{request.Name}={(request.IdentityKey is { } key ? Sha256Digest.Of(Convert.FromBase64String(key)).ToString() : request.WireGuardKey)}",
+        }),
+        Save(requests),
+    ];
 
     private string Save(params SigningRequest[] requests) => _workshop.WriteText(
         string.Create(CultureInfo.InvariantCulture, $"requests-{Guid.NewGuid()}.json"),

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Kedge.Control.Store;
 using Kedge.Demo;
+using Kedge.Node.ControlLink;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
@@ -38,7 +39,7 @@ public sealed class ForgedRowTests : IDisposable
         MeshNode alpha = _mesh.AddNode("alpha"), beta = _mesh.AddNode("beta");
         foreach (MeshNode node in (MeshNode[])[alpha, beta])
             node.Start("--join-file", _mesh.JoinFile).WaitForLine("is registered and waits", MeshNetwork.Patience);
-        CertifyAll();
+        Certify(alpha, beta);
         foreach (MeshNode node in (MeshNode[])[alpha, beta])
             node.Supervisor!.WaitForLine("is up: node", MeshNetwork.Patience);
         alpha.AwaitReach(beta);
@@ -59,11 +60,12 @@ public sealed class ForgedRowTests : IDisposable
     private static bool Refused(MeshNode node, Guid id) =>
         node.LinkStatus() is { } status && status.Refused.Any(refusal => refusal.Resource == $"peer/{id}" && refusal.Reason.Length > 0);
 
-    private void CertifyAll()
+    private void Certify(params MeshNode[] nodes)
     {
         string requests = Path.Combine(_folder, "requests.json"), signed = Path.Combine(_folder, "signed.json");
         _mesh.Administer("node", "requests", "--out", requests);
-        Workshop.Kedge("ca", "sign", "--ca", Authority, "--yes", "--out", signed, requests);
+        string[] expected = [.. nodes.SelectMany(node => new[] { "--expect", $"{node.Label}={Membership.Read(node.Folder)!.IdentityKeyHash}" })];
+        Workshop.Kedge(["ca", "sign", "--ca", Authority, .. expected, "--out", signed, requests]);
         _mesh.Administer("node", "certify", signed);
     }
 

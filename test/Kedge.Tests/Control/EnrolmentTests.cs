@@ -368,6 +368,21 @@ public class EnrolmentTests
         Assert.Contains("'10.1.0.1/16' has bits behind its prefix; 10.1.0.0/16 would be right.", refusal.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_node_that_has_made_its_Rosenpass_keys_since_gets_them_certified_at_its_next_renewal()
+    {
+        await using Network network = await Network.CreateAsync();
+        EnrolmentResult joined = await new Applicant("one").EnrolAsync(network, await network.CreateTokenAsync());
+        var hash = Kedge.Protocol.Sha256Digest.Of("a public key"u8);
+        var renewal = new CertificateRenewal(Convert.ToBase64String(hash.ToArray()), null);
+
+        Assert.Null(Applicant.Read(await network.Enrolments.RenewAsync(joined.NodeId, renewal)).RosenpassKeyHash); // not due yet
+        network.Clock.Advance(TimeSpan.FromDays(4));
+        Assert.Equal(hash, Applicant.Read(await network.Enrolments.RenewAsync(joined.NodeId, renewal)).RosenpassKeyHash);
+        network.Clock.Advance(TimeSpan.FromDays(4));
+        Assert.Equal(hash, Applicant.Read(await network.Enrolments.RenewAsync(joined.NodeId)).RosenpassKeyHash);
+    }
+
     internal static async Task RefusedAsync(int status, string part, Func<Task> action)
     {
         Refusal refusal = await Assert.ThrowsAsync<Refusal>(action);

@@ -1,9 +1,12 @@
 using System.Security.Cryptography;
+using Kedge.Control;
+using Kedge.Control.Identity;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
+using Microsoft.Extensions.Logging.Abstractions;
 using static Kedge.Tests.Control.EnrolmentTests;
 
 namespace Kedge.Tests.Control;
@@ -136,6 +139,114 @@ public class LockedNetworkTests
             (await network.Store.ReadChangesAsync(revision, TestContext.Current.CancellationToken))!.Select(change => (change.Subject, change.Removed)));
         RevocationList older = network.Master.SignRevocationList(1, now, []);
         await RefusedAsync(409, "count upwards", () => network.Registry.ImportRevocationListAsync(new(Convert.ToBase64String(older.Der.Span)), Network.Administrator));
+    }
+
+    /// <summary>The new certificate and the list that revokes the former one come together, and in this order to the nodes.</summary>
+    [Fact]
+    public async Task A_list_that_comes_with_the_certificates_removes_nobody_who_has_a_new_one()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        var node = new Applicant("one");
+        EnrolmentResult first = await JoinAsync(network, node);
+        await node.EnrolAsync(network, null, request => request with { RequestedAddresses = ["10.200.9.9"] });
+        string certificate = Sign(network, Assert.Single(network.Registry.SigningRequests()));
+        string list = List(network, 1, Applicant.Read(first).Serial);
+        long revision = network.Store.Revision;
+
+        CertificateImportResult result = await network.Registry.ImportCertificatesAsync(new CertificateImport([certificate], list), Network.Administrator);
+
+        Assert.Equal([first.NodeId], result.Accepted);
+        Assert.Empty(result.Removed);
+        Assert.Equal("active", node.Inquire(network).Status);
+        Assert.Equal(
+            [(MapSubject.Node, false), (MapSubject.Trust, false)],
+            (await network.Store.ReadChangesAsync(revision, TestContext.Current.CancellationToken))!.Select(change => (change.Subject, change.Removed)));
+        // Files of several signings may come in any order.
+        await network.Registry.ImportRevocationListAsync(new(List(network, 2, Applicant.Read(first).Serial)), Network.Administrator);
+        Assert.Empty((await network.Registry.ImportCertificatesAsync(new CertificateImport([certificate], list), Network.Administrator)).Removed);
+    }
+
+    [Fact]
+    public async Task A_list_that_names_less_than_the_present_one_is_refused()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        SerialNumber[] serials = [.. Enumerable.Range(0, 2).Select(_ => SerialNumber.Create(RandomNumberGenerator.Fill))];
+        await network.Registry.ImportRevocationListAsync(new(List(network, 1, serials[0])), Network.Administrator);
+
+        await RefusedAsync(409, "stays revoked", () => network.Registry.ImportRevocationListAsync(new(List(network, 2, serials[1])), Network.Administrator));
+
+        await network.Registry.ImportRevocationListAsync(new(List(network, 2, serials)), Network.Administrator);
+    }
+
+    [Fact]
+    public async Task What_was_revoked_since_a_backup_stays_revoked_when_that_is_restored()
+    {
+        string folder = Directory.CreateTempSubdirectory("kedge-test-").FullName;
+        try
+        {
+            await using Network network = await Network.CreateLockedAsync();
+            SerialNumber[] serials = [.. Enumerable.Range(0, 2).Select(_ => SerialNumber.Create(RandomNumberGenerator.Fill))];
+            string data = Path.Combine(folder, "data"), backup = Path.Combine(folder, "backup.tar");
+            Directory.CreateDirectory(Path.Combine(data, "keys"));
+            await PutAsync(network, data, List(network, 1, serials[0]));
+            StoreFiles.Backup(data, backup);
+            await PutAsync(network, data, List(network, 2, serials));
+
+            StoreFiles.Restore(data, backup, network.Clock);
+
+            byte[] kept = Assert.Single(SqliteStore.Inspect(Path.Combine(data, "store.db"), RevocationLists.All));
+            Assert.True(RevocationList.TryParse(kept, out RevocationList? list, out _));
+            Assert.Equal(2, list.Number);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        static async Task PutAsync(Network network, string data, string list)
+        {
+            Assert.True(RevocationList.TryParse(Convert.FromBase64String(list), out RevocationList? read, out _));
+            await using SqliteStore store = SqliteStore.Open(Path.Combine(data, "store.db"), network.Clock, NullLogger.Instance);
+            Assert.Null(await store.WriteAsync(change => RevocationLists.TryReplace(change, read)));
+        }
+    }
+
+    /// <summary>A stolen issuer: the nodes get certificates of the new one, and none is removed.</summary>
+    [Fact]
+    public async Task A_revoked_issuer_takes_no_node_with_it_but_the_present_one_cannot_be_revoked()
+    {
+        await using Network network = await Network.CreateAsync();
+        EnrolmentResult joined = await new Applicant("one").EnrolAsync(network, await network.CreateTokenAsync());
+        SerialNumber former = network.Authority.Certificates[1].Serial;
+        await RefusedAsync(409, "kedge controller rotate issuer", () => network.Registry.ImportRevocationListAsync(new(network.MasterList(1, former)), Network.Administrator));
+
+        network.RotateIssuer();
+        RevocationListImportResult result = await network.Registry.ImportRevocationListAsync(new(network.MasterList(1, former)), Network.Administrator);
+
+        Assert.Empty(result.Removed);
+        MapNode seen = Assert.Single(await network.ReadMapAsync(joined.ZoneId));
+        Assert.True(NodeCertificate.TryParse(seen.Certificate, out NodeCertificate? certificate, out _));
+        NetworkTrust trust = network.Authority.Trust(network.Store.Read(RevocationLists.All));
+        Assert.Null(trust.Verify(certificate, joined.ZoneId, network.Clock.GetUtcNow()));
+        Assert.Equal(CertificateRefusal.Revoked, trust.Verify(Applicant.Read(joined), joined.ZoneId, network.Clock.GetUtcNow()));
+    }
+
+    [Fact]
+    public async Task The_proof_of_an_invited_node_goes_to_the_master_with_its_request()
+    {
+        await using Network network = await Network.CreateLockedAsync();
+        var node = new Applicant("one");
+        string proof = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
+        await node.EnrolAsync(network, await network.CreateTokenAsync(), request => request with { InvitationProof = proof });
+        await node.EnrolAsync(network, null); // again, as after a restart of the node, which has forgotten the invitation
+
+        Assert.Equal(proof, Assert.Single(network.Registry.SigningRequests()).InvitationProof);
+    }
+
+    private static string List(Network network, int number, params SerialNumber[] serials)
+    {
+        DateTimeOffset now = network.Clock.GetUtcNow();
+        return Convert.ToBase64String(network.Master!.SignRevocationList(number, now, [.. serials.Select(serial => new RevokedCertificate(serial, now))]).Der.Span);
     }
 
     internal static string Sign(Network network, SigningRequest request, Func<NodeSubject, NodeSubject>? with = null)

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using Kedge.Control.Identity;
 using Kedge.Control.Pki;
@@ -33,11 +34,8 @@ internal sealed class Network : IAsyncDisposable
         Challenges = new Challenges(Clock);
         Presence = new Presence(Clock);
         Reached = new ReachedAddresses([ControllerAddress]);
-        Certification = new Certification(Authority);
         Budget = new NodeBudget(Clock);
-        Enrolments = new Enrolments(Store, Certification, Challenges, Presence, Budget, Reached, Pin);
-        Registry = new Registry(Store, Certification, Presence, Reached);
-        Maintenance = new Maintenance(Store, Certification, Registry, Presence, Budget, new AuditLog(MostDays: 90, MostEntries: 5000), Clock, NullLogger.Instance);
+        Compose();
     }
 
     public static Actor Administrator { get; } = new("administrator test", "192.0.2.77");
@@ -51,7 +49,7 @@ internal sealed class Network : IAsyncDisposable
 
     public Sha256Digest Pin { get; } = Sha256Digest.Of([1, 2, 3]);
 
-    public NetworkAuthority Authority { get; }
+    public NetworkAuthority Authority { get; private set; }
 
     public SqliteStore Store { get; private set; }
 
@@ -63,13 +61,13 @@ internal sealed class Network : IAsyncDisposable
 
     public ReachedAddresses Reached { get; }
 
-    public Certification Certification { get; }
+    public Certification Certification { get; private set; }
 
-    public Enrolments Enrolments { get; }
+    public Enrolments Enrolments { get; private set; }
 
-    public Registry Registry { get; }
+    public Registry Registry { get; private set; }
 
-    public Maintenance Maintenance { get; }
+    public Maintenance Maintenance { get; private set; }
 
     public static async Task<Network> CreateAsync()
     {
@@ -85,6 +83,26 @@ internal sealed class Network : IAsyncDisposable
             "test", key, SerialNumber.Create(RandomNumberGenerator.Fill), new(2029, 1, 1, 0, 0, 0, TimeSpan.Zero), new(2049, 1, 1, 0, 0, 0, TimeSpan.Zero)));
         await network.Store.WriteAsync(Zones.CreateDefault);
         return network;
+    }
+
+    /// <summary>A managed network gets a new issuer, as over a restart of the controller.</summary>
+    public void RotateIssuer()
+    {
+        string keys = Path.Combine(_folder, "keys");
+        Authority.Dispose();
+        NetworkAuthority.RotateIssuer(keys, null, Clock.GetUtcNow());
+        Authority = NetworkAuthority.Open(keys, null, Clock.GetUtcNow());
+        Compose();
+    }
+
+    /// <summary>A revocation list of a managed network's master, base64.</summary>
+    public string MasterList(int number, params SerialNumber[] serials)
+    {
+        using ECDsa key = SecretFile.ReadKey(Path.Combine(_folder, "keys", "master.key"));
+        DateTimeOffset now = Clock.GetUtcNow();
+        RevocationList list = new CertificateAuthority(Authority.Certificates[0], key)
+            .SignRevocationList(number, now, [.. serials.Select(serial => new RevokedCertificate(serial, now))]);
+        return Convert.ToBase64String(list.Der.Span);
     }
 
     /// <summary>Makes a zone.</summary>
@@ -104,6 +122,15 @@ internal sealed class Network : IAsyncDisposable
 
     /// <summary>The actions of the audit log, in order.</summary>
     public IReadOnlyList<string> ReadAudit() => Store.Read(reader => reader.List($"SELECT action || ' ' || detail FROM audit ORDER BY sequence", row => row.Text(0)));
+
+    [MemberNotNull(nameof(Certification), nameof(Enrolments), nameof(Registry), nameof(Maintenance))]
+    private void Compose()
+    {
+        Certification = new Certification(Authority);
+        Enrolments = new Enrolments(Store, Certification, Challenges, Presence, Budget, Reached, Pin);
+        Registry = new Registry(Store, Certification, Presence, Reached);
+        Maintenance = new Maintenance(Store, Certification, Registry, Presence, Budget, new AuditLog(MostDays: 90, MostEntries: 5000), Clock, NullLogger.Instance);
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -116,7 +116,7 @@ public class StoreTests
             again = store.StoreId;
             Assert.Equal(network.Store.Revision, store.Revision);
         }
-        SqliteStore.Rename(copy, network.Clock);
+        SqliteStore.Rename(copy, network.Clock, _ => { });
         await using (SqliteStore store = SqliteStore.Open(copy, network.Clock, NullLogger.Instance))
             renamed = store.StoreId;
 
@@ -145,6 +145,7 @@ public class StoreTests
         {
             change.Execute($"ALTER TABLE node DROP COLUMN asked_name");
             TakeBackClaims(change);
+            change.Execute($"ALTER TABLE node DROP COLUMN invitation_proof");
             change.Execute($"DELETE FROM migration WHERE step >= 2");
         });
         string copy = network.StoreFile + ".older";
@@ -168,6 +169,7 @@ public class StoreTests
                     SELECT zone, low, high, value, 'child', 'waiting', node, created_at FROM claim
                 """);
             TakeBackClaims(change);
+            change.Execute($"ALTER TABLE node DROP COLUMN invitation_proof");
             change.Execute($"DELETE FROM migration WHERE step >= 3");
         });
         string copy = network.StoreFile + ".older";

@@ -1,4 +1,5 @@
 using System.Net;
+using Kedge.Control;
 using Kedge.Node.ControlLink;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
@@ -113,6 +114,41 @@ public class ControllerClientTests
         Assert.Equal((joined.NodeId, "a", "10.200.7.7"), (after.NodeId, after.Name, after.Addresses[0]));
     }
 
+    /// <summary>The node knows the controller by the key of before, and its certificate is of the issuer of before.</summary>
+    [Fact]
+    public async Task A_node_that_was_away_while_issuer_and_server_authority_were_rotated_comes_back_and_learns_the_new_pin()
+    {
+        RunningController before = await RunningController.StartAsync();
+        ControllerAddress known = before.Address;
+        using Machine machine = new(), other = new();
+        EnrolmentResult joined = await machine.JoinAsync(before, "a");
+        await using RunningController controller = await before.RestartAsync(data =>
+        {
+            KeyRotation.RotateIssuer(data, null, DateTimeOffset.UtcNow);
+            KeyRotation.RotateServerAuthority(data, DateTimeOffset.UtcNow);
+            KeyRotation.RotateServerAuthority(data, DateTimeOffset.UtcNow.AddSeconds(1));
+        });
+        EnrolmentResult joinedLater = await other.JoinAsync(controller, "b");
+
+        using var client = new ControllerClient(known, Convert.FromBase64String(joined.Certificate!), machine.Identity, TimeProvider.System);
+        var map = new NetworkMap(joined.NodeId);
+        await using IAsyncEnumerator<ReadOnlyMemory<byte>> stream = client.WatchAsync(map.Position, Cancellation).GetAsyncEnumerator(Cancellation);
+        await Follow(stream, map, () => map.Peers.Count == 1);
+        EnrolmentResult again = await client.EnrolAsync(machine.Request("a"), null, machine.Identity, machine.WireGuardKey, Cancellation);
+
+        Assert.Equal(joined.NodeId, again.NodeId);
+        Assert.NotEqual(known.Pin, controller.Address.Pin);
+        Assert.Equal(controller.Address.Pin.ToString(), map.Settings!.ServerPins![0]);
+        Assert.Contains(known.Pin.ToString(), map.Settings.ServerPins);
+        Assert.Contains(known.Pin, (await controller.CreateJoinLineAsync()).OtherPins);
+        var trust = NetworkTrust.Create(known.Network, map.Trust!.Authorities, map.Trust.RevocationLists);
+        foreach (string text in new[] { joined.Certificate!, joinedLater.Certificate! })
+        {
+            Assert.True(NodeCertificate.TryParse(Convert.FromBase64String(text), out NodeCertificate? certificate, out _));
+            Assert.Null(trust.Verify(certificate, joined.ZoneId, DateTimeOffset.UtcNow));
+        }
+    }
+
     [Fact]
     public async Task The_stream_of_a_removed_node_ends_and_it_is_refused_from_then_on()
     {
@@ -129,7 +165,7 @@ public class ControllerClientTests
         Assert.False(cut.IsRefusal);
         Assert.NotNull(map.Self);
 
-        ControllerException refused = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(Cancellation));
+        ControllerException refused = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(new CertificateRenewal(), Cancellation));
         Assert.Equal(HttpStatusCode.Forbidden, refused.Status);
         Assert.True(refused.IsRefusal);
         Assert.Contains("was removed", refused.ToUserError().Message, StringComparison.Ordinal);
@@ -179,7 +215,7 @@ public class ControllerClientTests
         Assert.Contains("not a name", wrongName.Message, StringComparison.Ordinal);
         ControllerException unknown = await Assert.ThrowsAsync<ControllerException>(() => client.InquireAsync(machine.Identity, Cancellation));
         Assert.Equal(HttpStatusCode.NotFound, unknown.Status);
-        ControllerException stranger = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(Cancellation));
+        ControllerException stranger = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(new CertificateRenewal(), Cancellation));
         Assert.Equal(HttpStatusCode.Unauthorized, stranger.Status);
     }
 

@@ -59,6 +59,13 @@ public sealed class PinnedServerTests : IDisposable
         Assert.False(handler.AllowAutoRedirect);
     }
 
+    [Fact]
+    public async Task Any_of_several_pins_will_do()
+    {
+        Assert.Null(await RefusalAsync(_authority.Certify(), _authority.Certificate, _other.Pin, _authority.Pin));
+        Assert.Contains("not the one that is pinned", await RefusalAsync(_authority.Certify(), _authority.Certificate, _other.Pin), StringComparison.Ordinal);
+    }
+
     public void Dispose()
     {
         _authority.Dispose();
@@ -66,11 +73,11 @@ public sealed class PinnedServerTests : IDisposable
     }
 
     /// <summary>Why a server is refused; null when it is not. A refused one has not got a byte of the request.</summary>
-    private async Task<string?> RefusalAsync(X509Certificate2 leaf, X509Certificate2? sent, Sha256Digest? pin = null)
+    private async Task<string?> RefusalAsync(X509Certificate2 leaf, X509Certificate2? sent, params Sha256Digest[] pins)
     {
         using X509Certificate2 certificate = leaf;
         using var server = new TestServer(certificate, sent);
-        using var http = new HttpClient(new PinnedServer(pin ?? _authority.Pin, TimeProvider.System).CreateHandler());
+        using var http = new HttpClient(new PinnedServer(pins.Length > 0 ? pins : [_authority.Pin], TimeProvider.System).CreateHandler());
         try
         {
             (await http.GetAsync(server.Url, TestContext.Current.CancellationToken)).Dispose();

@@ -6,6 +6,7 @@ using Kedge.Control;
 using Kedge.Crypto;
 using Kedge.Node.ControlLink;
 using Kedge.Protocol.Api;
+using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.WireGuard;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -35,12 +36,19 @@ internal sealed class RunningController : IAsyncDisposable
     }
 
     /// <summary>Ends it, and starts it again where it was.</summary>
-    public async Task<RunningController> RestartAsync()
+    public Task<RunningController> RestartAsync() => RestartAsync(_ => { });
+
+    /// <summary>Ends it, changes its data folder, and starts it again.</summary>
+    public async Task<RunningController> RestartAsync(Action<string> change)
     {
         await _controller.DisposeAsync();
         _administrator.Dispose();
+        change(Path.Combine(_folder, "data"));
         return await StartAsync(_folder, _controller.Url.Port, _administrator.DefaultRequestHeaders.Authorization!.Parameter);
     }
+
+    /// <summary>The line by which nodes join, with a new token.</summary>
+    public async Task<JoinLine> CreateJoinLineAsync() => JoinLine.Parse(_controller.JoinLineOf(await CreateTokenAsync()));
 
     public async Task<string> CreateTokenAsync()
     {

@@ -75,12 +75,12 @@ public class JoinLineTests
     [InlineData("kedge:https://host:0?network=", "does not end in a port")]
     [InlineData("kedge:https://host:65536?network=", "does not end in a port")]
     [InlineData("kedge:https://host:+1?network=", "does not end in a port")]
-    [InlineData("kedge:https://host?", "neither network, pin nor token")]
-    [InlineData("kedge:https://host?network", "neither network, pin nor token")]
+    [InlineData("kedge:https://host?", "neither network, pin, token nor invitation")]
+    [InlineData("kedge:https://host?network", "neither network, pin, token nor invitation")]
     [InlineData($"kedge:https://host?network={Network}", "lacks its pin")]
     [InlineData($"kedge:https://host?pin={Pin}", "lacks its network")]
     [InlineData($"kedge:https://host?network={Network}&network={Network}&pin={Pin}", "has network twice")]
-    [InlineData($"kedge:https://host?network={Network}&pin={Pin}&", "neither network, pin nor token")]
+    [InlineData($"kedge:https://host?network={Network}&pin={Pin}&", "neither network, pin, token nor invitation")]
     [InlineData($"kedge:https://host?network={Network}&pin=short", "pin is not the base64url form")]
     [InlineData($"kedge:https://host?network={Network}=&pin={Pin}", "network is not the base64url form")]
     [InlineData($"kedge:https://host?network={Network}&pin={Pin}\nkedge:", "one line")]
@@ -140,4 +140,22 @@ public class JoinLineTests
     [InlineData("a.b=", false)]
     [InlineData("a b.c", false)]
     public void A_token_is_an_identifier_and_a_secret(string text, bool isToken) => Assert.Equal(isToken, JoinLine.IsToken(text));
+
+    [Fact]
+    public void A_line_may_have_several_pins_and_an_invitation()
+    {
+        string other = Kedge.Protocol.Sha256Digest.Of("another authority"u8).ToString();
+        string text = $"kedge:https://host:443?network={Network}&pin={Pin}&pin={other}&token=id.secret&invitation=buoy-7.AQEBAQEBAQEBAQEBAQEBAQ";
+
+        JoinLine line = JoinLine.Parse(text);
+
+        Assert.Equal([other], line.OtherPins.Select(pin => pin.ToString()));
+        Assert.Equal("buoy-7", line.Invitation!.Name);
+        Assert.Equal(text, line.ToSecretText());
+        Assert.Equal($"kedge:https://host:443?network={Network}&pin={Pin}&pin={other}", line.ToString());
+        Assert.False(JoinLine.TryParse(text + $"&pin={other}", out _, out string? error));
+        Assert.Contains("the same pin twice", error, StringComparison.Ordinal);
+        Assert.False(JoinLine.TryParse(text.Replace("AQEBAQ&", "AQ&", StringComparison.Ordinal)[..^2], out _, out error));
+        Assert.DoesNotContain("AQEB", error, StringComparison.Ordinal);
+    }
 }

@@ -335,11 +335,13 @@ public sealed class AdmissionTests : IDisposable
         byte[][] authorities = [_network.Issuer.Certificate.Der.ToArray(), _network.Master.Certificate.Der.ToArray()];
         byte[] list = Revoke(Certify(2)).Der.ToArray();
 
-        NetworkTrust trust = _certificates.TrustOf(_network.Id, new(authorities, []));
+        var nobody = NetworkTrust.Empty(_network.Id);
+        NetworkTrust trust = _certificates.Merge(nobody, new(authorities, []));
 
-        Assert.Same(trust, _certificates.TrustOf(_network.Id, new([.. authorities.Select(der => der.ToArray())], [])));
-        Assert.NotSame(trust, _certificates.TrustOf(_network.Id, new(authorities, [list])));
-        Assert.NotSame(trust, _certificates.TrustOf(Kedge.Protocol.Sha256Digest.Of([1]), new(authorities, [])));
+        Assert.Same(trust, _certificates.Merge(nobody, new([.. authorities.Select(der => der.ToArray())], [])));
+        Assert.Same(trust, _certificates.Merge(trust, new(authorities, [])));
+        Assert.NotSame(trust, _certificates.Merge(trust, new(authorities, [list])));
+        Assert.NotSame(trust, _certificates.Merge(NetworkTrust.Empty(Kedge.Protocol.Sha256Digest.Of([1])), new(authorities, [])));
     }
 
     private Admission NewAdmission() => new(

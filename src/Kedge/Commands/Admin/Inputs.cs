@@ -80,9 +80,12 @@ internal static class Inputs
     }
 
     /// <summary>How long something lives, in seconds; null where it is not said.</summary>
-    public static Option<int?> Ttl(string description)
+    public static Option<int?> Ttl(string description) => Duration("--ttl", description);
+
+    /// <summary>A duration in seconds; null where it is not said.</summary>
+    public static Option<int?> Duration(string name, string description)
     {
-        return new Option<int?>("--ttl")
+        return new Option<int?>(name)
         {
             Description = description,
             HelpName = "TIME",

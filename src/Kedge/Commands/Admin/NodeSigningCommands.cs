@@ -25,7 +25,7 @@ internal sealed class NodeRequestsCommand : AdminCommand
             return;
         }
         FileText.Write(path, ToJson(requests));
-        Explain(call, $"{path} has {(requests.Count == 1 ? "1 request" : $"{requests.Count} requests")}. Where the master key is: kedge ca sign {path}");
+        Explain(call, $"{path} has {(requests.Count == 1 ? "1 request" : $"{requests.Count} requests")}. Where the master key is, in a folder 'master': kedge ca sign {path} --ca master");
     }
 
     private static string Table(IReadOnlyList<SigningRequest> requests) => TextTable.Format(
@@ -49,7 +49,7 @@ internal sealed class NodeCertifyCommand : AdminCommand
     private readonly Argument<string> _file = new("FILE") { Description = "What 'kedge ca sign' wrote: JSON, or certificates in PEM; - for standard input." };
 
     public NodeCertifyCommand()
-        : base("certify", "Locked networks: hand over certificates that the master key has signed.") => Take(hasJson: true, _file);
+        : base("certify", "Locked networks: hand over certificates that the master key has signed, and the revocation list that belongs to them.") => Take(hasJson: true, _file);
 
     /// <inheritdoc/>
     protected override async Task RunAsync(AdminClient controller, ParseResult call)
@@ -60,6 +60,8 @@ internal sealed class NodeCertifyCommand : AdminCommand
         Print(call, result, accepted => accepted.Accepted.Count == 1
             ? "1 node has a new certificate.\n"
             : $"{Words.Number(accepted.Accepted.Count)} nodes have a new certificate.\n");
+        if (result.Removed.Count > 0)
+            Explain(call, $"{result.Removed.Count} removed, because the revocation list names the certificate that they have: {string.Join(", ", result.Removed)}");
     }
 
     private static CertificateImport Read(string path, string text)

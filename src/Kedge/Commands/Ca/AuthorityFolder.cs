@@ -6,8 +6,8 @@ namespace Kedge.Commands.Ca;
 
 /// <summary>
 /// The folder of a network's master: <c>master.key</c> (PKCS #8 in PEM, 0600), <c>master.pem</c>, <c>revoked.pem</c> once there is a
-/// revocation list, and in <c>issued</c> every certificate that the master has signed. What is not in <c>issued</c> cannot be told apart
-/// from what was never signed, so nothing is deleted there.
+/// revocation list, in <c>invitations</c> who was invited, and in <c>issued</c> every certificate that the master has signed. What is not
+/// in <c>issued</c> cannot be told apart from what was never signed, so nothing is deleted there.
 /// </summary>
 internal sealed class AuthorityFolder
 {
@@ -21,7 +21,7 @@ internal sealed class AuthorityFolder
         Trust = NetworkTrust.Create(master.NetworkId, [master.Der.ToArray()], lists);
         if (Trust.Refused is [var refused, ..])
             throw new UserError($"The {refused.What} in {path} is not one of this master. {refused.Refusal.Sentence()}");
-        Revoked = Trust.RevocationLists.SingleOrDefault();
+        Revoked = Trust.RevocationLists.FirstOrDefault();
         Issued = [.. ReadIssued()];
     }
 
@@ -39,6 +39,9 @@ internal sealed class AuthorityFolder
 
     /// <summary>Every certificate of a node that the master has signed here.</summary>
     public List<NodeCertificate> Issued { get; }
+
+    /// <summary>Who was invited.</summary>
+    public InvitationFolder Invitations => new(System.IO.Path.Combine(Path, "invitations"));
 
     /// <summary>The file of the revocation list.</summary>
     public string ListFile => ListFileOf(Path);
@@ -122,12 +125,17 @@ internal sealed class AuthorityFolder
     /// <summary>The file of a certificate that was signed here.</summary>
     public string FileOf(NodeCertificate certificate) => System.IO.Path.Combine(IssuedFolder, $"{certificate.Name}-{certificate.Serial}.pem");
 
-    /// <summary>Puts a new revocation list in place of the present one.</summary>
-    public void Replace(RevocationList list)
+    /// <summary>Signs a new revocation list, with all of the present one and more, and puts it in place of that.</summary>
+    /// <param name="master">The master of this folder, as <see cref="Unlock"/> hands it out.</param>
+    /// <param name="serials">The certificates that are to be added, none of which is on the list.</param>
+    /// <param name="now">The time.</param>
+    public void Revoke(CertificateAuthority master, IEnumerable<SerialNumber> serials, DateTimeOffset now)
     {
+        IEnumerable<RevokedCertificate> added = serials.Select(serial => new RevokedCertificate(serial, now));
+        RevocationList list = master.SignRevocationList((Revoked?.Number ?? 0) + 1, now, [.. Revoked?.Entries ?? [], .. added]);
         PemFile.Write(ListFile, "X509 CRL", list.Der.Span);
+        Trust = Trust.Merge([], [list.Der.ToArray()]);
         Revoked = list;
-        Trust = NetworkTrust.Create(Master.NetworkId, [Master.Der.ToArray()], [list.Der.ToArray()]);
     }
 
     private static string CertificateFileOf(string path) => System.IO.Path.Combine(path, "master.pem");

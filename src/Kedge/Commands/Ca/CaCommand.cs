@@ -10,6 +10,7 @@ internal sealed class CaCommand : Command
         : base("ca", "Keep a locked network's master key, and certify its nodes. Needs no controller and no network.")
     {
         Subcommands.Add(new CaInitCommand());
+        Subcommands.Add(new CaInviteCommand());
         Subcommands.Add(new CaSignCommand());
         Subcommands.Add(new CaShowCommand());
         Subcommands.Add(new CaRevokeCommand());
@@ -79,23 +80,28 @@ internal sealed class CaRevokeCommand : Command
     private int Run(ParseResult call)
     {
         var folder = AuthorityFolder.Open(call.GetRequiredValue(_folder));
-        DateTimeOffset now = DateTimeOffset.UtcNow;
-        List<RevokedCertificate> entries = [.. folder.Revoked?.Entries ?? []];
-        HashSet<SerialNumber> known = [.. entries.Select(entry => entry.Serial)];
+        HashSet<SerialNumber> named = [.. folder.Revoked?.Entries.Select(entry => entry.Serial) ?? []];
+        List<SerialNumber> serials = [];
         foreach (string file in call.GetRequiredValue(_certificates))
         {
             foreach (PemItem item in PemFile.Read(file))
             {
                 (SerialNumber serial, string name) = Revocation.Check(folder, file, item);
-                string done = known.Add(serial) ? "revoked" : "was revoked before";
-                call.InvocationConfiguration.Error.WriteLine($"{name} ({serial}): {done}");
-                if (known.Count > entries.Count)
-                    entries.Add(new(serial, now));
+                bool isNews = named.Add(serial);
+                if (isNews)
+                    serials.Add(serial);
+                call.InvocationConfiguration.Error.WriteLine($"{name} ({serial}): {(isNews ? "revoked" : "was revoked before")}");
             }
         }
-        if (entries.Count > (folder.Revoked?.Entries.Count ?? 0))
-            folder.Replace(folder.Unlock(master => master.SignRevocationList((folder.Revoked?.Number ?? 0) + 1, now, entries)));
-        call.InvocationConfiguration.Output.WriteLine($"{folder.ListFile}: number {folder.Revoked!.Number}, {entries.Count} revoked");
+        if (serials.Count > 0)
+        {
+            _ = folder.Unlock(master =>
+            {
+                folder.Revoke(master, serials, DateTimeOffset.UtcNow);
+                return serials.Count;
+            });
+        }
+        call.InvocationConfiguration.Output.WriteLine($"{folder.ListFile}: number {folder.Revoked!.Number}, {folder.Revoked.Entries.Count} revoked");
         return 0;
     }
 }

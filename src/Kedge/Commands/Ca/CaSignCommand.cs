@@ -4,6 +4,7 @@ using Kedge.Commands.Admin;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
+using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Commands.Ca;
 
@@ -15,9 +16,12 @@ internal sealed class CaSignCommand : Command
         What 'kedge node requests' wrote; - for standard input.
 
         The controller that wrote it may be in the wrong hands. Checked here: that a request is for this network; that whoever has the
-        identity key has signed for the WireGuard and Rosenpass keys beside it; that no address is certified for two nodes at once.
-        Not to be checked here, and therefore shown: whose identity key it is (compare it with what the node itself shows), and name,
-        zone, tags, addresses and networks behind the node, which the controller chose.
+        identity key has signed for the WireGuard and Rosenpass keys beside it; that no address is certified for two nodes at once; and
+        for a node that was invited ('kedge ca invite'), that name and keys are its own. Such a node is certified without a question.
+        For any other, whose identity key it is cannot be checked here: compare it with what 'kedge status' shows on the node itself, and
+        say yes, or name it with --expect. Name, zone, tags, addresses and networks behind the node are shown: the controller chose them.
+
+        What a new certificate takes the place of, with another key, name or address, is revoked; 'kedge node certify' hands that over too.
         """;
 
     private readonly Option<string> _folder = CaCommand.Folder();
@@ -29,15 +33,25 @@ internal sealed class CaSignCommand : Command
         DefaultValueFactory = _ => 365,
     };
 
-    private readonly Option<bool> _yes = new("--yes", "-y") { Description = "Do not ask. Needed where there is no terminal." };
-    private readonly Option<bool> _allowUnsigned = new("--allow-unsigned") { Description = "Take the controller's word for the keys of nodes that have not signed them." };
+    private readonly Option<bool> _yes = new("--yes", "-y") { Description = "On a terminal, take yes for the answer to every question." };
+
+    private readonly Option<string[]> _expect = new("--expect")
+    {
+        Description = "The identity key that 'kedge status' shows on the node of this name; of a stock peer, its WireGuard key. A request with "
+            + "another key is refused. Needed where there is no terminal, for nodes that were not invited. Repeatable.",
+        HelpName = "NAME=HASH",
+        Arity = ArgumentArity.OneOrMore,
+        AllowMultipleArgumentsPerToken = false,
+        DefaultValueFactory = _ => [],
+    };
+
     private readonly Option<string?> _out = new("--out") { Description = "Write the certificates to a file in place of standard output.", HelpName = "FILE" };
     private readonly Argument<string> _requests = new("REQUESTS.json") { Description = About };
 
     public CaSignCommand()
         : base("sign", "Certify the nodes that wait at a controller, each after a look at it. 'kedge node certify' hands the certificates to the controller.")
     {
-        Option[] options = [_folder, _days, _yes, _allowUnsigned, _out];
+        Option[] options = [_folder, _days, _yes, _expect, _out];
         foreach (Option option in options)
             Options.Add(option);
         Arguments.Add(_requests);
@@ -46,10 +60,10 @@ internal sealed class CaSignCommand : Command
             if (result.GetValueOrDefault<int>() is < 1 or > 7300)
                 result.AddError("--days must be a number from 1 to 7300.");
         });
-        Validators.Add(result =>
+        _expect.Validators.Add(result =>
         {
-            if (!result.GetValue(_yes) && (Console.IsInputRedirected || result.GetValue(_requests) == "-"))
-                result.AddError("This asks before it signs, and there is no terminal to answer on: add --yes.");
+            foreach (string text in result.Tokens.Select(token => token.Value).Where(text => !TryReadExpectation(text, out _, out _)))
+                result.AddError($"--expect must be NAME=HASH, the node's name and the hash that it shows, not '{text}'.");
         });
         SetAction(Run);
     }
@@ -61,26 +75,58 @@ internal sealed class CaSignCommand : Command
         DateTimeOffset now = DateTimeOffset.UtcNow;
         DateTimeOffset notAfter = now.AddDays(call.GetValue(_days));
         IReadOnlyList<SigningRequest> requests = Read(call.GetRequiredValue(_requests));
+        SigningTerms terms = Terms(call);
         List<NodeCertificate> signed = folder.Unlock(master =>
         {
             List<NodeCertificate> certificates = [];
             foreach (SigningRequest request in requests)
             {
                 // One after the other: what was signed for one counts when the next is judged.
-                var judged = SigningCase.Judge(request, folder, call.GetValue(_allowUnsigned), now);
+                var judged = SigningCase.Judge(request, folder, terms, now);
                 screen.WriteLine(TextTable.FormatProperties(judged.Describe(notAfter)));
-                if (judged.Subject is not { } subject || !(call.GetValue(_yes) || Ask(screen, $"Certify {subject.Name}?")))
-                    continue;
-                NodeCertificate certificate = Certify(master, subject, now, notAfter);
-                folder.Keep(certificate);
-                certificates.Add(certificate);
+                if (judged.Refusal is null && IsAgreed(judged, call, screen))
+                    certificates.Add(Sign(judged, folder, master, now, notAfter));
             }
             return certificates;
         });
         screen.WriteLine($"{signed.Count} of {requests.Count} certified.");
+        foreach (string name in terms.Expected.Keys.Except(requests.Select(request => request.Name)))
+            screen.WriteLine($"--expect names {name}, but no node of that name waits.");
         if (signed.Count > 0)
-            Write(call, new CertificateImport([.. signed.Select(certificate => Convert.ToBase64String(certificate.Der.Span))]));
+            Write(call, folder, signed);
         return signed.Count == requests.Count ? 0 : 1;
+    }
+
+    private static bool TryReadExpectation(string text, out string name, out string hash)
+    {
+        int equals = text.IndexOf('=');
+        (name, hash) = equals < 0 ? ("", "") : (text[..equals], text[(equals + 1)..]);
+        return Inputs.IsLabel(name) && (Sha256Digest.TryParse(hash, out _) || PublicKey.TryParse(hash, out _));
+    }
+
+    private SigningTerms Terms(ParseResult call)
+    {
+        Dictionary<string, string> expected = [];
+        foreach (string text in call.GetRequiredValue(_expect))
+        {
+            if (TryReadExpectation(text, out string name, out string hash) && !expected.TryAdd(name, hash))
+                throw new UserError($"--expect names {name} twice. Name the one hash that the node shows.");
+        }
+        return new SigningTerms(expected, MayAsk: !Console.IsInputRedirected && call.GetRequiredValue(_requests) != "-");
+    }
+
+    private bool IsAgreed(SigningCase judged, ParseResult call, TextWriter screen) =>
+        judged.Assurance != KeyAssurance.None || call.GetValue(_yes) || Ask(screen, $"Certify {judged.Request.Name}?");
+
+    private static NodeCertificate Sign(SigningCase judged, AuthorityFolder folder, CertificateAuthority master, DateTimeOffset now, DateTimeOffset notAfter)
+    {
+        if (judged.Assurance == KeyAssurance.Invited)
+            folder.Invitations.Use(folder.Invitations.Find(judged.Request.Name)!, judged.Request.InvitationProof!, now);
+        NodeCertificate certificate = Certify(master, judged.Subject!, now, notAfter);
+        folder.Keep(certificate);
+        if (judged.Replaced.Count > 0)
+            folder.Revoke(master, judged.Replaced.Select(former => former.Serial), now);
+        return certificate;
     }
 
     private static NodeCertificate Certify(CertificateAuthority master, NodeSubject subject, DateTimeOffset now, DateTimeOffset notAfter)
@@ -115,12 +161,18 @@ internal sealed class CaSignCommand : Command
         throw new UserError($"{path} has no requests: it must be the JSON that 'kedge node requests' wrote.");
     }
 
-    private void Write(ParseResult call, CertificateImport import)
+    private void Write(ParseResult call, AuthorityFolder folder, List<NodeCertificate> signed)
     {
+        var import = new CertificateImport(
+            [.. signed.Select(certificate => Convert.ToBase64String(certificate.Der.Span))],
+            folder.Revoked is { } list ? Convert.ToBase64String(list.Der.Span) : null);
         string json = JsonSerializer.Serialize(import, ApiJson.Default.CertificateImport) + "\n";
-        if (call.GetValue(_out) is { } path)
-            FileText.Write(path, json);
-        else
+        if (call.GetValue(_out) is not { } path)
+        {
             call.InvocationConfiguration.Output.Write(json);
+            return;
+        }
+        FileText.Write(path, json);
+        call.InvocationConfiguration.Error.WriteLine($"Where an administrator is logged in to the controller: kedge node certify {path}");
     }
 }

@@ -14,22 +14,36 @@ namespace Kedge.Commands.Ca;
 /// can be checked here, and the rest is shown.
 /// </summary>
 /// <param name="Request">What the controller asks for.</param>
-/// <param name="Subject">What would be certified; null where it is refused.</param>
+/// <param name="Subject">What would be certified; null where the request cannot be read.</param>
 /// <param name="Refusal">Why it is refused, in a sentence; null where it can be signed.</param>
 internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject, string? Refusal)
 {
+    /// <summary>How it is known whose keys these are.</summary>
+    public KeyAssurance Assurance { get; init; }
+
+    /// <summary>Certificates that the new one takes the place of, with other keys, another name, or other addresses: they are to be revoked.</summary>
+    public IReadOnlyList<NodeCertificate> Replaced { get; init; } = [];
+
     /// <summary>Judges a request.</summary>
     /// <param name="request">The request, with whatever a hostile controller put in it.</param>
-    /// <param name="folder">The master, and what it has signed before.</param>
-    /// <param name="allowUnsigned">Whether the identity key's signature may be missing.</param>
+    /// <param name="folder">The master, what it has signed before, and whom it has invited.</param>
+    /// <param name="terms">By what keys can be known.</param>
     /// <param name="now">The time.</param>
-    public static SigningCase Judge(SigningRequest request, AuthorityFolder folder, bool allowUnsigned, DateTimeOffset now)
+    public static SigningCase Judge(SigningRequest request, AuthorityFolder folder, SigningTerms terms, DateTimeOffset now)
     {
         string? refusal = request.NetworkId == folder.Master.NetworkId.ToString()
             ? Read(request, out NodeSubject? subject)
             : Wrong("network", request.NetworkId, $"the network of this master is {folder.Master.NetworkId}", out subject);
-        refusal ??= subject!.Check() ?? CheckSignature(request, subject, folder.Master.NetworkId, allowUnsigned) ?? CheckOverlap(subject, folder, now);
-        return new SigningCase(request, refusal is null ? subject : null, refusal);
+        refusal ??= subject!.Check();
+        if (refusal is not null)
+            return new SigningCase(request, null, refusal);
+        NodeCertificate[] valid = [.. folder.Issued.Where(one => one.ZoneId == subject!.ZoneId && folder.Trust.VerifyIgnoringDates(one, one.ZoneId) is null)];
+        NodeCertificate[] replaced = [.. valid.Where(one => (IsSameNode(one, subject!) || one.Name == subject!.Name) && !Says(one, subject!))];
+        var assurance = KeyAssurance.None;
+        refusal = CheckSignature(request, subject!, folder.Master.NetworkId)
+            ?? CheckOverlap(subject!, folder, valid.Except(replaced), now)
+            ?? terms.Check(request, subject!, folder, isCertified: valid.Any(one => Says(one, subject!)), now, out assurance);
+        return new SigningCase(request, subject, refusal) { Assurance = assurance, Replaced = replaced };
     }
 
     /// <summary>What the person who signs should see, one row a property.</summary>
@@ -38,11 +52,14 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
     {
         yield return ("node", $"{Request.Name} ({(Request.Renewal ? "is certified already" : "new")})");
         yield return ("zone", $"{Request.ZoneName} ({Request.ZoneId})");
-        if (Subject is not { } subject)
-        {
-            yield return ("REFUSED", Refusal!);
-            yield break;
-        }
+        foreach ((string, string) row in Subject is null ? [] : Describe(Subject, notAfter))
+            yield return row;
+        if (Refusal is not null)
+            yield return ("REFUSED", Refusal);
+    }
+
+    private IEnumerable<(string Name, string Value)> Describe(NodeSubject subject, DateTimeOffset notAfter)
+    {
         yield return ("identity key", subject.IdentityKey is { } key ? key.Hash.ToString() : "none: a stock WireGuard peer");
         yield return ("WireGuard key", subject.WireGuardKey.ToString());
         if (subject.RosenpassKeyHash is { } hash)
@@ -50,14 +67,38 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
         yield return ("keys belong together", this switch
         {
             { Subject.IdentityKey: null } => "the controller says so; nobody has proved to have the WireGuard key",
-            { Request.KeysSignature: null } => "the controller says so; the identity key has not signed",
+            { Request.KeysSignature: null } => "unknown; the identity key has not signed",
             _ => "signed by the identity key",
+        });
+        yield return ("whose keys", Assurance switch
+        {
+            KeyAssurance.Expected => "those that --expect names",
+            KeyAssurance.Invited => "those of the node that was invited under this name",
+            KeyAssurance.Certified => "those that are certified already, for the same name and addresses",
+            _ => "unknown: compare the identity key with what the node itself shows ('kedge status' there)",
         });
         yield return ("addresses", string.Join(", ", subject.Addresses));
         yield return ("networks behind it", subject.ChildPrefixes.Count > 0 ? string.Join(", ", subject.ChildPrefixes) : "none");
         yield return ("tags", subject.Tags.Count > 0 ? string.Join(", ", subject.Tags) : "none");
+        foreach (NodeCertificate former in Replaced)
+            yield return ("revokes", $"{former.Name} ({former.Serial}), identity key {former.IdentityKey?.Hash.ToString() ?? "none"}");
         yield return ("valid until", $"{notAfter:u}");
     }
+
+    private static bool IsSameNode(NodeCertificate certificate, NodeSubject subject) =>
+        certificate.WireGuardKey == subject.WireGuardKey || (certificate.IdentityKey is not null && certificate.IdentityKey.Equals(subject.IdentityKey));
+
+    private static bool Says(NodeCertificate certificate, NodeSubject subject) =>
+        certificate.Name == subject.Name
+        && certificate.WireGuardKey == subject.WireGuardKey
+        && Equals(certificate.IdentityKey, subject.IdentityKey)
+        && certificate.RosenpassKeyHash == subject.RosenpassKeyHash
+        && certificate.Tags.ToHashSet().SetEquals(subject.Tags)
+        && certificate.Addresses.ToHashSet().SetEquals(subject.Addresses)
+        && certificate.CheckPrefixes([.. Prefixes(subject)]) is null;
+
+    private static IEnumerable<IpPrefix> Prefixes(NodeSubject subject) =>
+        [.. subject.Addresses.Select(address => new IpPrefix(address, address.Size * 8)), .. subject.ChildPrefixes];
 
     private static string? Read(SigningRequest request, out NodeSubject? subject)
     {
@@ -102,12 +143,12 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
         return null;
     }
 
-    private static string? CheckSignature(SigningRequest request, NodeSubject subject, Sha256Digest network, bool allowUnsigned)
+    private static string? CheckSignature(SigningRequest request, NodeSubject subject, Sha256Digest network)
     {
         if (subject.IdentityKey is null)
             return null;
         if (request.KeysSignature is null)
-            return allowUnsigned ? null : "The node's identity key has not signed its other keys. --allow-unsigned takes the controller's word for them.";
+            return "The node's identity key has not signed its other keys. Have the node join again with a newer version of Kedge.";
         var keys = EnrolmentTranscript.OfKeys(network.ToArray(), request.IdentityKey!, request.WireGuardKey, request.RosenpassKeyHash);
         return keys.IsSignedBy(subject.IdentityKey, request.KeysSignature)
             ? null
@@ -115,15 +156,11 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
     }
 
     // A controller that could have one address certified for two nodes could lead one's traffic to the other.
-    private static string? CheckOverlap(NodeSubject subject, AuthorityFolder folder, DateTimeOffset now)
+    private static string? CheckOverlap(NodeSubject subject, AuthorityFolder folder, IEnumerable<NodeCertificate> others, DateTimeOffset now)
     {
-        IpPrefix[] wanted = [.. subject.Addresses.Select(address => new IpPrefix(address, address.Size * 8)), .. subject.ChildPrefixes];
-        foreach (NodeCertificate other in folder.Issued)
+        foreach (NodeCertificate other in others.Where(one => one.NotAfter >= now && !IsSameNode(one, subject)))
         {
-            bool isSameNode = other.WireGuardKey == subject.WireGuardKey || (other.IdentityKey is not null && other.IdentityKey.Equals(subject.IdentityKey));
-            if (other.ZoneId != subject.ZoneId || isSameNode || other.NotAfter < now || folder.Trust.VerifyIgnoringDates(other, other.ZoneId) is not null)
-                continue;
-            IpPrefix taken = other.Prefixes.FirstOrDefault(prefix => wanted.Any(one => ReservedPrefixes.Overlap(prefix, one)));
+            IpPrefix taken = other.Prefixes.FirstOrDefault(prefix => Prefixes(subject).Any(one => ReservedPrefixes.Overlap(prefix, one)));
             if (!taken.IsNone)
                 return $"{taken} is certified for {other.Name} until {other.NotAfter:u}. If that node is gone: kedge ca revoke --ca {folder.Path} {folder.FileOf(other)}";
         }

@@ -34,6 +34,7 @@ internal sealed class ControllerCommand : Command
         Subcommands.Add(new AdminTokenCommand());
         Subcommands.Add(new BackupCommand());
         Subcommands.Add(new RestoreCommand());
+        Subcommands.Add(new RotateCommand());
         Subcommands.Add(new DescribeInterfaceCommand());
         SetAction(call =>
         {

@@ -32,6 +32,7 @@ internal static class NodeStatusJson
         json.WriteString("name", membership.Name);
         json.WriteString("id", membership.NodeId);
         json.WriteString("status", membership.Status);
+        json.WriteString("identityKeyHash", view.IdentityKeyHash);
         json.WriteString("network", membership.Network);
         json.WriteString("zone", link?.Zone ?? membership.ZoneName);
         Write(json, "zonePrefixes", link?.ZonePrefixes ?? membership.ZonePrefixes);

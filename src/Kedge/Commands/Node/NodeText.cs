@@ -41,6 +41,8 @@ internal static class NodeText
         yield return ["node", $"{membership.Name} ({membership.Status})"];
         yield return ["zone", $"{view.Link?.Zone ?? membership.ZoneName}: {string.Join(", ", view.Link?.ZonePrefixes ?? membership.ZonePrefixes)}"];
         yield return ["addresses", membership.Addresses.Count == 0 ? "none yet" : string.Join(", ", membership.Addresses)];
+        if (view.IdentityKeyHash is { } hash)
+            yield return ["identity key", hash];
         if (membership.ChildPrefixes.Count > 0)
             yield return ["networks behind it", string.Join(", ", membership.ChildPrefixes)];
         yield return ["controller", Controller(view, now)];
@@ -55,6 +57,7 @@ internal static class NodeText
 
     private static string Controller(NodeView view, DateTimeOffset now) => view.Link?.Controller switch
     {
+        null when view.Membership.Status == Membership.Pending => $"{view.Membership.Controller}: asked from time to time, while 'kedge up' runs",
         null => $"{view.Membership.Controller}: unknown, the control link does not run",
         { Connected: true, Since: { } since } one => $"{one.Url}: connected since {StatusText.Age(now - since)}",
         { LastError: { } error } one => $"{one.Url}: not connected. {error}",

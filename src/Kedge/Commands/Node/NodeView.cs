@@ -1,3 +1,4 @@
+using Kedge.Linux;
 using Kedge.Linux.Processes;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Uapi;
@@ -9,8 +10,7 @@ namespace Kedge.Commands.Node;
 
 /// <summary>
 /// All that is known about a joined interface now: what its control link tells, or, where that does not run, what is on disk; and what
-/// its node
-/// process shows. Whoever read it disposes it.
+/// its node process shows. Whoever read it disposes it.
 /// </summary>
 /// <param name="Place">Where its files are.</param>
 /// <param name="Membership">What was joined.</param>
@@ -36,9 +36,23 @@ internal sealed record NodeView(NodePlace Place, Membership Membership, LinkStat
     /// <summary>What the device shows of a peer; null where it does not have it.</summary>
     public PeerStatus? DevicePeer(LinkPeer peer) => Device?.Peers.FirstOrDefault(one => one.PublicKey.ToString() == peer.PublicKey);
 
+    /// <summary>
+    /// The SHA-256 of the identity key's SubjectPublicKeyInfo, base64url: what <c>kedge ca sign</c> shows of this node too. Null where it is not
+    /// known.
+    /// </summary>
+    public string? IdentityKeyHash => Membership.IdentityKeyHash ?? TryReadCertificate()?.Node.IdentityKey?.Hash.ToString();
+
     /// <summary>What does not work at present.</summary>
     public IEnumerable<string> Problems()
     {
+        if (Membership.Status == Membership.Pending)
+        {
+            string next = ProcessLock.Holder(Place.Run.UpLock) is { } up
+                ? $"'kedge up' runs, process {up.Id}, and goes on by itself."
+                : $"'kedge up --interface {Place.Interface}' goes on with the join.";
+            yield return $"It waits, and carries nothing yet. {next} It waits for this: {Membership.Reason ?? "it has to be certified"}";
+            yield break;
+        }
         if (Device is null)
             yield return $"The node process does not run: nothing is carried. 'kedge up --interface {Place.Interface}' starts it.";
         if (Link is null)
@@ -51,6 +65,18 @@ internal sealed record NodeView(NodePlace Place, Membership Membership, LinkStat
 
     /// <inheritdoc/>
     public void Dispose() => Device?.Dispose();
+
+    private CertificateFile? TryReadCertificate()
+    {
+        try
+        {
+            return CertificateFile.Read(Place.Folder.Certificate);
+        }
+        catch (Exception e) when (e is UserError or LinuxException)
+        {
+            return null;
+        }
+    }
 
     private static DeviceStatus? TryGetDevice(NodePlace place)
     {

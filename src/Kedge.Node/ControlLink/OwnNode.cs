@@ -1,0 +1,96 @@
+using Kedge.Linux;
+using Kedge.Protocol;
+using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Enrolment;
+
+namespace Kedge.Node.ControlLink;
+
+/// <summary>
+/// What this node is in its zone: what it has joined, its certificate and its keys. A change is kept on disk, and one that cannot be kept is a
+/// problem. Reads on any thread, changes one at a time.
+/// </summary>
+/// <param name="folder">The node's folder.</param>
+/// <param name="membership">What it has joined.</param>
+/// <param name="certificate">Its certificate.</param>
+/// <param name="keys">Its keys; stay the caller's.</param>
+/// <param name="problems">Receives write failures.</param>
+internal sealed class OwnNode(NodeFolder folder, Membership membership, CertificateFile certificate, NodeKeys keys, Problems problems)
+{
+    private volatile Membership _membership = membership;
+    private volatile CertificateFile _certificate = certificate;
+
+    /// <summary>What was joined.</summary>
+    public Membership Membership => _membership;
+
+    /// <summary>The node's certificate.</summary>
+    public CertificateFile Certificate => _certificate;
+
+    /// <summary>Its keys.</summary>
+    public NodeKeys Keys => keys;
+
+    /// <summary>
+    /// What the node has that its certificate does not say: its Rosenpass keys, which are made here where it joined before there were any.
+    /// Blocks for that.
+    /// </summary>
+    /// <exception cref="UserError">The keys cannot be read or written.</exception>
+    public CertificateRenewal MakeRenewal()
+    {
+        Sha256Digest rosenpass = RosenpassKeys.Open(folder);
+        if (_certificate.Node.RosenpassKeyHash == rosenpass)
+            return new CertificateRenewal();
+        string hash = Convert.ToBase64String(rosenpass.ToArray());
+        var transcript = EnrolmentTranscript.OfKeys(
+            Sha256Digest.Parse(_membership.Network).ToArray(), keys.IdentityPublicKey.ToString(), keys.WireGuardPublicKey.ToString(), hash);
+        return new CertificateRenewal(hash, transcript.Sign(keys.Identity));
+    }
+
+    /// <summary>Whether a certificate is for this node's keys.</summary>
+    /// <returns>Null when it is.</returns>
+    public CertificateRefusal? CheckKeys(NodeCertificate offered) =>
+        offered.CheckKeys(keys.IdentityPublicKey, keys.WireGuardPublicKey, RosenpassKeys.TryRead(folder));
+
+    /// <summary>Takes a new certificate, which was checked.</summary>
+    /// <returns>Whether the node has other prefixes than before.</returns>
+    public bool Use(CertificateFile renewed)
+    {
+        bool samePrefixes = renewed.Node.AddressBlocks.Equals(_certificate.Node.AddressBlocks);
+        _certificate = renewed;
+        _membership = _membership with
+        {
+            Name = renewed.Node.Name,
+            Addresses = renewed.Addresses,
+            ChildPrefixes = renewed.ChildPrefixes,
+        };
+        Keep("certificate", () =>
+        {
+            renewed.Write(folder.Certificate);
+            _membership.Write(folder);
+        });
+        return !samePrefixes;
+    }
+
+    /// <summary>Takes the pins by which the controller is known from now on; it was known by an earlier one when it said so.</summary>
+    /// <param name="pins">The pins, base64url, that of its present authority first. What is no pin changes nothing.</param>
+    public void UsePins(IReadOnlyList<string> pins)
+    {
+        IEnumerable<string> known = [_membership.Pin, .. _membership.OtherPins ?? []];
+        if (pins.Count is 0 or > JoinLine.MaximumPins || pins.SequenceEqual(known) || !pins.All(pin => Sha256Digest.TryParse(pin, out _)))
+            return;
+        _membership = _membership with { Pin = pins[0], OtherPins = [.. pins.Skip(1)] };
+        Keep("pin of the controller", () => _membership.Write(folder));
+    }
+
+    private void Keep(string what, Action write)
+    {
+        try
+        {
+            write();
+            problems.Set(what, null);
+        }
+        catch (LinuxException exception)
+        {
+            problems.Set(what, $"The new {what} could not be kept: {exception.Message}.");
+        }
+    }
+}
