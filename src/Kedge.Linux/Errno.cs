@@ -48,8 +48,17 @@ public static class Errno
     /// <summary>An argument makes no sense.</summary>
     public const int EINVAL = 22;
 
+    /// <summary>The file is too long.</summary>
+    public const int EFBIG = 27;
+
+    /// <summary>The file system is mounted read-only.</summary>
+    public const int EROFS = 30;
+
     /// <summary>Nobody reads the other end of a pipe or socket.</summary>
     public const int EPIPE = 32;
+
+    /// <summary>Too many symbolic links, or links in a circle.</summary>
+    public const int ELOOP = 40;
 
     /// <summary>It took too long.</summary>
     public const int ETIME = 62;
@@ -80,6 +89,9 @@ public static class Errno
 
     /// <summary>No buffer space.</summary>
     public const int ENOBUFS = 105;
+
+    /// <summary>It took too long.</summary>
+    public const int ETIMEDOUT = 110;
 
     /// <summary>No route to the host, or a route that says so.</summary>
     public const int EHOSTUNREACH = 113;

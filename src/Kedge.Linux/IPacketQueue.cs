@@ -14,6 +14,12 @@ public interface IPacketQueue
     TunOffloads Offloads { get; }
 
     /// <summary>
+    /// Whether the kernel has refused a packet that stands for several, against what <see cref="Offloads"/> says. From then on the queue cuts
+    /// each, so that joining packets no longer pays.
+    /// </summary>
+    bool RefusesJoined { get; }
+
+    /// <summary>
     /// Reads as many packets as are there and fit, one a buffer, without blocking. Each buffer read into is reset first. With
     /// <see cref="Offloads"/>, a packet may have its checksum still to be completed, and may stand for any number of packets: its
     /// <see cref="PacketBuffer.Vnet"/> says so.

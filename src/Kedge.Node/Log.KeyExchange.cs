@@ -12,6 +12,12 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Error, Message = "Peer {Peer}: its output key cannot be handed to WireGuard: {Reason}. It is tried again")]
     public static partial void PresharedKeyNotSet(ILogger log, PeerId peer, string reason);
 
+    [LoggerMessage(Level = LogLevel.Error, Message = "Peer {Peer}: its output key could not be delivered. It is tried again")]
+    public static partial void OutputKeyNotDelivered(ILogger log, PeerId peer, Exception cause);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Device}: its preshared keys could not be checked. It is tried again")]
+    public static partial void DeviceNotChecked(ILogger log, string device, Exception cause);
+
     [LoggerMessage(
         Level = LogLevel.Warning, Message = "Peer {Peer}: {Device} has lost its preshared key, or was given another. It is set again")]
     public static partial void PresharedKeyLost(ILogger log, PeerId peer, string device);

@@ -10,6 +10,8 @@ const int CalledWrongly = 2;
 CrashReport.WriteForUnhandledExceptions();
 try
 {
+    StandardStreams.Complete();
+    StandardOutput.UseForConsole();
     // Called as kedge-wg, the program is WireGuard's usual daemon: 'kedge-wg wg0' runs wg0 in the background.
     bool calledAsDaemon = Path.GetFileName(CommandLine.Read()[0]) == WgCommand.DaemonName;
     if (calledAsDaemon || args is ["wg" or "rp" or "rosenpass", ..] or ["version", _, ..])

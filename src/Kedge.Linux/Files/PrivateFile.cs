@@ -1,16 +1,23 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Kedge.Linux.Interop;
 
 namespace Kedge.Linux.Files;
 
 /// <summary>
-/// Files that only their owner may read (mode 0600), such as keys and state. A file changes as a whole: whoever reads, and whatever
-/// a crash or a power cut leaves, is the old contents or the new ones. One writer a file at a time.
+/// Files of Kedge's own that only their owner may read (mode 0600), such as keys and state. A file changes as a whole: a reader sees, and a
+/// crash or a power cut leaves, either the old contents or the new ones. One writer per file at a time. For a path that a person names as an
+/// output, see <see cref="OutputFile"/>.
 /// </summary>
 public static unsafe class PrivateFile
 {
-    private const int OwnerOnly = 0x180; // 0600
+    /// <summary>The mode of a file that only its owner may read and write: 0600.</summary>
+    internal const int OwnerOnly = 0x180;
+
+    private const int MaximumReadLength = 256 << 20;
+
+    private static readonly TimeSpan PipePatience = TimeSpan.FromMinutes(1);
 
     /// <summary>Writes a file, or replaces the one that is there, and returns when it is on the disk.</summary>
     /// <param name="path">
@@ -75,35 +82,42 @@ public static unsafe class PrivateFile
         _ = Descriptor.Check(Libc.fsync(file.Number), "write", path);
     }
 
-    /// <summary>Reads a whole file.</summary>
+    /// <summary>Reads a whole file, which may be a pipe, such as <c>/dev/stdin</c>.</summary>
     /// <param name="path">The file.</param>
     /// <param name="contents">What is in it, in memory that the collector does not copy: the caller can zero it for good.</param>
     /// <returns>False where there is no such file.</returns>
-    /// <exception cref="LinuxException">There is one, but it cannot be read.</exception>
+    /// <exception cref="LinuxException">
+    /// There is one, but it cannot be read: it is a folder, is longer than 256 MiB, or is a pipe into which nothing is written for a minute.
+    /// </exception>
     public static bool TryRead(string path, [NotNullWhen(true)] out byte[]? contents)
     {
         contents = null;
-        int number = Libc.open(path, Libc.O_RDONLY | Libc.O_CLOEXEC, 0);
+        // Without O_NONBLOCK, opening a pipe waits for its writer, and no signal handler of .NET interrupts that.
+        int number = Libc.open(path, Libc.O_RDONLY | Libc.O_CLOEXEC | Libc.O_NOCTTY | Libc.O_NONBLOCK, 0);
         if (number < 0 && Marshal.GetLastPInvokeError() == Errno.ENOENT)
             return false;
         using Descriptor file = Descriptor.From(number, "open", path);
-        long length = Libc.lseek(file.Number, 0, Libc.SEEK_END);
-        if (length < 0 || Libc.lseek(file.Number, 0, Libc.SEEK_SET) < 0)
-            throw new LinuxException(Marshal.GetLastPInvokeError(), "read", path);
-        contents = GC.AllocateUninitializedArray<byte>(checked((int)length), pinned: true);
-        fixed (byte* start = contents)
+        FileType type = FileType.Of(file, path);
+        byte[] buffer = GC.AllocateUninitializedArray<byte>((int)Math.Min(type.Size, MaximumReadLength) + 1, pinned: true);
+        int length = 0;
+        try
         {
-            for (nuint done = 0; done < (nuint)contents.Length;)
+            for (int count; (count = ReadSome(file, type, buffer.AsSpan(length), path)) > 0;)
             {
-                nint count = Libc.read(file.Number, start + done, (nuint)contents.Length - done);
-                if (count < 0 && Marshal.GetLastPInvokeError() is var error and not Errno.EINTR)
-                    throw new LinuxException(error, "read", path);
-                if (count == 0)
-                    throw new LinuxException(Errno.EIO, "read", $"{path}, which became shorter meanwhile");
-                done += (nuint)Math.Max(count, 0);
+                length += count;
+                if (length > MaximumReadLength)
+                    throw new LinuxException(Errno.EFBIG, "read", path);
+                if (length == buffer.Length)
+                    Grow(ref buffer, 2 * length);
             }
+            contents = GC.AllocateUninitializedArray<byte>(length, pinned: true);
+            buffer.AsSpan(0, length).CopyTo(contents);
+            return true;
         }
-        return true;
+        finally
+        {
+            CryptographicOperations.ZeroMemory(buffer);
+        }
     }
 
     /// <summary>Gives a file a second name, in place of whatever has that name.</summary>
@@ -119,17 +133,59 @@ public static unsafe class PrivateFile
         _ = Libc.unlink(temporary);
     }
 
-    private static void WriteAll(Descriptor file, ReadOnlySpan<byte> contents, string path)
+    private static int ReadSome(Descriptor file, FileType type, Span<byte> buffer, string path)
+    {
+        // Of a pipe without a writer, read(2) would say that it is at its end, though its writer is yet to come.
+        if (!type.IsRegular)
+        {
+            var descriptor = new Libc.Pollfd { Descriptor = file.Number, Events = Libc.POLLIN };
+            if (!Poll.Wait(new Span<Libc.Pollfd>(ref descriptor), BootClock.Now + PipePatience))
+                throw new LinuxException(Errno.ETIMEDOUT, "read", path);
+        }
+        fixed (byte* start = buffer)
+        {
+            while (true)
+            {
+                nint count = Libc.read(file.Number, start, (nuint)buffer.Length);
+                if (count >= 0)
+                    return (int)count;
+                if (Marshal.GetLastPInvokeError() is var error and not Errno.EINTR)
+                    throw new LinuxException(error, "read", path);
+            }
+        }
+    }
+
+    private static void Grow(ref byte[] buffer, int length)
+    {
+        byte[] larger = GC.AllocateUninitializedArray<byte>(length, pinned: true);
+        buffer.CopyTo(larger, 0);
+        CryptographicOperations.ZeroMemory(buffer);
+        buffer = larger;
+    }
+
+    /// <summary>Writes all of the contents; to a pipe, as fast as its reader takes them.</summary>
+    /// <exception cref="LinuxException">They cannot be written, or the reader of a pipe takes nothing for a minute.</exception>
+    internal static void WriteAll(Descriptor file, ReadOnlySpan<byte> contents, string path)
     {
         fixed (byte* start = contents)
         {
             for (nuint done = 0; done < (nuint)contents.Length;)
             {
                 nint count = Libc.write(file.Number, start + done, (nuint)contents.Length - done);
-                if (count < 0 && Marshal.GetLastPInvokeError() is var error and not Errno.EINTR)
+                int error = count < 0 ? Marshal.GetLastPInvokeError() : 0;
+                if (error == Errno.EAGAIN)
+                    AwaitReader(file, path);
+                else if (error is not (0 or Errno.EINTR))
                     throw new LinuxException(error, "write", path);
                 done += (nuint)Math.Max(count, 0);
             }
         }
+    }
+
+    private static void AwaitReader(Descriptor file, string path)
+    {
+        var descriptor = new Libc.Pollfd { Descriptor = file.Number, Events = Libc.POLLOUT };
+        if (!Poll.Wait(new Span<Libc.Pollfd>(ref descriptor), BootClock.Now + PipePatience))
+            throw new LinuxException(Errno.ETIMEDOUT, "write", path);
     }
 }

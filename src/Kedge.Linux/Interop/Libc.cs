@@ -30,6 +30,7 @@ internal static unsafe partial class Libc
     internal const uint EPOLLET = 1u << 31;
 
     internal const short POLLIN = 1;
+    internal const short POLLOUT = 4;
 
     internal const int CLOCK_BOOTTIME = 7;
     internal const int TFD_NONBLOCK = 0x800;

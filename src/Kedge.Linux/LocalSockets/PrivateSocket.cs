@@ -26,6 +26,7 @@ public static class PrivateSocket
             // Linux gives the path the mode that the socket has before it is bound: no umask is changed under other threads.
             _ = Descriptor.Check(Libc.fchmod((int)socket.SafeHandle.DangerousGetHandle(), OwnerOnly), "protect", path);
             _ = Libc.unlink(unfinished); // of a process that died here, and had our number
+            RequireWritable(unfinished);
             socket.Bind(new UnixDomainSocketEndPoint(unfinished));
             socket.Listen(backlog);
             if (Libc.link(unfinished, path) < 0 && Marshal.GetLastPInvokeError() is var error)
@@ -38,5 +39,13 @@ public static class PrivateSocket
             socket.Dispose(); // which unlinks what it was bound to
             throw;
         }
+    }
+
+    // SocketException has no text for some errors, such as that of a file system mounted read-only, so a file tries the folder first.
+    private static void RequireWritable(string path)
+    {
+        const int Flags = Libc.O_WRONLY | Libc.O_CREAT | Libc.O_EXCL | Libc.O_CLOEXEC;
+        Descriptor.From(Libc.open(path, Flags, (int)OwnerOnly), "create", path).Dispose();
+        _ = Libc.unlink(path);
     }
 }

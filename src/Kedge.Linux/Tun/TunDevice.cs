@@ -61,6 +61,9 @@ public sealed unsafe class TunDevice : IDisposable
     /// </summary>
     public int MaximumSegments => Offloads == TunOffloads.None ? 1 : _limit?.Segments ?? SegmentLimit.Unlimited;
 
+    /// <summary>Whether the kernel refuses packets that stand for several, so that none are written any more. Any thread.</summary>
+    public bool RefusesJoined => Array.Exists(_queues, queue => queue.RefusesJoined);
+
     /// <summary>What was lost so far, by reason. Any thread.</summary>
     public TunLosses Losses
     {
@@ -109,7 +112,7 @@ public sealed unsafe class TunDevice : IDisposable
             if (isPersistent)
                 _ = Descriptor.Check(Libc.ioctl(first, Libc.TUNSETPERSIST, (void*)1), "make persistent", realName);
             InterfaceName.Set(Libc.SIOCSIFMTU, "set MTU of", realName, mtu);
-            InterfaceName.Set(Libc.SIOCSIFTXQLEN, "set txqueuelen of", realName, QueueLength);
+            TryLengthenQueue(realName);
             DisableLinkLocalAddress(realName);
             if (queues > 1 && (flags & Libc.IFF_MULTI_QUEUE) != 0)
                 AddQueues(descriptors, queues, realName, flags);
@@ -260,6 +263,18 @@ public sealed unsafe class TunDevice : IDisposable
         }
         _ = Descriptor.Check(Libc.ioctl(number, Libc.TUNSETOFFLOAD, null), "set offloads of", name);
         return TunOffloads.None;
+    }
+
+    // In a user namespace, as in a rootless container, root may make an interface but not do this: then the kernel's own length has to do.
+    private static void TryLengthenQueue(string name)
+    {
+        try
+        {
+            InterfaceName.Set(Libc.SIOCSIFTXQLEN, "set txqueuelen of", name, QueueLength);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.EPERM)
+        {
+        }
     }
 
     /// <summary>

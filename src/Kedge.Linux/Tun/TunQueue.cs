@@ -15,6 +15,8 @@ public sealed unsafe class TunQueue : IPacketQueue, IDisposable
     private readonly Epoll _epoll = new();
     private readonly string _interfaceName;
     private readonly int _headerLength;
+    private PacketBuffer? _segment; // for packets that the kernel refuses whole
+    private volatile bool _refusesJoined;
     private long _lostWhileDown;
     private long _lostToFullQueue;
     private long _refused;
@@ -35,6 +37,9 @@ public sealed unsafe class TunQueue : IPacketQueue, IDisposable
 
     /// <inheritdoc/>
     public TunOffloads Offloads { get; }
+
+    /// <inheritdoc/>
+    public bool RefusesJoined => _refusesJoined;
 
     /// <summary>What this queue has lost so far, by reason. Any thread.</summary>
     internal TunLosses Losses => new(
@@ -78,26 +83,18 @@ public sealed unsafe class TunQueue : IPacketQueue, IDisposable
         int written = 0;
         foreach (PacketBuffer buffer in buffers)
         {
-            if (_headerLength != 0)
+            bool isJoined = buffer.Vnet.GsoType != GsoType.None;
+            int error = isJoined && _refusesJoined ? Errno.EINVAL : WriteWhole(buffer);
+            // Kernels of some vendors grant an offload and then refuse what it allows.
+            if (error == Errno.EINVAL && isJoined && TryWriteSegments(buffer))
             {
-                VirtioHeader.Write(buffer);
+                _refusesJoined = true;
+                error = 0;
             }
-            else if (buffer.Vnet.GsoType != GsoType.None || buffer.Vnet.NeedsChecksum)
-            {
-                // The kernel would take it for one packet that is complete.
-                CountLoss(Errno.EINVAL);
-                continue;
-            }
-            byte* start = buffer.Address + buffer.Offset - _headerLength;
-            nuint length = (nuint)(_headerLength + buffer.Length);
-            nint taken;
-            do
-                taken = Libc.write(_writer.Number, start, length);
-            while (taken < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
-            if (taken >= 0)
+            if (error == 0)
                 written++;
             else
-                CountLoss(Marshal.GetLastPInvokeError());
+                CountLoss(error);
         }
         return written;
     }
@@ -119,6 +116,44 @@ public sealed unsafe class TunQueue : IPacketQueue, IDisposable
         _reader.Dispose();
         _writer.Dispose();
         _epoll.Dispose();
+    }
+
+    /// <summary>Writes a packet as it is, and returns the error number; 0 for none.</summary>
+    private int WriteWhole(PacketBuffer buffer)
+    {
+        if (_headerLength != 0)
+            VirtioHeader.Write(buffer);
+        else if (buffer.Vnet.GsoType != GsoType.None || buffer.Vnet.NeedsChecksum)
+            return Errno.EINVAL; // The kernel would take it for one packet that is complete.
+        byte* start = buffer.Address + buffer.Offset - _headerLength;
+        nuint length = (nuint)(_headerLength + buffer.Length);
+        while (Libc.write(_writer.Number, start, length) < 0)
+        {
+            if (Marshal.GetLastPInvokeError() is var error and not Errno.EINTR)
+                return error;
+        }
+        return 0;
+    }
+
+    /// <summary>Writes the packets that a packet stands for one by one.</summary>
+    /// <returns>False if it stands for none, or the kernel refuses the first of them too.</returns>
+    private bool TryWriteSegments(PacketBuffer buffer)
+    {
+        if (_headerLength == 0 || !SuperPacket.TryParse(buffer.Packet, buffer.Vnet, out SuperPacket whole))
+            return false;
+        _segment ??= new PacketBuffer();
+        for (int i = 0; i < whole.SegmentCount; i++)
+        {
+            _segment.Reset();
+            _segment.Length = whole.SegmentLength(i);
+            whole.WriteSegment(i, _segment.Packet);
+            int error = WriteWhole(_segment);
+            if (i == 0 && error == Errno.EINVAL)
+                return false;
+            if (error != 0)
+                CountLoss(error);
+        }
+        return true;
     }
 
     private LinuxException Gone(int error) => new(error, "read from TUN interface", _interfaceName);

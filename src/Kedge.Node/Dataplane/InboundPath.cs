@@ -33,7 +33,7 @@ public sealed class InboundPath
     private readonly AeadPacket[] _packets = new AeadPacket[MostOpened];
     private readonly DropReason[] _verdicts = new DropReason[MostOpened];
     private readonly PacketBuffer[] _receivedIn = new PacketBuffer[MostOpened];
-    private readonly Coalescer? _coalescer;
+    private Coalescer? _coalescer;
     private readonly PacketBuffer[] _writing = PacketBuffer.Allocate(1);
     private KeyPair? _session;
     private int _packetCount;
@@ -67,6 +67,8 @@ public sealed class InboundPath
         int count = _socket.Receive(_buffers);
         if (count == 0)
             return 0;
+        if (_queue.RefusesJoined)
+            _coalescer = null;
         Instant now = BootClock.Now;
         foreach (PacketBuffer buffer in _buffers.AsSpan(0, count))
         {

@@ -29,10 +29,10 @@ public sealed class KeyExchange : IDisposable
 
     /// <summary>Opens the sockets; nothing else happens before <see cref="Start"/>.</summary>
     /// <param name="settings">What is to be done; its keys become this object's.</param>
-    /// <param name="output">Gets a line for each key that was written to a file.</param>
+    /// <param name="output">Receives a line for each key that is written to a file. Any thread.</param>
     /// <param name="log">Where failures are told.</param>
     /// <exception cref="UserError">A port cannot be had.</exception>
-    public KeyExchange(KeyExchangeSettings settings, TextWriter output, ILogger log)
+    public KeyExchange(KeyExchangeSettings settings, Action<string> output, ILogger log)
     {
         ArgumentNullException.ThrowIfNull(settings);
         _exchange = new RosenpassExchange(settings.Keys, settings.Timing, RosenpassLimits.Default, RandomNumberGenerator.Fill);

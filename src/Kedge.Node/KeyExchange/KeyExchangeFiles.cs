@@ -163,7 +163,7 @@ public static class KeyExchangeFiles
     {
         try
         {
-            PrivateFile.Write(path, contents);
+            OutputFile.Write(path, contents);
         }
         catch (LinuxException e)
         {

@@ -36,8 +36,11 @@ internal sealed class UapiConnection : IDisposable
     /// <summary>How long no bytes have gone either way.</summary>
     public TimeSpan Silence => TimeSpan.FromMilliseconds(Environment.TickCount64 - Volatile.Read(ref _lastActive));
 
-    /// <summary>Bytes of memory that its request or answer holds. Kept by the server, under its lock.</summary>
+    /// <summary>Bytes of memory that its unfinished request holds. Kept by the server, under its lock.</summary>
     public int HeldBytes { get; set; }
+
+    /// <summary>Bytes of the answer that it has yet to take. Kept by the server, under its lock.</summary>
+    public int AnswerBytes { get; set; }
 
     /// <summary>Whether it is at its end. Kept by the server, under its lock.</summary>
     public bool IsClosed { get; set; }
@@ -108,7 +111,7 @@ internal sealed class UapiConnection : IDisposable
             using DeviceChange? change = found == UapiEvent.Set ? _reader.TakeChange() : null;
             using UapiAnswer answer = found is UapiEvent.Error or UapiEvent.Violation
                 ? _server.Refuse(_reader.Error!)
-                : await _server.AnswerAsync(found, change, deadline);
+                : await _server.AnswerAsync(this, found, change, deadline);
             await SendAsync(answer.Bytes, deadline);
             if (found == UapiEvent.Violation)
             {
@@ -120,14 +123,14 @@ internal sealed class UapiConnection : IDisposable
 
     private async Task SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken deadline)
     {
-        _server.Hold(this, bytes.Length);
+        Touch(); // the answer has only now come
         while (!bytes.IsEmpty)
         {
             _deadline.CancelAfter(RequestLimit);
             bytes = bytes[await _socket.SendAsync(bytes[..Math.Min(bytes.Length, SendSize)], deadline)..];
             Touch();
         }
-        _server.Hold(this, 0);
+        _server.Answered(this);
     }
 
     private void Touch() => Volatile.Write(ref _lastActive, Environment.TickCount64);

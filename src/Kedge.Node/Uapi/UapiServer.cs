@@ -9,8 +9,9 @@ namespace Kedge.Node.Uapi;
 /// Serves WireGuard's configuration protocol on a <see cref="UapiSocket"/>, to root and to the user that this process runs as. It runs on
 /// the thread pool, apart from the packet threads.
 /// <para>
-/// Its memory is bounded whatever is sent: by <see cref="MaximumConnections"/> and by <see cref="MaximumHeldBytes"/>. When either is
-/// reached, the connection that has been silent for longest is closed, so junk never keeps <c>wg show</c> waiting.
+/// Its memory is bounded whatever is sent. Beyond <see cref="MaximumConnections"/>, or <see cref="MaximumHeldBytes"/> of unfinished
+/// requests, the connection that has been silent for longest is closed, so junk never keeps <c>wg show</c> waiting. An answer waits for its
+/// turn while those before it hold as much; a client that takes its answer is never cut off, one that has stopped to take it is.
 /// </para>
 /// </summary>
 public sealed class UapiServer : IAsyncDisposable
@@ -18,13 +19,21 @@ public sealed class UapiServer : IAsyncDisposable
     /// <summary>How many connections are served at once.</summary>
     public const int MaximumConnections = 64;
 
-    /// <summary>Bytes that unfinished requests and answers not yet taken may hold together.</summary>
-    public const int MaximumHeldBytes = 8 << 20;
+    /// <summary>
+    /// Bytes that unfinished requests may hold together: enough for one of 65,536 peers, more than which wireguard-go does not take. Also
+    /// the bytes of answers not yet taken from which on the next one waits.
+    /// </summary>
+    public const int MaximumHeldBytes = 20 << 20;
 
     /// <summary>How long a connection is served at least, however many others come: long enough for <c>wg</c> to ask.</summary>
     private static readonly TimeSpan LeastStay = TimeSpan.FromMilliseconds(100);
 
     private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How long a client may take nothing of its answer while another one waits.</summary>
+    private static readonly TimeSpan StallLimit = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan RoomPause = TimeSpan.FromMilliseconds(20);
 
     private readonly UapiSocket _socket;
     private readonly Func<DeviceStatus> _status;
@@ -33,6 +42,7 @@ public sealed class UapiServer : IAsyncDisposable
     private readonly uint _ownUserId;
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _device = new(1); // so that at most one thread of the pool ever waits for the device
+    private readonly SemaphoreSlim _answers = new(1); // to look for room and take it
     private readonly Lock _lock = new();
     private readonly Dictionary<UapiConnection, Task> _connections = []; // under _lock
     private readonly Task _accepting;
@@ -70,11 +80,55 @@ public sealed class UapiServer : IAsyncDisposable
             serving = [.. _connections.Values];
         await Task.WhenAll(serving);
         _device.Dispose();
+        _answers.Dispose();
         _stop.Dispose();
     }
 
     /// <summary>Carries out one request, after those that came before.</summary>
-    internal async Task<UapiAnswer> AnswerAsync(UapiEvent request, DeviceChange? change, CancellationToken cancellation)
+    internal async Task<UapiAnswer> AnswerAsync(
+        UapiConnection connection, UapiEvent request, DeviceChange? change, CancellationToken cancellation)
+    {
+        if (change is not null)
+            return await CarryOutAsync(request, change, cancellation);
+        await _answers.WaitAsync(cancellation);
+        try
+        {
+            await AwaitRoomAsync(cancellation);
+            UapiAnswer answer = await CarryOutAsync(request, change, cancellation);
+            lock (_lock)
+                connection.AnswerBytes = answer.Bytes.Length;
+            return answer;
+        }
+        finally
+        {
+            _answers.Release();
+        }
+    }
+
+    /// <summary>Takes note that a connection holds no answer any more.</summary>
+    internal void Answered(UapiConnection connection)
+    {
+        lock (_lock)
+            connection.AnswerBytes = 0;
+    }
+
+    private async Task AwaitRoomAsync(CancellationToken cancellation)
+    {
+        while (true)
+        {
+            lock (_lock)
+            {
+                if (_connections.Keys.Sum(open => (long)open.AnswerBytes) < MaximumHeldBytes
+                    || Evict(open => open.AnswerBytes > 0 && open.Silence > StallLimit))
+                {
+                    return;
+                }
+            }
+            await Task.Delay(RoomPause, cancellation);
+        }
+    }
+
+    private async Task<UapiAnswer> CarryOutAsync(UapiEvent request, DeviceChange? change, CancellationToken cancellation)
     {
         await _device.WaitAsync(cancellation);
         try
@@ -116,8 +170,8 @@ public sealed class UapiServer : IAsyncDisposable
     }
 
     /// <summary>
-    /// Records how much memory a connection holds. Where all hold too much together, the others that hold any are closed, the longest
-    /// silent first.
+    /// Records how much memory a connection's unfinished request holds. When all hold too much together, the others that hold any are
+    /// closed, the longest silent first.
     /// </summary>
     /// <returns>Whether there is room; if not, this connection alone holds too much.</returns>
     internal bool Hold(UapiConnection connection, int bytes)
@@ -221,7 +275,7 @@ public sealed class UapiServer : IAsyncDisposable
         if (LongestSilent(candidate) is not { } silent)
             return false;
         silent.IsClosed = true;
-        silent.HeldBytes = 0;
+        (silent.HeldBytes, silent.AnswerBytes) = (0, 0);
         silent.Close();
         return true;
     }

@@ -59,7 +59,7 @@ public sealed class UapiSocket : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or SocketException or LinuxException or ArgumentException)
         {
             throw new UserError(
-                $"The configuration socket {path} cannot be made: {e.Message} Run this as root, or choose a directory of yours.", e);
+                $"The configuration socket {path} cannot be made: {e.Message.TrimEnd('.')}. Run this as root, or choose a directory of yours.", e);
         }
     }
 

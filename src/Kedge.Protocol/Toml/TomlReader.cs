@@ -4,9 +4,8 @@ using System.Text;
 namespace Kedge.Protocol.Toml;
 
 /// <summary>
-/// Reads the part of TOML 1.0 that configuration files use: keys, tables and arrays of tables without dots in their names; strings of one
-/// line, decimal integers, booleans, arrays, inline tables. What it does not read it refuses, and goes on with the next line, so that all
-/// errors are found at once.
+/// Reads the part of TOML 1.0 that configuration files use: all but dates, floating-point numbers, and integers that are not decimal. It
+/// refuses what it does not read, and goes on with the next line, so that all errors are found at once.
 /// </summary>
 internal sealed class TomlReader
 {
@@ -66,38 +65,81 @@ internal sealed class TomlReader
         _at++;
         bool isArray = Take('[');
         SkipSpace(overLines: false);
-        string name = ReadKey();
-        SkipSpace(overLines: false);
+        List<string> path = ReadKeys();
+        string name = string.Join('.', path);
         if (!Take(']') || (isArray && !Take(']')))
             throw Wrong(isArray ? $"[[{name} has no end; write [[{name}]]." : $"[{name} has no end; write [{name}].");
         // What follows belongs to this table, even where it may not be here: its entries are not the last one's.
         _table = new TomlTable(line);
-        if (!_document.Entries.TryGetValue(name, out TomlValue? known))
-            _document.Entries.Add(name, new(isArray ? new List<TomlValue> { new(_table, line) } : _table, line));
-        else if (isArray && known.Value is List<TomlValue> list && list.TrueForAll(item => item.Value is TomlTable))
-            list.Add(new(_table, line));
+        Dictionary<string, TomlValue> parent = FindParent(path, line).Entries;
+        if (!parent.TryGetValue(path[^1], out TomlValue? known))
+            parent.Add(path[^1], new(isArray ? new List<TomlValue> { new(_table, line) } : _table, line));
+        else if (isArray && LastTable(known) is not null)
+            ((List<TomlValue>)known.Value).Add(new(_table, line));
+        else if (!isArray && known.Value is TomlTable { Origin: TomlTableOrigin.HeaderOfAnother } begun)
+            (begun.Origin, _table) = (TomlTableOrigin.Header, begun);
         else
             throw Wrong($"'{name}' is defined twice; the first is in line {known.Line}.");
     }
 
+    /// <summary>The table that a header's last key is in; those on the way that do not exist are made.</summary>
+    private TomlTable FindParent(List<string> path, int line)
+    {
+        TomlTable table = _document;
+        foreach (string key in path.SkipLast(1))
+        {
+            if (!table.Entries.TryGetValue(key, out TomlValue? known))
+                table.Entries.Add(key, known = new(new TomlTable(line) { Origin = TomlTableOrigin.HeaderOfAnother }, line));
+            table = known.Value as TomlTable ?? LastTable(known) ?? throw Wrong($"'{key}' is no table; it is defined in line {known.Line}.");
+            if (table.Origin == TomlTableOrigin.Inline)
+                throw Wrong($"'{key}' is complete; put what belongs to it into its braces, in line {table.Line}.");
+        }
+        return table;
+    }
+
+    private static TomlTable? LastTable(TomlValue value) => value.Value is List<TomlValue> { Count: > 0 } list ? list[^1].Value as TomlTable : null;
+
     private void ReadEntry(TomlTable table, int depth)
     {
-        string key = ReadKey();
-        SkipSpace(overLines: false);
-        if (Next == '.')
-            throw Wrong($"A dot follows the key '{key}'; dotted keys are not read here.");
+        int line = _line;
+        List<string> path = ReadKeys();
+        string name = string.Join('.', path);
         if (!Take('='))
-            throw Wrong($"'=' is missing behind the key '{key}'.");
+            throw Wrong($"'=' is missing behind the key '{name}'.");
         SkipSpace(overLines: false);
         TomlValue value = ReadValue(depth);
-        if (!table.Entries.TryAdd(key, value))
-            throw Wrong($"'{key}' is defined twice; the first is in line {table.Entries[key].Line}.");
+        foreach (string key in path.SkipLast(1))
+        {
+            if (!table.Entries.TryGetValue(key, out TomlValue? known))
+                table.Entries.Add(key, known = new(new TomlTable(line) { Origin = TomlTableOrigin.DottedKey }, line));
+            table = known.Value is TomlTable { Origin: TomlTableOrigin.DottedKey } next
+                ? next
+                : throw Wrong($"'{name}' cannot be added to '{key}', which is defined in line {known.Line}.");
+        }
+        if (!table.Entries.TryAdd(path[^1], value))
+            throw Wrong($"'{name}' is defined twice; the first is in line {table.Entries[path[^1]].Line}.");
+    }
+
+    /// <summary>One key, or several with dots between them; and the space behind.</summary>
+    private List<string> ReadKeys()
+    {
+        List<string> keys = [];
+        do
+        {
+            if (keys.Count == MaximumDepth)
+                throw Wrong($"A key has more than {MaximumDepth} parts.");
+            SkipSpace(overLines: false);
+            keys.Add(ReadKey());
+            SkipSpace(overLines: false);
+        }
+        while (Take('.'));
+        return keys;
     }
 
     private string ReadKey()
     {
         if (Next is '"' or '\'')
-            return ReadString();
+            return ReadString(mayHaveLines: false);
         int start = _at;
         while (char.IsAsciiLetterOrDigit(Next) || Next is '_' or '-')
             _at++;
@@ -112,7 +154,7 @@ internal sealed class TomlReader
         return new(
             Next switch
             {
-                '"' or '\'' => ReadString(),
+                '"' or '\'' => ReadString(mayHaveLines: true),
                 '[' => ReadArray(depth),
                 '{' => ReadInlineTable(depth),
                 _ => ReadWord(),
@@ -154,7 +196,7 @@ internal sealed class TomlReader
 
     private TomlTable ReadInlineTable(int depth)
     {
-        var table = new TomlTable(_line);
+        var table = new TomlTable(_line) { Origin = TomlTableOrigin.Inline };
         _at++;
         SkipSpace(overLines: false);
         if (Take('}'))
@@ -171,27 +213,67 @@ internal sealed class TomlReader
         }
     }
 
-    private string ReadString()
+    private string ReadString(bool mayHaveLines)
     {
         char quote = Next;
-        _at++;
-        if (Next == quote && _at + 1 < _text.Length && _text[_at + 1] == quote)
-            throw Wrong("Strings of several lines are not read here.");
+        bool hasLines = CountQuotes(quote) >= 3;
+        if (hasLines && !mayHaveLines)
+            throw Wrong("A key is one line; write it with one quote at each end.");
+        _at += hasLines ? 3 : 1;
+        if (hasLines && Next == '\r')
+            _at++;
+        if (hasLines && Take('\n'))
+            _line++;
         var value = new StringBuilder();
-        while (!Take(quote))
+        while (!TakeEnd(quote, hasLines, value))
         {
             char next = Next;
-            if (IsAtEnd || next == '\n')
-                throw Wrong($"A string has no end; write {quote} behind it.");
-            if (next < ' ' && next != '\t')
+            if (IsAtEnd || (next == '\n' && !hasLines))
+                throw Wrong($"A string has no end; write {new string(quote, hasLines ? 3 : 1)} behind it.");
+            if (next < ' ' && next != '\t' && !(hasLines && next is '\n' or '\r'))
                 throw Wrong("A string has a control character in it.");
             _at++;
-            if (next == '\\' && quote == '"')
-                ReadEscape(value);
-            else
+            _line += next == '\n' ? 1 : 0;
+            if (next != '\\' || quote == '\'')
                 value.Append(next);
+            else if (!hasLines || !TrySkipLineEnd())
+                ReadEscape(value);
         }
         return value.ToString();
+    }
+
+    /// <summary>Takes the quotes at the end of a string. Of up to five after several lines, the first ones are the string's.</summary>
+    private bool TakeEnd(char quote, bool hasLines, StringBuilder value)
+    {
+        if (!hasLines)
+            return Take(quote);
+        int count = CountQuotes(quote);
+        if (count < 3)
+            return false;
+        value.Append(quote, Math.Min(count, 5) - 3);
+        _at += Math.Min(count, 5);
+        return true;
+    }
+
+    private int CountQuotes(char quote)
+    {
+        int end = _at;
+        while (end < _text.Length && _text[end] == quote)
+            end++;
+        return end - _at;
+    }
+
+    /// <summary>Behind a backslash: skips the end of the line, and all space up to what follows. Does nothing where the line goes on.</summary>
+    private bool TrySkipLineEnd()
+    {
+        int end = _at;
+        while (end < _text.Length && _text[end] is ' ' or '\t' or '\r')
+            end++;
+        if (end == _text.Length || _text[end] != '\n')
+            return false;
+        for (; _at < _text.Length && Next is ' ' or '\t' or '\r' or '\n'; _at++)
+            _line += Next == '\n' ? 1 : 0;
+        return true;
     }
 
     private void ReadEscape(StringBuilder value)

@@ -7,10 +7,29 @@ namespace Kedge.Protocol.Toml;
 /// <param name="Line">The line that it begins in, from 1.</param>
 internal sealed record TomlValue(object Value, int Line);
 
+/// <summary>How a table came to be, which decides what may be added to it (TOML 1.0, "Table" and "Inline Table").</summary>
+internal enum TomlTableOrigin
+{
+    /// <summary>The document, or a header of its own: complete once the next header begins.</summary>
+    Header,
+
+    /// <summary>The header of a table inside it: may still get a header of its own.</summary>
+    HeaderOfAnother,
+
+    /// <summary>A dotted key: other dotted keys may add to it.</summary>
+    DottedKey,
+
+    /// <summary>Braces: complete.</summary>
+    Inline,
+}
+
 /// <summary>Keys and their values, in order.</summary>
 /// <param name="Line">The line of its header, or that it begins in; 1 for the document.</param>
 internal sealed record TomlTable(int Line)
 {
+    /// <summary>How it came to be.</summary>
+    public TomlTableOrigin Origin { get; set; }
+
     /// <summary>The entries.</summary>
     public Dictionary<string, TomlValue> Entries { get; } = [];
 }

@@ -3,19 +3,23 @@ using System.Runtime.InteropServices;
 namespace Kedge.Commands;
 
 /// <summary>
-/// Takes SIGTERM and SIGINT for as long as it is not disposed. They then do not have their own effect, which would leave no time to end in
-/// order, and which what was started, and is to go on, would not survive.
+/// Handles, until it is disposed, all signals that ask a process to end or end it by default: SIGTERM and SIGINT, SIGHUP of a terminal that
+/// closes, and SIGUSR1, SIGUSR2 and SIGALRM. Their default effect would leave no time to clean up. Signals that the process was started
+/// to ignore, such as SIGHUP by nohup(1), stay ignored.
 /// </summary>
 internal sealed class EndSignals : IDisposable
 {
-    private readonly PosixSignalRegistration _terminate, _interrupt;
+    // signal(7); those without a name in .NET are the same on x86-64 and ARM64.
+    private static readonly PosixSignal[] s_signals =
+        [PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP, (PosixSignal)10, (PosixSignal)12, (PosixSignal)14];
 
-    /// <summary>Takes them.</summary>
+    private readonly PosixSignalRegistration[] _registrations;
+
+    /// <summary>Starts to handle them.</summary>
     /// <param name="end">Called for each signal, on a thread of the pool.</param>
     public EndSignals(Action end)
     {
-        _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Take);
-        _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Take);
+        _registrations = [.. s_signals.Select(signal => PosixSignalRegistration.Create(signal, Take))];
 
         void Take(PosixSignalContext context)
         {
@@ -24,10 +28,10 @@ internal sealed class EndSignals : IDisposable
         }
     }
 
-    /// <summary>Gives them back their own effect.</summary>
+    /// <summary>Restores their default effect.</summary>
     public void Dispose()
     {
-        _terminate.Dispose();
-        _interrupt.Dispose();
+        foreach (PosixSignalRegistration registration in _registrations)
+            registration.Dispose();
     }
 }

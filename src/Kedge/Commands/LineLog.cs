@@ -1,12 +1,14 @@
 using System.Globalization;
 using System.Text;
+using Kedge.Linux.Processes;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Commands;
 
 /// <summary>
 /// Writes a log as lines: time, level, interface, message. Lines are safe to show on a terminal, wherever parts of the message come from. A
-/// file that has grown too long is renamed to <c>FILE.1</c>, replacing the one before it. Any thread may use it.
+/// file that has grown too long is renamed to <c>FILE.1</c>, replacing the one before it. Standard error is never waited for: lines that
+/// nobody reads are lost, and counted. Any thread may use it.
 /// </summary>
 /// <param name="name">Whose log this is: the interface's name.</param>
 /// <param name="level">The least level that is written.</param>
@@ -20,6 +22,7 @@ internal sealed class LineLog(string name, LogLevel level, string? path) : ILogg
     public const long MaximumLength = 4 << 20;
 
     private readonly Lock _lock = new();
+    private long _lost;
 
     /// <summary>
     /// The level where none is asked for: what the variable <c>LOG_LEVEL</c> tells wireguard-go. Other programs use that name too, so what
@@ -59,11 +62,9 @@ internal sealed class LineLog(string name, LogLevel level, string? path) : ILogg
         string message = formatter(state, exception);
         if (exception is not null)
             message += $": {exception}";
-        string time = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
-        byte[] line = Encoding.UTF8.GetBytes($"{time} {Word(logLevel)} {name}: {Printable(message.ReplaceLineEndings(" | "))}\n");
+        byte[] line = Line(logLevel, message);
         try
         {
-            // Opened for each line: the stream holds a copy of descriptor 2, which would outlive its replacement when the process detaches.
             lock (_lock)
                 Append(line);
         }
@@ -71,6 +72,12 @@ internal sealed class LineLog(string name, LogLevel level, string? path) : ILogg
         {
             // A log that cannot be written is no reason to end a tunnel.
         }
+    }
+
+    private byte[] Line(LogLevel logLevel, string message)
+    {
+        string time = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+        return Encoding.UTF8.GetBytes($"{time} {Word(logLevel)} {name}: {Printable(message.ReplaceLineEndings(" | "))}\n");
     }
 
     private static string Word(LogLevel level) => level switch
@@ -90,8 +97,11 @@ internal sealed class LineLog(string name, LogLevel level, string? path) : ILogg
     {
         if (path is null)
         {
-            using Stream error = Console.OpenStandardError();
-            error.Write(line);
+            // By number, and not by a stream, which would hold a copy of the descriptor when the process detaches.
+            if (_lost > 0 && StandardStreams.TryWrite(StandardStreams.Error, Line(LogLevel.Warning, $"{_lost} lines of this log were lost, as nobody read it")))
+                _lost = 0;
+            if (_lost > 0 || !StandardStreams.TryWrite(StandardStreams.Error, line))
+                _lost++;
             return;
         }
         bool isFull;

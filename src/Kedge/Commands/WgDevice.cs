@@ -101,6 +101,7 @@ internal static class WgDevice
         Add("TunReadMalformed", losses.Malformed);
         AddOffload("OffloadTunTcp", tun.Offloads.HasFlag(TunOffloads.Tcp));
         AddOffload("OffloadTunUdp", tun.Offloads.HasFlag(TunOffloads.Udp));
+        AddOffload("OffloadTunWrite", tun.Offloads != TunOffloads.None && !tun.RefusesJoined);
         AddOffload("OffloadUdpSegmentation", port.Offloads.HasFlag(UdpOffloads.Segmentation));
         AddOffload("OffloadUdpCoalescing", port.Offloads.HasFlag(UdpOffloads.Coalescing));
         return status;

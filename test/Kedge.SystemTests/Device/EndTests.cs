@@ -1,5 +1,7 @@
+using System.Globalization;
 using Kedge.Demo;
 using Kedge.Linux.Namespaces;
+using Kedge.SystemTests.Wg;
 
 namespace Kedge.SystemTests.Device;
 
@@ -12,9 +14,48 @@ public class EndTests : IClassFixture<TwoHosts>
     public EndTests(TwoHosts hosts) => (_hosts, _name) = (hosts, hosts.Net.NewInterfaceName());
 
     [Theory]
-    [InlineData(ProcessSignal.Terminate)]
-    [InlineData(ProcessSignal.Interrupt)]
-    public void A_signal_ends_it(ProcessSignal signal) => EndsCleanly(process => process.Signal(signal));
+    [InlineData("TERM")]
+    [InlineData("INT")]
+    [InlineData("HUP")]
+    [InlineData("USR1")]
+    [InlineData("USR2")]
+    [InlineData("ALRM")]
+    public void A_signal_ends_it(string signal) => EndsCleanly(process => Send(process, signal));
+
+    [Fact]
+    public void A_signal_that_it_was_started_to_ignore_stays_ignored()
+    {
+        using RunningProcess process = StartByShell("trap '' HUP; exec \"$@\"");
+        process.WaitForLine("Ready to be configured", TwoHosts.Patience);
+
+        Send(process, "HUP");
+        Send(process, "USR1"); // which comes after it
+
+        Assert.Equal(0, process.WaitForExit(TwoHosts.Patience).ExitCode);
+        Assert.DoesNotContain("HUP", process.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_log_that_nobody_reads_holds_up_neither_requests_nor_the_end()
+    {
+        string pipe = Path.Combine(_hosts.Net.TempFolder, $"{_name}.log");
+        _hosts.A.Run("mkfifo", pipe);
+        using RunningProcess process = StartByShell($"exec 7<>'{pipe}'; exec \"$@\" --log-level verbose 2>&7");
+        Wait.Until(() => TwoHosts.Remains(_hosts.A, _name) == "socket interface", TwoHosts.Patience, "the device");
+
+        using (UapiClient client = UapiClient.Connect(TwoHosts.SocketOf(_name)))
+        {
+            for (int i = 0; i < 2000; i++) // each of which is logged: more than a pipe holds
+            {
+                client.Send("set=1\n\n");
+                Assert.Equal("errno=0\n\n", client.ReadAnswer());
+            }
+        }
+
+        Send(process, "TERM");
+        Assert.Equal(0, process.WaitForExit(TwoHosts.Patience).ExitCode);
+        Assert.Equal("", TwoHosts.Remains(_hosts.A, _name));
+    }
 
     [Fact]
     public void Deleting_its_interface_ends_it() => EndsCleanly(_ => _hosts.A.Ip("link", "delete", _name));
@@ -67,6 +108,15 @@ public class EndTests : IClassFixture<TwoHosts>
         ProcessSignals.Send(second, ProcessSignal.Terminate);
         TwoHosts.AwaitEnd(second);
     }
+
+    private RunningProcess StartByShell(string script)
+    {
+        Command command = _hosts.DaemonCommand("-f", _name);
+        return _hosts.A.Start(command with { Line = ["bash", "-c", script, "bash", .. command.Line] });
+    }
+
+    private void Send(RunningProcess process, string signal) =>
+        _hosts.A.Run("kill", $"-{signal}", process.ProcessId.ToString(CultureInfo.InvariantCulture));
 
     private void EndsCleanly(Action<RunningProcess> end)
     {

@@ -1,4 +1,5 @@
 using Kedge.Demo;
+using Kedge.SystemTests.Wg;
 
 namespace Kedge.SystemTests.Device;
 
@@ -29,6 +30,19 @@ public sealed class NamespaceTests : IDisposable
         TwoHosts.AwaitTunnel(inside, "192.168.7.2");
         Assert.Contains("10.1.0.1:", Assert.Single(other.Peers).Endpoint, StringComparison.Ordinal);
         Assert.Contains("Network is unreachable", _host.TryRun("ping", "-c", "1", "192.168.7.2").Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_device_runs_in_a_user_namespace_as_in_a_rootless_container()
+    {
+        string name = _net.NewInterfaceName();
+
+        using RunningProcess device = _host.Start(
+            "unshare", "--user", "--map-root-user", "--net", "--kill-child",
+            Repository.Program, "wg", name, "--runtime-dir", _net.TempFolder, "--state-dir", _net.TempFolder);
+
+        device.WaitForLine("Ready to be configured", TwoHosts.Patience);
+        Assert.Contains("errno=0", UapiClient.Ask(Path.Combine(_net.TempFolder, $"{name}.sock"), "get=1\n\n"), StringComparison.Ordinal);
     }
 
     [Fact]

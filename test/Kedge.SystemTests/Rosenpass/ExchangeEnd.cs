@@ -68,9 +68,12 @@ internal sealed class ExchangeEnd
 
         """);
 
+    /// <summary>What starts it.</summary>
+    public IReadOnlyList<string> StartCommand =>
+        ["env", $"KEDGE_RUN_DIR={_end.Host.Topology.TempFolder}/run", .. _program.Line, "exchange-config", Configuration];
+
     /// <summary>Starts it.</summary>
-    public RunningProcess Start() => _end.Host.Start(
-        ["env", $"KEDGE_RUN_DIR={_end.Host.Topology.TempFolder}/run", .. _program.Line, "exchange-config", Configuration]);
+    public RunningProcess Start() => _end.Host.Start([.. StartCommand]);
 
     /// <summary>Runs another command of it to its end.</summary>
     public CommandResult Run(params string[] arguments) => _end.Host.Run([.. _program.Line, .. arguments]);

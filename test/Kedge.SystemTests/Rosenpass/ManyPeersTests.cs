@@ -124,7 +124,7 @@ public sealed class ManyPeersTests : IDisposable
         };
         var pair = new StaticKeyPair(new StaticPublicKey(own.Public), own.Secret);
         var settings = new KeyExchangeSettings(pair, [new Endpoint(IpAddress.Parse(AddressOf(index)), Port)], [peer]);
-        Exchange exchange = _others.Namespace.Run(() => new Exchange(settings, TextWriter.Null, NullLogger.Instance));
+        Exchange exchange = _others.Namespace.Run(() => new Exchange(settings, _ => { }, NullLogger.Instance));
         exchange.Start();
         return exchange;
     }

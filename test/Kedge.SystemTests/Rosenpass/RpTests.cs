@@ -1,4 +1,5 @@
 using Kedge.Demo;
+using Kedge.Linux.Namespaces;
 using Kedge.SystemTests.Interop;
 
 namespace Kedge.SystemTests.Rosenpass;
@@ -51,6 +52,37 @@ public sealed class RpTests : IClassFixture<RpTests.Keys>, IDisposable
         Assert.Equal("10000\n", _b.Run("wg", "show", _deviceOfB, "listen-port").Output);
         string presharedKey = _a.Run("wg", "show", _deviceOfA, "preshared-keys").Output.Trim().Split('\t')[1];
         Assert.Equal($"{PeerOf(_a)}\t{presharedKey}\n", _b.Run("wg", "show", _deviceOfB, "preshared-keys").Output);
+    }
+
+    [Fact]
+    public void Names_that_nobody_resolves_delay_neither_the_other_peers_nor_the_end()
+    {
+        const int Unresolved = 10;
+        _a.Ip("neighbor", "add", "192.0.2.250", "lladdr", "02:00:00:00:00:01", "dev", "eth0"); // of a name server that never answers
+        string resolver = Path.Combine(_net.TempFolder, "resolv.conf"), others = Path.Combine(_net.TempFolder, "others");
+        File.WriteAllText(resolver, "nameserver 192.0.2.250\n");
+        Start(_b, "dev", _deviceOfB, "ip", "10.79.0.2/24", "listen", "192.0.2.2:9999", "peer", PublicOf(_a), "allowed-ips", "10.79.0.1/32");
+        List<string> words = [];
+        for (int i = 0; i < Unresolved; i++)
+        {
+            Directory.CreateDirectory($"{others}/{i}");
+            byte[] key = File.ReadAllBytes(Path.Combine(PublicOf(_b), "pqpk"));
+            key[0] ^= (byte)(i + 1);
+            File.WriteAllBytes($"{others}/{i}/pqpk", key);
+            File.WriteAllText($"{others}/{i}/wgpk", _a.Run(new Command("wg", "pubkey") { Input = _a.Run("wg", "genkey").Output }).Output);
+            words.AddRange(["peer", $"{others}/{i}", "endpoint", $"host{i}.example.net:9999", "allowed-ips", $"10.80.0.{i}/32"]);
+        }
+
+        RunningProcess a = _a.Start(
+        [
+            "unshare", "--mount", "bash", "-c", "mount --bind \"$1\" /etc/resolv.conf; shift; exec \"$@\"", "bash", resolver,
+            Repository.Program, "rp", "exchange", .. Folders, SecretOf(_a), "dev", _deviceOfA, "ip", "10.79.0.1/24", .. words,
+            "peer", PublicOf(_b), "endpoint", "192.0.2.2:9999", "allowed-ips", "10.79.0.2/32",
+        ]);
+
+        AwaitAnswer("10.79.0.2");
+        a.Signal(ProcessSignal.Terminate);
+        Assert.Equal(0, a.WaitForExit(Timeouts.Soon).ExitCode);
     }
 
     [Fact]

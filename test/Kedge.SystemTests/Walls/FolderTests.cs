@@ -7,6 +7,7 @@ public class FolderTests
     private static readonly string[] s_known =
     [
         "Kedge.Commands <-> Kedge.Commands.Admin",
+        "Kedge.Commands <-> Kedge.Commands.Ca",
         "Kedge.Commands <-> Kedge.Commands.Controller",
         "Kedge.Commands <-> Kedge.Commands.Man",
         "Kedge.Commands <-> Kedge.Commands.Node",

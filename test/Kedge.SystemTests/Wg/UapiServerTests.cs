@@ -117,6 +117,22 @@ public sealed class UapiServerTests : IDisposable
     }
 
     [Fact]
+    public void Thirty_thousand_peers_are_set_at_once_and_shown_to_many_who_ask_at_once()
+    {
+        const int Peers = 30_000, Askers = 8;
+        var request = new StringBuilder("set=1\nreplace_peers=true\n");
+        for (int peer = 0; peer < Peers; peer++)
+            request.Append($"public_key={peer:x64}\nallowed_ip=2001:db8::{peer:x}/128\n");
+        Assert.Equal("errno=0\n\n", UapiClient.Ask(_server.Path, request.Append('\n').ToString()));
+
+        string[] answers = new string[Askers];
+        Parallel.For(0, Askers, new ParallelOptions { MaxDegreeOfParallelism = Askers }, i => answers[i] = UapiClient.Ask(_server.Path, "get=1\n\n"));
+
+        Assert.All(answers, answer => Assert.EndsWith("errno=0\n\n", answer, StringComparison.Ordinal));
+        Assert.Equal(Peers, answers[0].Split("public_key=").Length - 1);
+    }
+
+    [Fact]
     public void A_stranger_is_not_served_even_where_the_file_lets_it_in()
     {
         using var server = new UapiFixture(whereWgLooks: true);

@@ -15,6 +15,8 @@ internal sealed class MemoryPacketQueue(TunOffloads offloads = TunOffloads.None)
 
     public TunOffloads Offloads => offloads;
 
+    public bool RefusesJoined { get; set; }
+
     /// <summary>Routes a packet to the interface, whose queue this is.</summary>
     public void Inject(PacketBuffer packet) => Assert.True(_toRead.TryAdd(packet));
 

@@ -31,7 +31,10 @@ public sealed class OutputKeyInstallerTests : IDisposable
         string path = Path.Combine(_folder.FullName, "key");
         var wireGuard = new RecordingPeer();
         using (OutputKeyInstaller installer = NewInstaller(NewPeer(path, wireGuard)))
+        {
             installer.Start();
+            Assert.True(SpinWait.SpinUntil(() => wireGuard.RandomKey.Length > 0, Patience));
+        }
         Assert.InRange(wireGuard.RandomKey.Distinct().Count(), 16, 32);
         Assert.Empty(wireGuard.PresharedKey);
         Assert.False(File.Exists(path));
@@ -94,8 +97,28 @@ public sealed class OutputKeyInstallerTests : IDisposable
         Assert.Equal([path], Directory.GetFileSystemEntries(_folder.FullName));
     }
 
-    private OutputKeyInstaller NewInstaller(KeyExchangePeer peer) => new(
-        new KeyExchangeSettings(_keys, [], [peer]) { RunDirectory = _folder.FullName }, _output, NullLogger.Instance);
+    [Fact]
+    public void A_peer_that_is_slow_delays_neither_another_one_nor_the_end()
+    {
+        using var released = new ManualResetEventSlim();
+        var slow = new SlowPeer(released);
+        KeyExchangePeer one = NewPeer(Path.Combine(_folder.FullName, "one"), slow), other = NewPeer(Path.Combine(_folder.FullName, "other"));
+        using (OutputKeyInstaller installer = NewInstaller(one, other))
+        {
+            installer.Start();
+            installer.Post(one, OutputKeyReason.Exchanged, new byte[32]);
+            Assert.True(slow.IsCalled.Wait(Patience, TestContext.Current.CancellationToken));
+
+            installer.Post(other, OutputKeyReason.Exchanged, new byte[32]);
+
+            Assert.True(_output.LineWritten.Wait(Patience, TestContext.Current.CancellationToken));
+        } // which does not wait for it
+        Assert.False(File.Exists(Path.Combine(_folder.FullName, "one")));
+        released.Set();
+    }
+
+    private OutputKeyInstaller NewInstaller(params KeyExchangePeer[] peers) => new(
+        new KeyExchangeSettings(_keys, [], peers) { RunDirectory = _folder.FullName }, _output.WriteLine, NullLogger.Instance);
 
     private static KeyExchangePeer NewPeer(string path, IWireGuardPeer? wireGuard = null)
     {
@@ -117,6 +140,26 @@ public sealed class OutputKeyInstallerTests : IDisposable
         public void SetPresharedKeyAlone(ReadOnlySpan<byte> key) => RandomKey = key.ToArray();
 
         public void SetPresharedKey(ReadOnlySpan<byte> key) => PresharedKey = key.ToArray();
+    }
+
+    private sealed class SlowPeer(ManualResetEventSlim released) : IWireGuardPeer
+    {
+        public string Interface => "wg1";
+
+        public PublicKey PublicKey { get; } = PublicKey.FromBytes([.. Enumerable.Range(2, PublicKey.Size).Select(i => (byte)i)]);
+
+        public ManualResetEventSlim IsCalled { get; } = new();
+
+        public void SetPresharedKeyAlone(ReadOnlySpan<byte> key)
+        {
+        }
+
+        public void SetPresharedKey(ReadOnlySpan<byte> key)
+        {
+            IsCalled.Set();
+            released.Wait();
+            throw new UserError("It took too long.");
+        }
     }
 
     private sealed class LineWriter() : StringWriter(CultureInfo.InvariantCulture)

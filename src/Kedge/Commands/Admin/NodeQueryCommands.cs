@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Security.Cryptography;
 using System.Text;
 using Kedge.Protocol.Api;
+using Kedge.Startup;
 
 namespace Kedge.Commands.Admin;
 
@@ -71,7 +72,7 @@ internal sealed class NodeShowCommand : AdminCommand
                 FileText.Write(path, file);
                 return;
             }
-            using Stream output = Console.OpenStandardOutput();
+            using Stream output = StandardOutput.Open();
             output.Write(file);
         }
         finally

@@ -3,9 +3,9 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using Kedge.Linux;
-using Kedge.Linux.Files;
 using Kedge.Linux.Processes;
 using Kedge.Node.ControlLink;
+using Kedge.Startup;
 
 namespace Kedge.Commands.Node;
 
@@ -49,12 +49,13 @@ internal sealed class BugreportCommand : Command
         byte[] report = Encoding.UTF8.GetBytes(text.ToString());
         if (call.GetValue(_out) is not { } path)
         {
-            using Stream output = Console.OpenStandardOutput();
+            using Stream output = StandardOutput.Open();
             output.Write(report);
             return 0;
         }
-        PrivateFile.Write(Path.GetFullPath(path), report);
-        Console.Error.WriteLine($"kedge: {path} has the report. No key and no token is in it; addresses, names and routes are: look before you publish it.");
+        FileText.Write(path, report);
+        Console.Error.WriteLine(
+            $"kedge: The report is in {path}. It has no key and no token, but addresses, names and routes: read it before you publish it.");
         return 0;
     }
 

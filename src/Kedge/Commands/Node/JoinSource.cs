@@ -31,7 +31,7 @@ internal sealed class JoinSource
         {
             null => variable,
             "-" => Console.In.ReadToEnd(),
-            var path => ReadFile(path),
+            var path => FileText.Read(path),
         };
         text = text is null ? null : WithoutComments(text);
         return string.IsNullOrWhiteSpace(text) ? null : JoinLine.Parse(text);
@@ -39,16 +39,4 @@ internal sealed class JoinSource
 
     private static string WithoutComments(string text) =>
         string.Join('\n', text.Split('\n').Where(line => !line.StartsWith('#')));
-
-    private static string ReadFile(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserError($"The join line cannot be read from {path}: {e.Message}", e);
-        }
-    }
 }

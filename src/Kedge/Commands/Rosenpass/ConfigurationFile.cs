@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Text;
 using Kedge.Protocol;
 using Kedge.Protocol.Rosenpass;
 using Kedge.Protocol.Toml;
@@ -46,16 +45,7 @@ internal static class ConfigurationFile
     private static T Read<T>(string path, Parser<T> parse, string hint)
         where T : class
     {
-        string text;
-        try
-        {
-            text = File.ReadAllText(path, Encoding.UTF8);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserError($"The configuration file {path} cannot be read: {e.Message}{hint}", e);
-        }
-        return parse(text, out IReadOnlyList<TomlError> errors)
+        return parse(FileText.Read(path, hint), out IReadOnlyList<TomlError> errors)
             ?? throw new UserError($"{path} is wrong.\n{string.Join('\n', errors.Select(error => $"{path}, {error}"))}");
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kedge.Linux.Processes;
 using Kedge.Node.KeyExchange;
 using Kedge.Protocol;
 using Kedge.Protocol.Rosenpass;
@@ -92,7 +93,7 @@ internal static class ExchangeRun
         using var signals = new EndSignals(() => signalled.TrySetResult());
         var log = new LineLog("rosenpass", level, path: null);
         KeyExchangeSettings settings = KeyExchangeFiles.Load(configuration) with { RunDirectory = Path.GetFullPath(runDirectory) };
-        using var exchange = new KeyExchange(settings, Console.Out, log);
+        using var exchange = new KeyExchange(settings, StandardStreams.WriteLine, log);
         exchange.Start();
         string ports = string.Join(", ", exchange.Ports);
         Log.ExchangesKeys(log, configuration.Peers.Count, ports);

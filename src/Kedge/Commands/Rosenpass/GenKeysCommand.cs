@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kedge.Linux.Files;
 using Kedge.Node.KeyExchange;
 using Kedge.Protocol;
 using Kedge.Protocol.Rosenpass;
@@ -47,7 +48,7 @@ internal sealed class GenKeysCommand : Command
             throw new UserError($"Both keys would go to {publicKey}; name two files.");
         foreach (string path in new[] { publicKey, secretKey })
         {
-            if (File.Exists(path) && !call.GetValue(_force))
+            if (OutputFile.WouldReplace(path) && !call.GetValue(_force))
                 throw new UserError($"{path} exists and is not replaced; name another file, or say --force.");
         }
         KeyExchangeFiles.WriteNewKeyPair(publicKey, secretKey, isShort: call.GetRequiredValue(_layout) == Released);

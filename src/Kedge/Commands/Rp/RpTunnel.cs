@@ -1,3 +1,4 @@
+using Kedge.Linux.Processes;
 using Kedge.Linux.Tun;
 using Kedge.Node.KeyExchange;
 using Kedge.Node.Uapi;
@@ -27,7 +28,7 @@ internal sealed class RpTunnel(RpConfiguration configuration, string stateDirect
             PrivateKeyFile = Path.GetFullPath(_folder.WireGuardPrivateKey),
             ListenPort = configuration.Listen is { } listen ? NextPort(listen.Port) : (ushort)0,
         };
-        using var keys = new KeyExchange(LoadKeys(), Console.Out, log);
+        using var keys = new KeyExchange(LoadKeys(), StandardStreams.WriteLine, log);
         await WgDevice.RunAsync(settings, log, ready: () =>
         {
             RpInterface.SetUp(configuration, log);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Kedge.Commands.Admin;
 using Kedge.Commands.Ca;
 using Kedge.Commands.Controller;
 using Kedge.Node.Supervision;
