@@ -38,7 +38,7 @@ internal sealed class Enrolments(
         CheckSignature(form!.IdentityKey, transcript, signature);
         Use(challenge);
 
-        // Before the write is queued: anybody can make up keys and a token, and members' writes must not wait for those.
+        // Checked before the write is queued: anyone can make up keys and a token, and members must not wait behind such requests.
         store.Read(reader => CheckAdmission(reader, form, submission.Token));
         EnrolmentResult result = await store.WriteAsync(change => Enrol(change, form, submission.Token, source));
         presence.Seen(result.NodeId);

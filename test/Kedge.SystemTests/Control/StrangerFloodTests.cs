@@ -9,8 +9,8 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.Control;
 
 /// <summary>
-/// A real controller that somebody at one address floods, and requests from elsewhere, each on a connection of its own. The whole of 127.0.0.0/8
-/// is loopback's, so every address of it is a source.
+/// A real controller under a flood from one address, and requests from others, each on its own connection. Every address of 127.0.0.0/8 is
+/// the loopback interface's, so one machine can be many sources.
 /// </summary>
 public sealed class StrangerFloodTests : IDisposable
 {
@@ -18,7 +18,7 @@ public sealed class StrangerFloodTests : IDisposable
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    // A record that is as long as it says, with what cannot be a ClientHello behind its first bytes (RFC 8446, sections 4 and 5.1).
+    // A complete record (RFC 8446, section 5.1) with a ClientHello that breaks off after its version.
     private static readonly byte[] BrokenClientHello = [22, 3, 1, 0, 6, 1, 0, 0, 2, 3, 3];
 
     private readonly Topology _net = Topology.Create(); // for its folder alone
