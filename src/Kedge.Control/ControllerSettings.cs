@@ -20,7 +20,7 @@ public sealed record ControllerSettings
     public IReadOnlyList<IPEndPoint> Listen { get; init; } = [new(IPAddress.Loopback, DefaultPort)];
 
     /// <summary>
-    /// Where the TCP load balancers are that begin each connection with a PROXY protocol header, by which its real source is known. From
+    /// The addresses of TCP load balancers, which must begin each connection with a PROXY protocol header that names its real source. From
     /// anywhere else such a header is refused. Empty for none.
     /// </summary>
     public IReadOnlyList<IpPrefix> ProxyProtocolFrom { get; init; } = [];

@@ -35,9 +35,9 @@ internal sealed class Refusal : Exception
     /// <summary>Who asks may not have it.</summary>
     public static Refusal Forbidden(string detail) => new(403, detail);
 
-    /// <summary>The caller asks too often.</summary>
+    /// <summary>The caller has sent too many requests.</summary>
     /// <param name="retryAfter">How long it should wait.</param>
-    /// <param name="detail">What was asked too often, and what to do.</param>
+    /// <param name="detail">What there was too much of, and what to do.</param>
     public static Refusal TooManyRequests(TimeSpan retryAfter, string detail) => new(429, detail) { RetryAfter = retryAfter };
 
     /// <summary>What is asked about is not there.</summary>

@@ -14,10 +14,10 @@ namespace Kedge.Control.Endpoints;
 /// <summary>Who may call a route. Every route says so; one that does not is not served.</summary>
 internal enum Access
 {
-    /// <summary>Whoever can connect. The route costs next to nothing, and tells nothing that matters.</summary>
+    /// <summary>Anyone who can connect. The route costs next to nothing and reveals nothing of value.</summary>
     Anyone,
 
-    /// <summary>Whoever can connect, as often as <see cref="Applicants"/> allows. The route itself demands proofs.</summary>
+    /// <summary>Anyone who can connect, as often as <see cref="Applicants"/> allows. The route itself demands proof.</summary>
     Applicant,
 
     /// <summary>Who presents an administrator token.</summary>

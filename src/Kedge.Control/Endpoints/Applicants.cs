@@ -5,10 +5,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Kedge.Control.Endpoints;
 
-/// <summary>How often those may ask who have proven nothing yet, because they are about to. Any thread.</summary>
+/// <summary>Limits how often clients that have proven nothing yet may ask to join. Any thread.</summary>
 internal sealed class Applicants(KnownSources known, TimeProvider clock)
 {
-    // A node that joins asks twice, and then once every few seconds while it waits. A site from which somebody has joined may bring many.
+    // A joining node makes two requests, then one every few seconds while it waits for approval. A known source may be a whole site.
     private static readonly StrangerLimits Limits = new(PerSecond: 10, Burst: 100)
     {
         TogetherPerSecond = 200,
@@ -21,8 +21,8 @@ internal sealed class Applicants(KnownSources known, TimeProvider clock)
 
     private readonly StrangerBudget _budget = new(Limits, known);
 
-    /// <summary>Spends the work of one request on its source.</summary>
-    /// <exception cref="Refusal">The source, or all strangers together, have asked too often.</exception>
+    /// <summary>Charges one request to its source.</summary>
+    /// <exception cref="Refusal">The source, or all strangers together, have used up their budget.</exception>
     public void Spend(HttpContext context)
     {
         if (context.Connection.RemoteIpAddress is not { } address
@@ -32,9 +32,9 @@ internal sealed class Applicants(KnownSources known, TimeProvider clock)
     }
 }
 
-/// <summary>A request that has proven who sends it.</summary>
+/// <summary>Marks requests as authenticated.</summary>
 internal static class AuthenticatedRequests
 {
-    /// <summary>Notes that a request has authenticated: its connection may stay, and its source is no stranger.</summary>
+    /// <summary>Records that the request has authenticated: its connection may stay open, and its source becomes known.</summary>
     public static void NoteAuthenticated(this HttpContext context) => context.Features.Get<AnonymousConnection>()?.NoteAuthenticated();
 }

@@ -3,7 +3,7 @@ using Kedge.Control.Store;
 namespace Kedge.Control.Endpoints;
 
 /// <summary>
-/// Whether the controller can do its work: its store can be read and written. Anybody may ask, so the store is read once a second at most.
+/// Whether the controller can do its work: its store can be read and written. Anyone may ask, so the store is read at most once a second.
 /// Any thread.
 /// </summary>
 internal sealed class Readiness(SqliteStore store, TimeProvider clock)
@@ -14,7 +14,7 @@ internal sealed class Readiness(SqliteStore store, TimeProvider clock)
     private bool _isReadable;
     private long? _readAt;
 
-    /// <summary>Whether it can.</summary>
+    /// <summary>Whether the store can be read and written.</summary>
     public bool IsReady => store.IsWritable && IsReadable();
 
     private bool IsReadable()

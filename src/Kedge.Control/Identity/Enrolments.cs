@@ -42,7 +42,7 @@ internal sealed class Enrolments(
         StoredNode? known = store.Read(reader => Nodes.TryFindByIdentity(reader, form.IdentityKey.SubjectPublicKeyInfo));
         if (known is not null)
             budget.Spend(known.Id, NodeWork.Change);
-        // Before the write is queued: anybody can make up keys and a token, and members' writes must not wait for those.
+        // Checked before the write is queued: anyone can make up keys and a token, and members must not wait behind such requests.
         store.Read(reader => CheckAdmission(reader, form, submission.Token));
         Lane lane = known is null ? Lane.Joining : Lane.Of(known.Id);
         EnrolmentResult result = await store.WriteAsync(change => Enrol(change, form, submission.Token, source), lane);

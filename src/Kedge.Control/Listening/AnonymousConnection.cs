@@ -6,25 +6,25 @@ using Microsoft.AspNetCore.Connections.Features;
 namespace Kedge.Control.Listening;
 
 /// <summary>
-/// A connection on which nobody has authenticated yet, and a feature of it. It must say something soon, and has little time in all; once a
-/// request on it authenticates, it may stay as long as it likes. Any thread.
+/// A connection on which no request has authenticated yet; it is among the connection's features. It must send a ClientHello soon and may
+/// stay only briefly. Once a request authenticates, it may stay open for good. Any thread.
 /// </summary>
 internal sealed class AnonymousConnection : IDisposable
 {
-    /// <summary>How long a connection may take until its ClientHello is there.</summary>
+    /// <summary>How long a connection may take to send its ClientHello.</summary>
     public static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long a connection may stay in all before it is asked to end.</summary>
+    /// <summary>How long a connection may stay open before it is asked to close.</summary>
     public static readonly TimeSpan LongestStay = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long requests that are under way then have to finish.</summary>
+    /// <summary>How long requests in flight then have to finish.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(15);
 
     private readonly AnonymousConnections _all;
     private readonly ConnectionContext _connection;
     private readonly TimeProvider _clock;
     private readonly long _since;
-    private long _knownSince; // when its source was last noted as known
+    private long _knownSince; // when its source was last reported as known
     private volatile bool _isAuthenticated;
     private volatile bool _hasSpoken;
     private volatile bool _isAskedToEnd;
@@ -37,16 +37,16 @@ internal sealed class AnonymousConnection : IDisposable
         connection.Features.Get<IConnectionHeartbeatFeature>()?.OnHeartbeat(state => ((AnonymousConnection)state).CheckTime(), this);
     }
 
-    /// <summary>The source that it counts for.</summary>
+    /// <summary>The source it is counted under.</summary>
     public IpAddress Source { get; }
 
-    /// <summary>Whether somebody at the source had authenticated lately when it began.</summary>
+    /// <summary>Whether the source was known when the connection was accepted.</summary>
     public bool IsKnown { get; }
 
-    /// <summary>Notes that the ClientHello is there.</summary>
+    /// <summary>Records that the ClientHello has arrived.</summary>
     public void NoteClientHello() => _hasSpoken = true;
 
-    /// <summary>Notes that a request on the connection has authenticated: it is no longer anonymous, and its source is known.</summary>
+    /// <summary>Records that a request on the connection has authenticated: it no longer counts as anonymous, and its source becomes known.</summary>
     public void NoteAuthenticated()
     {
         Interlocked.Exchange(ref _knownSince, _clock.GetTimestamp());
@@ -57,10 +57,10 @@ internal sealed class AnonymousConnection : IDisposable
         _all.Remove(this);
     }
 
-    /// <summary>Ends the connection at once.</summary>
+    /// <summary>Closes the connection at once.</summary>
     public void Abort(string reason) => _connection.Abort(new ConnectionAbortedException(reason));
 
-    /// <summary>Ends the connection if its time is over; called about once a second.</summary>
+    /// <summary>Closes the connection if its time is up. Called about once a second.</summary>
     public void CheckTime()
     {
         if (_isAuthenticated)
@@ -86,6 +86,6 @@ internal sealed class AnonymousConnection : IDisposable
         }
     }
 
-    /// <summary>Gives its place back.</summary>
+    /// <summary>Frees its place.</summary>
     public void Dispose() => _all.Remove(this);
 }

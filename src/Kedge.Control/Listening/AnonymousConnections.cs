@@ -5,16 +5,16 @@ using Microsoft.AspNetCore.Connections;
 namespace Kedge.Control.Listening;
 
 /// <summary>
-/// The connections on which nobody has authenticated yet, of which there is a bounded number in all and for each source; half of the places
-/// are kept for sources from which somebody has authenticated lately. When there is no place left, a connection ends that is chosen at random
-/// among those of the same source, or of the source that has the most: a newcomer from elsewhere always finds a place. Any thread.
+/// The connections on which no request has authenticated yet. Their number is bounded, in all and for each source, and half of the places
+/// are kept for known sources. When there is no place left, one connection is closed, chosen at random from the same source if that is full,
+/// and from the source with the most connections otherwise: a newcomer from elsewhere always finds a place. Any thread.
 /// </summary>
 internal sealed class AnonymousConnections(KnownSources known, TimeProvider clock, Random? random = null)
 {
-    /// <summary>The most connections of one source: an IPv4 address or an IPv6 /64.</summary>
+    /// <summary>The most connections from one source: an IPv4 address or an IPv6 /64.</summary>
     public const int MostOfSource = 256;
 
-    /// <summary>The most connections of all sources that are not known, and as many again of those that are.</summary>
+    /// <summary>The most connections from all strangers together, and also the most from all known sources together.</summary>
     public const int MostOfKind = 2048;
 
     private readonly Random _random = random ?? Random.Shared;
@@ -22,7 +22,7 @@ internal sealed class AnonymousConnections(KnownSources known, TimeProvider cloc
     private readonly SourceGroups<AnonymousConnection> _strangers = new();
     private readonly SourceGroups<AnonymousConnection> _acquaintances = new();
 
-    /// <summary>How many there are.</summary>
+    /// <summary>How many connections there are.</summary>
     public int Count
     {
         get
@@ -32,7 +32,7 @@ internal sealed class AnonymousConnections(KnownSources known, TimeProvider cloc
         }
     }
 
-    /// <summary>Takes a place for a connection, which it may lose again at any time.</summary>
+    /// <summary>Adds a connection. It may be closed to make room at any time, even at once.</summary>
     /// <param name="connection">The connection.</param>
     /// <param name="address">Where it comes from.</param>
     /// <returns>The connection, to be disposed when it ends.</returns>
@@ -54,10 +54,10 @@ internal sealed class AnonymousConnections(KnownSources known, TimeProvider cloc
         return added;
     }
 
-    /// <summary>Notes that somebody at a source has authenticated.</summary>
+    /// <summary>Records that a client at a source has authenticated.</summary>
     internal void NoteKnown(IpAddress source) => known.Add(clock.Now(), source);
 
-    /// <summary>Gives the place of a connection back, if it still has one.</summary>
+    /// <summary>Frees the place of a connection, if it still has one.</summary>
     internal void Remove(AnonymousConnection connection)
     {
         lock (_lock)

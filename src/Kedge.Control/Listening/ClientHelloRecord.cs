@@ -2,7 +2,7 @@ using System.Buffers;
 
 namespace Kedge.Control.Listening;
 
-/// <summary>The first TLS record of a connection, which has the ClientHello (RFC 8446, sections 4 and 5.1).</summary>
+/// <summary>Recognises the first TLS record of a connection, which carries the ClientHello (RFC 8446, sections 4 and 5.1).</summary>
 internal static class ClientHelloRecord
 {
     private const int HeaderSize = 5;
@@ -11,7 +11,7 @@ internal static class ClientHelloRecord
 
     /// <summary>Whether a connection begins with such a record.</summary>
     /// <param name="received">What has been received so far.</param>
-    /// <returns>True when the whole record is there, false when it never will be, and null as long as that is open.</returns>
+    /// <returns>True if the whole record has arrived, false if the connection begins with something else, null if more bytes are needed.</returns>
     public static bool? IsComplete(ReadOnlySequence<byte> received)
     {
         Span<byte> start = stackalloc byte[HeaderSize + 1];

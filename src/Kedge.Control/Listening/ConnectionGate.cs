@@ -8,15 +8,15 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Kedge.Control.Listening;
 
 /// <summary>
-/// What a connection passes before its TLS handshake. A proxy's header says where it really comes from; it takes a place among anonymous
-/// connections; and only when its whole ClientHello is there does it cost anything worth counting: a piece of its source's budget, and a turn.
-/// A connection that says nothing, or no TLS, gets no further and delays nobody. Any thread.
+/// Every connection passes through here before its TLS handshake. A load balancer's header, if there is one, tells its real source; the
+/// connection takes a place among the anonymous ones; and once its whole ClientHello has arrived, it is charged to its source's budget and
+/// waits for a turn. A connection that sends nothing, or something other than TLS, costs no turn and delays nobody. Any thread.
 /// </summary>
 internal sealed class ConnectionGate : IDisposable
 {
     /// <summary>
-    /// Handshakes of one source: half of all turns for one that is not known, and all of them for one that is, as a whole site may come back
-    /// from behind one address.
+    /// Handshakes of one source: a stranger may use half of all turns, a known source all of them, as a whole site may return from behind one
+    /// address.
     /// </summary>
     private static readonly StrangerLimits Limits = new(HandshakeTurns.DefaultPerSecond / 2, Burst: 200)
     {
@@ -31,9 +31,9 @@ internal sealed class ConnectionGate : IDisposable
     private readonly HandshakeTurns _turns;
     private long _overBudget;
 
-    /// <summary>A gate that nobody has passed yet.</summary>
-    /// <param name="proxies">Reads what proxies say.</param>
-    /// <param name="known">The sources from which somebody has authenticated lately.</param>
+    /// <summary>Creates a gate.</summary>
+    /// <param name="proxies">Reads the headers of load balancers.</param>
+    /// <param name="known">The known sources, which authenticated requests are added to.</param>
     /// <param name="clock">The clock.</param>
     public ConnectionGate(ProxyReader proxies, KnownSources known, TimeProvider clock)
     {
@@ -43,21 +43,21 @@ internal sealed class ConnectionGate : IDisposable
         _turns = new HandshakeTurns(clock);
     }
 
-    /// <summary>How many connections were let into their TLS handshake so far.</summary>
+    /// <summary>How many connections have been let into their TLS handshake.</summary>
     public long Entered => _turns.Entered;
 
-    /// <summary>How many were sent away so far though they wanted a TLS handshake.</summary>
+    /// <summary>How many connections sent a ClientHello and were closed without a handshake.</summary>
     public long SentAway => _turns.SentAway + Interlocked.Read(ref _overBudget);
 
-    /// <summary>How many connections are open on which nobody has authenticated.</summary>
+    /// <summary>How many open connections are anonymous.</summary>
     public int Anonymous => _anonymous.Count;
 
-    /// <summary>Puts the gate before everything that is added to a listener after it.</summary>
+    /// <summary>Places the gate in front of everything added to the listener later.</summary>
     public void Guard(ListenOptions listen) => listen.Use(next => connection => PassAsync(connection, next));
 
-    /// <summary>Takes a connection as far as it gets.</summary>
+    /// <summary>Handles one connection until it ends.</summary>
     /// <param name="connection">The connection.</param>
-    /// <param name="next">The TLS handshake, and what comes after it.</param>
+    /// <param name="next">The TLS handshake and everything after it.</param>
     public async Task PassAsync(ConnectionContext connection, ConnectionDelegate next)
     {
         if (!await _proxies.ReadAsync(connection))
@@ -82,7 +82,7 @@ internal sealed class ConnectionGate : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _turns.Dispose();
 
-    /// <summary>Where a connection comes from; no address where it has no IP endpoint.</summary>
+    /// <summary>The address of a connection's source; none if it has no IP endpoint.</summary>
     internal static IpAddress AddressOf(ConnectionContext connection) => connection.RemoteEndPoint is IPEndPoint remote
         ? IpAddress.FromBytes(remote.Address.GetAddressBytes()).Unmapped()
         : default;
@@ -96,7 +96,7 @@ internal sealed class ConnectionGate : IDisposable
         return false;
     }
 
-    /// <summary>Waits for the record with the ClientHello, which stays to be read.</summary>
+    /// <summary>Waits until the record with the ClientHello has arrived, and leaves it to be read.</summary>
     private static async ValueTask<bool> ReceiveClientHelloAsync(ConnectionContext connection)
     {
         PipeReader input = connection.Transport.Input;
@@ -106,7 +106,7 @@ internal sealed class ConnectionGate : IDisposable
             {
                 ReadResult read = await input.ReadAsync(connection.ConnectionClosed);
                 bool? isComplete = ClientHelloRecord.IsComplete(read.Buffer);
-                // What counts as examined is not handed out again until there is more.
+                // Bytes marked as examined are not returned again until more have arrived.
                 input.AdvanceTo(read.Buffer.Start, isComplete is null ? read.Buffer.End : read.Buffer.Start);
                 if (isComplete is not null || read.IsCompleted || read.IsCanceled)
                     return isComplete == true;

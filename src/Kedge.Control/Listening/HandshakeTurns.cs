@@ -5,18 +5,17 @@ using Kedge.Protocol.Strangers;
 namespace Kedge.Control.Listening;
 
 /// <summary>
-/// Lets connections into their TLS handshake at an even pace, because that is what costs. When more come than there are turns, they wait:
-/// sources take turns, so one that floods delays nobody but itself, and every other turn belongs to those sources from which somebody has
-/// authenticated lately, as long as one of them waits. An IPv6 /48 counts as one source. There is room for as many as get their turn within
-/// <see cref="LongestWait"/>; when it is full, a connection is sent away that is chosen at random among those of the source with the most,
-/// which may be the newcomer. A turn is spent only when somebody takes it: a connection that has gone costs none. Any thread.
+/// Paces TLS handshakes, which are the expensive part of a connection. When connections arrive faster than that, they wait. Sources are served
+/// in rotation, so one that floods delays only itself, and while both kinds wait, every other turn goes to a known source. An IPv6 /48 counts
+/// as one source. As many may wait as can be served within <see cref="LongestWait"/>; beyond that one of the connections of the source with
+/// the most is dropped at random, which may be the newcomer. A connection that is closed while it waits uses no turn. Any thread.
 /// </summary>
 internal sealed class HandshakeTurns : IDisposable
 {
-    /// <summary>Turns a second: a tenth of a core.</summary>
+    /// <summary>Turns a second. That many handshakes take a tenth of a core.</summary>
     public const int DefaultPerSecond = 50;
 
-    /// <summary>How long a connection waits at most.</summary>
+    /// <summary>The longest that a connection waits.</summary>
     public static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
 
     private readonly TimeProvider _clock;
@@ -31,10 +30,10 @@ internal sealed class HandshakeTurns : IDisposable
     private long _next; // when the next turn may be taken
     private long _entered, _sentAway;
 
-    /// <summary>Turns that nobody has taken yet.</summary>
+    /// <summary>Creates turns that begin now.</summary>
     /// <param name="clock">The clock.</param>
     /// <param name="perSecond">Turns a second.</param>
-    /// <param name="random">Chooses who is sent away.</param>
+    /// <param name="random">Chooses which connection to drop.</param>
     public HandshakeTurns(TimeProvider clock, int perSecond = DefaultPerSecond, Random? random = null)
     {
         (_clock, _random) = (clock, random ?? Random.Shared);
@@ -43,13 +42,13 @@ internal sealed class HandshakeTurns : IDisposable
         _timer = clock.CreateTimer(_ => GiveTurns(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>How many turns were taken so far.</summary>
+    /// <summary>How many turns have been taken.</summary>
     public long Entered => Interlocked.Read(ref _entered);
 
-    /// <summary>How many connections were sent away so far.</summary>
+    /// <summary>How many connections have been dropped.</summary>
     public long SentAway => Interlocked.Read(ref _sentAway);
 
-    /// <summary>How many connections wait.</summary>
+    /// <summary>How many connections are waiting.</summary>
     public int Waiting
     {
         get
@@ -61,9 +60,9 @@ internal sealed class HandshakeTurns : IDisposable
 
     /// <summary>Waits for a turn.</summary>
     /// <param name="address">Where the connection comes from.</param>
-    /// <param name="isKnown">Whether somebody there has authenticated lately.</param>
-    /// <param name="cancellation">Signals that the connection is gone.</param>
-    /// <returns>True when it has a turn; false when it is sent away, or gone.</returns>
+    /// <param name="isKnown">Whether its source is known.</param>
+    /// <param name="cancellation">Signals that the connection has been closed.</param>
+    /// <returns>True if it has a turn; false if it was dropped or has been closed.</returns>
     public async ValueTask<bool> EnterAsync(IpAddress address, bool isKnown, CancellationToken cancellation)
     {
         if (cancellation.IsCancellationRequested)
@@ -139,7 +138,7 @@ internal sealed class HandshakeTurns : IDisposable
         }
     }
 
-    // Whole milliseconds are what timers count: rounded down, it would fire just before the turn.
+    // Timers count whole milliseconds; rounded down, this one would fire just before the turn.
     private void SetTimer(long now)
     {
         if (_strangers.Count + _acquaintances.Count > 0)

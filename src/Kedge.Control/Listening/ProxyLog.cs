@@ -3,9 +3,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Kedge.Control.Listening;
 
-/// <summary>What is logged about proxies.</summary>
+/// <summary>Log messages about load balancers.</summary>
 internal static partial class ProxyLog
 {
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A connection from {Proxy} does not begin with a PROXY protocol header of version 2, and is closed: --proxy-protocol-from names that address. Have the load balancer send the header, or leave its address out.")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Closed a connection from {Proxy} without a PROXY protocol header of version 2, which --proxy-protocol-from requires from that address: have the load balancer send it (haproxy: send-proxy-v2), or remove the address.")]
     public static partial void HeaderMissing(ILogger log, IpAddress proxy);
 }

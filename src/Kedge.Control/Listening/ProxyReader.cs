@@ -9,12 +9,12 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Control.Listening;
 
 /// <summary>
-/// Reads where a connection through a TCP load balancer comes from: the proxies named begin each connection with a PROXY protocol header, and
-/// nobody else may. Any thread.
+/// Finds the real source of connections that come through a TCP load balancer, which begins each of them with a PROXY protocol header. Any
+/// thread.
 /// </summary>
-/// <param name="prefixes">Where the proxies are; empty for none.</param>
+/// <param name="prefixes">The load balancers' addresses; empty for none.</param>
 /// <param name="clock">The clock.</param>
-/// <param name="log">Receives what an administrator must set right, at most once a minute.</param>
+/// <param name="log">Receives a warning when a load balancer sends no header, at most once a minute.</param>
 internal sealed class ProxyReader(IReadOnlyList<IpPrefix> prefixes, TimeProvider clock, ILogger log)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
@@ -23,10 +23,10 @@ internal sealed class ProxyReader(IReadOnlyList<IpPrefix> prefixes, TimeProvider
     private long _lastLogged = long.MinValue;
 
     /// <summary>
-    /// Reads the header of a connection that comes from a proxy, and makes what it says the connection's remote endpoint. Nothing is read from
-    /// any other connection.
+    /// Reads the header of a connection that comes from a load balancer, and sets the connection's remote endpoint accordingly. Nothing is read
+    /// from other connections.
     /// </summary>
-    /// <returns>False when the connection is from a proxy and does not begin with a header.</returns>
+    /// <returns>False if the connection comes from a load balancer and does not begin with a header.</returns>
     public async ValueTask<bool> ReadAsync(ConnectionContext connection)
     {
         if (prefixes.Count == 0)

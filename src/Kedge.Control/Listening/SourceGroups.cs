@@ -4,8 +4,8 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Control.Listening;
 
 /// <summary>
-/// Items in groups, one for each source, so that sources are treated alike however many items each has: they take turns, and when there is no
-/// room it is the largest group that gives something up. Not synchronised.
+/// Items grouped by source, so that sources are treated alike however many items each has: they are served in rotation, and when room runs
+/// out, the largest group gives up an item. Not synchronised.
 /// </summary>
 internal sealed class SourceGroups<T>
     where T : class
@@ -19,7 +19,7 @@ internal sealed class SourceGroups<T>
     /// <summary>How many items a source has.</summary>
     public int CountOf(IpAddress source) => _groups.TryGetValue(source, out LinkedListNode<Group>? node) ? node.Value.Items.Count : 0;
 
-    /// <summary>Adds an item behind the others of its source.</summary>
+    /// <summary>Adds an item after the others of its source.</summary>
     public void Add(IpAddress source, T item)
     {
         if (!_groups.TryGetValue(source, out LinkedListNode<Group>? node))
@@ -29,7 +29,7 @@ internal sealed class SourceGroups<T>
     }
 
     /// <summary>Removes an item.</summary>
-    /// <returns>False when it is not there.</returns>
+    /// <returns>False if it is not there.</returns>
     public bool Remove(IpAddress source, T item)
     {
         if (!_groups.TryGetValue(source, out LinkedListNode<Group>? node) || node.Value.Items.IndexOf(item) is not (>= 0 and var index))
@@ -38,8 +38,8 @@ internal sealed class SourceGroups<T>
         return true;
     }
 
-    /// <summary>Removes the oldest item of the source whose turn it is, which then goes to the end of the line.</summary>
-    /// <returns>False when there are no items.</returns>
+    /// <summary>Removes the oldest item of the source whose turn it is, and moves that source to the end of the rotation.</summary>
+    /// <returns>False if there are no items.</returns>
     public bool TryTakeNext([NotNullWhen(true)] out T? item)
     {
         item = null;
@@ -54,7 +54,7 @@ internal sealed class SourceGroups<T>
         return true;
     }
 
-    /// <summary>Removes one item of a source, chosen at random.</summary>
+    /// <summary>Removes an item of a source, chosen at random.</summary>
     /// <exception cref="KeyNotFoundException">The source has none.</exception>
     public T TakeAtRandom(IpAddress source, Random random)
     {
@@ -62,7 +62,7 @@ internal sealed class SourceGroups<T>
         return TakeAt(node, random.Next(node.Value.Items.Count));
     }
 
-    /// <summary>Removes one item, chosen at random, of the source that has the most; of several such sources, of any.</summary>
+    /// <summary>Removes an item, chosen at random, from the source that has the most; if several have, from any of them.</summary>
     /// <exception cref="InvalidOperationException">There are no items.</exception>
     public T TakeOfLargest(Random random)
     {

@@ -12,24 +12,24 @@ public enum ProxyHeaderStatus
     /// <summary>The header is complete.</summary>
     Complete,
 
-    /// <summary>The connection does not begin with a header, or with one that is malformed, too long, or not about TCP over IP.</summary>
+    /// <summary>The connection does not begin with a header, or the header is malformed, too long, or not for TCP over IP.</summary>
     Invalid,
 }
 
 /// <summary>
-/// The header of version 2 by which a proxy says, before anything else on a connection, whose connection it passes on (The PROXY protocol,
-/// version 2, section 2.2). Version 1, which is text, is not read.
+/// The binary header, version 2, that a proxy sends at the start of a connection to tell whose connection it relays (The PROXY protocol,
+/// section 2.2). The text header of version 1 is not supported.
 /// </summary>
 /// <param name="Source">
-/// Where the connection comes from; none when it is the proxy's own (LOCAL, such as a health check), or the proxy does not know (AF_UNSPEC).
+/// Where the connection comes from; none if it is the proxy's own (LOCAL, such as a health check) or unknown to the proxy (AF_UNSPEC).
 /// </param>
-/// <param name="Destination">Where it went to; none where <paramref name="Source"/> is.</param>
-/// <param name="Length">The header's length in bytes: what comes behind it is the connection's own.</param>
+/// <param name="Destination">Where the connection was made to; none if <paramref name="Source"/> is.</param>
+/// <param name="Length">The header's length in bytes; the relayed bytes follow it.</param>
 public readonly record struct ProxyHeader(Endpoint Source, Endpoint Destination, int Length)
 {
     /// <summary>
-    /// The longest header in bytes: the fixed part, addresses, and room for what proxies add as TLVs. Section 2.2 would allow 65,551, of
-    /// which a stranger could make us keep each for every connection.
+    /// The longest header accepted, in bytes: the fixed part, the addresses, and room for the TLVs that proxies add. Section 2.2 allows 65,551,
+    /// which would be much to buffer for every connection.
     /// </summary>
     public const int MaximumLength = 4096;
 
@@ -37,11 +37,11 @@ public readonly record struct ProxyHeader(Endpoint Source, Endpoint Destination,
     private const int IPv4Size = 12, IPv6Size = 36;
     private const byte TcpOverIPv4 = 0x11, TcpOverIPv6 = 0x21;
 
-    /// <summary>The 12 bytes that every header begins with; no other protocol does.</summary>
+    /// <summary>The 12 bytes that every header begins with.</summary>
     public static ReadOnlySpan<byte> Signature => [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A];
 
-    /// <summary>Reads a header from what a connection begins with. TLVs behind the addresses are skipped.</summary>
-    /// <param name="received">What has been received so far; may go on behind the header.</param>
+    /// <summary>Reads a header from what a connection begins with. TLVs after the addresses are skipped.</summary>
+    /// <param name="received">What has been received so far; may extend beyond the header.</param>
     /// <param name="header">The header, when it is complete.</param>
     public static ProxyHeaderStatus Parse(ReadOnlySpan<byte> received, out ProxyHeader header)
     {

@@ -4,19 +4,19 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Protocol.Strangers;
 
 /// <summary>
-/// The sources from which somebody has authenticated lately. They are no proof of anything: whoever is there now may be somebody else. They
-/// only decide whose requests come first when there are too many. Bounded; several budgets may share it. Any thread.
+/// The sources from which a client has authenticated lately. This proves nothing about later requests from there; it only decides which are
+/// served first when there are too many. The number of sources is bounded, and several budgets may share them. Any thread.
 /// </summary>
 public sealed class KnownSources
 {
-    /// <summary>How long a source stays known after somebody there has last authenticated.</summary>
+    /// <summary>How long a source stays known after the last authentication.</summary>
     public static readonly TimeSpan Lifetime = TimeSpan.FromHours(1);
 
     private readonly Lock _lock = new();
     private readonly SourceTable _authenticatedAt;
 
-    /// <summary>No source is known yet.</summary>
-    /// <param name="maximumSources">How many are remembered at most; the one that has been silent longest of a few makes room.</param>
+    /// <summary>Creates an empty set.</summary>
+    /// <param name="maximumSources">The most sources remembered. When full, a newcomer replaces one of the oldest.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is not positive.</exception>
     public KnownSources(int maximumSources = 8192)
     {
@@ -24,7 +24,7 @@ public sealed class KnownSources
         _authenticatedAt = new SourceTable(maximumSources);
     }
 
-    /// <summary>Notes that somebody at an address has authenticated.</summary>
+    /// <summary>Records that a client at an address has authenticated.</summary>
     public void Add(Instant now, IpAddress address)
     {
         IpAddress source = SourcePrefix.Of(address);
@@ -32,7 +32,7 @@ public sealed class KnownSources
             _authenticatedAt.Set(source, now);
     }
 
-    /// <summary>Whether somebody at the source of an address has authenticated within the last <see cref="Lifetime"/>.</summary>
+    /// <summary>Whether a client at the source of an address has authenticated within the last <see cref="Lifetime"/>.</summary>
     public bool Contains(Instant now, IpAddress address)
     {
         IpAddress source = SourcePrefix.Of(address);

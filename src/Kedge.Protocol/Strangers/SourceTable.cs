@@ -6,7 +6,7 @@ namespace Kedge.Protocol.Strangers;
 /// An instant for each of a bounded number of sources. When it is full, a newcomer replaces the earliest of the next few entries, so that
 /// adding costs the same however many sources there are, and nothing is allocated. One thread at a time.
 /// </summary>
-/// <param name="capacity">How many sources it holds at most; about 100 bytes each once they are used.</param>
+/// <param name="capacity">The most sources it holds; about 100 bytes each once used.</param>
 internal sealed class SourceTable(int capacity)
 {
     private const int Neighbours = 8;
@@ -16,7 +16,7 @@ internal sealed class SourceTable(int capacity)
     private int _hand;
 
     /// <summary>Finds a source's instant.</summary>
-    /// <returns>False when the source is not in the table.</returns>
+    /// <returns>False if the source is not in the table.</returns>
     public bool TryGet(IpAddress source, out Instant instant)
     {
         bool isKnown = _places.TryGetValue(source, out int place);
@@ -25,7 +25,7 @@ internal sealed class SourceTable(int capacity)
     }
 
     /// <summary>Sets a source's instant, and adds the source if it is new.</summary>
-    /// <returns>The instant of the source that had to make room for it, or null if none had to.</returns>
+    /// <returns>The instant of the source that was evicted to make room; null if none was.</returns>
     public Instant? Set(IpAddress source, Instant instant)
     {
         if (_places.TryGetValue(source, out int place))

@@ -4,15 +4,15 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Protocol.Strangers;
 
 /// <summary>
-/// Work that is done for somebody who has proven nothing: a handshake, an answer, a look into a database. Each source has a budget of its
-/// own (see <see cref="SourcePrefix"/>), so one address that floods takes nothing from another; an IPv6 /48 has that of
-/// <see cref="SourcesOfSite"/> sources; and all strangers together have one, where <see cref="StrangerLimits.TogetherPerSecond"/> says so.
-/// Sources that are known, because somebody there has authenticated lately, have budgets apart: no number of strangers can use them up, or
-/// push them out of memory, which is bounded. Nothing is allocated once the tables are full. Any thread.
+/// Limits the work done for clients that have proven nothing: handshakes, answers, database reads. Each source has its own budget (see
+/// <see cref="SourcePrefix"/>), so an address that floods takes nothing from another; an IPv6 /48 has the budget of
+/// <see cref="SourcesOfSite"/> sources; and all strangers together have one if <see cref="StrangerLimits.TogetherPerSecond"/> is set. Known
+/// sources, from which a client has authenticated lately, have separate budgets: no number of strangers can exhaust them or evict them from
+/// memory, which is bounded. Nothing is allocated once the tables are full. Any thread.
 /// </summary>
 public sealed class StrangerBudget
 {
-    /// <summary>How many times the budget of one source an IPv6 /48 has.</summary>
+    /// <summary>The budget of an IPv6 /48, in budgets of one source.</summary>
     public const int SourcesOfSite = 8;
 
     private static readonly IpAddress Everybody = IpAddress.IPv4(0);
@@ -23,9 +23,9 @@ public sealed class StrangerBudget
     private readonly SourceBuckets _acquaintances;
     private readonly SourceBuckets? _together;
 
-    /// <summary>A budget of which nothing is spent.</summary>
+    /// <summary>Creates a budget of which nothing is spent.</summary>
     /// <param name="limits">The limits.</param>
-    /// <param name="known">The known sources, if several budgets share them; otherwise the budget has its own.</param>
+    /// <param name="known">Known sources shared with other budgets; null for the budget's own.</param>
     /// <exception cref="ArgumentOutOfRangeException">A limit that must be positive is not.</exception>
     public StrangerBudget(StrangerLimits limits, KnownSources? known = null)
     {
@@ -36,14 +36,14 @@ public sealed class StrangerBudget
         _together = limits.TogetherPerSecond > 0 ? new SourceBuckets(1, limits.TogetherPerSecond, limits.TogetherBurst) : null;
     }
 
-    /// <summary>The sources that are no strangers. Whoever sees somebody authenticate adds the source.</summary>
+    /// <summary>The known sources. The caller adds a source when a client there authenticates.</summary>
     public KnownSources Known { get; }
 
-    /// <summary>Spends one piece of work on a source.</summary>
+    /// <summary>Charges one unit of work to a source.</summary>
     /// <param name="now">The time.</param>
     /// <param name="address">Where the request came from.</param>
-    /// <param name="isKnown">Whether the caller knows the source though nobody there has authenticated lately.</param>
-    /// <returns>False, with nothing spent, when there is no budget left: the work is not to be done.</returns>
+    /// <param name="isKnown">Whether to treat the source as known in any case.</param>
+    /// <returns>False, with nothing charged, if the budget is used up; the work must not be done then.</returns>
     public bool TrySpend(Instant now, IpAddress address, bool isKnown = false)
     {
         IpAddress source = SourcePrefix.Of(address);

@@ -1,6 +1,6 @@
 namespace Kedge.Protocol.Strangers;
 
-/// <summary>How much of one kind of work strangers may cause. A rate is pieces of work a second; a burst is what may be had at once after a pause.</summary>
+/// <summary>How much of one kind of work strangers may cause. A rate is in units of work a second; a burst is how many may come at once after a pause.</summary>
 /// <param name="PerSecond">The rate of one source; positive.</param>
 /// <param name="Burst">The burst of one source; positive.</param>
 public sealed record StrangerLimits(int PerSecond, int Burst)
@@ -17,6 +17,6 @@ public sealed record StrangerLimits(int PerSecond, int Burst)
     /// <summary>The burst of one known source.</summary>
     public int KnownBurst { get; init; } = Burst;
 
-    /// <summary>How many sources are remembered at most.</summary>
+    /// <summary>The most sources remembered.</summary>
     public int MaximumSources { get; init; } = 8192;
 }

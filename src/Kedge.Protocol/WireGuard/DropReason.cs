@@ -80,6 +80,6 @@ public enum DropReason : byte
     /// <summary>A STUN message that comes from none of our servers, or answers no request of ours.</summary>
     UnexpectedStun,
 
-    /// <summary>From the tunnel: no session yet, and too many packets for other peers wait for theirs.</summary>
+    /// <summary>From the tunnel: there is no session yet, and the memory for waiting packets is used up.</summary>
     StagingFull,
 }

@@ -3,22 +3,22 @@ using System.Threading;
 namespace Kedge.Protocol.WireGuard;
 
 /// <summary>
-/// Which peers are to be polled, and when: a heap of deadlines, and a list of those that ask to be polled before theirs. A wake-up of the
-/// handshake thread costs what is due then, however many peers there are. Owned by the handshake thread, but for <see cref="Ask"/>.
-/// Nothing is allocated but when peers are added.
+/// When each peer is to be polled: a heap of deadlines, and a list of peers that ask to be polled earlier. A wake-up of the handshake thread
+/// costs only what is due, however many peers there are. Owned by the handshake thread, except for <see cref="Ask"/>. Allocates only when
+/// peers are added.
 /// </summary>
 public sealed class PeerSchedule
 {
     private static readonly Instant Past = new(long.MinValue);
 
-    private Entry[] _heap = new Entry[16]; // binary: no entry is due before that at half its index, counted from 1
+    private Entry[] _heap = new Entry[16]; // a binary heap with the earliest entry first
     private int _count;
     private Entry? _asking; // a stack, linked by Entry.NextAsking
 
     /// <summary>When a peer is to be polled next, unless one asks before.</summary>
     public Instant Earliest => _count == 0 ? Instant.Never : _heap[0].Due;
 
-    /// <summary>Takes in those that have asked: they are due. To be called once before <see cref="TakeDue"/>, which else might never end.</summary>
+    /// <summary>Makes the peers that have asked due. Called once before a series of <see cref="TakeDue"/>, which might otherwise never end.</summary>
     public void TakeAsking()
     {
         Entry? entry = Interlocked.Exchange(ref _asking, null);
@@ -26,7 +26,7 @@ public sealed class PeerSchedule
         {
             Entry? next = entry.NextAsking;
             entry.NextAsking = null;
-            // From here on it may ask again, for what it wants after this was seen.
+            // From here on it may ask again, for what happens after it is polled.
             Interlocked.Exchange(ref entry.IsAsking, 0);
             if (entry.Index >= 0)
                 Move(entry, Past);
@@ -34,7 +34,7 @@ public sealed class PeerSchedule
         }
     }
 
-    /// <summary>The next peer that is due, until none is. It is then to be polled, and given to <see cref="Put"/>.</summary>
+    /// <summary>The next peer that is due, or null if none is. The caller polls it and then calls <see cref="Put"/>.</summary>
     public PeerTunnel? TakeDue(Instant now)
     {
         if (_count == 0 || _heap[0].Due > now)
@@ -44,14 +44,14 @@ public sealed class PeerSchedule
         return entry.Peer;
     }
 
-    /// <summary>Schedules a peer by its own deadline, but not again for the same instant.</summary>
+    /// <summary>Schedules a peer for its next deadline, which is taken to be after <paramref name="now"/>.</summary>
     public void Put(PeerTunnel peer, Instant now)
     {
         Instant deadline = peer.NextDeadline(now);
         Move(peer.Scheduled, deadline > now ? deadline : new Instant(now.Ticks + 1));
     }
 
-    /// <summary>Notes that a peer has something to do before its deadline, or that its deadline has become earlier. Any thread.</summary>
+    /// <summary>Asks for a peer to be polled before its deadline, or for an earlier deadline to be noticed. Any thread.</summary>
     internal void Ask(PeerTunnel peer)
     {
         Entry entry = peer.Scheduled;
@@ -66,7 +66,7 @@ public sealed class PeerSchedule
         while (Interlocked.CompareExchange(ref _asking, entry, first) != first);
     }
 
-    /// <summary>Adds a peer, which is due.</summary>
+    /// <summary>Adds a peer, due at once.</summary>
     internal void Add(PeerTunnel peer)
     {
         if (_count == _heap.Length)
@@ -77,7 +77,7 @@ public sealed class PeerSchedule
         Rise(entry);
     }
 
-    /// <summary>Removes a peer; one that is asking is then passed over.</summary>
+    /// <summary>Removes a peer, even if it is asking.</summary>
     internal void Remove(PeerTunnel peer)
     {
         Entry entry = peer.Scheduled, last = _heap[--_count];
@@ -91,7 +91,7 @@ public sealed class PeerSchedule
         Sink(last);
     }
 
-    /// <summary>Makes all peers due, when something has changed for all.</summary>
+    /// <summary>Makes all peers due.</summary>
     internal void AskAll()
     {
         for (int i = 0; i < _count; i++)
@@ -142,10 +142,10 @@ public sealed class PeerSchedule
     /// <param name="peer">The peer.</param>
     internal sealed class Entry(PeerTunnel peer)
     {
-        /// <summary>Whether it is among those that ask; 0 or 1.</summary>
+        /// <summary>1 while it is on the list of those that ask, otherwise 0.</summary>
         public int IsAsking;
 
-        /// <summary>The one that asked before it.</summary>
+        /// <summary>The next entry on the list of those that ask.</summary>
         public Entry? NextAsking;
 
         /// <summary>The peer.</summary>
@@ -154,7 +154,7 @@ public sealed class PeerSchedule
         /// <summary>When the peer is to be polled.</summary>
         public Instant Due { get; set; }
 
-        /// <summary>Where it is in the heap; -1 where it is not.</summary>
+        /// <summary>Its index in the heap; -1 if it is not there.</summary>
         public int Index { get; set; } = -1;
     }
 }

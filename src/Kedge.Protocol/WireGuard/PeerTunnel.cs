@@ -150,8 +150,8 @@ public sealed class PeerTunnel : IDisposable
     }
 
     /// <summary>
-    /// Keeps a copy of a packet until there is a session, and asks for one. Any thread. When there is no room, the oldest packets are dropped,
-    /// or this one (<see cref="DropReason.StagingFull"/>); they are counted here.
+    /// Keeps a copy of a packet until there is a session, and asks for one. When there is no room, the oldest packets are dropped, or this one
+    /// (<see cref="DropReason.StagingFull"/>); drops are counted here. Any thread.
     /// </summary>
     /// <returns>How many packets were dropped.</returns>
     public int Stage(ReadOnlySpan<byte> packet)
@@ -286,8 +286,8 @@ public sealed class PeerTunnel : IDisposable
         return Keys == KeyPairs.None ? deadline : Instant.Earlier(deadline, NextLook(now));
     }
 
-    // What packets cause is due KeepaliveTimeout after them, so a look in less than that is never late. All peers are looked at together, a
-    // few times in that time, and not each at a time of its own.
+    // What packets cause is due KeepaliveTimeout later at the earliest, so looking again within that time is never too late. Rounding it down
+    // lets one wake-up serve many peers.
     private Instant NextLook(Instant now)
     {
         long interval = _timing.KeepaliveTimeout.Ticks / 8;
@@ -514,7 +514,7 @@ public sealed class PeerTunnel : IDisposable
         if (path is null || path.Remote != remote || path.Local != local)
             _path = new PeerPath(remote, local);
         if (path is null)
-            _device.Schedule.Ask(this); // an unasked keepalive needs one; whoever makes the first is polled anyway
+            _device.Schedule.Ask(this); // a persistent keepalive may be due now
     }
 
     // The first packet in a session that we answered: the initiator has it.

@@ -40,12 +40,11 @@ public sealed class StagedPackets
     /// <summary>Copies a packet to the end of the queue.</summary>
     /// <param name="packet">The packet.</param>
     /// <param name="isRefused">
-    /// Whether the packet was dropped, with the queue unchanged, because the peer has no room for it and its share of the memory does not allow
-    /// more.
+    /// Whether the packet itself was dropped, with the queue unchanged, because the peer's share of the memory leaves no room for it.
     /// </param>
     /// <returns>
-    /// How many packets were dropped otherwise: the oldest ones that had to make room, or, with the queue unchanged, the packet itself where it
-    /// can never fit.
+    /// How many other packets were dropped to make room, the oldest first; or 1, with the queue unchanged, if the packet is too long ever to
+    /// fit.
     /// </returns>
     public int Add(ReadOnlySpan<byte> packet, out bool isRefused)
     {
@@ -115,7 +114,7 @@ public sealed class StagedPackets
         Count--;
     }
 
-    /// <summary>Makes the ring long enough, if the peer's share of the memory allows it.</summary>
+    /// <summary>Makes the ring longer, if the peer's share of the memory allows it.</summary>
     /// <param name="needed">Bytes that it must hold; up to the bound.</param>
     private bool TryGrow(int needed)
     {

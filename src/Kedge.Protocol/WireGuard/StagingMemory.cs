@@ -3,9 +3,9 @@ using System.Threading;
 namespace Kedge.Protocol.WireGuard;
 
 /// <summary>
-/// The memory that the staged packets of all peers of a device share. A peer that holds nothing gets room for a packet as long as there is
-/// any. One that wants more may hold at most a sixteenth of what is left of the first half (a dynamic threshold, as switches divide a shared
-/// buffer): a single one gets what it needs, many get less each, and the second half is there for those that come later. Any thread.
+/// The memory shared by the staged packets of all peers of a device. A peer that holds nothing gets room for a packet as long as there is
+/// any. A peer that wants more may hold at most a sixteenth of what is left of the first half, a dynamic threshold as in switches with a
+/// shared buffer: a single peer gets all it needs, many get less each, and the second half is kept for peers that come later. Any thread.
 /// </summary>
 /// <param name="maximumBytes">The bound; positive.</param>
 public sealed class StagingMemory(long maximumBytes = StagingMemory.DefaultMaximum)
@@ -17,13 +17,13 @@ public sealed class StagingMemory(long maximumBytes = StagingMemory.DefaultMaxim
 
     private long _used;
 
-    /// <summary>Bytes that are held.</summary>
+    /// <summary>Bytes in use.</summary>
     public long Used => Interlocked.Read(ref _used);
 
     /// <summary>Takes memory for a peer.</summary>
     /// <param name="bytes">How much more it wants.</param>
-    /// <param name="total">How much it would hold then; as much as <paramref name="bytes"/> for one that holds nothing.</param>
-    /// <returns>False, with nothing taken, when that is more than it may have.</returns>
+    /// <param name="total">How much it would hold in all; equal to <paramref name="bytes"/> for a peer that holds nothing.</param>
+    /// <returns>False, with nothing taken, if that is more than its share.</returns>
     public bool TryTake(int bytes, int total)
     {
         while (true)
@@ -39,6 +39,6 @@ public sealed class StagingMemory(long maximumBytes = StagingMemory.DefaultMaxim
         }
     }
 
-    /// <summary>Gives memory back.</summary>
+    /// <summary>Returns memory.</summary>
     public void Return(int bytes) => Interlocked.Add(ref _used, -bytes);
 }

@@ -20,8 +20,8 @@ public sealed class WireGuardDevice : IDisposable
     public const int HandshakeBurst = 5;
 
     /// <summary>
-    /// Handshakes a second under load of all sources together from which no handshake has succeeded lately: less than half a core. The rest is
-    /// kept for those that have.
+    /// Handshakes a second under load for all strangers together: less than half of what a core can do. The rest is kept for known sources, from
+    /// which a handshake has succeeded lately.
     /// </summary>
     public const int StrangersPerSecond = 2000;
 
@@ -91,10 +91,10 @@ public sealed class WireGuardDevice : IDisposable
         }
     }
 
-    /// <summary>Which peers are to be polled, and when. A message that was received may have made its peer due.</summary>
+    /// <summary>When each peer is to be polled. Receiving a message may make its peer due.</summary>
     public PeerSchedule Schedule { get; } = new();
 
-    /// <summary>The memory that packets which wait for a session may take.</summary>
+    /// <summary>The memory for packets that wait for a session.</summary>
     internal StagingMemory StagingMemory { get; } = new();
 
     internal RandomBytes Random { get; }

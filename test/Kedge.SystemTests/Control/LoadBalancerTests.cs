@@ -7,7 +7,7 @@ using Kedge.Protocol.Api;
 
 namespace Kedge.SystemTests.Control;
 
-/// <summary>A controller behind a TCP load balancer that speaks the PROXY protocol: the test's own connections, with a header in front.</summary>
+/// <summary>A controller behind a TCP load balancer that speaks the PROXY protocol; the test itself plays the load balancer.</summary>
 public sealed class LoadBalancerTests : IDisposable
 {
     // From 203.0.113.9:40000 to 198.51.100.2:8443, TCP over IPv4 (The PROXY protocol, section 2.2).

@@ -45,8 +45,8 @@ internal sealed class ControllerOptions
     private readonly Option<IpPrefix[]> _proxyProtocol = new("--proxy-protocol-from")
     {
         Description =
-            "Where TCP load balancers are that send a PROXY protocol header of version 2 before each connection; may be repeated. It is required "
-            + $"from there, and refused from elsewhere. [env: {ProxyProtocolVariable}]",
+            "Addresses of TCP load balancers that send a PROXY protocol header (version 2) before each connection; may be repeated. The header is "
+            + $"required from them and refused from anywhere else. [env: {ProxyProtocolVariable}]",
         HelpName = "PREFIX",
         CustomParser = result => [.. result.Tokens.Select(token => ReadPrefix(result, token.Value, "--proxy-protocol-from"))],
         DefaultValueFactory = result => FromEnvironment(ProxyProtocolVariable) is { } value
