@@ -77,7 +77,7 @@ internal static partial class Leases
     private static void RefuseOverlap(IpPrefix prefix, Holder? other)
     {
         if (other is not null)
-            throw Refusal.Conflict("childPrefixes", $"{prefix} overlaps {other.Describe()}: prefixes of a zone must not overlap.");
+            throw Refusal.Conflict("childPrefixes", $"{prefix} overlaps another network: {other.Describe()}. Prefixes of a zone must not overlap.");
     }
 
     /// <summary>

@@ -20,7 +20,7 @@ public class QuarantineTests
         Assert.Equal("pending", waiting.Status);
         Assert.Equal(["192.168.7.0/24"], gateway.ChildPrefixes);
         await RefusedAsync(
-            409, "192.168.0.0/16 overlaps node gateway has 192.168.7.0/24", () => network.Registry.ApproveAsync("greedy", null, Network.Administrator));
+            409, "192.168.0.0/16 overlaps another network: node gateway has 192.168.7.0/24", () => network.Registry.ApproveAsync("greedy", null, Network.Administrator));
         Assert.Equal("pending", greedy.Inquire(network).Status);
     }
 

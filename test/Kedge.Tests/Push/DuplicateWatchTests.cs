@@ -1,3 +1,5 @@
+using Kedge.Control.Push;
+
 namespace Kedge.Tests.Push;
 
 /// <summary>Two machines with the keys of one node are noticed, and one machine never is, whatever it does.</summary>
@@ -13,7 +15,7 @@ public class DuplicateWatchTests
         Reader copy = await fixture.ConnectAsync(1, source: "192.0.2.2");
 
         await AnswerAsync(fixture, original, copy);
-        await fixture.UntilAsync(() => original.Map.DuplicatesFrom == "192.0.2.2" && copy.Map.DuplicatesFrom == "192.0.2.1", "the word to both");
+        await fixture.UntilAsync(() => original.DuplicatesFrom == "192.0.2.2" && copy.DuplicatesFrom == "192.0.2.1", "the word to both");
 
         Assert.Equal(["192.0.2.1", "192.0.2.2"], fixture.Push.Duplicates.SourcesOf(original.Id));
         for (int i = 0; i < 3; i++)
@@ -29,7 +31,7 @@ public class DuplicateWatchTests
 
         await AnswerAsync(fixture, original, copy);
 
-        await fixture.UntilAsync(() => original.Map.DuplicatesFrom == "192.0.2.1" && copy.Map.DuplicatesFrom == "192.0.2.1", "the word to both");
+        await fixture.UntilAsync(() => original.DuplicatesFrom == "192.0.2.1" && copy.DuplicatesFrom == "192.0.2.1", "the word to both");
     }
 
     [Fact]
@@ -47,7 +49,7 @@ public class DuplicateWatchTests
 
         Assert.Empty(_found);
         Assert.Empty(fixture.Push.Duplicates.SourcesOf(present.Id));
-        Assert.Null(present.Map.DuplicatesFrom);
+        Assert.Null(present.DuplicatesFrom);
     }
 
     [Fact]
@@ -57,12 +59,12 @@ public class DuplicateWatchTests
         Reader old = await fixture.ConnectAsync(1), next = await fixture.ConnectAsync(1);
         await AnswerAsync(fixture, old);
         await next.DisposeAsync();
-        Guid earlier = old.Map.Question;
+        Guid earlier = old.Question;
         Reader present = await fixture.ConnectAsync(1);
-        await fixture.UntilAsync(() => present.Map.Question != Guid.Empty, "a question");
+        await fixture.UntilAsync(() => present.Question != Guid.Empty, "a question");
 
         fixture.Push.Duplicates.Answered(old.Id, earlier);
-        fixture.Push.Duplicates.Answered(present.Id, present.Map.Question);
+        fixture.Push.Duplicates.Answered(present.Id, present.Question);
 
         Assert.Empty(_found);
     }
@@ -74,10 +76,11 @@ public class DuplicateWatchTests
         Reader original = await fixture.ConnectAsync(1, source: "192.0.2.1");
         Reader copy = await fixture.ConnectAsync(1, source: "192.0.2.2");
         await AnswerAsync(fixture, original, copy);
-        await fixture.UntilAsync(() => original.Map.DuplicatesFrom is not null, "the word");
+        await fixture.UntilAsync(() => original.DuplicatesFrom is not null, "the word");
 
         await copy.DisposeAsync();
-        await fixture.UntilAsync(() => original.Map.DuplicatesFrom is null, "the end");
+        fixture.Clock.Advance(DuplicateWatch.Patience);
+        await fixture.UntilAsync(() => original.DuplicatesFrom is null, "the end");
 
         Assert.Empty(fixture.Push.Duplicates.SourcesOf(original.Id));
         Reader again = await fixture.ConnectAsync(1, source: "192.0.2.2");
@@ -90,10 +93,10 @@ public class DuplicateWatchTests
     {
         await using PushFixture fixture = Watched();
         Reader original = await fixture.ConnectAsync(1), copy = await fixture.ConnectAsync(1);
-        await fixture.UntilAsync(() => original.Map.Question != Guid.Empty && copy.Map.Question != Guid.Empty, "questions");
+        await fixture.UntilAsync(() => original.Question != Guid.Empty && copy.Question != Guid.Empty, "questions");
 
-        fixture.Push.Duplicates.Answered(MemoryMapSource.NodeId(2), original.Map.Question);
-        fixture.Push.Duplicates.Answered(MemoryMapSource.NodeId(2), copy.Map.Question);
+        fixture.Push.Duplicates.Answered(MemoryMapSource.NodeId(2), original.Question);
+        fixture.Push.Duplicates.Answered(MemoryMapSource.NodeId(2), copy.Question);
 
         Assert.Empty(_found);
     }
@@ -111,16 +114,17 @@ public class DuplicateWatchTests
     /// <summary>Waits for each reader's question, and answers it.</summary>
     private static async Task AnswerAsync(PushFixture fixture, params Reader[] readers)
     {
-        await fixture.UntilAsync(() => readers.All(reader => reader.Map.Question != Guid.Empty), "questions");
+        await fixture.UntilAsync(() => readers.All(reader => reader.Question != Guid.Empty), "questions");
         foreach (Reader reader in readers)
-            fixture.Push.Duplicates.Answered(reader.Id, reader.Map.Question);
+            fixture.Push.Duplicates.Answered(reader.Id, reader.Question);
     }
 
     /// <summary>Waits for each reader's next question, and answers it.</summary>
     private static async Task AnswerAnewAsync(PushFixture fixture, params Reader[] readers)
     {
-        Guid[] before = [.. readers.Select(reader => reader.Map.Question)];
-        await fixture.UntilAsync(() => readers.Zip(before).All(one => one.First.Map.Question != one.Second), "other questions");
+        Guid[] before = [.. readers.Select(reader => reader.Question)];
+        fixture.Clock.Advance(DuplicateWatch.AskInterval);
+        await fixture.UntilAsync(() => readers.Zip(before).All(one => one.First.Question != one.Second), "other questions");
         await AnswerAsync(fixture, readers);
     }
 }

@@ -56,6 +56,26 @@ internal sealed class Reader : IAsyncDisposable
         }
     }
 
+    /// <summary>The last question of the controller.</summary>
+    public Guid Question
+    {
+        get
+        {
+            lock (_lock)
+                return Map.Question;
+        }
+    }
+
+    /// <summary>From where other machines use the node's keys, as the controller last said.</summary>
+    public string? DuplicatesFrom
+    {
+        get
+        {
+            lock (_lock)
+                return Map.DuplicatesFrom;
+        }
+    }
+
     /// <summary>The certificates of the peers as text, in the order of their identifiers.</summary>
     public string Peers
     {
