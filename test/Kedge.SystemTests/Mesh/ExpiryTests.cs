@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using Kedge.Demo;
+using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
@@ -76,6 +77,7 @@ public sealed class ExpiryTests : IDisposable
                    ZoneId = request.ZoneId,
                    IdentityKey = P256PublicKey.TryParse(Convert.FromBase64String(request.IdentityKey!), out P256PublicKey? key) ? key : null,
                    WireGuardKey = PublicKey.Parse(request.WireGuardKey),
+                   RosenpassKeyHash = request.RosenpassKeyHash is { } hash ? Sha256Digest.FromBytes(Convert.FromBase64String(hash)) : null,
                    Addresses = [.. request.Addresses.Select(address => IpAddress.Parse(address))],
                }
                select Convert.ToBase64String(_master.CertifyNode(subject, NewSerial(), DateTimeOffset.UtcNow.AddHours(-1), end).Der.Span),
