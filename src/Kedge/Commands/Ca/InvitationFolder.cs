@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Kedge.Commands.Admin;
 using Kedge.Linux;
 using Kedge.Linux.Files;
 using Kedge.Protocol;
