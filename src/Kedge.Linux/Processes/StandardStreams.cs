@@ -77,8 +77,14 @@ public static unsafe class StandardStreams
 
     private static void Close(ReadOnlySpan<int> numbers)
     {
-        using Descriptor nothing = Descriptor.From(Libc.open(Nothing, Libc.O_RDWR | Libc.O_CLOEXEC, 0), "open", Nothing);
+        // A number that nothing has is what open(2) gives out first; it then stays open.
+        int nothing = Descriptor.Check(Libc.open(Nothing, Libc.O_RDWR, 0), "open", Nothing);
         foreach (int number in numbers)
-            _ = Descriptor.Check(Libc.dup2(nothing.Number, number), "replace", $"descriptor {number}");
+        {
+            if (number != nothing)
+                _ = Descriptor.Check(Libc.dup2(nothing, number), "replace", $"descriptor {number}");
+        }
+        if (nothing > Error)
+            _ = Libc.close(nothing);
     }
 }

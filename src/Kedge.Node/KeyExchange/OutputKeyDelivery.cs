@@ -45,7 +45,7 @@ internal sealed class OutputKeyDelivery(KeyExchangePeer peer, Action<Instant> re
     private long _loggedVersion;
     private Destinations _open;
     private bool _isKept;
-    private bool _stopping;
+    private volatile bool _stopping;
     private Thread? _thread;
 
     /// <summary>Where a key has yet to be delivered.</summary>
@@ -190,7 +190,7 @@ internal sealed class OutputKeyDelivery(KeyExchangePeer peer, Action<Instant> re
         CryptographicOperations.ZeroMemory(key);
     }
 
-    /// <summary>Delivers a key, and returns the destinations where that failed.</summary>
+    /// <summary>Delivers a key, and returns the destinations where that failed. Begins nothing more once it is stopped.</summary>
     private Destinations Deliver(Round round, ReadOnlySpan<byte> key)
     {
         Destinations left = round.Open;
@@ -198,9 +198,9 @@ internal sealed class OutputKeyDelivery(KeyExchangePeer peer, Action<Instant> re
         {
             if (round.Open.HasFlag(Destinations.WireGuard) && TrySetPresharedKey(round, key))
                 left &= ~Destinations.WireGuard;
-            if (round.Open.HasFlag(Destinations.File) && TryWrite(round.Reason, peer.KeyFile!, key))
+            if (!_stopping && round.Open.HasFlag(Destinations.File) && TryWrite(round.Reason, peer.KeyFile!, key))
                 left &= ~Destinations.File;
-            if (round.Open.HasFlag(Destinations.Command))
+            if (!_stopping && round.Open.HasFlag(Destinations.Command))
                 RunCommand();
             left &= ~Destinations.Command;
         }

@@ -40,7 +40,7 @@ public sealed class TokenTests(AdministeredController controller) : IClassFixtur
         string path = controller.Net.WriteSecret(AdministeredController.NewName("join"), "mine");
         int before = controller.Json("token", "list", "--all").GetArrayLength();
 
-        Assert.Contains("is there already", controller.Refusal(1, "token", "create", "--out", path), StringComparison.Ordinal);
+        Assert.Contains("exists already", controller.Refusal(1, "token", "create", "--out", path), StringComparison.Ordinal);
 
         Assert.Equal("mine", File.ReadAllText(path));
         Assert.Equal(before, controller.Json("token", "list", "--all").GetArrayLength());

@@ -134,7 +134,7 @@ public sealed partial class OutageTests : IClassFixture<MeshPair>
         string script = Path.Combine(_mesh.Net.TempFolder, "full");
         File.WriteAllText(script, $"""
             #!/bin/sh
-            mkdir -p '{c.StateDirectory}' && mount -t tmpfs -o size=256k tmpfs '{c.StateDirectory}'
+            mkdir -p '{c.StateDirectory}' && mount -t tmpfs -o size=1m tmpfs '{c.StateDirectory}'
             exec '{Repository.Program}' "$@"
             """);
         File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserExecute);
@@ -142,7 +142,7 @@ public sealed partial class OutageTests : IClassFixture<MeshPair>
         using RunningProcess node = c.Host.Start(up with { Line = ["unshare", "-m", script, .. up.Line.Skip(1)] });
         node.WaitForLine("is up: node", MeshNetwork.Patience);
         Wait.Until(() => c.KeyOf("alpha") is not null, MeshNetwork.Patience, "its peers");
-        c.Host.Run("nsenter", "-m", "-t", $"{c.ControlLink!.Value.Id}", "sh", "-c", $"head -c 1M /dev/zero > '{c.StateDirectory}/fill' || true");
+        c.Host.Run("nsenter", "-m", "-t", $"{c.ControlLink!.Value.Id}", "sh", "-c", $"head -c 2M /dev/zero > '{c.StateDirectory}/fill' || true");
 
         _mesh.Join("delta");
 

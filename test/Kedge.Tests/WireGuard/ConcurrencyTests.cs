@@ -99,6 +99,7 @@ public class ConcurrencyTests
     public void Peers_come_and_go_while_packet_threads_use_them()
     {
         using Pair pair = Pair.InSession();
+        pair.MaximumPollsAtOneInstant = int.MaxValue;
         PeerTunnel tunnel = pair.A.TunnelTo(pair.B);
         pair.Network.Loses = datagram => datagram.Kind == DatagramKind.TransportData; // the receiving thread makes its own
         using var stop = new CancellationTokenSource();

@@ -16,9 +16,6 @@ internal sealed class Pair : IDisposable
     /// <summary>The right time of day when the virtual clock is at 0.</summary>
     public static readonly DateTimeOffset RightTimeAtStart = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    // A node that is due again at once, so many times without anything else happening, would be a thread that spins.
-    private const int MaximumPollsAtOneInstant = 1000;
-
     private readonly Timeline _timeline = new();
     private readonly List<Node> _nodes = [];
     private long _polledAtStep;
@@ -36,6 +33,12 @@ internal sealed class Pair : IDisposable
         A = AddNode("A");
         B = AddNode("B");
     }
+
+    /// <summary>
+    /// How many times nodes may be due again at once without anything else happening: more would be a thread that spins. Real threads, which
+    /// ask while the virtual clock stands, may do so any number of times.
+    /// </summary>
+    public int MaximumPollsAtOneInstant { get; set; } = 1000;
 
     /// <summary>Makes two nodes that know each other's key and endpoint.</summary>
     public static Pair Connected(
