@@ -13,7 +13,14 @@ public static unsafe class ProcessImage
     /// </summary>
     /// <param name="program">The program's file.</param>
     /// <exception cref="LinuxException">It cannot be run; nothing has changed.</exception>
-    public static void Replace(string program)
+    public static void Replace(string program) => Replace(program, 0, []);
+
+    /// <summary>Also makes descriptors copies of another one, though this process's runtime may use them.</summary>
+    /// <param name="program">The program's file.</param>
+    /// <param name="source">The descriptor to copy.</param>
+    /// <param name="targets">The numbers of the copies, which stay open.</param>
+    /// <exception cref="LinuxException">It cannot be run; the descriptors are replaced all the same.</exception>
+    internal static void Replace(string program, int source, ReadOnlySpan<int> targets)
     {
         // Not by way of strings: an argument need not be valid UTF-8. Every argument ends on a zero byte.
         byte[] arguments = File.ReadAllBytes("/proc/self/cmdline");
@@ -29,6 +36,13 @@ public static unsafe class ProcessImage
                 argv[i] = next;
                 next += MemoryMarshal.CreateReadOnlySpanFromNullTerminated(next).Length + 1;
             }
+            // From the first replaced descriptor on, the runtime may find the end of /dev/urandom, and would ask it again for ever. So
+            // nothing of the runtime may be needed any more: each call has been made once before, and is bound.
+            byte none = 0;
+            _ = Libc.execv(&none, v);
+            _ = Libc.dup2(-1, -1);
+            foreach (int target in targets)
+                _ = Libc.dup2(source, target);
             _ = Libc.execv(p, v);
         }
         throw new LinuxException(Marshal.GetLastPInvokeError(), "run", program);

@@ -23,7 +23,12 @@ public static unsafe class StandardStreams
     /// sees its end.
     /// </summary>
     /// <exception cref="LinuxException">There is no /dev/null.</exception>
-    public static void Detach() => Close([0, Output, Error]);
+    public static void Detach()
+    {
+        using Descriptor nothing = Descriptor.From(Libc.open(Nothing, Libc.O_RDWR | Libc.O_CLOEXEC, 0), "open", Nothing);
+        for (int number = 0; number <= Error; number++)
+            _ = Descriptor.Check(Libc.dup2(nothing.Number, number), "replace", $"descriptor {number}");
+    }
 
     /// <summary>
     /// Starts this program again, in the same process, with <c>/dev/null</c> for each of the three that the process was started without.
@@ -36,8 +41,11 @@ public static unsafe class StandardStreams
         int[] missing = [.. Enumerable.Range(0, 3).Where(number => IsMissing(number))];
         if (missing.Length == 0)
             return;
-        Close(missing);
-        ProcessImage.Replace(Environment.ProcessPath!);
+        // What nothing has is the number that open(2) gives out first; it then stays open.
+        int nothing = Descriptor.Check(Libc.open(Nothing, Libc.O_RDWR, 0), "open", Nothing);
+        if (nothing > Error)
+            _ = Libc.fcntl(nothing, Libc.F_SETFD, Libc.FD_CLOEXEC);
+        ProcessImage.Replace(Environment.ProcessPath!, nothing, missing);
     }
 
     /// <summary>
@@ -74,17 +82,4 @@ public static unsafe class StandardStreams
     // No descriptor that a process is started with is closed on exec; each that the runtime opens is.
     private static bool IsMissing(int number) =>
         Libc.fcntl(number, Libc.F_GETFD, 0) is var flags && (flags < 0 || (flags & Libc.FD_CLOEXEC) != 0);
-
-    private static void Close(ReadOnlySpan<int> numbers)
-    {
-        // A number that nothing has is what open(2) gives out first; it then stays open.
-        int nothing = Descriptor.Check(Libc.open(Nothing, Libc.O_RDWR, 0), "open", Nothing);
-        foreach (int number in numbers)
-        {
-            if (number != nothing)
-                _ = Descriptor.Check(Libc.dup2(nothing, number), "replace", $"descriptor {number}");
-        }
-        if (nothing > Error)
-            _ = Libc.close(nothing);
-    }
 }

@@ -107,7 +107,7 @@ internal sealed class UapiConnection : IDisposable
             if (found == UapiEvent.None)
                 continue;
 
-            _deadline.CancelAfter(RequestLimit);
+            _deadline.CancelAfter(Timeout.InfiniteTimeSpan); // the client now waits for us
             using DeviceChange? change = found == UapiEvent.Set ? _reader.TakeChange() : null;
             using UapiAnswer answer = found is UapiEvent.Error or UapiEvent.Violation
                 ? _server.Refuse(_reader.Error!)

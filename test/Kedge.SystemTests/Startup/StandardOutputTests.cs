@@ -25,7 +25,7 @@ public sealed class StandardOutputTests
     [InlineData(">&-")]
     [InlineData("<&- >&- 2>&-")]
     public void A_stream_that_is_closed_takes_nothing(string redirection) =>
-        Assert.Equal((0, ""), Run($"'{Repository.Program}' version {redirection}") is var result ? (result.ExitCode, result.Error) : default);
+        Assert.Equal((0, ""), Run($"exec '{Repository.Program}' version {redirection}") is var result ? (result.ExitCode, result.Error) : default);
 
     private static CommandResult Run(string script) => RunningProcess.Run(new Command("bash", "-c", script));
 

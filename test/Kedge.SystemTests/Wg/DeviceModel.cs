@@ -10,7 +10,8 @@ namespace Kedge.SystemTests.Wg;
 /// </summary>
 internal sealed class DeviceModel
 {
-    private readonly List<Peer> _peers = [];
+    private readonly List<Peer> _peers = []; // in the order in which they came
+    private readonly Dictionary<PublicKey, Peer> _byKey = [];
     private readonly Dictionary<IpPrefix, Peer> _owners = [];
     private byte[]? _privateKey;
     private ushort _listenPort;
@@ -64,10 +65,10 @@ internal sealed class DeviceModel
 
     private void Apply(PeerChange change)
     {
-        Peer? peer = _peers.Find(one => one.Key == change.PublicKey);
+        Peer? peer = _byKey.GetValueOrDefault(change.PublicKey);
         if (change.Remove)
         {
-            Clear(_peers.FindAll(one => one == peer));
+            Clear(peer is null ? [] : [peer]);
             return;
         }
         if (peer is null)
@@ -75,6 +76,7 @@ internal sealed class DeviceModel
             if (change.UpdateOnly)
                 return;
             _peers.Add(peer = new Peer(change.PublicKey));
+            _byKey.Add(peer.Key, peer);
         }
         peer.PresharedKey = change.PresharedKey?.ToArray() ?? peer.PresharedKey;
         peer.Endpoint = change.Endpoint ?? peer.Endpoint;
@@ -109,6 +111,7 @@ internal sealed class DeviceModel
             foreach (IpPrefix prefix in peer.AllowedIps)
                 _owners.Remove(prefix);
             _peers.Remove(peer);
+            _byKey.Remove(peer.Key);
         }
     }
 

@@ -1,0 +1,68 @@
+using System.Threading;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Protocol.WireGuard;
+
+/// <content>What receiving threads do.</content>
+public sealed partial class PeerTunnel
+{
+    /// <summary>
+    /// Takes a packet of this peer that <see cref="KeyPair.Judge"/> has accepted: refuses it when its session has ended, notes where the
+    /// peer is now, and checks that what is inside is an IP packet from an address that the peer may use.
+    /// </summary>
+    /// <param name="now">The time.</param>
+    /// <param name="session">The session that it was opened with.</param>
+    /// <param name="plaintext">What was inside, with its padding. The ECN bits may be changed.</param>
+    /// <param name="remote">Where the datagram came from.</param>
+    /// <param name="local">Where it arrived.</param>
+    /// <param name="outerEcn">The ECN bits of the datagram's own IP header.</param>
+    /// <param name="length">
+    /// The length of the IP packet, without padding; 0 when there is nothing for the tunnel (a keepalive, or a drop).
+    /// </param>
+    /// <returns><see cref="DropReason.None"/> unless it is dropped.</returns>
+    public DropReason Accept(
+        Instant now, KeyPair session, Span<byte> plaintext, Endpoint remote, Endpoint local, byte outerEcn, out int length)
+    {
+        length = 0;
+        if (session.IsTooOld(now))
+            return DropReason.SessionExpired;
+        Interlocked.Add(ref _receivedBytes, plaintext.Length + TransportData.Overhead);
+        NotePath(remote, local);
+        _timers.Received(now);
+        if (Keys.Next == session)
+            Confirm(now, session);
+        if (session.AsksForRenewal(now, _timing.RenewOnReceiveTime))
+            RequestHandshake();
+        if (plaintext.IsEmpty)
+            return DropReason.None;
+
+        _timers.DataReceived(now);
+        if (!IpPacket.TryParse(plaintext, out IpPacket packet))
+            return DropReason.MalformedInnerPacket;
+        if (_device.AllowedIps.Find(packet.Source) != this)
+            return DropReason.SourceNotAllowed;
+        if (!Ecn.TryDecapsulate(packet.Ecn, outerEcn, out byte ecn))
+            return DropReason.CongestionMarked;
+        length = packet.Length;
+        if (ecn != packet.Ecn)
+            IpPacket.SetEcn(plaintext, ecn);
+        return DropReason.None;
+    }
+
+    private void NotePath(Endpoint remote, Endpoint local)
+    {
+        PeerPath? path = _path;
+        if (path is null || path.Remote != remote || path.Local != local)
+            _path = new PeerPath(remote, local);
+        if (path is null)
+            _device.Schedule.Ask(this); // a persistent keepalive may be due now
+    }
+
+    // The first packet in a session that we answered: the initiator has it.
+    private void Confirm(Instant now, KeyPair session)
+    {
+        _sessions.Confirm(session);
+        NoteHandshake(now);
+        _device.Attention(this);
+    }
+}
