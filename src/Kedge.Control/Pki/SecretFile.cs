@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Kedge.Protocol;
+using Kedge.Protocol.Certificates;
 
 namespace Kedge.Control.Pki;
 
@@ -88,12 +89,12 @@ internal static class SecretFile
     /// <summary>Writes a certificate in PEM.</summary>
     /// <exception cref="UserError">It cannot be written.</exception>
     public static void WriteCertificate(string path, ReadOnlySpan<byte> der) =>
-        Write(path, System.Text.Encoding.ASCII.GetBytes(PemEncoding.WriteString("CERTIFICATE", der) + "\n"));
+        Write(path, System.Text.Encoding.ASCII.GetBytes(PemEncoding.WriteString(Pem.Certificate, der) + "\n"));
 
     /// <summary>Writes certificates in PEM, one behind the other.</summary>
     /// <exception cref="UserError">They cannot be written.</exception>
-    public static void WriteCertificates(string path, IEnumerable<ReadOnlyMemory<byte>> certificates) => Write(
-        path, System.Text.Encoding.ASCII.GetBytes(string.Concat(certificates.Select(der => PemEncoding.WriteString("CERTIFICATE", der.Span) + "\n"))));
+    public static void WriteCertificates(string path, IEnumerable<ReadOnlyMemory<byte>> certificates) =>
+        Write(path, System.Text.Encoding.ASCII.GetBytes(Pem.Write(Pem.Certificate, certificates)));
 
     /// <summary>Reads the first certificate of a file in PEM.</summary>
     /// <returns>The certificate, DER.</returns>
@@ -107,7 +108,7 @@ internal static class SecretFile
     {
         List<byte[]> certificates = [];
         ReadOnlySpan<char> rest = ReadText(path);
-        while (PemEncoding.TryFind(rest, out PemFields fields) && rest[fields.Label] is "CERTIFICATE")
+        while (PemEncoding.TryFind(rest, out PemFields fields) && rest[fields.Label] is Pem.Certificate)
         {
             certificates.Add(Convert.FromBase64String(rest[fields.Base64Data].ToString()));
             rest = rest[fields.Location.End..];

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using Kedge.Linux.Files;
 using Kedge.Protocol;
@@ -11,8 +10,6 @@ namespace Kedge.Node.ControlLink;
 /// <param name="Authorities">Certificates of the network's authorities, DER.</param>
 public sealed record CertificateFile(NodeCertificate Node, IReadOnlyList<byte[]> Authorities)
 {
-    private const string Label = "CERTIFICATE";
-
     /// <summary>The node's own addresses.</summary>
     public IReadOnlyList<string> Addresses => [.. Node.Addresses.Select(address => address.ToString())];
 
@@ -31,14 +28,7 @@ public sealed record CertificateFile(NodeCertificate Node, IReadOnlyList<byte[]>
     {
         if (NodeFolder.Read(path) is not { } contents)
             return null;
-        List<byte[]> certificates = [];
-        ReadOnlySpan<char> rest = Encoding.ASCII.GetString(contents);
-        while (PemEncoding.TryFind(rest, out PemFields fields))
-        {
-            if (rest[fields.Label].SequenceEqual(Label))
-                certificates.Add(Convert.FromBase64String(rest[fields.Base64Data].ToString()));
-            rest = rest[fields.Location.End..];
-        }
+        List<byte[]> certificates = Pem.Read(Encoding.ASCII.GetString(contents), Pem.Certificate);
         return certificates.Count > 0 && NodeCertificate.TryParse(certificates[0], out NodeCertificate? node, out _)
             ? new CertificateFile(node, certificates[1..])
             : throw new UserError($"{path} does not begin with a node's certificate. Restore it, or remove it and run 'kedge up' again.");
@@ -48,9 +38,7 @@ public sealed record CertificateFile(NodeCertificate Node, IReadOnlyList<byte[]>
     /// <exception cref="Linux.LinuxException">It could not be written.</exception>
     public void Write(string path)
     {
-        var pem = new StringBuilder();
-        foreach (ReadOnlyMemory<byte> der in Authorities.Select(authority => (ReadOnlyMemory<byte>)authority).Prepend(Node.Der))
-            pem.Append(PemEncoding.Write(Label, der.Span)).Append('\n');
-        PrivateFile.Write(path, Encoding.ASCII.GetBytes(pem.ToString()));
+        string text = Pem.Write(Pem.Certificate, Authorities.Select(authority => (ReadOnlyMemory<byte>)authority).Prepend(Node.Der));
+        PrivateFile.Write(path, Encoding.ASCII.GetBytes(text));
     }
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using Kedge.Linux;
 using Kedge.Linux.Files;
@@ -16,8 +15,6 @@ namespace Kedge.Node.ControlLink;
 /// </summary>
 public sealed class ZoneTrust
 {
-    private const string CertificateLabel = "CERTIFICATE", ListLabel = "X509 CRL"; // RFC 7468 sections 5 and 7
-
     private readonly string _path;
     private readonly VerifiedCertificates _certificates;
     private Sha256Digest _saved;
@@ -47,7 +44,7 @@ public sealed class ZoneTrust
             if (NodeFolder.Read(folder.Trust) is { } contents)
             {
                 string text = Encoding.ASCII.GetString(contents);
-                trust = trust.Merge(Find(text, CertificateLabel), Find(text, ListLabel));
+                trust = trust.Merge(Pem.Read(text, Pem.Certificate), Pem.Read(text, Pem.RevocationList));
                 if (trust.Refused is [var refused, ..])
                     damaged(folder.Trust, $"It has a {refused.What} that cannot be used. {refused.Refusal.Sentence()}");
                 else if (!trust.KnownAuthorities.Any())
@@ -79,25 +76,9 @@ public sealed class ZoneTrust
     {
         if (IsSaved)
             return;
-        var pem = new StringBuilder();
-        foreach (AuthorityCertificate authority in Current.KnownAuthorities)
-            pem.Append(PemEncoding.Write(CertificateLabel, authority.Der.Span)).Append('\n');
-        foreach (RevocationList list in Current.RevocationLists)
-            pem.Append(PemEncoding.Write(ListLabel, list.Der.Span)).Append('\n');
-        PrivateFile.Write(_path, Encoding.ASCII.GetBytes(pem.ToString()));
+        string text = Pem.Write(Pem.Certificate, Current.KnownAuthorities.Select(authority => authority.Der))
+            + Pem.Write(Pem.RevocationList, Current.RevocationLists.Select(list => list.Der));
+        PrivateFile.Write(_path, Encoding.ASCII.GetBytes(text));
         _saved = Current.Digest;
-    }
-
-    private static List<byte[]> Find(string text, string label)
-    {
-        List<byte[]> found = [];
-        ReadOnlySpan<char> rest = text;
-        while (PemEncoding.TryFind(rest, out PemFields fields))
-        {
-            if (rest[fields.Label].SequenceEqual(label))
-                found.Add(Convert.FromBase64String(rest[fields.Base64Data].ToString()));
-            rest = rest[fields.Location.End..];
-        }
-        return found;
     }
 }

@@ -1,8 +1,8 @@
 using System.CommandLine;
-using System.Security.Cryptography;
 using System.Text.Json;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
 
 namespace Kedge.Commands.Admin;
 
@@ -66,9 +66,9 @@ internal sealed class NodeCertifyCommand : AdminCommand
 
     private static CertificateImport Read(string path, string text)
     {
-        IReadOnlyList<string> pem = Pem.Read(text, "CERTIFICATE");
+        List<byte[]> pem = Pem.Read(text, Pem.Certificate);
         if (pem.Count > 0)
-            return new CertificateImport(pem);
+            return new CertificateImport([.. pem.Select(Convert.ToBase64String)]);
         try
         {
             if (JsonSerializer.Deserialize(text, ApiJson.Default.CertificateImport) is { Certificates.Count: > 0 } import)
@@ -95,29 +95,11 @@ internal sealed class NodeRevokeCommand : AdminCommand
     protected override async Task RunAsync(AdminClient controller, ParseResult call)
     {
         string path = call.GetRequiredValue(_file);
-        if (Pem.Read(FileText.Read(path), "X509 CRL") is not [var list])
+        if (Pem.Read(FileText.Read(path), Pem.RevocationList) is not [var list])
             throw new UserError($"{path} has not one revocation list: it must be the PEM file that 'kedge ca revoke' wrote.");
-        RevocationListImportResult result = await controller.ImportRevocationListAsync(new RevocationListImport(list));
+        RevocationListImportResult result = await controller.ImportRevocationListAsync(new RevocationListImport(Convert.ToBase64String(list)));
         Print(call, result, removed => removed.Removed.Count == 1
             ? "The list is known to all. 1 node is removed.\n"
             : $"The list is known to all. {Words.Number(removed.Removed.Count)} nodes are removed.\n");
-    }
-}
-
-/// <summary>Reads PEM (RFC 7468).</summary>
-internal static class Pem
-{
-    /// <summary>All that have a label, each DER in base64.</summary>
-    public static IReadOnlyList<string> Read(string text, string label)
-    {
-        List<string> found = [];
-        ReadOnlySpan<char> rest = text;
-        while (PemEncoding.TryFind(rest, out PemFields fields))
-        {
-            if (rest[fields.Label].SequenceEqual(label))
-                found.Add(Convert.ToBase64String(Convert.FromBase64String(rest[fields.Base64Data].ToString())));
-            rest = rest[fields.Location.End..];
-        }
-        return found;
     }
 }
