@@ -90,9 +90,6 @@ public static class Errno
     /// <summary>No buffer space.</summary>
     public const int ENOBUFS = 105;
 
-    /// <summary>It took too long.</summary>
-    public const int ETIMEDOUT = 110;
-
     /// <summary>No route to the host, or a route that says so.</summary>
     public const int EHOSTUNREACH = 113;
 }

@@ -12,9 +12,7 @@ namespace Kedge.Linux.Files;
 /// </summary>
 public static unsafe class PrivateFile
 {
-    /// <summary>The mode of a file that only its owner may read and write: 0600.</summary>
-    internal const int OwnerOnly = 0x180;
-
+    private const int OwnerOnly = 0x180; // 0600
     private const int MaximumReadLength = 256 << 20;
 
     private static readonly TimeSpan PipePatience = TimeSpan.FromMinutes(1);
@@ -136,12 +134,8 @@ public static unsafe class PrivateFile
     private static int ReadSome(Descriptor file, FileType type, Span<byte> buffer, string path)
     {
         // Of a pipe without a writer, read(2) would say that it is at its end, though its writer is yet to come.
-        if (!type.IsRegular)
-        {
-            var descriptor = new Libc.Pollfd { Descriptor = file.Number, Events = Libc.POLLIN };
-            if (!Poll.Wait(new Span<Libc.Pollfd>(ref descriptor), BootClock.Now + PipePatience))
-                throw new LinuxException(Errno.ETIMEDOUT, "read", path);
-        }
+        if (!type.IsRegular && !Poll.Wait(file.Number, Libc.POLLIN, BootClock.Now + PipePatience))
+            throw new LinuxException(Errno.ETIME, "read", path);
         fixed (byte* start = buffer)
         {
             while (true)
@@ -173,19 +167,12 @@ public static unsafe class PrivateFile
             {
                 nint count = Libc.write(file.Number, start + done, (nuint)contents.Length - done);
                 int error = count < 0 ? Marshal.GetLastPInvokeError() : 0;
-                if (error == Errno.EAGAIN)
-                    AwaitReader(file, path);
-                else if (error is not (0 or Errno.EINTR))
+                if (error == Errno.EAGAIN && !Poll.Wait(file.Number, Libc.POLLOUT, BootClock.Now + PipePatience))
+                    throw new LinuxException(Errno.ETIME, "write", path);
+                if (error is not (0 or Errno.EINTR or Errno.EAGAIN))
                     throw new LinuxException(error, "write", path);
                 done += (nuint)Math.Max(count, 0);
             }
         }
-    }
-
-    private static void AwaitReader(Descriptor file, string path)
-    {
-        var descriptor = new Libc.Pollfd { Descriptor = file.Number, Events = Libc.POLLOUT };
-        if (!Poll.Wait(new Span<Libc.Pollfd>(ref descriptor), BootClock.Now + PipePatience))
-            throw new LinuxException(Errno.ETIMEDOUT, "write", path);
     }
 }

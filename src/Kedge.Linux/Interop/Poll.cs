@@ -26,5 +26,16 @@ internal static unsafe class Poll
         }
     }
 
+    /// <summary>Blocks until one descriptor has an event, an error or a hang-up.</summary>
+    /// <param name="descriptor">The descriptor.</param>
+    /// <param name="events">The events, such as <see cref="Libc.POLLIN"/>.</param>
+    /// <param name="deadline">Until when, by <see cref="BootClock"/>; <see cref="Instant.Never"/> for ever.</param>
+    /// <returns>Whether there was one; false when the deadline has passed.</returns>
+    public static bool Wait(int descriptor, short events, Instant deadline)
+    {
+        var one = new Libc.Pollfd { Descriptor = descriptor, Events = events };
+        return Wait(new Span<Libc.Pollfd>(ref one), deadline);
+    }
+
     private static int Milliseconds(TimeSpan span) => (int)Math.Clamp(Math.Ceiling(span.TotalMilliseconds), 0, int.MaxValue);
 }

@@ -59,8 +59,7 @@ public static unsafe class StandardStreams
     {
         while (!line.IsEmpty)
         {
-            var descriptor = new Libc.Pollfd { Descriptor = number, Events = Libc.POLLOUT };
-            if (!Poll.Wait(new Span<Libc.Pollfd>(ref descriptor), deadline: default))
+            if (!Poll.Wait(number, Libc.POLLOUT, deadline: default))
                 return false;
             nint written;
             fixed (byte* start = line)
