@@ -22,7 +22,7 @@ internal sealed class InvitationFolder(string path)
         {
             throw new UserError($"The folder {path} cannot be made: {e.Message}", e);
         }
-        FileText.Write(FileOf(record.Name), JsonSerializer.SerializeToUtf8Bytes(record, InvitationJson.Default.InvitationRecord));
+        PemFile.WriteAll(FileOf(record.Name), JsonSerializer.SerializeToUtf8Bytes(record, InvitationJson.Default.InvitationRecord));
     }
 
     /// <summary>The invitation of a name; null where there was none.</summary>

@@ -32,7 +32,8 @@ internal sealed record InvitationRecord
     public Invitation? Invitation => Invitation.TryParse(Secret, out Invitation? invitation) ? invitation : null;
 
     /// <summary>The record without its secret.</summary>
-    public override string ToString() => $"invitation of {Name} until {ExpiresAt:u}";}
+    public override string ToString() => $"invitation of {Name} until {ExpiresAt:u}";
+}
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,

@@ -104,7 +104,9 @@ internal static class PemFile
         }
     }
 
-    private static void WriteAll(string path, ReadOnlySpan<byte> contents)
+    /// <summary>Writes a file of the authority's own, or replaces the one that is there.</summary>
+    /// <exception cref="UserError">It cannot be written; the old file is still there.</exception>
+    internal static void WriteAll(string path, ReadOnlySpan<byte> contents)
     {
         try
         {
