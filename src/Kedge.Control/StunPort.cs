@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
-using Kedge.Control.Listening;
+using Kedge.Control.Scheduling;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Strangers;
 using Kedge.Protocol.Stun;

@@ -1,4 +1,5 @@
 using Kedge.Control.Listening;
+using Kedge.Control.Scheduling;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Strangers;
 using Microsoft.AspNetCore.Http;

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using Kedge.Control.Scheduling;
+using Kedge.Protocol;
 
 namespace Kedge.Control.Identity;
 
@@ -40,12 +42,17 @@ internal sealed class NodeBudget(TimeProvider clock)
     /// <exception cref="Refusal">It is one too many: 429, with the time until the next is accepted.</exception>
     public void Spend(Guid node, NodeWork work)
     {
-        TimeSpan wait;
         Account account = Of(node);
+        Instant now = clock.Now();
+        TimeSpan wait;
         lock (account)
         {
-            if (account.Works[work].TryTake(out wait))
+            wait = account.Works[work].WaitFor(now, Rates[work]);
+            if (wait == TimeSpan.Zero)
+            {
+                account.Works[work] = account.Works[work].Take(now, Rates[work]);
                 return;
+            }
         }
         throw Refusal.TooManyRequests(wait, $"Node {node} {WordsOf(work)} more often than any node needs to: try again in {Math.Ceiling(wait.TotalSeconds)} s.");
     }
@@ -54,12 +61,16 @@ internal sealed class NodeBudget(TimeProvider clock)
     public bool TryLog(Guid node)
     {
         Account account = Of(node);
+        Instant now = clock.Now();
         lock (account)
         {
-            if (account.Lines.TryTake())
-                return true;
-            account.LeftOut++;
-            return false;
+            if (account.Lines.WaitFor(now, LogLines) > TimeSpan.Zero)
+            {
+                account.LeftOut++;
+                return false;
+            }
+            account.Lines = account.Lines.Take(now, LogLines);
+            return true;
         }
     }
 
@@ -67,6 +78,7 @@ internal sealed class NodeBudget(TimeProvider clock)
     public IReadOnlyList<(Guid Node, long Lines)> TakeLeftOut()
     {
         List<(Guid, long)> leftOut = [];
+        Instant now = clock.Now();
         foreach ((Guid node, Account account) in _accounts)
         {
             lock (account)
@@ -74,14 +86,14 @@ internal sealed class NodeBudget(TimeProvider clock)
                 if (account.LeftOut > 0)
                     leftOut.Add((node, account.LeftOut));
                 account.LeftOut = 0;
-                if (account.IsFull)
+                if (account.IsFull(now))
                     _accounts.TryRemove(new(node, account));
             }
         }
         return leftOut;
     }
 
-    private Account Of(Guid node) => _accounts.GetOrAdd(node, _ => new Account(clock));
+    private Account Of(Guid node) => _accounts.GetOrAdd(node, _ => new Account());
 
     private static string WordsOf(NodeWork work) => work switch
     {
@@ -91,14 +103,14 @@ internal sealed class NodeBudget(TimeProvider clock)
     };
 
     /// <summary>One node's. Guarded by itself.</summary>
-    private sealed class Account(TimeProvider clock)
+    private sealed class Account
     {
-        public Dictionary<NodeWork, TokenBucket> Works { get; } = Rates.ToDictionary(one => one.Key, one => new TokenBucket(one.Value, clock));
+        public Dictionary<NodeWork, TokenBucket> Works { get; } = Rates.Keys.ToDictionary(work => work, _ => default(TokenBucket));
 
-        public TokenBucket Lines { get; } = new(LogLines, clock);
+        public TokenBucket Lines { get; set; }
 
         public long LeftOut { get; set; }
 
-        public bool IsFull => Lines.IsFull && Works.Values.All(bucket => bucket.IsFull);
+        public bool IsFull(Instant now) => Lines.IsFull(now, LogLines) && Works.All(one => one.Value.IsFull(now, Rates[one.Key]));
     }
 }

@@ -1,3 +1,4 @@
+using Kedge.Control.Scheduling;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Strangers;
 using Microsoft.AspNetCore.Connections;
@@ -19,8 +20,8 @@ internal sealed class AnonymousConnections(KnownSources known, TimeProvider cloc
 
     private readonly Random _random = random ?? Random.Shared;
     private readonly Lock _lock = new();
-    private readonly SourceGroups<AnonymousConnection> _strangers = new();
-    private readonly SourceGroups<AnonymousConnection> _acquaintances = new();
+    private readonly RoundRobin<IpAddress, AnonymousConnection> _strangers = new();
+    private readonly RoundRobin<IpAddress, AnonymousConnection> _acquaintances = new();
 
     /// <summary>How many connections there are.</summary>
     public int Count
@@ -43,7 +44,7 @@ internal sealed class AnonymousConnections(KnownSources known, TimeProvider cloc
         AnonymousConnection? evicted = null;
         lock (_lock)
         {
-            SourceGroups<AnonymousConnection> places = PlacesOf(added);
+            RoundRobin<IpAddress, AnonymousConnection> places = PlacesOf(added);
             places.Add(source, added);
             if (places.CountOf(source) > MostOfSource)
                 evicted = places.TakeAtRandom(source, _random);
@@ -64,5 +65,5 @@ internal sealed class AnonymousConnections(KnownSources known, TimeProvider cloc
             PlacesOf(connection).Remove(connection.Source, connection);
     }
 
-    private SourceGroups<AnonymousConnection> PlacesOf(AnonymousConnection connection) => connection.IsKnown ? _acquaintances : _strangers;
+    private RoundRobin<IpAddress, AnonymousConnection> PlacesOf(AnonymousConnection connection) => connection.IsKnown ? _acquaintances : _strangers;
 }

@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using System.Net;
+using Kedge.Control.Scheduling;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Strangers;
 using Microsoft.AspNetCore.Connections;

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Kedge.Control.Scheduling;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Strangers;
 
@@ -23,8 +24,8 @@ internal sealed class HandshakeTurns : IDisposable
     private readonly long _interval;
     private readonly int _room;
     private readonly Lock _lock = new();
-    private readonly SourceGroups<Waiter> _strangers = new();
-    private readonly SourceGroups<Waiter> _acquaintances = new();
+    private readonly RoundRobin<IpAddress, Waiter> _strangers = new();
+    private readonly RoundRobin<IpAddress, Waiter> _acquaintances = new();
     private readonly ITimer _timer;
     private bool _isTurnOfAcquaintances;
     private long _next; // when the next turn may be taken
@@ -87,7 +88,7 @@ internal sealed class HandshakeTurns : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _timer.Dispose();
 
-    private SourceGroups<Waiter> Line(bool isKnown) => isKnown ? _acquaintances : _strangers;
+    private RoundRobin<IpAddress, Waiter> Line(bool isKnown) => isKnown ? _acquaintances : _strangers;
 
     private void GiveTurns()
     {

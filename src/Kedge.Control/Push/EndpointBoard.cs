@@ -1,4 +1,5 @@
-using Kedge.Control.Identity;
+using Kedge.Control.Scheduling;
+using Kedge.Protocol;
 using Kedge.Protocol.Api;
 
 namespace Kedge.Control.Push;
@@ -15,6 +16,8 @@ internal sealed class EndpointBoard(TimeProvider clock)
     /// <summary>The pace that a node can keep up.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
 
+    private static readonly Rate Pace = new(Burst, Interval);
+
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, Entry> _nodes = [];
     private readonly HashSet<Guid> _deferred = [];
@@ -26,7 +29,7 @@ internal sealed class EndpointBoard(TimeProvider clock)
         lock (_lock)
         {
             foreach (KnownEndpoints one in known)
-                _nodes.TryAdd(one.Node, new Entry(one.Zone, NewBucket()) { Reported = one.Endpoints, Told = one.Endpoints });
+                _nodes.TryAdd(one.Node, new Entry(one.Zone) { Reported = one.Endpoints, Told = one.Endpoints });
         }
     }
 
@@ -37,7 +40,7 @@ internal sealed class EndpointBoard(TimeProvider clock)
         lock (_lock)
         {
             if (!_nodes.TryGetValue(node, out Entry? entry) || entry.Zone != zone)
-                _nodes[node] = entry = new Entry(zone, NewBucket());
+                _nodes[node] = entry = new Entry(zone);
             if (entry.Reported.SequenceEqual(endpoints))
                 return false;
             entry.Reported = endpoints;
@@ -100,24 +103,24 @@ internal sealed class EndpointBoard(TimeProvider clock)
             _deferred.Remove(node);
             return false;
         }
-        if (!entry.Bucket.TryTake())
+        Instant now = clock.Now();
+        if (entry.Bucket.WaitFor(now, Pace) > TimeSpan.Zero)
         {
             _deferred.Add(node);
             return false;
         }
+        entry.Bucket = entry.Bucket.Take(now, Pace);
         _deferred.Remove(node);
         entry.Told = entry.Reported;
         return true;
     }
 
-    private TokenBucket NewBucket() => new(new Rate(Burst, Interval), clock);
-
-    private sealed class Entry(Guid zone, TokenBucket bucket)
+    private sealed class Entry(Guid zone)
     {
         public Guid Zone => zone;
 
         /// <summary>How often the others are told.</summary>
-        public TokenBucket Bucket => bucket;
+        public TokenBucket Bucket { get; set; }
 
         public IReadOnlyList<NodeEndpoint> Reported { get; set; } = [];
 

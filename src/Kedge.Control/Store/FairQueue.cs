@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Kedge.Control.Scheduling;
 
 namespace Kedge.Control.Store;
 
@@ -8,13 +9,12 @@ namespace Kedge.Control.Store;
 /// </summary>
 /// <param name="most">How many items may wait, not counting those of <see cref="Lane.Controller"/>.</param>
 internal sealed class FairQueue<T>(int most) : IDisposable
+    where T : class
 {
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _waiting = new(0);
     private readonly Queue<T> _first = new();
-    private readonly Dictionary<Lane, Queue<T>> _others = [];
-    private readonly Queue<Lane> _turns = new(); // of the others, each once as long as something of it waits
-    private int _count; // of the others
+    private readonly RoundRobin<Lane, T> _others = new();
     private bool _firstWasServed;
     private bool _isClosed;
 
@@ -27,21 +27,11 @@ internal sealed class FairQueue<T>(int most) : IDisposable
             if (_isClosed)
                 return QueueOutcome.Closed;
             if (lane == Lane.Controller)
-            {
                 _first.Enqueue(item);
-            }
+            else if (_others.Count < most)
+                _others.Add(lane, item);
             else
-            {
-                if (_count >= most)
-                    return QueueOutcome.Full;
-                if (!_others.TryGetValue(lane, out Queue<T>? queue))
-                {
-                    _others[lane] = queue = new Queue<T>();
-                    _turns.Enqueue(lane);
-                }
-                queue.Enqueue(item);
-                _count++;
-            }
+                return QueueOutcome.Full;
             _waiting.Release();
             return QueueOutcome.Added;
         }
@@ -82,27 +72,17 @@ internal sealed class FairQueue<T>(int most) : IDisposable
     {
         lock (_lock)
         {
-            if (_first.Count > 0 && !(_firstWasServed && _count > 0))
+            if (_first.Count > 0 && !(_firstWasServed && _others.Count > 0))
             {
                 _firstWasServed = true;
                 item = _first.Dequeue();
                 return true;
             }
             _firstWasServed = false;
-            if (!_turns.TryDequeue(out Lane lane))
-            {
-                _waiting.Release(); // closed, and it stays so
-                item = default;
-                return false;
-            }
-            Queue<T> queue = _others[lane];
-            item = queue.Dequeue();
-            _count--;
-            if (queue.Count > 0)
-                _turns.Enqueue(lane);
-            else
-                _others.Remove(lane);
-            return true;
+            if (_others.TryTakeNext(out item))
+                return true;
+            _waiting.Release(); // closed, and it stays so
+            return false;
         }
     }
 }

@@ -11,11 +11,8 @@ namespace Kedge.Protocol.Strangers;
 /// </summary>
 internal sealed class SourceBuckets
 {
-    // A bucket is the one instant at which it is full again: each token taken moves it an interval further, and while it is less than a whole
-    // bucket away there is a token left. A source whose instant has passed is as good as unknown.
     private readonly SourceTable _fullAt;
-    private readonly TimeSpan _interval;
-    private readonly TimeSpan _fullBucket;
+    private readonly Rate _rate;
 
     /// <summary>Buckets that are all full.</summary>
     /// <param name="maximumSources">How many sources are remembered at most.</param>
@@ -27,26 +24,19 @@ internal sealed class SourceBuckets
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(perSecond);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(burst);
         _fullAt = new SourceTable(maximumSources);
-        _interval = TimeSpan.FromSeconds(1) / perSecond;
-        _fullBucket = _interval * burst;
+        _rate = new Rate(burst, TimeSpan.FromSeconds(1) / perSecond);
     }
 
     /// <summary>Whether a source has a token left.</summary>
-    public bool HasToken(Instant now, IpAddress source) =>
-        !_fullAt.TryGet(source, out Instant fullAt) || Missing(now, fullAt) + _interval <= _fullBucket;
+    public bool HasToken(Instant now, IpAddress source) => BucketOf(now, source).WaitFor(now, _rate) == TimeSpan.Zero;
 
     /// <summary>Takes a token that <see cref="HasToken"/> has just found.</summary>
     public void Take(Instant now, IpAddress source)
     {
-        TimeSpan missing = _fullAt.TryGet(source, out Instant fullAt) ? Missing(now, fullAt) : TimeSpan.Zero;
-        if (_fullAt.Set(source, now + missing + _interval) is { } evicted && evicted > now)
-            _fullAt.Set(source, now + _fullBucket);
+        TokenBucket left = BucketOf(now, source).Take(now, _rate);
+        if (_fullAt.Set(source, left.FullAt) is { } evicted && evicted > now)
+            _fullAt.Set(source, now + _rate.FullBucket);
     }
 
-    // A clock that went back must not shut a source out.
-    private TimeSpan Missing(Instant now, Instant fullAt)
-    {
-        TimeSpan missing = fullAt - now;
-        return missing < TimeSpan.Zero || missing > _fullBucket ? TimeSpan.Zero : missing;
-    }
+    private TokenBucket BucketOf(Instant now, IpAddress source) => new(_fullAt.TryGet(source, out Instant fullAt) ? fullAt : now);
 }

@@ -1,6 +1,6 @@
 using Kedge.Protocol;
 
-namespace Kedge.Control.Listening;
+namespace Kedge.Control.Scheduling;
 
 /// <summary>Reads a clock as protocol code expects it.</summary>
 internal static class ClockExtensions
