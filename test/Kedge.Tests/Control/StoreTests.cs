@@ -141,17 +141,8 @@ public class StoreTests
         await using Network network = await Network.CreateAsync();
         await new Applicant("one").EnrolAsync(network, await network.CreateTokenAsync());
         await network.Registry.CreateAsync(new NodeCreation { Name = "stock", WireGuardKey = new Applicant("x").WireGuardKey.ToString() }, Network.Administrator);
-        await network.Store.WriteAsync(change =>
-        {
-            change.Execute($"ALTER TABLE node DROP COLUMN asked_name");
-            TakeBackClaims(change);
-            change.Execute($"ALTER TABLE node DROP COLUMN invitation_proof");
-            change.Execute($"DELETE FROM migration WHERE step >= 2");
-        });
-        string copy = network.StoreFile + ".older";
-        SqliteStore.CopyTo(network.StoreFile, copy);
 
-        await using SqliteStore store = SqliteStore.Open(copy, network.Clock, NullLogger.Instance);
+        await using SqliteStore store = await OpenOlderAsync(network, step: 2, change => change.Execute($"ALTER TABLE node DROP COLUMN asked_name"));
 
         Assert.Equal([("one", "one"), ("stock", null)], store.Read(reader => Nodes.List(reader, null).Select(node => (node.Name, node.AskedName)).ToList()));
     }
@@ -161,21 +152,12 @@ public class StoreTests
     {
         await using Network network = await Network.CreateAsync();
         await new Applicant("one").EnrolAsync(network, await network.CreateTokenAsync(), request => request with { ChildPrefixes = ["10.5.0.0/16"] });
-        await network.Store.WriteAsync(change =>
-        {
-            change.Execute(
-                $"""
-                INSERT INTO lease (zone, low, high, value, kind, status, node, created_at)
-                    SELECT zone, low, high, value, 'child', 'waiting', node, created_at FROM claim
-                """);
-            TakeBackClaims(change);
-            change.Execute($"ALTER TABLE node DROP COLUMN invitation_proof");
-            change.Execute($"DELETE FROM migration WHERE step >= 3");
-        });
-        string copy = network.StoreFile + ".older";
-        SqliteStore.CopyTo(network.StoreFile, copy);
 
-        await using SqliteStore store = SqliteStore.Open(copy, network.Clock, NullLogger.Instance);
+        await using SqliteStore store = await OpenOlderAsync(network, step: 3, change => change.Execute(
+            $"""
+            INSERT INTO lease (zone, low, high, value, kind, status, node, created_at)
+                SELECT zone, low, high, value, 'child', 'waiting', node, created_at FROM claim
+            """));
 
         Assert.Equal("waiting", store.Read(reader => Leases.List(reader, null)).Single(lease => lease.Value == "10.5.0.0/16").Status);
         Assert.Equal(0, store.Read(reader => reader.Number($"SELECT COUNT(*) FROM lease WHERE kind = 'child'")));
@@ -210,9 +192,22 @@ public class StoreTests
         }
     }
 
-    private static void TakeBackClaims(StoreTransaction change)
+    /// <summary>Opens a copy of a store that was taken back to before a migration.</summary>
+    /// <param name="network">Whose store.</param>
+    /// <param name="step">The first migration that is undone; 2 or 3.</param>
+    /// <param name="undo">Undoes it, as far as it is not that of claims, or of what came later.</param>
+    private static async Task<SqliteStore> OpenOlderAsync(Network network, int step, Action<StoreTransaction> undo)
     {
-        change.Execute($"DROP TABLE claim");
-        change.Execute($"ALTER TABLE lease DROP COLUMN released_revision");
+        await network.Store.WriteAsync(change =>
+        {
+            undo(change);
+            change.Execute($"DROP TABLE claim");
+            change.Execute($"ALTER TABLE lease DROP COLUMN released_revision");
+            change.Execute($"ALTER TABLE node DROP COLUMN invitation_proof");
+            change.Execute($"DELETE FROM migration WHERE step >= {step}");
+        });
+        string copy = network.StoreFile + ".older";
+        SqliteStore.CopyTo(network.StoreFile, copy);
+        return SqliteStore.Open(copy, network.Clock, NullLogger.Instance);
     }
 }
