@@ -96,10 +96,10 @@ internal sealed class ZoneContent(PushSources sources, ILogger log)
     /// Puts together what brings streams up to date that followed another feed up to a revision of the store; null where a snapshot is shorter.
     /// </summary>
     /// <param name="revision">The revision.</param>
-    /// <param name="changed">The resources that have changed in the store since. To them comes what the store does not note.</param>
+    /// <param name="changed">The resources that have changed in the store since. To them comes what the store does not note: an issuer is rotated without it.</param>
     public Segment? Resume(long revision, IEnumerable<string> changed)
     {
-        HashSet<string> all = [.. changed, MapResource.Settings, .. _peers.Select(MapResource.Endpoints).Where(_resources.Has)];
+        HashSet<string> all = [.. changed, MapResource.Settings, MapResource.Trust, .. _peers.Select(MapResource.Endpoints).Where(_resources.Has)];
         if (all.Count > MostResumed + 2 * _peers.Count)
             return null;
         return _resumptions.Find(revision)

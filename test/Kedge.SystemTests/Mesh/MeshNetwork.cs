@@ -45,7 +45,8 @@ internal sealed class MeshNetwork : IDisposable
     /// <summary>A file with a join line for the first zone, which any number of nodes can use.</summary>
     public string JoinFile => _joinFile ??= WriteToken("--reusable");
 
-    private string DataDirectory => Path.Combine(Net.TempFolder, "controller");
+    /// <summary>The controller's folder.</summary>
+    public string DataDirectory => Path.Combine(Net.TempFolder, "controller");
 
     /// <summary>Adds a machine on the switch.</summary>
     public Host AddHost(string label)
@@ -76,6 +77,12 @@ internal sealed class MeshNetwork : IDisposable
 
     /// <summary>Runs a command of the administrator.</summary>
     public CommandResult Administer(params string[] arguments) => ControllerHost.Run(Call(arguments));
+
+    /// <summary>Runs a command of the administrator, whatever its exit code.</summary>
+    public CommandResult TryAdminister(params string[] arguments) => ControllerHost.TryRun(Call(arguments));
+
+    /// <summary>Runs a command of <c>kedge controller</c> on the controller's folder.</summary>
+    public CommandResult Control(params string[] arguments) => ControllerHost.Run(Call(["controller", .. arguments, "--data-dir", DataDirectory]));
 
     /// <summary>Runs a command of the administrator that prints JSON.</summary>
     public JsonElement AdministerJson(params string[] arguments) =>
