@@ -1,3 +1,5 @@
+using Kedge.Node.PortMapping;
+using Kedge.Protocol.Ip;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node;
@@ -37,6 +39,12 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Reachable at {Endpoints}")]
     public static partial void Reachable(ILogger log, string endpoints);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The gateway {Gateway} maps UDP port {Port} to {External}")]
+    public static partial void PortMapped(ILogger log, IpAddress gateway, int port, Endpoint external);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The gateway {Gateway} does not map UDP port {Port}: {Reason}")]
+    public static partial void PortNotMapped(ILogger log, IpAddress gateway, int port, PortMappingState reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Something failed that should not. It is tried again. This is a defect of Kedge")]
     public static partial void LinkFailed(ILogger log, Exception exception);

@@ -21,6 +21,7 @@ public static class Targets
         new Strangers.StrangerBudgetTarget(),
         new WireGuard.DatagramTarget(),
         new Stun.StunTarget(),
+        new PortMapping.PortMappingTarget(),
         new WireGuard.PublicKeyTarget(),
         new WireGuard.Tai64NTarget(),
         new WireGuard.TimestampSourceTarget(),

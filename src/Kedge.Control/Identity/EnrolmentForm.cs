@@ -13,7 +13,7 @@ internal sealed record EnrolmentForm
     private const int MostChildPrefixes = 64;
     private const int MostEndpoints = 16;
 
-    private static readonly string[] EndpointKinds = ["local", "reflexive", "fixed"];
+    private static readonly string[] EndpointKinds = ["local", "reflexive", "mapped", "fixed"];
 
     public required string Name { get; init; }
 

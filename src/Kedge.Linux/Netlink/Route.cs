@@ -21,6 +21,9 @@ public sealed record Route(IpPrefix Destination, int Table, byte Protocol, int I
     /// <summary>Whether it leads to another machine that goes on from there.</summary>
     public bool HasGateway { get; private init; }
 
+    /// <summary>That machine, where it is one and of the destination's family; none otherwise.</summary>
+    public IpAddress Gateway { get; private init; }
+
     /// <summary>Whether it leads anywhere at all; else it is of another type, such as <c>blackhole</c>, <c>local</c> or <c>broadcast</c>.</summary>
     public bool IsUnicast { get; private init; } = true;
 
@@ -33,7 +36,7 @@ public sealed record Route(IpPrefix Destination, int Table, byte Protocol, int I
         if (family is not (Libc.AF_INET or Libc.AF_INET6))
             return null;
         IpAddress destination = family == Libc.AF_INET ? IpAddress.IPv4(0) : IpAddress.IPv6(0);
-        (IpAddress source, int index, bool gateway) = (default, 0, false);
+        (IpAddress source, int index, IpAddress gateway, bool hasGateway) = (default, 0, default, false);
         NetlinkAttributes attributes = message.Attributes(Rtnetlink.RouteHeaderSize);
         while (attributes.MoveNext())
         {
@@ -45,8 +48,11 @@ public sealed record Route(IpPrefix Destination, int Table, byte Protocol, int I
                 case Rtnetlink.RTA_OIF:
                     index = (int)attributes.Number;
                     break;
-                case Rtnetlink.RTA_GATEWAY or Rtnetlink.RTA_VIA:
-                    gateway = true;
+                case Rtnetlink.RTA_GATEWAY:
+                    (gateway, hasGateway) = (attributes.Address, true);
+                    break;
+                case Rtnetlink.RTA_VIA:
+                    hasGateway = true;
                     break;
                 case Rtnetlink.RTA_PREFSRC:
                     source = attributes.Address;
@@ -56,13 +62,14 @@ public sealed record Route(IpPrefix Destination, int Table, byte Protocol, int I
                     break;
                 case Rtnetlink.RTA_MULTIPATH when attributes.Value.Length >= Rtnetlink.RtnexthopSize:
                     index = MemoryMarshal.Read<int>(attributes.Value[4..]);
-                    gateway = true;
+                    hasGateway = true;
                     break;
             }
         }
         return new Route(new IpPrefix(destination, length), table, header[5], index, source)
         {
-            HasGateway = gateway,
+            HasGateway = hasGateway,
+            Gateway = gateway,
             IsUnicast = header[7] == Rtnetlink.RTN_UNICAST,
         };
     }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Kedge.Linux.Processes;
+using Kedge.Node.PortMapping;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
@@ -27,6 +28,7 @@ public sealed class ControlLink : IDisposable
     private readonly RunFolder _run;
     private readonly NodeKeys _keys;
     private readonly LinkedZone _zone;
+    private readonly PortMapper _portMapper;
     private readonly ControllerAddress _controller;
     private readonly RenewalSchedule _renewal;
     private readonly Problems _problems;
@@ -48,7 +50,8 @@ public sealed class ControlLink : IDisposable
         _keys = NodeKeys.Open(folder, membership.Settings.PrivateKeyFile);
         _controller = membership.ControllerAddress;
         var process = new NodeProcess(runtimeDirectory, folder.InterfaceName, _problems);
-        _zone = new LinkedZone(folder, membership, certificate, _keys, process, new VerifiedCertificates(), _problems, log);
+        _portMapper = new PortMapper(_keys.WireGuardKey, log);
+        _zone = new LinkedZone(folder, membership, certificate, _keys, process, new VerifiedCertificates(), _portMapper, _problems, log);
         _renewal = new RenewalSchedule(Random.Shared);
         _renewal.Plan(certificate.Node, DateTimeOffset.UtcNow);
         _connection = new ControllerConnection(_controller.Url.ToString(), Connected: false, Since: null, LastError: null);
@@ -66,6 +69,7 @@ public sealed class ControlLink : IDisposable
         await Task.WhenAll(
             Forever(() => TickAsync(ready, ending), ending),
             Forever(() => ResolveAsync(ending), ending),
+            Forever(() => _portMapper.RunAsync(ending), ending),
             Forever(() => FollowAsync(ending), ending));
     }
 
@@ -73,6 +77,7 @@ public sealed class ControlLink : IDisposable
     public void Dispose()
     {
         _zone.Dispose();
+        _portMapper.Dispose();
         _keys.Dispose();
     }
 

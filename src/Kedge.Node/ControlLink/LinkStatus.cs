@@ -54,6 +54,9 @@ public sealed record LinkStatus
     /// <c>EndpointDependent</c>.</summary>
     public string? NatMapping { get; init; }
 
+    /// <summary>Whether the gateway maps the port, and from where, in words; null where it is not asked to.</summary>
+    public string? PortMapping { get; init; }
+
     /// <summary>The peers that are installed.</summary>
     public IReadOnlyList<LinkPeer> Peers { get; init; } = [];
 

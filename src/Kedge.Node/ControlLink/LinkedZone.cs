@@ -1,4 +1,5 @@
 using Kedge.Linux;
+using Kedge.Node.PortMapping;
 using Kedge.Node.Routing;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
@@ -29,6 +30,7 @@ public sealed class LinkedZone : IDisposable
     private readonly OwnNode _own;
     private readonly NodeProcess _process;
     private readonly VerifiedCertificates _certificates;
+    private readonly PortMapper _portMapper;
     private readonly ILogger _log;
     private readonly NetworkMap _map;
     private readonly ZoneTrust _trust;
@@ -51,13 +53,14 @@ public sealed class LinkedZone : IDisposable
     /// <param name="keys">Its keys; stay the caller's.</param>
     /// <param name="process">Its node process.</param>
     /// <param name="certificates">What has been checked already.</param>
+    /// <param name="portMapper">Has the node's port mapped; stays the caller's.</param>
     /// <param name="problems">Receives what does not work.</param>
     /// <param name="log">Receives what happens.</param>
     public LinkedZone(
         NodeFolder folder, Membership membership, CertificateFile certificate, NodeKeys keys, NodeProcess process,
-        VerifiedCertificates certificates, Problems problems, ILogger log)
+        VerifiedCertificates certificates, PortMapper portMapper, Problems problems, ILogger log)
     {
-        (_folder, _process, _certificates, _log) = (folder, process, certificates, log);
+        (_folder, _process, _certificates, _portMapper, _log) = (folder, process, certificates, portMapper, log);
         _own = new OwnNode(folder, membership, certificate, keys, problems);
         Problems = problems;
         Sha256Digest network = Sha256Digest.Parse(membership.Network);
@@ -243,6 +246,7 @@ public sealed class LinkedZone : IDisposable
                 Controller = controller,
                 CertificateRenewsAt = renewsAt,
                 NatMapping = _natMapping.ToString(),
+                PortMapping = Membership.Settings.MapsPort ? _portMapper.State.ToString() : null,
                 Problems = Problems.Current,
             };
         }
@@ -364,7 +368,8 @@ public sealed class LinkedZone : IDisposable
         if (status.ListenPort == 0)
             return;
         NodeSettings settings = Membership.Settings;
-        IReadOnlyList<PeerEndpoint> own = OwnEndpoints.Find(status, settings, LocalAddresses.Find());
+        _portMapper.Port = settings.MapsPort ? status.ListenPort : (ushort)0;
+        IReadOnlyList<PeerEndpoint> own = OwnEndpoints.Find(status, settings, _portMapper.State.External, LocalAddresses.Find());
         _natMapping = status.NatMapping;
         if (own.SequenceEqual(_peers.Vantage.Own))
             return;

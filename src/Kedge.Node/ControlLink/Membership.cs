@@ -44,6 +44,13 @@ public sealed record NodeSettings
 
     /// <summary>Whether all nodes are in one network, where local addresses reach them.</summary>
     public bool InternalNetwork { get; init; }
+
+    /// <summary>Whether the gateway is not to be asked to map the port.</summary>
+    public bool NoPortMapping { get; init; }
+
+    /// <summary>Whether the gateway is asked to map the port: where the others are not to reach this node elsewhere.</summary>
+    [JsonIgnore]
+    public bool MapsPort => !NoPortMapping && !InternalNetwork && LocalEndpointAddresses.Count == 0;
 }
 
 /// <summary>What an interface has joined: <c>link.json</c>. No secret is in it.</summary>

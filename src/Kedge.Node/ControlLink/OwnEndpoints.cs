@@ -9,13 +9,14 @@ namespace Kedge.Node.ControlLink;
 public static class OwnEndpoints
 {
     /// <summary>
-    /// What a person has said comes first and in place of what STUN sees; then that; then the machine's own addresses with the device's
-    /// port.
+    /// What a person has said comes first and in place of what the gateway maps and what STUN sees; then these; then the machine's own addresses
+    /// with the device's port.
     /// </summary>
     /// <param name="device">The node's device, which has a port.</param>
     /// <param name="settings">What a person has said.</param>
+    /// <param name="mapped">From where the gateway maps the device's port; none where it does not.</param>
     /// <param name="addresses">The machine's own addresses that are worth telling.</param>
-    public static IReadOnlyList<PeerEndpoint> Find(DeviceStatus device, NodeSettings settings, IEnumerable<IpAddress> addresses)
+    public static IReadOnlyList<PeerEndpoint> Find(DeviceStatus device, NodeSettings settings, Endpoint mapped, IEnumerable<IpAddress> addresses)
     {
         List<PeerEndpoint> own = [];
         foreach (string text in settings.LocalEndpointAddresses)
@@ -27,6 +28,8 @@ public static class OwnEndpoints
         }
         if (settings.LocalEndpointAddresses.Count == 0)
         {
+            if (!mapped.IsNone)
+                own.Add(new PeerEndpoint(mapped, PeerEndpointKind.Mapped));
             own.AddRange(
                 from result in device.StunResults
                 where !result.Reflexive.IsNone
@@ -43,6 +46,7 @@ public static class OwnEndpoints
         {
             PeerEndpointKind.Fixed => "fixed",
             PeerEndpointKind.Reflexive => "reflexive",
+            PeerEndpointKind.Mapped => "mapped",
             _ => "local",
         });
 

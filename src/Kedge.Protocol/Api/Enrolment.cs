@@ -57,7 +57,7 @@ public sealed record EnrolmentRequest
 
 /// <summary>Where a node can be reached by UDP.</summary>
 /// <param name="Address">Address and port, as <see cref="Ip.Endpoint"/> writes them.</param>
-/// <param name="Kind">How it is known: <c>local</c> (an address of its machine), <c>reflexive</c> (seen by STUN), <c>fixed</c> (told by a person).</param>
+/// <param name="Kind">How it is known: <c>local</c> (an address of its machine), <c>reflexive</c> (seen by STUN), <c>mapped</c> (by its gateway), <c>fixed</c> (told by a person).</param>
 public sealed record NodeEndpoint(string Address, string Kind);
 
 /// <summary>A request with its proofs.</summary>

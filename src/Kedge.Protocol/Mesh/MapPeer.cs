@@ -21,6 +21,9 @@ public enum PeerEndpointKind
     /// <summary>Its address as a STUN server saw it.</summary>
     Reflexive,
 
+    /// <summary>What its gateway maps to it.</summary>
+    Mapped,
+
     /// <summary>A person said so.</summary>
     Fixed,
 }

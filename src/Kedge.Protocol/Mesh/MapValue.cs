@@ -94,6 +94,7 @@ internal static class MapValue
     {
         PeerEndpointKind.Local => "local",
         PeerEndpointKind.Reflexive => "reflexive",
+        PeerEndpointKind.Mapped => "mapped",
         _ => "fixed",
     };
 
@@ -120,6 +121,7 @@ internal static class MapValue
         {
             "local" => PeerEndpointKind.Local,
             "reflexive" => PeerEndpointKind.Reflexive,
+            "mapped" => PeerEndpointKind.Mapped,
             "fixed" => PeerEndpointKind.Fixed,
             _ => null,
         };

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using Kedge.Crypto;
 using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.PortMapping;
@@ -11,8 +13,7 @@ namespace Kedge.Protocol.PortMapping;
 /// that a gateway that was restarted has it again soon, and a machine that is gone leaves little behind. Owned by one thread.
 /// </para>
 /// </summary>
-/// <param name="random">Makes nonces, and spreads renewals.</param>
-public sealed class PortMappingClient(RandomBytes random)
+public sealed class PortMappingClient
 {
     /// <summary>Bytes of the longest request.</summary>
     public const int MaximumRequest = PcpMessage.Size;
@@ -40,6 +41,8 @@ public sealed class PortMappingClient(RandomBytes random)
         IpPrefix.Parse("169.254.0.0/16"), IpPrefix.Parse("172.16.0.0/12"), IpPrefix.Parse("192.168.0.0/16"), IpPrefix.Parse("224.0.0.0/3"),
     ];
 
+    private readonly RandomBytes _random;
+    private readonly byte[] _nonceKey = new byte[HmacBlake2s.MacSize];
     private readonly byte[] _nonce = new byte[PcpMessage.NonceSize];
     private readonly Queue<byte[]> _due = new(); // written, but not handed out yet
     private Language _language;
@@ -54,6 +57,19 @@ public sealed class PortMappingClient(RandomBytes random)
         Unknown,
         Pcp,
         NatPmp,
+    }
+
+    /// <summary>A client without a target.</summary>
+    /// <param name="secret">
+    /// What nonces are derived from, 16 bytes or more: a gateway lets only who knows a mapping's nonce change it (RFC 6887, section 11.2), also
+    /// after a restart of this machine.
+    /// </param>
+    /// <param name="random">Spreads renewals.</param>
+    public PortMappingClient(ReadOnlySpan<byte> secret, RandomBytes random)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(secret.Length, 16);
+        _random = random;
+        HmacBlake2s.Compute(secret, "kedge PCP nonce"u8, _nonceKey);
     }
 
     /// <summary>What is mapped.</summary>
@@ -82,7 +98,7 @@ public sealed class PortMappingClient(RandomBytes random)
         if (target.Gateway != Target.Gateway)
             _language = Language.Unknown;
         Target = target;
-        random(_nonce);
+        DeriveNonce();
         _suggestedPort = target.Port;
         Restart(now);
     }
@@ -217,6 +233,17 @@ public sealed class PortMappingClient(RandomBytes random)
         _attempts++;
     }
 
+    private void DeriveNonce()
+    {
+        Span<byte> target = stackalloc byte[10], mac = stackalloc byte[HmacBlake2s.MacSize];
+        target.Clear();
+        Target.Gateway.CopyTo(target);
+        Target.Client.CopyTo(target[4..]);
+        BinaryPrimitives.WriteUInt16BigEndian(target[8..], Target.Port);
+        HmacBlake2s.Compute(_nonceKey, target, mac);
+        mac[.._nonce.Length].CopyTo(_nonce);
+    }
+
     private byte[] Request(uint lifetime, bool? inPcp = null)
     {
         byte[] request = new byte[MaximumRequest];
@@ -239,7 +266,7 @@ public sealed class PortMappingClient(RandomBytes random)
     private double Fraction()
     {
         Span<byte> bytes = stackalloc byte[4];
-        random(bytes);
+        _random(bytes);
         return BitConverter.ToUInt32(bytes) / (double)uint.MaxValue;
     }
 }

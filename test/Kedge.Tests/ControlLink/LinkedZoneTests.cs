@@ -1,4 +1,5 @@
 using Kedge.Node.ControlLink;
+using Kedge.Node.PortMapping;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
@@ -143,7 +144,7 @@ public sealed class LinkedZoneTests : IDisposable
         var problems = new Problems(NullLogger.Instance);
         return new LinkedZone(
             _folder, _membership, new CertificateFile(own, Authorities), _keys, new NodeProcess(_folder.Path, "kd0", problems),
-            new VerifiedCertificates(), problems, NullLogger.Instance);
+            new VerifiedCertificates(), new PortMapper(new byte[32], NullLogger.Instance), problems, NullLogger.Instance);
     }
 
     /// <summary>A snapshot of the zone at the next revision.</summary>

@@ -9,9 +9,10 @@ namespace Kedge.Tests.PortMapping;
 public sealed class PortMappingClientTests
 {
     private static readonly PortMappingTarget Target = new(IpAddress.Parse("192.168.1.1"), IpAddress.Parse("192.168.1.7"), 51820);
+    private static readonly byte[] Secret = [.. Enumerable.Repeat((byte)7, 32)];
     private static readonly Endpoint External = Endpoint.Parse("203.0.113.9:40100");
 
-    private readonly PortMappingClient _client = new(new Random(3).NextBytes);
+    private readonly PortMappingClient _client = new(Secret, new Random(3).NextBytes);
     private readonly Instant _start = new(1_000_000_000);
     private Instant _now;
 

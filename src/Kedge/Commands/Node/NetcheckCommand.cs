@@ -40,6 +40,7 @@ internal sealed class NetcheckCommand : Command
             await CheckControllerAsync(view),
             CheckProcesses(view),
             .. CheckStun(view),
+            .. CheckPortMapping(view),
             CheckLocal(view),
             CheckConflict(view),
             .. CheckForwarding(view),
@@ -93,12 +94,21 @@ internal sealed class NetcheckCommand : Command
                 ? new("STUN", Ok: false, $"{result.Server} has not answered. A firewall may drop UDP to it, or to port {device.ListenPort} of this machine.")
                 : new("STUN", Ok: true, $"{result.Server} sees this node at {result.Reflexive}.");
         }
-        if (device.NatMapping == NatMapping.EndpointDependent)
+        if (device.NatMapping == NatMapping.EndpointDependent && !IsMapped(view))
         {
             yield return new(
                 "NAT", Ok: false,
                 $"The NAT maps every peer differently, so others cannot find this node by what STUN sees. Forward UDP port {device.ListenPort} to this machine, and say so with --local-endpoint-ip.");
         }
+    }
+
+    private static bool IsMapped(NodeView view) => view.Link?.Endpoints.Any(endpoint => endpoint.EndsWith("(mapped)", StringComparison.Ordinal)) == true;
+
+    private static IEnumerable<Check> CheckPortMapping(NodeView view)
+    {
+        // Nobody needs it who is not behind a NAT, and few gateways have it switched on.
+        if (view.Link is { BehindNat: true, PortMapping: { } mapping })
+            yield return new("port mapping", Ok: true, $"UDP port {view.Device?.ListenPort ?? 0}: {mapping}.");
     }
 
     private static Check CheckLocal(NodeView view)

@@ -134,9 +134,13 @@ internal sealed class NodeOptions
     private readonly Option<bool?> _internalNetwork = Flag(
         "--internal-network", "KEDGE_INTERNAL_NETWORK", "All nodes are in one network: use local addresses, and ask no STUN server.");
 
+    private readonly Option<bool?> _noPortMapping = Flag(
+        "--no-port-mapping", "KEDGE_NO_PORT_MAPPING", "Do not ask the gateway to map the UDP port, by PCP or NAT-PMP.");
+
     private Option[] All =>
     [
         _name, _zone, _requestIp, _childPrefix, _listenPort, _mtu, _namespace, _ephemeral, _privateKeyFile, _localEndpointIp, _internalNetwork,
+        _noPortMapping,
     ];
 
     /// <summary>Those that a service has too: its units put the interface into their own namespace, and the key into the node's folder.</summary>
@@ -163,6 +167,7 @@ internal sealed class NodeOptions
         PrivateKeyFile = Given(call, _privateKeyFile, before.PrivateKeyFile) is { } path ? Path.GetFullPath(path) : null,
         LocalEndpointAddresses = Items(call, _localEndpointIp) ?? before.LocalEndpointAddresses,
         InternalNetwork = call.GetValue(_internalNetwork) ?? before.InternalNetwork,
+        NoPortMapping = call.GetValue(_noPortMapping) ?? before.NoPortMapping,
     };
 
     private static string? Given(ParseResult call, Option<string?> option, string? before) => call.GetValue(option) switch

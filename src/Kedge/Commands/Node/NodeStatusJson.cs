@@ -52,6 +52,7 @@ internal static class NodeStatusJson
         WriteTime(json, "certificateRenewsAt", link?.CertificateRenewsAt);
         Write(json, "endpoints", link?.Endpoints ?? []);
         json.WriteBoolean("behindNat", link?.BehindNat ?? false);
+        json.WriteString("portMapping", link?.PortMapping);
         json.WriteStartArray("peers");
         foreach (LinkPeer peer in view.Peers)
             Write(json, peer, view.DevicePeer(peer), now);

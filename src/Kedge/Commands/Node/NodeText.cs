@@ -53,6 +53,8 @@ internal static class NodeText
             yield return ["certificate", $"until {end:u}{(link.CertificateRenewsAt is { } at ? $", renewed about {at:u}" : "")}"];
         yield return ["reachable at", link.Endpoints.Count == 0 ? "no known endpoint" : string.Join(", ", link.Endpoints)];
         yield return ["behind a NAT", link.BehindNat ? $"yes{(link.NatMapping == "EndpointDependent" ? ", one that maps every peer differently" : "")}" : "no"];
+        if (link is { BehindNat: true, PortMapping: { } mapping })
+            yield return ["port mapping", mapping];
     }
 
     private static string Controller(NodeView view, DateTimeOffset now) => view.Link?.Controller switch
