@@ -1,4 +1,3 @@
-using Kedge.Node.PortMapping;
 using Kedge.Protocol.Ip;
 using Microsoft.Extensions.Logging;
 
@@ -44,7 +43,7 @@ internal static partial class Log
     public static partial void PortMapped(ILogger log, IpAddress gateway, int port, Endpoint external);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The gateway {Gateway} does not map UDP port {Port}: {Reason}")]
-    public static partial void PortNotMapped(ILogger log, IpAddress gateway, int port, PortMappingState reason);
+    public static partial void PortNotMapped(ILogger log, IpAddress gateway, int port, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Something failed that should not. It is tried again. This is a defect of Kedge")]
     public static partial void LinkFailed(ILogger log, Exception exception);

@@ -246,7 +246,7 @@ public sealed class LinkedZone : IDisposable
                 Controller = controller,
                 CertificateRenewsAt = renewsAt,
                 NatMapping = _natMapping.ToString(),
-                PortMapping = Membership.Settings.MapsPort ? _portMapper.State.ToString() : null,
+                PortMapping = Membership.Settings.MapsPort ? _portMapper.State.Summary : null,
                 Problems = Problems.Current,
             };
         }

@@ -155,6 +155,6 @@ public sealed class PortMapper(ReadOnlySpan<byte> secret, ILogger log) : IDispos
         if (!state.External.IsNone)
             Log.PortMapped(log, state.Gateway, _target.Port, state.External);
         else if (state.Error is not (PortMappingError.None or PortMappingError.NoAnswer))
-            Log.PortNotMapped(log, state.Gateway, _target.Port, state);
+            Log.PortNotMapped(log, state.Gateway, _target.Port, state.Summary);
     }
 }

@@ -10,7 +10,7 @@ namespace Kedge.Node.PortMapping;
 public sealed record PortMappingState(IpAddress Gateway, Endpoint External, PortMappingError Error)
 {
     /// <summary>The state, in words.</summary>
-    public override string ToString() => Error switch
+    public string Summary => Error switch
     {
         _ when !External.IsNone => $"mapped to {External}",
         _ when Gateway.IsNone => "there is no IPv4 gateway",
