@@ -10,6 +10,7 @@ const int CalledWrongly = 2;
 CrashReport.WriteForUnhandledExceptions();
 try
 {
+    ChildSignal.Restore();
     StandardStreams.Complete();
     StandardOutput.UseForConsole();
     // Called as kedge-wg, the program is WireGuard's usual daemon: 'kedge-wg wg0' runs wg0 in the background.
