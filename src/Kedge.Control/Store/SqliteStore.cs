@@ -229,9 +229,9 @@ internal sealed partial class SqliteStore : IAsyncDisposable
     private void Write(Change first)
     {
         List<Change> batch = [first];
-        long start = _clock.GetTimestamp();
         try
         {
+            long start = _clock.GetTimestamp();
             RunOn(_writer, "BEGIN IMMEDIATE");
             Run(first);
             while (batch.Count < BatchLength && _clock.GetElapsedTime(start) < BatchTime && _queue.TryTakeWaiting(out Change? next))

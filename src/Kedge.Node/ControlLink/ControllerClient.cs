@@ -7,6 +7,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Kedge.Node.Connecting;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Mesh;
@@ -244,6 +245,8 @@ public sealed class ControllerClient : IDisposable
                 return $"Refused {where}. {cause.Message}";
             if (cause is AuthenticationException)
                 return $"Refused {where}. The TLS handshake failed: {cause.Message}";
+            if (cause is ConnectException)
+                return $"Cannot talk to {where}: {cause.Message}.";
         }
         return $"Cannot talk to {where}: {failure.Message}";
     }

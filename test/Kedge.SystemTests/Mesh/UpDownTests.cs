@@ -54,6 +54,27 @@ public sealed class UpDownTests(SharedMesh shared) : IClassFixture<SharedMesh>
         other.AwaitReach(node);
     }
 
+    /// <summary>Some init systems, containers and scripts start their programs so.</summary>
+    [Fact]
+    public void A_supervisor_that_was_started_to_ignore_SIGCHLD_starts_again_what_ends()
+    {
+        MeshNode node = _mesh.AddNode("deaf");
+        Command up = node.Call("up", "--name", node.Label, "--interface", MeshNode.Interface, "--join-file", _mesh.JoinFile);
+        RunningProcess supervisor = node.Host.Start(new Command(["env", "--ignore-signal=CHLD", .. up.Line]) { Environment = up.Environment });
+        supervisor.WaitForLine("is up: node", MeshNetwork.Patience);
+
+        for (int round = 0; round < 2; round++)
+        {
+            ProcessIdentity killed = node.NodeProcess!.Value;
+            MeshNode.Kill(killed);
+            Wait.Until(() => node.NodeProcess is { } running && running != killed, MeshNetwork.Patience, "another node process");
+        }
+        Assert.False(supervisor.HasExited);
+        Assert.Contains("has ended with exit code 137", supervisor.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("defect", supervisor.Error, StringComparison.Ordinal);
+        Assert.True(node.Try("down", "--interface", MeshNode.Interface).Succeeded);
+    }
+
     [Fact]
     public void Down_on_a_machine_that_has_joined_nothing_says_so_and_leaves_nothing()
     {
