@@ -47,6 +47,8 @@ public sealed class ControlLink : IDisposable
         (_run, _log) = (run, log);
         _problems = new Problems(log);
         _keys = NodeKeys.Open(folder, membership.Settings.PrivateKeyFile);
+        if (!_keys.IsIdentityOf(certificate))
+            throw Joining.LostIdentity(folder);
         _controller = membership.ControllerAddress;
         var process = new NodeProcess(runtimeDirectory, folder.InterfaceName, _problems);
         _zone = new LinkedZone(folder, membership, certificate, _keys, process, new VerifiedCertificates(), _problems, log);

@@ -8,6 +8,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Kedge.Node.Connecting;
+using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Mesh;
@@ -43,6 +44,7 @@ public sealed class ControllerClient : IDisposable
     /// <param name="certificate">The node's certificate, DER; null before it has one. One that has expired is presented as well.</param>
     /// <param name="identity">The key of the certificate; stays the caller's. Null without a certificate.</param>
     /// <param name="clock">What time it is.</param>
+    /// <exception cref="UserError">The key is not that of the certificate.</exception>
     public ControllerClient(ControllerAddress controller, ReadOnlyMemory<byte>? certificate, ECDsa? identity, TimeProvider clock)
     {
         _controller = controller;
@@ -51,7 +53,10 @@ public sealed class ControllerClient : IDisposable
         if (certificate is { } der)
         {
             using X509Certificate2 bare = X509CertificateLoader.LoadCertificate(der.Span);
-            _certificate = bare.CopyWithPrivateKey(identity ?? throw new ArgumentNullException(nameof(identity)));
+            ArgumentNullException.ThrowIfNull(identity);
+            if (!bare.PublicKey.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(identity.ExportSubjectPublicKeyInfo()))
+                throw new UserError("The node's identity key is not that of its certificate: restore both from one backup, or join again as another node.");
+            _certificate = bare.CopyWithPrivateKey(identity);
         }
         _http = new HttpClient(Handler())
         {

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 using Kedge.Crypto;
 using Kedge.Linux;
 using Kedge.Linux.Files;
@@ -67,6 +66,13 @@ public sealed class NodeKeys : IDisposable
         {
             throw new UserError($"The node's keys cannot be read or written: {e.Message}.", e);
         }
+    }
+
+    /// <summary>Whether a certificate is for this identity. With the key of another, nobody can use it.</summary>
+    public bool IsIdentityOf(CertificateFile certificate)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        return IdentityPublicKey.Equals(certificate.Node.IdentityKey);
     }
 
     /// <inheritdoc/>
