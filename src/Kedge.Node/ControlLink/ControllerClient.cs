@@ -102,6 +102,9 @@ public sealed class ControllerClient : IDisposable
             HttpMethod.Post, "enrolments/inquiries", JsonContent.Create(inquiry, ApiJson.Default.EnrolmentInquiry), ApiJson.Default.EnrolmentResult, cancellation);
     }
 
+    /// <summary>Asks for nothing: returns when the controller has answered and is the pinned one.</summary>
+    public Task ReachAsync(CancellationToken cancellation) => ChallengeAsync(cancellation);
+
     /// <summary>Asks for a new certificate. The answer has the present one while it is not time for another.</summary>
     /// <param name="renewal">What the node has that it did not have before.</param>
     /// <param name="cancellation">Ends the wait.</param>

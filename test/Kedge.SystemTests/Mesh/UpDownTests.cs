@@ -54,6 +54,42 @@ public sealed class UpDownTests(SharedMesh shared) : IClassFixture<SharedMesh>
         other.AwaitReach(node);
     }
 
+    [Fact]
+    public void A_node_whose_identity_key_is_lost_says_so_and_joins_again_as_it_says()
+    {
+        MeshNode node = _mesh.Join("lost");
+        Assert.True(node.Try("down").Succeeded);
+        File.Delete(node.Folder.IdentityKey);
+
+        CommandResult up = node.Try("up");
+
+        Assert.Equal(1, up.ExitCode);
+        Assert.DoesNotContain("defect", up.Error, StringComparison.Ordinal);
+        Assert.Contains("is not the key that kedge0 joined with", up.Error, StringComparison.Ordinal);
+        Assert.Contains("kedge up --join-file FILE --name NAME", up.Error, StringComparison.Ordinal);
+        CommandResult check = node.Try("netcheck");
+        Assert.Equal(1, check.ExitCode);
+        Assert.DoesNotContain("defect", check.Error, StringComparison.Ordinal);
+
+        RunningProcess again = node.Host.Start(node.Call("up", "--join-file", _mesh.JoinFile, "--name", "lost-again"));
+        again.WaitForLine("is up: node 'lost-again'", MeshNetwork.Patience);
+        Assert.True(node.Try("down").Succeeded);
+    }
+
+    [Fact]
+    public void A_node_of_a_zone_without_IPv4_is_pinged_by_IPv6()
+    {
+        _mesh.Administer("zone", "create", "six", "--prefix", "fd66::/64");
+        MeshNode node = _mesh.AddNode("six");
+        node.Up("--join-file", _mesh.WriteToken("--zone", "six"));
+
+        CommandResult ping = node.Try("ping", "six", "--count", "1");
+
+        Assert.True(ping.Succeeded, ping.Error);
+        Assert.Contains("fd66::", ping.Output, StringComparison.Ordinal);
+        Assert.True(node.Try("down").Succeeded);
+    }
+
     /// <summary>Some init systems, containers and scripts start their programs so.</summary>
     [Fact]
     public void A_supervisor_that_was_started_to_ignore_SIGCHLD_starts_again_what_ends()
