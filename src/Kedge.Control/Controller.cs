@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Encodings.Web;
@@ -215,12 +216,14 @@ public sealed class Controller : IAsyncDisposable
 
     private async Task ListenAsync(ControllerSettings settings, ILogger log)
     {
+        foreach (IPEndPoint address in settings.Listen)
+            ListenAddress.Require(address);
         _stun?.Open();
         try
         {
             await _app.StartAsync();
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or SocketException)
         {
             throw new UserError($"The controller cannot listen on {string.Join(", ", settings.Listen)}: {e.Message} Name another address with --listen.", e);
         }

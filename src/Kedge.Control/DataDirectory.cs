@@ -35,7 +35,7 @@ internal sealed class DataDirectory : IDisposable
     /// <summary>The file with the address that nodes are told: 'kedge login --data-dir' reads it.</summary>
     public static string UrlFileOf(string path) => System.IO.Path.Combine(path, "url");
 
-    /// <summary>Makes the folder where there is none, and claims it.</summary>
+    /// <summary>Makes the folder where there is none, claims it, and finishes a restore that was interrupted.</summary>
     /// <exception cref="UserError">It cannot be made, or another controller runs in it.</exception>
     public static DataDirectory Lock(string path)
     {
@@ -51,8 +51,17 @@ internal sealed class DataDirectory : IDisposable
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             });
             var directory = new DataDirectory(path, file);
-            SecretFile.CreateFolder(directory.KeyFolder);
-            return directory;
+            try
+            {
+                new Restoration(path).Finish();
+                SecretFile.CreateFolder(directory.KeyFolder);
+                return directory;
+            }
+            catch
+            {
+                directory.Dispose();
+                throw;
+            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -12,6 +12,12 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "What the controller does by itself has to wait: {Reason}")]
     public static partial void MaintenanceFailed(ILogger log, string reason);
 
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Work} failed. It is tried again. This is a defect of Kedge")]
+    public static partial void WorkFailed(ILogger log, Exception exception, string work);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "The store {Path} takes no changes any more: restart the controller. This is a defect of Kedge")]
+    public static partial void StoreEnded(ILogger log, Exception exception, string path);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "A request failed: {Method} {Path}. This is a defect of Kedge")]
     public static partial void RequestFailed(ILogger log, Exception exception, string method, string path);
 

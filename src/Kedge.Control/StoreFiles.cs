@@ -3,6 +3,8 @@ using System.Text;
 using Kedge.Control.Identity;
 using Kedge.Control.Pki;
 using Kedge.Control.Store;
+using Kedge.Linux;
+using Kedge.Linux.Files;
 using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 using Microsoft.Data.Sqlite;
@@ -38,86 +40,131 @@ public static class StoreFiles
         }
     }
 
-    /// <summary>Writes the store, as of one moment, and the keys to one file of mode 0600. The controller may run meanwhile.</summary>
-    /// <exception cref="UserError">There is no store, or the file is there already or cannot be written.</exception>
+    /// <summary>
+    /// Writes the store, as of one moment, and the keys to an output, and checks them as <see cref="Restore"/> would. The controller may run
+    /// meanwhile. A file is created with mode 0600 and replaces no other; a pipe or a device is written to.
+    /// </summary>
+    /// <exception cref="UserError">There is no store, the file is there already, or it cannot be written.</exception>
     public static void Backup(string dataDirectory, string file)
     {
         RequireStore(dataDirectory);
-        string copy = file + ".store";
+        string work = Path.Combine(dataDirectory, "backing-up");
         try
         {
-            using var output = new FileStream(file, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly });
+            using FileStream claim = ClaimBackup(dataDirectory);
             try
             {
-                using (File.Create(copy, 4096, FileOptions.None))
-                    File.SetUnixFileMode(copy, OwnerOnly); // what comes into it must not be readable for a moment
-                SqliteStore.CopyTo(DataDirectory.StoreFileOf(dataDirectory), copy);
-                using var tar = new TarWriter(output, TarEntryFormat.Pax, leaveOpen: true);
-                tar.WriteEntry(copy, StoreEntry);
-                if (File.Exists(DataDirectory.AdministratorTokenFileOf(dataDirectory)))
-                    tar.WriteEntry(DataDirectory.AdministratorTokenFileOf(dataDirectory), TokenEntry);
-                foreach (string key in Directory.EnumerateFiles(Path.Combine(dataDirectory, "keys")).Where(name => Path.GetExtension(name) is ".pem" or ".key"))
-                    tar.WriteEntry(key, KeyEntries + Path.GetFileName(key));
-            }
-            catch
-            {
-                File.Delete(file); // half a backup is none
-                throw;
+                DeleteFolder(work); // of a backup that was interrupted
+                SecretFile.CreateFolder(work);
+                string tar = Path.Combine(work, "tar"), check = Path.Combine(work, "check");
+                WriteTar(dataDirectory, work, tar);
+                SecretFile.CreateFolder(check);
+                SecretFile.CreateFolder(Path.Combine(check, "keys"));
+                Extract(tar, check);
+                Check(check);
+                OutputFile.CopyNew(file, tar);
             }
             finally
             {
-                File.Delete(copy);
+                DeleteFolder(work);
             }
-            output.Flush(flushToDisk: true);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or SqliteException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or SqliteException or LinuxException)
         {
-            throw new UserError($"No backup can be written to {file}: {e.Message}", e);
+            string reason = e is LinuxException { Errno: Errno.EEXIST } ? "There is such a file already." : e.Message;
+            throw new UserError($"No backup can be written to {file}: {reason}", e);
         }
     }
 
     /// <summary>
     /// Puts a backup in place of what is there. The store gets another name, so that nodes do not take its revisions for those that they know.
+    /// A restore that is interrupted is finished when the controller, or a command, next opens the data folder.
     /// </summary>
     /// <returns>Where what was there is now; null where nothing was.</returns>
-    /// <exception cref="UserError">The file is no backup, or a controller runs.</exception>
+    /// <exception cref="UserError">The file is not a backup, or a controller runs.</exception>
     public static string? Restore(string dataDirectory, string file, TimeProvider clock)
     {
         using DataDirectory data = DataDirectory.Lock(dataDirectory);
-        string incoming = Path.Combine(dataDirectory, "restoring");
+        var restoration = new Restoration(data.Path);
         try
         {
-            DeleteFolder(incoming);
-            SecretFile.CreateFolder(incoming);
-            SecretFile.CreateFolder(Path.Combine(incoming, "keys"));
-            Extract(file, incoming);
+            restoration.Prepare();
+            Extract(file, restoration.Incoming);
+            Check(restoration.Incoming);
             IReadOnlyList<byte[]> lists = RevocationListsOf(data.StoreFile);
-            SqliteStore.Rename(Path.Combine(incoming, StoreEntry), clock, change => KeepRevocations(change, lists));
+            SqliteStore.Rename(Path.Combine(restoration.Incoming, StoreEntry), clock, change => KeepRevocations(change, lists));
 
-            string former = Path.Combine(dataDirectory, $"before-restore-{clock.GetUtcNow():yyyyMMdd'T'HHmmss'Z'}");
-            bool isFirst = !File.Exists(data.StoreFile);
+            bool isFirst = !File.Exists(data.StoreFile) && !Directory.EnumerateFileSystemEntries(data.KeyFolder).Any();
+            string former = NewFolderName(data.Path, $"before-restore-{clock.GetUtcNow():yyyyMMdd'T'HHmmss'Z'}");
+            restoration.Begin(former);
+            restoration.Finish();
+            former = Path.Combine(data.Path, former);
             if (!isFirst)
-            {
-                SecretFile.CreateFolder(former);
-                foreach (string part in new[] { data.StoreFile, data.StoreFile + "-wal", data.StoreFile + "-shm", data.AdministratorTokenFile }.Where(File.Exists))
-                    File.Move(part, Path.Combine(former, Path.GetFileName(part)));
-                Directory.Move(data.KeyFolder, Path.Combine(former, "keys"));
-            }
-            else
-            {
-                DeleteFolder(data.KeyFolder);
-            }
-            Directory.Move(Path.Combine(incoming, "keys"), data.KeyFolder);
-            if (File.Exists(Path.Combine(incoming, TokenEntry)))
-                File.Move(Path.Combine(incoming, TokenEntry), data.AdministratorTokenFile, overwrite: true);
-            File.Move(Path.Combine(incoming, StoreEntry), data.StoreFile); // last: with it the restored network exists
-            DeleteFolder(incoming);
-            return isFirst ? null : former;
+                return former;
+            DeleteFolder(former);
+            return null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or SqliteException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or SqliteException or LinuxException)
         {
             throw new UserError($"{file} cannot be restored: {e.Message}", e);
         }
+    }
+
+    // One at a time, because all use one folder. The lock ends with the process.
+    private static FileStream ClaimBackup(string dataDirectory) => new(Path.Combine(dataDirectory, "backup.lock"), new FileStreamOptions
+    {
+        Mode = FileMode.OpenOrCreate,
+        Access = FileAccess.ReadWrite,
+        Share = FileShare.None,
+        UnixCreateMode = OwnerOnly,
+    });
+
+    private static void WriteTar(string dataDirectory, string work, string path)
+    {
+        string copy = Path.Combine(work, StoreEntry);
+        SqliteStore.CopyTo(DataDirectory.StoreFileOf(dataDirectory), copy);
+        using var output = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly });
+        using (var tar = new TarWriter(output, TarEntryFormat.Pax, leaveOpen: true))
+        {
+            WriteEntry(tar, copy, StoreEntry);
+            if (File.Exists(DataDirectory.AdministratorTokenFileOf(dataDirectory)))
+                WriteEntry(tar, DataDirectory.AdministratorTokenFileOf(dataDirectory), TokenEntry);
+            foreach (string key in Directory.EnumerateFiles(DataDirectory.KeyFolderOf(dataDirectory)).Where(name => Path.GetExtension(name) is ".pem" or ".key"))
+                WriteEntry(tar, key, KeyEntries + Path.GetFileName(key));
+        }
+        File.Delete(copy);
+    }
+
+    // By its contents, so that a key which is a link to another place is in the backup too.
+    private static void WriteEntry(TarWriter tar, string path, string name)
+    {
+        using FileStream contents = File.OpenRead(path);
+        tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = contents, Mode = OwnerOnly, ModificationTime = File.GetLastWriteTimeUtc(path) });
+    }
+
+    /// <summary>Checks that a folder has all that a controller needs of a network.</summary>
+    /// <exception cref="InvalidDataException">It has not.</exception>
+    /// <exception cref="SqliteException">The store cannot be read.</exception>
+    private static void Check(string folder)
+    {
+        foreach (string name in (string[])[StoreEntry, KeyEntries + "master.pem", KeyEntries + "server-ca.pem", KeyEntries + "server-ca.key"])
+        {
+            if (!File.Exists(Path.Combine(folder, name)))
+                throw new InvalidDataException($"there is no {name} in it.");
+        }
+        string store = Path.Combine(folder, StoreEntry);
+        if (SqliteStore.Inspect(store, reader => reader.First($"PRAGMA quick_check(1)", row => row.Text(0))) is not "ok")
+            throw new InvalidDataException("the store in it is damaged.");
+        if (SqliteStore.Inspect(store, reader => reader.Number($"SELECT COUNT(*) FROM store")) != 1)
+            throw new InvalidDataException("the store in it has no network.");
+    }
+
+    private static string NewFolderName(string folder, string name)
+    {
+        string found = name;
+        for (int i = 2; Path.Exists(Path.Combine(folder, found)); i++)
+            found = $"{name}-{i}";
+        return found;
     }
 
     // What was revoked since the backup was made stays revoked. Where the present store is damaged, the nodes still have its lists.
@@ -157,12 +204,12 @@ public static class StoreFiles
             entry.DataStream?.CopyTo(output);
             output.Flush(flushToDisk: true);
         }
-        if (!File.Exists(Path.Combine(folder, StoreEntry)))
-            throw new InvalidDataException("it has no store in it.");
     }
 
     private static void RequireStore(string dataDirectory)
     {
+        if (Restoration.IsUnfinished(dataDirectory))
+            throw new UserError($"A restore was interrupted in {dataDirectory}. The next start of the controller finishes it.");
         if (!File.Exists(DataDirectory.StoreFileOf(dataDirectory)))
             throw new UserError($"There is no controller's store in {dataDirectory}. Name the folder with --data-dir.");
     }

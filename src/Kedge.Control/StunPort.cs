@@ -5,6 +5,7 @@ using Kedge.Control.Scheduling;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Strangers;
 using Kedge.Protocol.Stun;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Control;
@@ -26,7 +27,7 @@ internal sealed class StunPort : IAsyncDisposable
     private readonly ILogger _log;
     private readonly Lock _lock = new();
     private readonly StunServer _server; // one for all sockets, so that a source's share does not grow with our addresses
-    private readonly Dictionary<IPAddress, (Socket Socket, Task Answering)> _sockets = [];
+    private readonly Dictionary<IPAddress, OpenSocket> _sockets = [];
     private readonly HashSet<IPAddress> _refused = [];
     private readonly CancellationTokenSource _ending = new();
     private Task _following = Task.CompletedTask;
@@ -57,7 +58,7 @@ internal sealed class StunPort : IAsyncDisposable
     public void Open()
     {
         Follow();
-        _following = FollowAsync();
+        _following = FollowAsync(_ending.Token);
     }
 
     /// <inheritdoc/>
@@ -70,24 +71,25 @@ internal sealed class StunPort : IAsyncDisposable
         _ending.Dispose();
     }
 
-    private async Task FollowAsync()
+    private async Task FollowAsync(CancellationToken ending)
     {
         using var timer = new PeriodicTimer(Refresh, _clock);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(_ending.Token))
+        await RepeatAsync(
+            async cancellation =>
+            {
+                await timer.WaitForNextTickAsync(cancellation);
                 Follow();
-        }
-        catch (OperationCanceledException)
-        {
-            // That is how it ends.
-        }
+            },
+            ending);
     }
+
+    private Task RepeatAsync(Func<CancellationToken, Task> work, CancellationToken ending) =>
+        BackgroundLoop.RunAsync(work, e => Log.WorkFailed(_log, e, "STUN"), _clock, ending);
 
     private void Follow()
     {
         HashSet<IPAddress> wanted = [.. _listen.SelectMany(AddressesOf)];
-        foreach (IPAddress gone in _sockets.Keys.Where(address => !wanted.Contains(address) || _sockets[address].Answering.IsCompleted).ToArray())
+        foreach (IPAddress gone in _sockets.Keys.Where(address => !wanted.Contains(address)).ToArray())
             _ = CloseAsync(gone);
         foreach (IPAddress address in wanted.Where(address => !_sockets.ContainsKey(address)))
             Open(address);
@@ -107,8 +109,9 @@ internal sealed class StunPort : IAsyncDisposable
         try
         {
             socket.Bind(new IPEndPoint(address, _port));
+            var closing = new CancellationTokenSource();
             lock (_lock)
-                _sockets[address] = (socket, AnswerAsync(socket));
+                _sockets[address] = new OpenSocket(socket, closing, RepeatAsync(end => AnswerAsync(socket, end), closing.Token));
             _refused.Remove(address);
         }
         catch (SocketException e)
@@ -121,18 +124,20 @@ internal sealed class StunPort : IAsyncDisposable
 
     private async Task CloseAsync(IPAddress address)
     {
-        (Socket Socket, Task Answering) closing;
+        OpenSocket? open;
         lock (_lock)
         {
-            if (!_sockets.Remove(address, out closing))
+            if (!_sockets.Remove(address, out open))
                 return;
         }
-        closing.Socket.Dispose();
-        await closing.Answering;
+        await open.Closing.CancelAsync();
+        await open.Answering;
+        open.Socket.Dispose();
+        open.Closing.Dispose();
     }
 
     // What cannot be sent is lost, as a datagram may be: nothing waits for anybody here.
-    private async Task AnswerAsync(Socket socket)
+    private async Task AnswerAsync(Socket socket, CancellationToken closing)
     {
         byte[] request = new byte[LongestDatagram], response = new byte[StunServer.MaximumResponse];
         var source = new SocketAddress(socket.AddressFamily);
@@ -140,19 +145,15 @@ internal sealed class StunPort : IAsyncDisposable
         {
             try
             {
-                int length = await socket.ReceiveFromAsync(request, SocketFlags.None, source, CancellationToken.None);
+                int length = await socket.ReceiveFromAsync(request, SocketFlags.None, source, closing);
                 length = Answer(request.AsSpan(0, length), source, response);
                 if (length > 0)
                     socket.SendTo(response.AsSpan(0, length), SocketFlags.None, source);
             }
-            catch (SocketException e) when (e.SocketErrorCode is not (SocketError.OperationAborted or SocketError.NotSocket))
+            catch (SocketException)
             {
                 // Whatever it is, it must not keep a processor busy if it lasts.
-                await Task.Delay(PauseAfterError, _clock);
-            }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException)
-            {
-                return;
+                await Task.Delay(PauseAfterError, _clock, closing);
             }
         }
     }
@@ -163,4 +164,7 @@ internal sealed class StunPort : IAsyncDisposable
         var endpoint = new Endpoint(IpAddress.FromBytes(at.Address.GetAddressBytes()), (ushort)at.Port);
         return _server.Answer(_clock.Now(), request, endpoint, response);
     }
+
+    /// <summary>An address that is open: its socket, and what answers there until it is canceled.</summary>
+    private sealed record OpenSocket(Socket Socket, CancellationTokenSource Closing, Task Answering);
 }

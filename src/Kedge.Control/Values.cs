@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
 
@@ -147,11 +148,7 @@ internal static class Values
             return "null";
         var shown = new StringBuilder("'");
         foreach (Rune rune in value.EnumerateRunes().Take(most))
-            shown.Append(IsShown(rune) ? rune.ToString() : "?");
+            shown.Append(PrintableText.IsPrintable(rune) ? rune.ToString() : "?");
         return shown.Append(value.Length > most ? "…'" : "'").ToString();
     }
-
-    private static bool IsShown(Rune rune) => rune != Rune.ReplacementChar && Rune.GetUnicodeCategory(rune) is not (
-        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
-        or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
 }

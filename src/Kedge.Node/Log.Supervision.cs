@@ -16,4 +16,7 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The {Process} could not be started again: {Reason}")]
     public static partial void ProcessNotStarted(ILogger log, string process, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The {Process} could not be watched or started. This is a defect of Kedge")]
+    public static partial void WatchFailed(ILogger log, string process, Exception exception);
 }

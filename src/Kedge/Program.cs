@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Kedge.Commands;
 using Kedge.Linux.Processes;
-using Kedge.Protocol;
 using Kedge.Startup;
 
 const int Failed = 1;
@@ -10,6 +9,7 @@ const int CalledWrongly = 2;
 CrashReport.WriteForUnhandledExceptions();
 try
 {
+    ChildSignal.Restore();
     StandardStreams.Complete();
     StandardOutput.UseForConsole();
     // Called as kedge-wg, the program is WireGuard's usual daemon: 'kedge-wg wg0' runs wg0 in the background.
@@ -25,13 +25,8 @@ try
     }
     return call.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
 }
-catch (UserError e)
-{
-    Console.Error.WriteLine($"kedge: {e.Message}");
-    return Failed;
-}
 catch (Exception e)
 {
-    Console.Error.WriteLine(CrashReport.Of(e));
+    Console.Error.WriteLine(Failure.Describe(e) is { } sentence ? $"kedge: {sentence}" : CrashReport.Of(e));
     return Failed;
 }

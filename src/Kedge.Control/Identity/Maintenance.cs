@@ -1,4 +1,5 @@
 using Kedge.Control.Store;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Control.Identity;
@@ -20,27 +21,23 @@ internal sealed class Maintenance(
     /// <summary>After how much silence a pending node counts as having given up.</summary>
     public static readonly TimeSpan PendingSilence = TimeSpan.FromHours(24);
 
-    /// <summary>Works until it is cancelled. What fails is tried again the next time.</summary>
-    public async Task RunAsync(CancellationToken cancellation)
+    /// <summary>Works until it is canceled. What fails is tried again the next time.</summary>
+    public async Task RunAsync(CancellationToken ending)
     {
         using var timer = new PeriodicTimer(Interval, clock);
-        try
+        await BackgroundLoop.RunAsync(RunRoundAsync, e => Log.WorkFailed(log, e, "What the controller does by itself"), clock, ending);
+
+        async Task RunRoundAsync(CancellationToken cancellation)
         {
-            while (await timer.WaitForNextTickAsync(cancellation))
+            await timer.WaitForNextTickAsync(cancellation);
+            try
             {
-                try
-                {
-                    await RunOnceAsync();
-                }
-                catch (StoreException e)
-                {
-                    Log.MaintenanceFailed(log, e.Message);
-                }
+                await RunOnceAsync();
             }
-        }
-        catch (OperationCanceledException)
-        {
-            // That is how it ends.
+            catch (StoreException e)
+            {
+                Log.MaintenanceFailed(log, e.Message);
+            }
         }
     }
 

@@ -23,7 +23,7 @@ internal sealed class WireGuardConfiguration(SqliteStore store, ReachedAddresses
         StoredZone zone = Zones.Find(reader, node.Zone);
         var text = new StringBuilder();
         text.Append($"# {node.Name} in zone {zone.Name}, as of {reader.Now:u}. It does not change by itself: fetch it again when nodes come or go.\n");
-        text.Append($"[Interface]\n# 'kedge node show {node.Name} --wg-config --private-key-file FILE' fills it in.\n");
+        text.Append($"[Interface]\n{PrivateKeyPlaceholder.HintFor(node.Name)}\n");
         text.Append($"PrivateKey = {PrivateKeyPlaceholder.Of(node.WireGuardKey)}\n");
         text.Append($"Address = {string.Join(", ", Certification.Parse(node.Certificate).Addresses.Select(address => $"{address}/{address.Size * 8}"))}\n");
         if (node.FixedEndpoint is { } own)

@@ -1,4 +1,7 @@
 using System.Security.Cryptography;
+using System.Text;
+using Kedge.Linux;
+using Kedge.Linux.Files;
 using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 
@@ -29,19 +32,11 @@ internal static class SecretFile
     /// <exception cref="UserError">It cannot be written; the old one is still there.</exception>
     public static void Write(string path, ReadOnlySpan<byte> contents)
     {
-        string temporary = path + ".new";
         try
         {
-            File.Delete(temporary);
-            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly, BufferSize = 0 };
-            using (var file = new FileStream(temporary, options))
-            {
-                file.Write(contents);
-                file.Flush(flushToDisk: true);
-            }
-            File.Move(temporary, path, overwrite: true);
+            PrivateFile.Write(path, contents);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (LinuxException e)
         {
             throw new UserError($"{path} cannot be written: {e.Message}", e);
         }
@@ -51,50 +46,43 @@ internal static class SecretFile
     /// <exception cref="UserError">It cannot be written.</exception>
     public static void WriteKey(string path, ECDsa key)
     {
-        byte[] der = key.ExportPkcs8PrivateKey();
-        var pem = new char[PemEncoding.GetEncodedSize("PRIVATE KEY".Length, der.Length) + 1];
-        var bytes = new byte[pem.Length];
+        byte[] text = PrivateKeyPem.Write(key);
         try
         {
-            PemEncoding.TryWrite("PRIVATE KEY", der, pem, out _);
-            pem[^1] = '\n';
-            System.Text.Encoding.ASCII.GetBytes(pem, bytes);
-            Write(path, bytes);
+            Write(path, text);
         }
         finally
         {
-            CryptographicOperations.ZeroMemory(der);
-            CryptographicOperations.ZeroMemory(bytes);
-            Array.Clear(pem);
+            CryptographicOperations.ZeroMemory(text);
         }
     }
 
     /// <summary>Reads an ECDSA key in PEM; the caller disposes it.</summary>
-    /// <exception cref="UserError">It is not there, or is none.</exception>
+    /// <exception cref="UserError">It is not there, or is not a P-256 key.</exception>
     public static ECDsa ReadKey(string path)
     {
-        var key = ECDsa.Create();
+        byte[] text = Read(path);
         try
         {
-            key.ImportFromPem(ReadText(path));
-            return key;
+            return PrivateKeyPem.TryRead(text, out ECDsa? key)
+                ? key
+                : throw new UserError($"{path} has no ECDSA P-256 key in PEM. Restore it from a backup of the data folder.");
         }
-        catch (Exception e) when (e is ArgumentException or CryptographicException)
+        finally
         {
-            key.Dispose();
-            throw new UserError($"{path} has no ECDSA key in PEM. Restore it from a backup of the data folder.", e);
+            CryptographicOperations.ZeroMemory(text);
         }
     }
 
     /// <summary>Writes a certificate in PEM.</summary>
     /// <exception cref="UserError">It cannot be written.</exception>
     public static void WriteCertificate(string path, ReadOnlySpan<byte> der) =>
-        Write(path, System.Text.Encoding.ASCII.GetBytes(PemEncoding.WriteString(Pem.Certificate, der) + "\n"));
+        Write(path, Encoding.ASCII.GetBytes(PemEncoding.WriteString(Pem.Certificate, der) + "\n"));
 
     /// <summary>Writes certificates in PEM, one behind the other.</summary>
     /// <exception cref="UserError">They cannot be written.</exception>
     public static void WriteCertificates(string path, IEnumerable<ReadOnlyMemory<byte>> certificates) =>
-        Write(path, System.Text.Encoding.ASCII.GetBytes(Pem.Write(Pem.Certificate, certificates)));
+        Write(path, Encoding.ASCII.GetBytes(Pem.Write(Pem.Certificate, certificates)));
 
     /// <summary>Reads the first certificate of a file in PEM.</summary>
     /// <returns>The certificate, DER.</returns>
@@ -104,41 +92,32 @@ internal static class SecretFile
     /// <summary>Reads all certificates of a file in PEM.</summary>
     /// <returns>The certificates, DER: at least one.</returns>
     /// <exception cref="UserError">It is not there, or has none.</exception>
-    public static IReadOnlyList<byte[]> ReadCertificates(string path)
-    {
-        List<byte[]> certificates = [];
-        ReadOnlySpan<char> rest = ReadText(path);
-        while (PemEncoding.TryFind(rest, out PemFields fields) && rest[fields.Label] is Pem.Certificate)
-        {
-            certificates.Add(Convert.FromBase64String(rest[fields.Base64Data].ToString()));
-            rest = rest[fields.Location.End..];
-        }
-        return certificates.Count > 0
+    public static IReadOnlyList<byte[]> ReadCertificates(string path) =>
+        Pem.Read(Encoding.ASCII.GetString(Read(path)), Pem.Certificate) is { Count: > 0 } certificates
             ? certificates
             : throw new UserError($"{path} has no certificate in PEM: it must begin with -----BEGIN CERTIFICATE-----.");
-    }
 
-    /// <summary>Gives a file another name, in place of the file that has that name.</summary>
+    /// <summary>Gives a file another name, in place of the file that has that name, and returns when that is on the disk.</summary>
     /// <exception cref="UserError">It cannot be renamed.</exception>
     public static void Move(string path, string target)
     {
         try
         {
-            File.Move(path, target, overwrite: true);
+            PrivateFile.Move(path, target);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (LinuxException e)
         {
             throw new UserError($"{path} cannot be renamed to {target}: {e.Message}", e);
         }
     }
 
-    private static string ReadText(string path)
+    private static byte[] Read(string path)
     {
         try
         {
-            return File.ReadAllText(path);
+            return PrivateFile.TryRead(path, out byte[]? contents) ? contents : throw new UserError($"There is no file {path}.");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (LinuxException e)
         {
             throw new UserError($"{path} cannot be read: {e.Message}", e);
         }

@@ -138,8 +138,17 @@ internal sealed class ServerCertificate : IDisposable
 
     private static AuthorityFiles FilesOf(string folder) => new(folder, "server-ca");
 
-    private static X509Certificate2[] Load(AuthorityFiles files) =>
-        [.. files.ReadCertificates().Select(der => X509CertificateLoader.LoadCertificate(der))];
+    private static X509Certificate2[] Load(AuthorityFiles files)
+    {
+        try
+        {
+            return [.. files.ReadCertificates().Select(der => X509CertificateLoader.LoadCertificate(der))];
+        }
+        catch (CryptographicException e)
+        {
+            throw new UserError($"{files.CertificateFile} has a certificate that cannot be read: {e.Message} Restore it from a backup of the data folder.", e);
+        }
+    }
 
     private static X509Certificate2[] LoadExisting(AuthorityFiles files) => files.Exist
         ? Load(files)

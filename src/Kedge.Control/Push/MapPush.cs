@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Control.Push;
@@ -170,7 +171,7 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
                 }
                 _revision = revision;
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (_ending.IsCancellationRequested)
             {
                 return;
             }
@@ -186,23 +187,20 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
     private async Task TickAsync()
     {
         using var timer = new PeriodicTimer(Tick, sources.Clock);
-        try
+        int tick = 0;
+        await BackgroundLoop.RunAsync(RunRoundAsync, e => Log.WorkFailed(log, e, "The push of maps"), sources.Clock, _ending.Token);
+
+        async Task RunRoundAsync(CancellationToken ending)
         {
-            for (int tick = 1; await timer.WaitForNextTickAsync(_ending.Token); tick++)
-            {
-                foreach ((Guid zone, Guid node) in sources.Endpoints.TakeDue())
-                    StageEndpoints(zone, node);
-                Duplicates.Tick();
-                long now = sources.Clock.GetTimestamp();
-                foreach (MapSubscription stream in Live().SelectMany(feed => feed.Streams))
-                    stream.WakeIfDue(now);
-                if (tick % TicksPerSave == 0)
-                    await SaveAsync();
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // That is how it ends.
+            await timer.WaitForNextTickAsync(ending);
+            foreach ((Guid zone, Guid node) in sources.Endpoints.TakeDue())
+                StageEndpoints(zone, node);
+            Duplicates.Tick();
+            long now = sources.Clock.GetTimestamp();
+            foreach (MapSubscription stream in Live().SelectMany(feed => feed.Streams))
+                stream.WakeIfDue(now);
+            if (++tick % TicksPerSave == 0)
+                await SaveAsync();
         }
     }
 

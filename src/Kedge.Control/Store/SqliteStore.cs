@@ -1,5 +1,6 @@
 using System.Data.Common;
 using Kedge.Protocol;
+using Kedge.Threading;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using SQLitePCL;
@@ -32,6 +33,7 @@ internal sealed partial class SqliteStore : IAsyncDisposable
     private readonly FairQueue<Change> _queue = new(QueueLength);
     private readonly Thread _thread;
     private long _revision;
+    private bool _disposed;
     private volatile TaskCompletionSource _changed = NewSignal();
 
     private SqliteStore(string path, SqliteConnection writer, TimeProvider clock, ILogger log)
@@ -44,8 +46,7 @@ internal sealed partial class SqliteStore : IAsyncDisposable
         StoreId = new(_transaction.First($"SELECT id FROM store", row => row.Bytes(0))!, bigEndian: true);
         _revision = _transaction.Revision;
         Path = path;
-        _thread = new Thread(WriteAll) { Name = "store", IsBackground = true };
-        _thread.Start();
+        _thread = DedicatedThread.Start("store", WriteAll, End);
     }
 
     /// <summary>The file.</summary>
@@ -183,8 +184,9 @@ internal sealed partial class SqliteStore : IAsyncDisposable
     /// <summary>Carries out what still waits, and closes the file.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!_queue.TryClose())
+        if (Interlocked.Exchange(ref _disposed, true))
             return;
+        _queue.TryClose();
         await Task.Run(_thread.Join);
         _queue.Dispose();
         _writer.Dispose();
@@ -210,13 +212,26 @@ internal sealed partial class SqliteStore : IAsyncDisposable
             Write(change);
     }
 
+    // Those that wait must not wait for ever.
+    private void End(Exception exception)
+    {
+        IsWritable = false;
+        Log.StoreEnded(_log, exception, Path);
+        _queue.TryClose();
+        while (_queue.TryTake(out Change? change))
+        {
+            change.Fail(new StoreException("The store takes no changes any more.", exception));
+            change.Complete();
+        }
+    }
+
     /// <summary>Carries out a change, and those that wait behind it, in one transaction.</summary>
     private void Write(Change first)
     {
         List<Change> batch = [first];
-        long start = _clock.GetTimestamp();
         try
         {
+            long start = _clock.GetTimestamp();
             RunOn(_writer, "BEGIN IMMEDIATE");
             Run(first);
             while (batch.Count < BatchLength && _clock.GetElapsedTime(start) < BatchTime && _queue.TryTakeWaiting(out Change? next))
@@ -229,11 +244,14 @@ internal sealed partial class SqliteStore : IAsyncDisposable
             IsWritable = true;
             Publish(revision);
         }
-        catch (SqliteException e)
+        catch (Exception e)
         {
             Undo();
             IsWritable = false;
-            Log.StoreFailed(_log, Path, e.Message);
+            if (e is SqliteException)
+                Log.StoreFailed(_log, Path, e.Message);
+            else
+                Log.WorkFailed(_log, e, "Keeping a change");
             var failure = new StoreException($"The store cannot keep a change: {e.Message}", e);
             foreach (Change change in batch)
                 change.Fail(failure);

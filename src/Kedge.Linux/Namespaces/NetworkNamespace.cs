@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using Kedge.Threading;
 using Calls = Kedge.Linux.Namespaces.NamespaceCalls;
 
 namespace Kedge.Linux.Namespaces;
@@ -40,7 +40,7 @@ public sealed class NetworkNamespace
         }
         try
         {
-            OnOwnThread(name, () =>
+            DedicatedThread.Run($"inside {name}", () =>
             {
                 Check(Calls.Unshare(Calls.CloneNewNetwork), "unshare", name);
                 Check(Calls.Mount("/proc/thread-self/ns/net", created.Path, null, Calls.MountBind, 0), "mount", created.Path);
@@ -98,7 +98,7 @@ public sealed class NetworkNamespace
     public T Run<T>(Func<T> action)
     {
         T result = default!;
-        OnOwnThread(Name, () =>
+        DedicatedThread.Run($"inside {Name}", () =>
         {
             using (FileDescriptor file = OpenFile(Path, Calls.OpenReadOnly))
                 Check(Calls.SetNamespace(file.Number, Calls.CloneNewNetwork), "setns", Path);
@@ -181,29 +181,6 @@ public sealed class NetworkNamespace
         int number = Calls.Open(path, flags | Calls.OpenCloseOnExec, 0);
         Check(number, "open", path);
         return new FileDescriptor(number);
-    }
-
-    private static void OnOwnThread(string name, Action action)
-    {
-        ExceptionDispatchInfo? failure = null;
-        var thread = new Thread(() =>
-        {
-            try
-            {
-                action();
-            }
-            catch (Exception e)
-            {
-                failure = ExceptionDispatchInfo.Capture(e);
-            }
-        })
-        {
-            IsBackground = true,
-            Name = $"inside {name}",
-        };
-        thread.Start();
-        thread.Join();
-        failure?.Throw();
     }
 
     private static void Check(int result, string operation, string target, params ReadOnlySpan<int> harmless)

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Kedge.Linux.Interop;
+using Kedge.Linux.Namespaces;
 using Kedge.Protocol;
 
 namespace Kedge.Linux.Processes;
@@ -21,12 +22,14 @@ public sealed unsafe class BackgroundProcess : IDisposable
     /// </summary>
     private const int OpaqueLength = 512;
 
+    private readonly ProcessHandle? _handle; // null: it has ended, and somebody else has waited for it
     private readonly Descriptor _ready;
     private readonly Descriptor _error;
 
-    private BackgroundProcess(int id, Descriptor ready, Descriptor error)
+    private BackgroundProcess(int id, ProcessHandle? handle, Descriptor ready, Descriptor error)
     {
         Id = id;
+        _handle = handle;
         _ready = ready;
         _error = error;
     }
@@ -54,7 +57,7 @@ public sealed unsafe class BackgroundProcess : IDisposable
                 // Whatever our own starter left open without that mark must not stay open in a daemon.
                 _ = Descriptor.Check(Libc.close_range(3, uint.MaxValue, Libc.CLOSE_RANGE_CLOEXEC), "mark", "descriptors");
                 int id = Spawn(program, commandLine, errorWriter.Number, [readyWriter.Number, .. inherited]);
-                return new BackgroundProcess(id, ready, error);
+                return new BackgroundProcess(id, ProcessHandle.OfChild(id), ready, error);
             }
             catch
             {
@@ -105,16 +108,25 @@ public sealed unsafe class BackgroundProcess : IDisposable
         return false;
     }
 
-    /// <summary>Blocks until the process has ended.</summary>
-    /// <returns>Its exit code; 128 and the signal's number where a signal ended it, as a shell has it.</returns>
-    public int WaitForExit()
+    /// <summary>Sends a signal, unless the process has ended.</summary>
+    /// <exception cref="LinuxException">This process may not do that.</exception>
+    public void Signal(ProcessSignal signal) => _handle?.Signal(signal);
+
+    /// <summary>Blocks until the process has ended. One thread at a time.</summary>
+    /// <returns>
+    /// Its exit code; 128 and the signal's number where a signal ended it, as a shell has it. Null where the code is lost, because something
+    /// else in this process has waited for it.
+    /// </returns>
+    public int? WaitForExit()
     {
-        int status;
-        while (Libc.waitpid(Id, &status, 0) < 0)
+        _handle?.WaitForExit(Timeout.InfiniteTimeSpan);
+        int status, waited;
+        while ((waited = Libc.waitpid(Id, &status, 0)) < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR)
         {
-            if (Marshal.GetLastPInvokeError() is var error and not Errno.EINTR)
-                throw new LinuxException(error, "wait for", $"process {Id}");
+            // Interrupted by a signal.
         }
+        if (waited < 0)
+            return null;
         int signal = status & 0x7F;
         return signal == 0 ? (status >> 8) & 0xFF : 128 + signal;
     }
@@ -122,6 +134,7 @@ public sealed unsafe class BackgroundProcess : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _handle?.Dispose();
         _ready.Dispose();
         _error.Dispose();
     }
@@ -170,7 +183,7 @@ public sealed unsafe class BackgroundProcess : IDisposable
         }
     }
 
-    /// <summary>A new session, no signal blocked, and SIGPIPE, which the runtime ignores, as it was by default.</summary>
+    /// <summary>A new session, no signal blocked, and SIGPIPE, which the runtime ignores, with its default effect.</summary>
     private static void SetSession(byte* attributes, string program)
     {
         const int SetLength = 128; // sigset_t

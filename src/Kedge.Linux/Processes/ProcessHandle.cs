@@ -12,28 +12,33 @@ public sealed unsafe class ProcessHandle : IDisposable
 {
     private readonly Descriptor _descriptor;
 
-    private ProcessHandle(ProcessIdentity identity, Descriptor descriptor)
+    private ProcessHandle(int id, Descriptor descriptor)
     {
-        Identity = identity;
+        Id = id;
         _descriptor = descriptor;
     }
 
-    /// <summary>The process.</summary>
-    public ProcessIdentity Identity { get; }
+    /// <summary>The process's number.</summary>
+    public int Id { get; }
 
     /// <summary>Takes hold of a process; null where it has ended.</summary>
     /// <exception cref="LinuxException">The kernel refused.</exception>
     public static ProcessHandle? Open(ProcessIdentity identity)
     {
-        int number = Libc.pidfd_open(identity.Id, 0);
-        if (number < 0 && Marshal.GetLastPInvokeError() is Errno.ESRCH or Errno.EINVAL)
+        if (Open(identity.Id) is not { } handle)
             return null;
-        var handle = new ProcessHandle(identity, Descriptor.From(number, "open", $"process {identity.Id}"));
         if (identity.IsAlive) // Only now, when the number can no longer become another's unnoticed.
             return handle;
         handle.Dispose();
         return null;
     }
+
+    /// <summary>
+    /// Takes hold of a child that was just started, whether or not it has ended: its number is nobody else's before it has been waited for.
+    /// Null where somebody has done that.
+    /// </summary>
+    /// <exception cref="LinuxException">The kernel refused.</exception>
+    internal static ProcessHandle? OfChild(int id) => Open(id);
 
     /// <summary>Sends a signal.</summary>
     /// <returns>Whether the process was there to get it.</returns>
@@ -43,7 +48,7 @@ public sealed unsafe class ProcessHandle : IDisposable
         if (Libc.pidfd_send_signal(_descriptor.Number, (int)signal, null, 0) == 0)
             return true;
         if (Marshal.GetLastPInvokeError() is var error and not Errno.ESRCH)
-            throw new LinuxException(error, "signal", $"process {Identity.Id}");
+            throw new LinuxException(error, "signal", $"process {Id}");
         return false;
     }
 
@@ -69,4 +74,12 @@ public sealed unsafe class ProcessHandle : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _descriptor.Dispose();
+
+    private static ProcessHandle? Open(int id)
+    {
+        int number = Libc.pidfd_open(id, 0);
+        return number < 0 && Marshal.GetLastPInvokeError() is Errno.ESRCH or Errno.EINVAL
+            ? null
+            : new ProcessHandle(id, Descriptor.From(number, "open", $"process {id}"));
+    }
 }

@@ -8,6 +8,7 @@ using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 using Kedge.Protocol.Stun;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.ControlLink;
@@ -48,6 +49,8 @@ public sealed class ControlLink : IDisposable
         (_run, _log) = (run, log);
         _problems = new Problems(log);
         _keys = NodeKeys.Open(folder, membership.Settings.PrivateKeyFile);
+        if (!_keys.IsIdentityOf(certificate))
+            throw Joining.LostIdentity(folder);
         _controller = membership.ControllerAddress;
         var process = new NodeProcess(runtimeDirectory, folder.InterfaceName, _problems);
         _portMapper = new PortMapper(_keys.WireGuardKey, log);
@@ -65,7 +68,7 @@ public sealed class ControlLink : IDisposable
     {
         using ProcessLock claim = ProcessLock.TryTake(_run.LinkLock)
             ?? throw new UserError($"Another control link runs for this interface, process {ProcessLock.Holder(_run.LinkLock)?.Id}. 'kedge down' ends it.");
-        await using var status = new StatusSocket(_run.StatusSocket, () => _zone.Status(_connection, _renewal.DueAt));
+        await using var status = new StatusSocket(_run.StatusSocket, () => _zone.Status(_connection, _renewal.DueAt), TimeProvider.System, _log);
         await Task.WhenAll(
             Forever(() => TickAsync(ready, ending), ending),
             Forever(() => ResolveAsync(ending), ending),
@@ -84,26 +87,9 @@ public sealed class ControlLink : IDisposable
     private static UserError NotJoined(NodeFolder folder, string what) =>
         new($"{folder.InterfaceName} {what}: there is nothing to run it with in {folder.Path}. Join with 'kedge up --interface {folder.InterfaceName} --join-file FILE'.");
 
-    // A defect in one part must not end the others, nor itself for good: it is told, and tried again.
-    private async Task Forever(Func<Task> run, CancellationToken ending)
-    {
-        while (!ending.IsCancellationRequested)
-        {
-            try
-            {
-                await run();
-            }
-            catch (OperationCanceledException) when (ending.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception exception)
-            {
-                Log.LinkFailed(_log, exception);
-                await Task.Delay(TimeSpan.FromSeconds(5), ending).ContinueWith(_ => { }, TaskScheduler.Default);
-            }
-        }
-    }
+    // A defect in one part must not end the others.
+    private Task Forever(Func<Task> run, CancellationToken ending) =>
+        BackgroundLoop.RunAsync(_ => run(), exception => Log.LinkFailed(_log, exception), TimeProvider.System, ending);
 
     private async Task TickAsync(Action ready, CancellationToken ending)
     {

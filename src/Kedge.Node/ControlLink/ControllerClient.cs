@@ -7,6 +7,8 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Kedge.Node.Connecting;
+using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Mesh;
@@ -42,6 +44,7 @@ public sealed class ControllerClient : IDisposable
     /// <param name="certificate">The node's certificate, DER; null before it has one. One that has expired is presented as well.</param>
     /// <param name="identity">The key of the certificate; stays the caller's. Null without a certificate.</param>
     /// <param name="clock">What time it is.</param>
+    /// <exception cref="UserError">The key is not that of the certificate.</exception>
     public ControllerClient(ControllerAddress controller, ReadOnlyMemory<byte>? certificate, ECDsa? identity, TimeProvider clock)
     {
         _controller = controller;
@@ -50,7 +53,10 @@ public sealed class ControllerClient : IDisposable
         if (certificate is { } der)
         {
             using X509Certificate2 bare = X509CertificateLoader.LoadCertificate(der.Span);
-            _certificate = bare.CopyWithPrivateKey(identity ?? throw new ArgumentNullException(nameof(identity)));
+            ArgumentNullException.ThrowIfNull(identity);
+            if (!bare.PublicKey.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(identity.ExportSubjectPublicKeyInfo()))
+                throw new UserError("The node's identity key is not that of its certificate: restore both from one backup, or join again as another node.");
+            _certificate = bare.CopyWithPrivateKey(identity);
         }
         _http = new HttpClient(Handler())
         {
@@ -95,6 +101,9 @@ public sealed class ControllerClient : IDisposable
         return await AskAsync(
             HttpMethod.Post, "enrolments/inquiries", JsonContent.Create(inquiry, ApiJson.Default.EnrolmentInquiry), ApiJson.Default.EnrolmentResult, cancellation);
     }
+
+    /// <summary>Asks for nothing: returns when the controller has answered and is the pinned one.</summary>
+    public Task ReachAsync(CancellationToken cancellation) => ChallengeAsync(cancellation);
 
     /// <summary>Asks for a new certificate. The answer has the present one while it is not time for another.</summary>
     /// <param name="renewal">What the node has that it did not have before.</param>
@@ -244,6 +253,8 @@ public sealed class ControllerClient : IDisposable
                 return $"Refused {where}. {cause.Message}";
             if (cause is AuthenticationException)
                 return $"Refused {where}. The TLS handshake failed: {cause.Message}";
+            if (cause is ConnectException)
+                return $"Cannot talk to {where}: {cause.Message}.";
         }
         return $"Cannot talk to {where}: {failure.Message}";
     }

@@ -42,6 +42,8 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         settings = UnderInvitedName(line?.Invitation, settings);
         ControllerAddress controller = line is null ? before!.ControllerAddress : ControllerAddress.Of(line);
         using NodeKeys keys = NodeKeys.Open(folder, settings.PrivateKeyFile);
+        if (before is not null && !IsIdentityOf(before, keys))
+            before = line is null ? throw LostIdentity(folder) : ForgetIdentity();
         bool asksForTheSame = before is not null && AsksForTheSame(before.Settings, settings) && HasSameKey(before, keys);
         bool hasNewProof = before is { Status: Membership.Pending } && line?.Invitation is not null;
         if (asksForTheSame && before!.Status == Membership.Active && File.Exists(folder.Certificate))
@@ -93,6 +95,22 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
     // A certificate is for one key: with another one the node has to be certified anew.
     private bool HasSameKey(Membership before, NodeKeys keys) =>
         before.Status == Membership.Pending || CertificateFile.Read(folder.Certificate)?.Node.WireGuardKey == keys.WireGuardPublicKey;
+
+    private bool IsIdentityOf(Membership membership, NodeKeys keys) => CertificateFile.Read(folder.Certificate) is { } certificate
+        ? keys.IsIdentityOf(certificate)
+        : (membership.IdentityKeyHash ?? keys.IdentityPublicKey.Hash.ToString()) == keys.IdentityPublicKey.Hash.ToString();
+
+    // The controller knows the node by its identity key: with another one it is another node.
+    private Membership? ForgetIdentity()
+    {
+        say($"{folder.IdentityKey} is not the key that this interface joined with, so it joins as another node.");
+        return null;
+    }
+
+    /// <summary>The error where the identity key is not the one that the interface joined with.</summary>
+    internal static UserError LostIdentity(NodeFolder folder) => new(
+        $"{folder.IdentityKey} is not the key that {folder.InterfaceName} joined with: {folder.Certificate} is another key's. Restore both from one "
+        + "backup; or join again, as another node: kedge up --join-file FILE --name NAME");
 
     private static bool AsksForTheSame(NodeSettings before, NodeSettings now) =>
         before.Name == now.Name

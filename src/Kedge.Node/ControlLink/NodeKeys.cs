@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 using Kedge.Crypto;
 using Kedge.Linux;
 using Kedge.Linux.Files;
@@ -69,6 +68,13 @@ public sealed class NodeKeys : IDisposable
         }
     }
 
+    /// <summary>Whether a certificate is for this identity. With the key of another, nobody can use it.</summary>
+    public bool IsIdentityOf(CertificateFile certificate)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        return IdentityPublicKey.Equals(certificate.Node.IdentityKey);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -80,36 +86,35 @@ public sealed class NodeKeys : IDisposable
     {
         if (NodeFolder.Read(path) is not { } pem)
             return null;
-        char[] text = new char[pem.Length];
         try
         {
-            Encoding.ASCII.GetChars(pem, text);
-            var key = ECDsa.Create();
-            key.ImportFromPem(text);
-            return key;
-        }
-        catch (Exception e) when (e is CryptographicException or ArgumentException)
-        {
-            throw new UserError($"{path} is not an ECDSA P-256 key in PEM. Restore it; without it the node has to join again, under another name.", e);
+            return PrivateKeyPem.TryRead(pem, out ECDsa? key) ? key : throw new UserError(
+                $"{path} is not an ECDSA P-256 key in PEM. Restore it; without it the node has to join again, under another name.");
         }
         finally
         {
             CryptographicOperations.ZeroMemory(pem);
-            Array.Clear(text);
         }
     }
 
     private static ECDsa CreateIdentity(string path)
     {
         var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        byte[] der = key.ExportPkcs8PrivateKey();
-        char[] pem = PemEncoding.Write("PRIVATE KEY", der);
-        byte[] contents = Encoding.ASCII.GetBytes(pem);
-        PrivateFile.Write(path, contents);
-        CryptographicOperations.ZeroMemory(der);
-        CryptographicOperations.ZeroMemory(contents);
-        Array.Clear(pem);
-        return key;
+        byte[] text = PrivateKeyPem.Write(key);
+        try
+        {
+            PrivateFile.Write(path, text);
+            return key;
+        }
+        catch
+        {
+            key.Dispose();
+            throw;
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(text);
+        }
     }
 
     private static byte[] CreateWireGuardKey(string path)

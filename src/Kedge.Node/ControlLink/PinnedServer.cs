@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
+using Kedge.Node.Connecting;
 using Kedge.Protocol;
 
 namespace Kedge.Node.ControlLink;
@@ -35,6 +36,8 @@ public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimePro
     public SocketsHttpHandler CreateHandler() => new()
     {
         AllowAutoRedirect = false,
+        ConnectCallback = async (context, cancellation) =>
+            await HostConnector.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, cancellation),
         UseCookies = false,
         SslOptions = new SslClientAuthenticationOptions
         {

@@ -1,6 +1,8 @@
 using System.Net.Sockets;
 using System.Text.Json;
 using Kedge.Linux.LocalSockets;
+using Kedge.Threading;
+using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.ControlLink;
 
@@ -12,6 +14,7 @@ public sealed class StatusSocket : IAsyncDisposable
 {
     private const int Backlog = 16;
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PauseAfterError = TimeSpan.FromMilliseconds(100);
 
     private readonly string _path;
     private readonly Socket _listener;
@@ -22,14 +25,17 @@ public sealed class StatusSocket : IAsyncDisposable
     /// <summary>Listens, in place of whoever listened there before: the caller has the lock.</summary>
     /// <param name="path">The socket's path.</param>
     /// <param name="status">Called by any thread for each connection.</param>
+    /// <param name="clock">Measures the pause after a defect.</param>
+    /// <param name="log">Receives defects.</param>
     /// <exception cref="Linux.LinuxException">The path cannot be made.</exception>
-    public StatusSocket(string path, Func<LinkStatus> status)
+    public StatusSocket(string path, Func<LinkStatus> status, TimeProvider clock, ILogger log)
     {
         _path = path;
         _status = status;
         File.Delete(path);
         _listener = PrivateSocket.Listen(path, Backlog);
-        _serving = Task.Run(ServeAsync);
+        _serving = Task.Run(() =>
+            BackgroundLoop.RunAsync(ServeAsync, exception => Log.LinkFailed(log, exception), clock, _ending.Token));
     }
 
     /// <summary>Asks a control link for its state; null where none runs, or it does not answer.</summary>
@@ -56,30 +62,28 @@ public sealed class StatusSocket : IAsyncDisposable
     {
         await _ending.CancelAsync();
         File.Delete(_path);
-        _listener.Dispose();
         await _serving;
+        _listener.Dispose();
         _ending.Dispose();
     }
 
-    private async Task ServeAsync()
+    /// <summary>Serves the next client.</summary>
+    private async Task ServeAsync(CancellationToken ending)
     {
-        while (!_ending.IsCancellationRequested)
+        try
         {
-            try
-            {
-                using Socket client = await _listener.AcceptAsync(_ending.Token);
-                client.SendTimeout = (int)Timeout.TotalMilliseconds;
-                byte[] answer = JsonSerializer.SerializeToUtf8Bytes(_status(), LinkStatusJson.Default.LinkStatus);
-                using var slow = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
-                slow.CancelAfter(Timeout); // one at a time: who does not read is let go
-                for (int sent = 0; sent < answer.Length;)
-                    sent += await client.SendAsync(answer.AsMemory(sent), SocketFlags.None, slow.Token);
-            }
-            catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
-            {
-                // The client is gone, or we are; or there is no descriptor for another connection just now.
-                await Task.Delay(100).WaitAsync(_ending.Token).ContinueWith(_ => { }, TaskScheduler.Default);
-            }
+            using Socket client = await _listener.AcceptAsync(ending);
+            client.SendTimeout = (int)Timeout.TotalMilliseconds;
+            byte[] answer = JsonSerializer.SerializeToUtf8Bytes(_status(), LinkStatusJson.Default.LinkStatus);
+            using var slow = CancellationTokenSource.CreateLinkedTokenSource(ending);
+            slow.CancelAfter(Timeout); // one at a time: a client that does not read is let go
+            for (int sent = 0; sent < answer.Length;)
+                sent += await client.SendAsync(answer.AsMemory(sent), SocketFlags.None, slow.Token);
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException && !ending.IsCancellationRequested)
+        {
+            // The client is gone, or there is no descriptor for another connection just now.
+            await Task.Delay(PauseAfterError, ending);
         }
     }
 }

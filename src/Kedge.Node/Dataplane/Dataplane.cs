@@ -6,6 +6,7 @@ using Kedge.Linux.Udp;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.Dataplane;
@@ -135,7 +136,17 @@ public sealed class Dataplane : IDisposable
         return done.Task.IsCompleted ? done.Task.GetAwaiter().GetResult() : throw new ObjectDisposedException(nameof(Dataplane));
     }
 
-    private void AddThread(string name, Action run) => _threads.Add(new Thread(() => Guard(run)) { Name = name, IsBackground = true });
+    // A thread that ends takes the whole device with it: half a device would carry nothing, and say nothing.
+    private void AddThread(string name, Action run)
+    {
+        _threads.Add(DedicatedThread.Create(name, Body, Fail));
+
+        void Body()
+        {
+            run();
+            Stop();
+        }
+    }
 
     private void Run(Func<int> runBatch, Action waitReadable)
     {
@@ -173,24 +184,12 @@ public sealed class Dataplane : IDisposable
         }
     }
 
-    // A thread that ends takes the whole device with it: half a device would carry nothing, and say nothing.
-    private void Guard(Action run)
+    private void Fail(Exception exception)
     {
-        try
-        {
-            run();
-        }
-        catch (LinuxException exception) when (_stopping || exception.Target == _device.Name)
-        {
-            Log.InterfaceGone(_log, _device.Name, exception.Message);
-        }
-        catch (Exception exception)
-        {
+        if (exception is LinuxException gone && (_stopping || gone.Target == _device.Name))
+            Log.InterfaceGone(_log, _device.Name, gone.Message);
+        else
             _ended.TrySetException(exception);
-        }
-        finally
-        {
-            Stop();
-        }
+        Stop();
     }
 }

@@ -1,5 +1,6 @@
 using Kedge.Linux;
 using Kedge.Protocol.WireGuard.Uapi;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.Dataplane;
@@ -30,11 +31,12 @@ public sealed class StateRecorder : IAsyncDisposable
     /// <param name="file">Where to.</param>
     /// <param name="status">Copies the device's state; may throw <see cref="ObjectDisposedException"/> while the device ends.</param>
     /// <param name="privateKeyFile">Where the device's key is; null where nobody has said.</param>
-    /// <param name="log">For a disk that cannot be written.</param>
-    public StateRecorder(NodeStateFile file, Func<DeviceStatus> status, string? privateKeyFile, ILogger log)
+    /// <param name="clock">Measures the pause after a defect.</param>
+    /// <param name="log">Receives failures to write, and defects.</param>
+    public StateRecorder(NodeStateFile file, Func<DeviceStatus> status, string? privateKeyFile, TimeProvider clock, ILogger log)
     {
         (_file, _status, _privateKeyFile, _log) = (file, status, privateKeyFile, log);
-        _recording = RecordAsync();
+        _recording = BackgroundLoop.RunAsync(RecordAsync, e => Log.StateNotRecorded(log, e), clock, _stop.Token);
     }
 
     /// <summary>A change has been applied. A peer that it removed is off the disk when this returns: no restart brings it back.</summary>
@@ -57,21 +59,11 @@ public sealed class StateRecorder : IAsyncDisposable
         _changed.Dispose();
     }
 
-    private async Task RecordAsync()
+    private async Task RecordAsync(CancellationToken stop)
     {
-        try
-        {
-            while (true)
-            {
-                if (await _changed.WaitAsync(Interval, _stop.Token))
-                    await Task.Delay(Delay, _stop.Token);
-                Write();
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The device ends.
-        }
+        if (await _changed.WaitAsync(Interval, stop))
+            await Task.Delay(Delay, stop);
+        Write();
     }
 
     private void Wake()

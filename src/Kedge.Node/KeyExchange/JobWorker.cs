@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Kedge.Linux;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Rosenpass;
+using Kedge.Threading;
 
 namespace Kedge.Node.KeyExchange;
 
@@ -25,10 +26,11 @@ internal sealed class JobWorker : IDisposable
 
     /// <summary>A worker that does nothing before <see cref="Start"/>.</summary>
     /// <param name="wake">Called on the worker's thread whenever a job has been executed.</param>
-    public JobWorker(Action wake)
+    /// <param name="onFault">Receives what a job threw, which ends the thread.</param>
+    public JobWorker(Action wake, Action<Exception> onFault)
     {
         _wake = wake;
-        _thread = new Thread(Run) { Name = "key exchange jobs", IsBackground = true };
+        _thread = DedicatedThread.Create("key exchange jobs", Run, onFault);
     }
 
     /// <summary>Starts the thread.</summary>

@@ -4,6 +4,7 @@ using Kedge.Linux.Udp;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Rosenpass;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.KeyExchange;
@@ -47,7 +48,7 @@ public sealed class KeyExchange : IDisposable
             throw;
         }
         _waiter = new Waiter(link: null, [.. _ports]);
-        _worker = new JobWorker(_waiter.Wake);
+        _worker = new JobWorker(_waiter.Wake, exception => _ended.TrySetException(exception));
         _installer = new OutputKeyInstaller(settings, output, log);
         _loop = new ExchangeLoop(
             _exchange, [.. _ports.Select(port => new ExchangeSocket(port.Sockets[0], port.HasIPv4, port.HasIPv6))], _worker, Take);
@@ -59,13 +60,13 @@ public sealed class KeyExchange : IDisposable
             if (peer.Endpoint is { } name)
                 _names.Add(added, new ResolvedPeer(name, added, _exchange, log));
         }
-        _thread = new Thread(Run) { Name = "key exchange", IsBackground = true };
+        _thread = DedicatedThread.Create("key exchange", Run, exception => _ended.TrySetException(exception));
     }
 
     /// <summary>The local ports, in the order of where it was told to listen.</summary>
     public IReadOnlyList<int> Ports => [.. _ports.Select(port => port.Port)];
 
-    /// <summary>Fails with what ended the exchange's thread; otherwise ends with it.</summary>
+    /// <summary>Ends with the exchange's thread; fails with the exception that ended that thread or the one of its jobs.</summary>
     public Task Ended => _ended.Task;
 
     /// <summary>Gives WireGuard peers without a PSK a random one, and begins to exchange keys.</summary>
@@ -93,25 +94,18 @@ public sealed class KeyExchange : IDisposable
 
     private void Run()
     {
-        try
+        while (!_stopping.IsCancellationRequested)
         {
-            while (!_stopping.IsCancellationRequested)
+            Instant now = BootClock.Now;
+            Instant deadline = _loop.RunOnce(now);
+            foreach (ResolvedPeer name in _names.Values)
             {
-                Instant now = BootClock.Now;
-                Instant deadline = _loop.RunOnce(now);
-                foreach (ResolvedPeer name in _names.Values)
-                {
-                    name.Poll(now, Post, _stopping.Token);
-                    deadline = Instant.Earlier(deadline, name.NextDeadline);
-                }
-                _waiter.Wait(deadline);
+                name.Poll(now, Post, _stopping.Token);
+                deadline = Instant.Earlier(deadline, name.NextDeadline);
             }
-            _ended.TrySetResult();
+            _waiter.Wait(deadline);
         }
-        catch (Exception e)
-        {
-            _ended.TrySetException(e);
-        }
+        _ended.TrySetResult();
     }
 
     private void Post(Action request)

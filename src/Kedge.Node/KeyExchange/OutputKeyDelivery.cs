@@ -4,6 +4,7 @@ using Kedge.Linux.Files;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
 using Kedge.Protocol.Rosenpass;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.KeyExchange;
@@ -151,8 +152,14 @@ internal sealed class OutputKeyDelivery(KeyExchangePeer peer, Action<Instant> re
     {
         if (_thread is not null || _stopping)
             return;
-        _thread = new Thread(Run) { Name = "output key", IsBackground = true };
-        _thread.Start();
+        _thread = DedicatedThread.Start("output key", Run, Fail);
+    }
+
+    private void Fail(Exception exception)
+    {
+        Log.OutputKeyNotDelivered(log, peer.Id, exception);
+        lock (_gate)
+            _thread = null; // The next key starts another.
     }
 
     private void Run()

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Rosenpass;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.KeyExchange;
@@ -51,9 +52,8 @@ internal sealed class OutputKeyInstaller : IDisposable
         foreach (IGrouping<string, KeyExchangePeer> device in
             _deliveries.Keys.Where(peer => peer.WireGuard is WgToolPeer).GroupBy(peer => peer.WireGuard!.Interface))
         {
-            var thread = new Thread(() => KeepChecking(device.Key, [.. device])) { Name = "PSK check", IsBackground = true };
-            _checks.Add(thread);
-            thread.Start();
+            _checks.Add(DedicatedThread.Start(
+                "PSK check", () => KeepChecking(device.Key, [.. device]), exception => Log.DeviceNotChecked(_log, device.Key, exception)));
         }
     }
 

@@ -2,6 +2,7 @@ using Kedge.Linux;
 using Kedge.Linux.Namespaces;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.Supervision;
@@ -47,7 +48,8 @@ public sealed class Supervisor(string program, ILogger log)
                 if (ProcessIdentity.Of(started.Id) is { } identity)
                     _started.Add(identity);
         }
-        new Thread(() => Watch(process, running, started)) { IsBackground = true, Name = $"watches the {process.Name}" }.Start();
+        DedicatedThread.Start(
+            $"watches the {process.Name}", () => Watch(process, running, started), exception => Log.WatchFailed(log, process.Name, exception));
         return started is not null;
     }
 
@@ -87,8 +89,7 @@ public sealed class Supervisor(string program, ILogger log)
             Log.ProcessStarted(log, process.Name, started.Id);
             return started;
         }
-        // In case it hangs. Until we have waited for it, its number is nobody else's.
-        ProcessSignals.Send(started.Id, ProcessSignal.Kill);
+        started.Signal(ProcessSignal.Kill); // in case it hangs
         started.WaitForExit();
         started.Dispose();
         follower.Poll();
@@ -104,11 +105,8 @@ public sealed class Supervisor(string program, ILogger log)
         Instant since = BootClock.Now;
         while (true)
         {
-            int? exitCode = null;
-            if (started is not null)
-                exitCode = started.WaitForExit();
-            else
-                adopted?.WaitForExit(Timeout.InfiniteTimeSpan);
+            int? exitCode = started?.WaitForExit();
+            adopted?.WaitForExit(Timeout.InfiniteTimeSpan);
             started?.Dispose();
             adopted?.Dispose();
             Log.ProcessEnded(log, process.Name, exitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown");
@@ -116,27 +114,33 @@ public sealed class Supervisor(string program, ILogger log)
             {
                 Thread.Sleep(delay.Next(BootClock.Now - since));
                 since = BootClock.Now;
-                adopted = Adopt(process);
-                started = adopted is null ? TryStart(process) : null;
             }
-            while (adopted is null && started is null);
+            while (!TryRun(process, out adopted, out started));
         }
     }
 
-    private BackgroundProcess? TryStart(SupervisedProcess process)
+    /// <summary>Adopts the process or starts it again. No exception leaves it: the next attempt may succeed.</summary>
+    private bool TryRun(SupervisedProcess process, out ProcessHandle? adopted, out BackgroundProcess? started)
     {
+        (adopted, started) = (null, null);
         try
         {
-            BackgroundProcess? started = Start(process, out string told);
+            adopted = Adopt(process);
+            if (adopted is not null)
+                return true;
+            started = Start(process, out string told);
             if (started is null)
                 Log.ProcessNotStarted(log, process.Name, told);
-            return started;
         }
         catch (LinuxException exception)
         {
             Log.ProcessNotStarted(log, process.Name, exception.Message);
-            return null;
         }
+        catch (Exception exception)
+        {
+            Log.WatchFailed(log, process.Name, exception);
+        }
+        return started is not null;
     }
 
     /// <summary>The last line of a log that is an error or a warning, without its time and name.</summary>

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Kedge.Linux.LocalSockets;
 using Kedge.Protocol.WireGuard.Uapi;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.Uapi;
@@ -65,7 +66,7 @@ public sealed class UapiServer : IAsyncDisposable
         _apply = apply;
         _log = log;
         _ownUserId = PeerCredentials.Of(socket.Listener).UserId; // of a listening socket, these are those of who listens
-        _accepting = AcceptAsync();
+        _accepting = BackgroundLoop.RunAsync(AcceptAsync, e => Log.RequestFailed(_log, e), TimeProvider.System, _stop.Token);
     }
 
     /// <summary>Ends all connections, and waits until nothing calls the device any more.</summary>
@@ -188,28 +189,22 @@ public sealed class UapiServer : IAsyncDisposable
         }
     }
 
-    private async Task AcceptAsync()
+    /// <summary>Admits the next client.</summary>
+    private async Task AcceptAsync(CancellationToken stop)
     {
-        while (!_stop.IsCancellationRequested)
+        try
         {
-            try
-            {
-                Socket client = await _socket.Listener.AcceptAsync(_stop.Token);
-                await MakeRoomAsync();
-                Admit(client);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-            catch (SocketException e)
-            {
-                // Most likely no descriptor is left. One of ours is given up for the next client.
-                Log.AcceptFailed(_log, e.Message);
-                lock (_lock)
-                    Evict(_ => true);
-                await Task.Delay(AcceptPause, CancellationToken.None);
-            }
+            Socket client = await _socket.Listener.AcceptAsync(stop);
+            await MakeRoomAsync();
+            Admit(client);
+        }
+        catch (SocketException e)
+        {
+            // Most likely no descriptor is left. One of ours is given up for the next client.
+            Log.AcceptFailed(_log, e.Message);
+            lock (_lock)
+                Evict(_ => true);
+            await Task.Delay(AcceptPause, stop);
         }
     }
 

@@ -8,10 +8,17 @@ namespace Kedge.Protocol.Api;
 /// </summary>
 public static class PrivateKeyPlaceholder
 {
-    private const string Before = "<put the private key of ", After = " here>";
+    private const string Before = "<put the private key of ", After = " here>", HintBefore = "# 'kedge node show ";
 
     /// <summary>The words for the private key that belongs to a public one.</summary>
     public static string Of(PublicKey key) => $"{Before}{key}{After}";
+
+    /// <summary>The comment above it, which says how it is filled in.</summary>
+    /// <param name="node">The node's name.</param>
+    public static string HintFor(string node) => $"{HintBefore}{node} --wg-config --private-key-file FILE' fills it in.";
+
+    /// <summary>Whether a line is that comment, which has done its duty once the key is there.</summary>
+    public static bool IsHint(ReadOnlySpan<char> line) => line.StartsWith(HintBefore, StringComparison.Ordinal);
 
     /// <summary>Reads the public key out of the words; false where they are others.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out PublicKey key)

@@ -53,7 +53,7 @@ internal static class CommonName
 
     /// <summary>Whether all of <paramref name="text"/> can be shown on a line: no control, format, private or unassigned characters.</summary>
     public static bool IsName(string text) =>
-        text.Length is > 0 and <= MaximumLength && text[0] != ' ' && text[^1] != ' ' && text.EnumerateRunes().All(IsPrintable);
+        text.Length is > 0 and <= MaximumLength && text[0] != ' ' && text[^1] != ' ' && text.EnumerateRunes().All(IsNameCharacter);
 
     /// <summary>Whether <paramref name="text"/> is a DNS label (RFC 1123 section 2.1) in lower case: 1 to 63 of a-z, 0-9 and inner hyphens.</summary>
     public static bool IsLabel(string text) =>
@@ -66,11 +66,10 @@ internal static class CommonName
     {
         const int Longest = 100;
         string shown = text.Length <= Longest ? text : text[..Longest];
-        return string.Concat(shown.EnumerateRunes().Select(rune => IsPrintable(rune) ? rune : Rune.ReplacementChar));
+        return PrintableText.Clean(shown);
     }
 
-    private static bool IsPrintable(Rune rune) => rune == new Rune(' ') || Rune.GetUnicodeCategory(rune) is not
-        (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse
-        or UnicodeCategory.OtherNotAssigned or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
-        or UnicodeCategory.SpaceSeparator);
+    // Of blanks there is one only, so that no two names look the same.
+    private static bool IsNameCharacter(Rune rune) =>
+        rune == new Rune(' ') || (PrintableText.IsPrintable(rune) && Rune.GetUnicodeCategory(rune) is not UnicodeCategory.SpaceSeparator);
 }

@@ -21,14 +21,13 @@ internal static class Background
     public static bool Start(TimeSpan timeout, CancellationToken ending = default)
     {
         using BackgroundProcess process = BackgroundProcess.Start(Environment.ProcessPath!, CommandLine.Read());
-        // Until we have waited for it, its number is nobody else's.
-        using (ending.Register(() => ProcessSignals.Send(process.Id, ProcessSignal.Terminate)))
+        using (ending.Register(() => process.Signal(ProcessSignal.Terminate)))
         using (Stream error = Console.OpenStandardError())
         {
             if (process.WaitReady(timeout, error.Write) && !ending.IsCancellationRequested)
                 return true;
         }
-        ProcessSignals.Send(process.Id, ProcessSignal.Terminate); // in case it hangs
+        process.Signal(ProcessSignal.Terminate); // in case it hangs
         process.WaitForExit();
         return false;
     }

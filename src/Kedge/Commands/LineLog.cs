@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Kedge.Linux.Processes;
+using Kedge.Protocol;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Commands;
@@ -77,7 +78,7 @@ internal sealed class LineLog(string name, LogLevel level, string? path) : ILogg
     private byte[] Line(LogLevel logLevel, string message)
     {
         string time = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
-        return Encoding.UTF8.GetBytes($"{time} {Word(logLevel)} {name}: {Printable(message.ReplaceLineEndings(" | "))}\n");
+        return Encoding.UTF8.GetBytes($"{time} {Word(logLevel)} {name}: {PrintableText.Clean(message.ReplaceLineEndings(" | "))}\n");
     }
 
     private static string Word(LogLevel level) => level switch
@@ -87,11 +88,6 @@ internal sealed class LineLog(string name, LogLevel level, string? path) : ILogg
         LogLevel.Information => "info",
         _ => "debug",
     };
-
-    // Names and reasons come from other machines.
-    private static string Printable(string text) => string.Concat(text.EnumerateRunes().Select(
-        rune => Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
-            or UnicodeCategory.ParagraphSeparator ? Rune.ReplacementChar : rune));
 
     private void Append(ReadOnlySpan<byte> line)
     {

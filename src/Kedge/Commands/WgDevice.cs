@@ -44,7 +44,7 @@ internal static class WgDevice
         NodeStateFile? file = settings.Restores ? new(new NodeFolder(settings.StateDirectory, settings.InterfaceName).Node) : null;
         string? keyFile = Restore(dataplane, settings, file, log);
         dataplane.Start();
-        await using StateRecorder? recorder = file is null ? null : new(file, dataplane.Status, keyFile, log);
+        await using StateRecorder? recorder = file is null ? null : new(file, dataplane.Status, keyFile, TimeProvider.System, log);
         await using var server = new UapiServer(socket, () => Status(dataplane, tun.Device, port), Apply, log);
 
         Task attached = ready();

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
 using Kedge.Linux.Namespaces;
+using Kedge.Threading;
 
 namespace Kedge.Demo;
 
@@ -205,21 +206,27 @@ public sealed class RunningProcess : IDisposable
     private CommandResult Result() => new(_disposed ? _exitCode : HasExited ? _process.ExitCode : -1, Output, Error);
 
     private void StartReading(StreamReader stream, StringBuilder kept) =>
-        new Thread(() => Read(stream, kept)) { IsBackground = true, Name = "reads output" }.Start();
+        DedicatedThread.Start("reads output", () => Read(stream, kept), EndReading);
 
     private void Read(StreamReader stream, StringBuilder kept)
     {
-        try
-        {
-            while (stream.ReadLine() is { } line)
-                lock (_lock)
-                    kept.Append(line).Append('\n');
-        }
-        catch (Exception exception) when (exception is IOException or ObjectDisposedException)
-        {
-            // Disposed, while what the program has left in the background has its streams.
-        }
+        while (stream.ReadLine() is { } line)
+            Keep(kept, line);
         _streams.Signal();
+    }
+
+    private void EndReading(Exception exception)
+    {
+        // Those two: disposed, while something that the program has left in the background still has its streams.
+        if (exception is not (IOException or ObjectDisposedException))
+            Keep(_error, exception.ToString());
+        _streams.Signal();
+    }
+
+    private void Keep(StringBuilder kept, string line)
+    {
+        lock (_lock)
+            kept.Append(line).Append('\n');
     }
 
     /// <summary>
@@ -229,15 +236,14 @@ public sealed class RunningProcess : IDisposable
     {
         private static readonly BlockingCollection<Action> Requests = [];
 
-        static StartingThread()
-        {
-            new Thread(() =>
+        static StartingThread() => DedicatedThread.Start(
+            "starts programs",
+            () =>
             {
                 foreach (Action request in Requests.GetConsumingEnumerable())
                     request();
-            })
-            { IsBackground = true, Name = "starts programs" }.Start();
-        }
+            },
+            exception => Console.Error.WriteLine(exception));
 
         public static RunningProcess Run(Func<RunningProcess> start)
         {

@@ -1,6 +1,7 @@
 using Kedge.Linux;
 using Kedge.Linux.Tun;
 using Kedge.Protocol;
+using Kedge.Threading;
 
 namespace Kedge.Demo;
 
@@ -69,10 +70,8 @@ internal sealed class WireDirection : IDisposable
     public WireDirection(TunDevice from, TunDevice to, DelayLine line)
     {
         (_from, _to, _line) = (from.Queues[0], to.Queues[0], line);
-        _in = new Thread(PutIn) { IsBackground = true, Name = $"wire from {from.Name}" };
-        _out = new Thread(TakeOut) { IsBackground = true, Name = $"wire to {to.Name}" };
-        _in.Start();
-        _out.Start();
+        _in = DedicatedThread.Start($"wire from {from.Name}", PutIn, Cut);
+        _out = DedicatedThread.Start($"wire to {to.Name}", TakeOut, Cut);
     }
 
     public void Dispose()
@@ -88,27 +87,27 @@ internal sealed class WireDirection : IDisposable
     private void PutIn()
     {
         PacketBuffer[] buffers = PacketBuffer.Allocate(Batch);
-        try
+        while (!_ending)
         {
-            while (!_ending)
+            _from.WaitReadable();
+            int count = _from.Read(buffers);
+            bool wasEmpty;
+            lock (_lock)
             {
-                _from.WaitReadable();
-                int count = _from.Read(buffers);
-                bool wasEmpty;
-                lock (_lock)
-                {
-                    wasEmpty = _line.NextDue == Instant.Never;
-                    foreach (PacketBuffer buffer in buffers.AsSpan(0, count))
-                        _line.TryAdd(BootClock.Now, buffer.Packet);
-                }
-                if (wasEmpty)
-                    _due.Wake(); // Packets come out in their order: else somebody waits for an earlier one already.
+                wasEmpty = _line.NextDue == Instant.Never;
+                foreach (PacketBuffer buffer in buffers.AsSpan(0, count))
+                    _line.TryAdd(BootClock.Now, buffer.Packet);
             }
+            if (wasEmpty)
+                _due.Wake(); // Packets come out in their order: else somebody waits for an earlier one already.
         }
-        catch (LinuxException)
-        {
-            // The interface was deleted under us: the cable is cut.
-        }
+    }
+
+    private static void Cut(Exception exception)
+    {
+        // A LinuxException: the interface was deleted under us.
+        if (exception is not LinuxException)
+            Console.Error.WriteLine(exception);
     }
 
     private void TakeOut()

@@ -102,6 +102,32 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
+    public void A_backup_goes_where_it_is_told_be_it_a_pipe_and_says_so_elsewhere()
+    {
+        using ControllerProcess controller = ControllerProcess.Start(_net);
+
+        CommandResult piped = Run(["controller", "backup", "/dev/stdout", "--data-dir", Data], "| tar --list --file -");
+
+        Assert.Equal(0, piped.ExitCode);
+        Assert.Contains("store.db\n", piped.Output, StringComparison.Ordinal);
+        Assert.Contains("keys/server-ca.key\n", piped.Output, StringComparison.Ordinal);
+        Assert.Contains("Written to", piped.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_backup_that_does_not_fit_is_not_left_in_halves()
+    {
+        using ControllerProcess controller = ControllerProcess.Start(_net);
+        const string Script = """mount -t tmpfs -o size=16k tmpfs /mnt && "$@"; code=$?; ls -A /mnt; exit $code""";
+
+        CommandResult full = RunProgram(new Command(
+            ["unshare", "--mount", "sh", "-c", Script, "sh", Repository.Program, "controller", "backup", "/mnt/net.tar", "--data-dir", Data]));
+
+        Assert.Equal((1, ""), (full.ExitCode, full.Output));
+        Assert.Contains("No space left on device", full.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_is_no_backup_is_refused_and_changes_nothing()
     {
         using (ControllerProcess.Start(_net))
@@ -157,6 +183,9 @@ public sealed class CommandTests : IDisposable
         }
         Assert.False(File.Exists(Path.Combine(_net.TempFolder, "b")));
     }
+
+    private static CommandResult Run(string[] arguments, string into) =>
+        RunProgram(new Command(["bash", "-c", $"set -o pipefail; \"$@\" {into}", "bash", Repository.Program, .. arguments]));
 
     private static CommandResult Run(string[] arguments) => RunProgram(new Command([Repository.Program, .. arguments]));
 

@@ -55,6 +55,63 @@ public sealed class UpDownTests(SharedMesh shared) : IClassFixture<SharedMesh>
     }
 
     [Fact]
+    public void A_node_whose_identity_key_is_lost_says_so_and_joins_again_as_it_says()
+    {
+        MeshNode node = _mesh.Join("lost");
+        Assert.True(node.Try("down").Succeeded);
+        File.Delete(node.Folder.IdentityKey);
+
+        CommandResult up = node.Try("up");
+
+        Assert.Equal(1, up.ExitCode);
+        Assert.DoesNotContain("defect", up.Error, StringComparison.Ordinal);
+        Assert.Contains("is not the key that kedge0 joined with", up.Error, StringComparison.Ordinal);
+        Assert.Contains("kedge up --join-file FILE --name NAME", up.Error, StringComparison.Ordinal);
+        CommandResult check = node.Try("netcheck");
+        Assert.Equal(1, check.ExitCode);
+        Assert.DoesNotContain("defect", check.Error, StringComparison.Ordinal);
+
+        RunningProcess again = node.Host.Start(node.Call("up", "--join-file", _mesh.JoinFile, "--name", "lost-again"));
+        again.WaitForLine("is up: node 'lost-again'", MeshNetwork.Patience);
+        Assert.True(node.Try("down").Succeeded);
+    }
+
+    [Fact]
+    public void A_node_of_a_zone_without_IPv4_is_pinged_by_IPv6()
+    {
+        _mesh.Administer("zone", "create", "six", "--prefix", "fd66::/64");
+        MeshNode node = _mesh.AddNode("six");
+        node.Up("--join-file", _mesh.WriteToken("--zone", "six"));
+
+        CommandResult ping = node.Try("ping", "six", "--count", "1");
+
+        Assert.True(ping.Succeeded, ping.Error);
+        Assert.Contains("fd66::", ping.Output, StringComparison.Ordinal);
+        Assert.True(node.Try("down").Succeeded);
+    }
+
+    /// <summary>Some init systems, containers and scripts start their programs so.</summary>
+    [Fact]
+    public void A_supervisor_that_was_started_to_ignore_SIGCHLD_starts_again_what_ends()
+    {
+        MeshNode node = _mesh.AddNode("deaf");
+        Command up = node.Call("up", "--name", node.Label, "--interface", MeshNode.Interface, "--join-file", _mesh.JoinFile);
+        RunningProcess supervisor = node.Host.Start(new Command(["env", "--ignore-signal=CHLD", .. up.Line]) { Environment = up.Environment });
+        supervisor.WaitForLine("is up: node", MeshNetwork.Patience);
+
+        for (int round = 0; round < 2; round++)
+        {
+            ProcessIdentity killed = node.NodeProcess!.Value;
+            MeshNode.Kill(killed);
+            Wait.Until(() => node.NodeProcess is { } running && running != killed, MeshNetwork.Patience, "another node process");
+        }
+        Assert.False(supervisor.HasExited);
+        Assert.Contains("has ended with exit code 137", supervisor.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("defect", supervisor.Error, StringComparison.Ordinal);
+        Assert.True(node.Try("down", "--interface", MeshNode.Interface).Succeeded);
+    }
+
+    [Fact]
     public void Down_on_a_machine_that_has_joined_nothing_says_so_and_leaves_nothing()
     {
         MeshNode node = _mesh.AddNode("bare");

@@ -23,7 +23,6 @@ public class FolderTests
         "Kedge.Crypto.Kem <-> Kedge.Crypto.Kem.Kyber",
         "Kedge.Crypto.Kem <-> Kedge.Crypto.Kem.McEliece",
         "Kedge.Linux <-> Kedge.Linux.Interop",
-        "Kedge.Linux <-> Kedge.Linux.Netlink",
         "Kedge.Linux <-> Kedge.Linux.Tun",
         "Kedge.Linux <-> Kedge.Linux.Udp",
     ];

@@ -29,6 +29,7 @@ public class MetadataTests
 
     [Theory]
     [InlineData("Kedge.Protocol")]
+    [InlineData("Kedge.Threading")]
     [InlineData("Kedge.Node")]
     [InlineData("Kedge.Control")]
     [InlineData("kedge")]

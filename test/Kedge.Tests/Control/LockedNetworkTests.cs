@@ -188,6 +188,8 @@ public class LockedNetworkTests
             SerialNumber[] serials = [.. Enumerable.Range(0, 2).Select(_ => SerialNumber.Create(RandomNumberGenerator.Fill))];
             string data = Path.Combine(folder, "data"), backup = Path.Combine(folder, "backup.tar");
             Directory.CreateDirectory(Path.Combine(data, "keys"));
+            foreach (string name in (string[])["master.pem", "server-ca.pem", "server-ca.key"])
+                File.WriteAllText(Path.Combine(data, "keys", name), "");
             await PutAsync(network, data, List(network, 1, serials[0]));
             StoreFiles.Backup(data, backup);
             await PutAsync(network, data, List(network, 2, serials));

@@ -2,6 +2,7 @@ using Kedge.Control;
 using Kedge.Control.Store;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
+using Kedge.Tests.Threading;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kedge.Tests.Control;
@@ -37,6 +38,26 @@ public class StoreTests
         Assert.Equal(kept.Count(one => one), changes.Count);
         Assert.Equal(Enumerable.Range(1, changes.Count).Select(i => first + i), changes.Select(change => change.Revision));
         Assert.Equal(changes[^1].Revision, network.Store.Revision);
+    }
+
+    [Fact]
+    public async Task A_defect_in_one_change_fails_that_change_and_not_those_after_it()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("kedge-test-");
+        var clock = new FaultyClock(TimeProvider.System);
+        var log = new RecordingLog();
+        await using (SqliteStore store = SqliteStore.Open(Path.Combine(folder.FullName, "store.db"), clock, log))
+        {
+            clock.Fail(1);
+            StoreException failure = await Assert.ThrowsAsync<StoreException>(() => store.WriteAsync(Zones.CreateDefault));
+            Assert.Contains("The clock stands still.", failure.Message, StringComparison.Ordinal);
+            Assert.False(store.IsWritable);
+            Assert.Contains(log.Lines, line => line.Contains("Keeping a change failed", StringComparison.Ordinal));
+
+            await store.WriteAsync(Zones.CreateDefault);
+            Assert.True(store.IsWritable);
+        }
+        folder.Delete(recursive: true);
     }
 
     [Fact]

@@ -3,6 +3,9 @@ using System.Net;
 using System.Net.Sockets;
 using Kedge.Control;
 using Kedge.Protocol.Strangers;
+using Kedge.Tests.Push;
+using Kedge.Tests.Threading;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kedge.Tests.Control;
@@ -63,6 +66,31 @@ public class StunPortTests
         client.Bind(new IPEndPoint(First, 0));
         (IPEndPoint from, _) = await AskAsync(client, new IPEndPoint(Second, port));
         Assert.Equal(Second, from.Address);
+    }
+
+    [Fact]
+    public async Task A_defect_in_one_answer_does_not_end_the_next()
+    {
+        int port = FreePort();
+        var manual = new ManualClock();
+        var clock = new FaultyClock(manual);
+        var log = new RecordingLog();
+        await using var stun = new StunPort([First], port, new KnownSources(), clock, log);
+        stun.Open();
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        client.Bind(new IPEndPoint(First, 0));
+
+        clock.Fail(1);
+        client.SendTo(new byte[20], new IPEndPoint(First, port));
+        await log.WaitForAsync("STUN failed");
+        Task<(IPEndPoint, byte[] Answer)> asking = AskAsync(client, new IPEndPoint(First, port));
+        while (!asking.IsCompleted)
+        {
+            Cancellation.ThrowIfCancellationRequested();
+            manual.Advance(BackgroundLoop.Pause);
+            await Task.Yield();
+        }
+        Assert.Equal(0x0101, BinaryPrimitives.ReadUInt16BigEndian((await asking).Answer));
     }
 
     private static async Task<(IPEndPoint From, byte[] Answer)> AskAsync(Socket client, IPEndPoint server)

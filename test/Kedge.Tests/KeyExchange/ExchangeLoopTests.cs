@@ -71,12 +71,15 @@ public sealed class ExchangeLoopTests : IDisposable
     {
         private readonly JobWorker _worker;
 
+        /// <summary>What jobs threw.</summary>
+        public List<Exception> Faults { get; } = [];
+
         public End(string address, FakeDialects dialects, int seed, AutoResetEvent jobDone)
         {
             Socket = new MemoryDatagramSocket(Endpoint.Parse(address));
             Keys = dialects.NewKeyPair();
             Exchange = new RosenpassExchange(Keys, RosenpassTiming.Default, RosenpassLimits.Default, new Random(seed).NextBytes);
-            _worker = new JobWorker(() => jobDone.Set());
+            _worker = new JobWorker(() => jobDone.Set(), Faults.Add);
             Loop = new ExchangeLoop(
                 Exchange,
                 [new ExchangeSocket(Socket, HasIPv4: true, HasIPv6: false)],

@@ -31,6 +31,53 @@ public sealed class FileTests : IDisposable
         Assert.Equal("", File.ReadAllText("/dev/null"));
     }
 
+    [Fact]
+    public void What_lies_beside_a_named_output_stays_whatever_its_name()
+    {
+        File.WriteAllText(PathOf("victim"), "precious");
+        File.WriteAllText(PathOf("out"), "before");
+        File.CreateSymbolicLink(PathOf("out.new"), "victim");
+
+        OutputFile.Write(PathOf("out"), "text"u8);
+
+        Assert.Equal("text", File.ReadAllText(PathOf("out")));
+        Assert.Equal("precious", File.ReadAllText(PathOf("out.new")));
+        Assert.Equal(3, _folder.GetFiles().Length);
+    }
+
+    [Fact]
+    public void A_copy_creates_a_file_and_replaces_none()
+    {
+        File.WriteAllText(PathOf("source"), "contents");
+
+        OutputFile.CopyNew(PathOf("copy"), PathOf("source"));
+        Assert.Equal("contents", File.ReadAllText(PathOf("copy")));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(PathOf("copy")));
+
+        File.WriteAllText(PathOf("source"), "other contents");
+        Assert.Equal(Errno.EEXIST, Assert.Throws<LinuxException>(() => OutputFile.CopyNew(PathOf("copy"), PathOf("source"))).Errno);
+        Assert.Equal("contents", File.ReadAllText(PathOf("copy")));
+        OutputFile.CopyNew("/dev/null", PathOf("source"));
+        Assert.Throws<LinuxException>(() => OutputFile.CopyNew(PathOf("other"), PathOf("missing")));
+        Assert.False(File.Exists(PathOf("other")));
+    }
+
+    [Fact]
+    public void A_file_and_a_folder_are_moved_in_place_of_a_file()
+    {
+        File.WriteAllText(PathOf("one"), "1");
+        File.WriteAllText(PathOf("two"), "2");
+        Directory.CreateDirectory(PathOf("folder"));
+
+        PrivateFile.Move(PathOf("one"), PathOf("two"));
+        PrivateFile.Move(PathOf("folder"), PathOf("moved"));
+
+        Assert.Equal("1", File.ReadAllText(PathOf("two")));
+        Assert.False(File.Exists(PathOf("one")));
+        Assert.True(Directory.Exists(PathOf("moved")));
+        Assert.Equal(Errno.ENOENT, Assert.Throws<LinuxException>(() => PrivateFile.Move(PathOf("one"), PathOf("two"))).Errno);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

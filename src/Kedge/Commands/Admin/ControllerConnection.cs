@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Kedge.Node.Connecting;
 using Kedge.Node.ControlLink;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
@@ -149,12 +150,12 @@ internal sealed class ControllerConnection : IDisposable
             {
                 case PinnedServerException:
                     return $"{_address} was reached, but is not trusted. {cause.Message}";
-                case SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain }:
-                    return $"{_address} cannot be found: no such name. Check its spelling and this machine's DNS.";
-                case SocketException { SocketErrorCode: SocketError.ConnectionRefused }:
+                case ConnectException { Error: SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain }:
+                    return $"{_address} cannot be found: {cause.Message}. Check its spelling and this machine's DNS.";
+                case ConnectException { Error: SocketError.ConnectionRefused }:
                     return $"{_address} refuses connections: nothing listens there. Check the port, and that 'kedge controller' runs.";
-                case SocketException socket:
-                    return $"{_address} cannot be reached: {socket.Message}. Check the address, this machine's routes and firewalls in between.";
+                case ConnectException:
+                    return $"{_address} cannot be reached: {cause.Message}. Check the address, this machine's routes and firewalls in between.";
             }
         }
         if (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)

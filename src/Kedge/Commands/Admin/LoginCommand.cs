@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Kedge.Node.Connecting;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 
@@ -9,6 +11,8 @@ namespace Kedge.Commands.Admin;
 /// <summary><c>kedge login URL --pin PIN</c>: keeps the address of a controller, how to know it again, and a token for it.</summary>
 internal sealed class LoginCommand : Command
 {
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10), StartInterval = TimeSpan.FromMilliseconds(200);
+
     private readonly Argument<string?> _url = new("URL")
     {
         Description = "The controller's address: https://HOST[:PORT]. With --data-dir it may be left out.",
@@ -58,15 +62,47 @@ internal sealed class LoginCommand : Command
 
     private async Task<int> RunAsync(ParseResult call)
     {
-        Login login = call.GetValue(_dataDirectory) is { } folder ? ReadDataDirectory(folder, call.GetValue(_url)) : ReadCall(call);
-        using var controller = new AdminClient(login);
-        NetworkDescription network = await controller.GetNetworkAsync();
+        (Login login, NetworkDescription network) = call.GetValue(_dataDirectory) is { } folder
+            ? await AwaitLocalAsync(folder, call.GetValue(_url))
+            : await ReachAsync(ReadCall(call));
         string path = Path.GetFullPath(call.GetRequiredValue(_loginFile));
         login.Write(path);
         call.InvocationConfiguration.Output.WriteLine(
             TextTable.Clean($"Logged in to {login.Url.GetLeftPart(UriPartial.Authority)}, which runs the {network.Mode} network {network.Id}."));
         call.InvocationConfiguration.Error.WriteLine($"The login is in {path}, which only you can read.");
         return 0;
+    }
+
+    private static async Task<(Login, NetworkDescription)> ReachAsync(Login login)
+    {
+        using var controller = new AdminClient(login);
+        return (login, await controller.GetNetworkAsync());
+    }
+
+    // On its own machine the controller may have been started by the line above.
+    private static async Task<(Login, NetworkDescription)> AwaitLocalAsync(string folder, string? url)
+    {
+        string[] files =
+        [
+            Control.Controller.UrlFileOf(folder), Control.Controller.ServerAuthorityFileOf(folder), Control.Controller.AdministratorTokenFileOf(folder),
+        ];
+        for (long start = TimeProvider.System.GetTimestamp(); ; await Task.Delay(StartInterval))
+        {
+            bool isLast = TimeProvider.System.GetElapsedTime(start) > StartPatience;
+            string? missing = files.FirstOrDefault(file => !File.Exists(file));
+            if (missing is not null && isLast)
+                throw new UserError($"No controller has started in {folder} yet: there is no {missing}. Start it first, or name its folder with --data-dir.");
+            if (missing is not null)
+                continue;
+            try
+            {
+                return await ReachAsync(ReadDataDirectory(folder, url));
+            }
+            catch (UserError e) when (!isLast && e.InnerException is HttpRequestException { InnerException: ConnectException { Error: SocketError.ConnectionRefused } })
+            {
+                // It has run before, and does not listen again yet.
+            }
+        }
     }
 
     private Login ReadCall(ParseResult call)

@@ -1,4 +1,5 @@
 using System.Text;
+using Kedge.Protocol;
 
 namespace Kedge.Commands.Admin;
 
@@ -22,9 +23,8 @@ internal static class TextTable
     public static string FormatProperties(IEnumerable<(string Name, string Value)> properties) =>
         Align([.. properties.Select(property => (string[])[property.Name, property.Value])]);
 
-    /// <summary>A text without control characters, such as an escape sequence or a line end.</summary>
-    public static string Clean(string text) =>
-        text.Any(char.IsControl) ? string.Concat(text.Select(c => char.IsControl(c) ? '\uFFFD' : c)) : text;
+    /// <inheritdoc cref="PrintableText.Clean"/>
+    public static string Clean(string text) => PrintableText.Clean(text);
 
     private static string Align(string[][] rows)
     {

@@ -45,6 +45,7 @@ internal static class WgQuickFile
     /// <exception cref="UserError">The key file cannot be read, or the key in it is another one than the file is for.</exception>
     public static byte[] Fill(string text, string keyFile)
     {
+        text = string.Join('\n', text.Split('\n').Where(line => !PrivateKeyPlaceholder.IsHint(line)));
         string[] places = [.. text.Split('\n').Where(line => IsPlace(line, out _))];
         if (places is not [var place] || !IsPlace(place, out PublicKey wanted))
             throw new UserError($"The controller's answer has {places.Length} places for a private key, but one is needed.");

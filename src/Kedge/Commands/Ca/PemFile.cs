@@ -3,6 +3,7 @@ using System.Text;
 using Kedge.Linux;
 using Kedge.Linux.Files;
 using Kedge.Protocol;
+using Kedge.Protocol.Certificates;
 
 namespace Kedge.Commands.Ca;
 
@@ -14,7 +15,6 @@ internal sealed record PemItem(string Label, byte[] Der);
 /// <summary>Keys, certificates and revocation lists in files: PEM (RFC 7468), readable by their owner only.</summary>
 internal static class PemFile
 {
-    private const string KeyLabel = "PRIVATE KEY"; // PKCS #8, RFC 5958
     private const UnixFileMode Others = ~(UnixFileMode.UserRead | UnixFileMode.UserWrite);
 
     /// <summary>All parts of a file; a file that is not text is one certificate in DER.</summary>
@@ -44,51 +44,33 @@ internal static class PemFile
     /// <exception cref="UserError">It cannot be written.</exception>
     public static void WriteKey(string path, ECDsa key)
     {
-        byte[] der = key.ExportPkcs8PrivateKey();
-        char[] text = new char[PemEncoding.GetEncodedSize(KeyLabel.Length, der.Length) + 1];
-        byte[] bytes = new byte[text.Length];
+        byte[] text = PrivateKeyPem.Write(key);
         try
         {
-            PemEncoding.TryWrite(KeyLabel, der, text, out _);
-            text[^1] = '\n';
-            Encoding.ASCII.GetBytes(text, bytes);
-            WriteAll(path, bytes);
+            WriteAll(path, text);
         }
         finally
         {
-            CryptographicOperations.ZeroMemory(der);
-            CryptographicOperations.ZeroMemory(bytes);
-            Array.Clear(text);
+            CryptographicOperations.ZeroMemory(text);
         }
     }
 
     /// <summary>Reads a private key; the caller disposes it.</summary>
-    /// <exception cref="UserError">It cannot be read, is no ECDSA key, or others than its owner can read it.</exception>
+    /// <exception cref="UserError">It cannot be read, is not an ECDSA P-256 key, or others than its owner can read it.</exception>
     public static ECDsa ReadKey(string path)
     {
         byte[] contents = ReadAll(path);
-        char[] text = new char[contents.Length];
-        ECDsa? key = null;
         try
         {
             if ((File.GetUnixFileMode(path) & Others) != 0)
                 throw new UserError($"Others than its owner can read {path}, which is a private key: chmod 600 {path}");
-            Encoding.ASCII.GetChars(contents, text);
-            ECDsa read = key = ECDsa.Create();
-            read.ImportFromPem(text);
-            key = null;
-            return read;
-        }
-        catch (Exception e) when (e is ArgumentException or CryptographicException)
-        {
-            // Without the cause, whose message might repeat a piece of the file.
-            throw new UserError($"{path} has no ECDSA key in PEM. Restore it from a backup.");
+            return PrivateKeyPem.TryRead(contents, out ECDsa? key)
+                ? key
+                : throw new UserError($"{path} has no ECDSA P-256 key in PEM. Restore it from a backup.");
         }
         finally
         {
-            key?.Dispose();
             CryptographicOperations.ZeroMemory(contents);
-            Array.Clear(text);
         }
     }
 

@@ -6,7 +6,7 @@ namespace Kedge.Commands.Controller;
 /// <summary><c>kedge controller backup FILE</c>.</summary>
 internal sealed class BackupCommand : Command
 {
-    private readonly Argument<string> _file = new("FILE") { Description = "The file to write; it must not be there yet. It has the network's keys in it." };
+    private readonly Argument<string> _file = new("FILE") { Description = "The file to write, which must not exist yet, or a pipe. It has the network's keys in it." };
 
     private readonly Option<string> _dataDirectory = ControllerCommand.DataDirectoryOption();
 
@@ -19,7 +19,7 @@ internal sealed class BackupCommand : Command
         {
             string file = Path.GetFullPath(call.GetRequiredValue(_file));
             StoreFiles.Backup(Path.GetFullPath(call.GetRequiredValue(_dataDirectory)), file);
-            Console.Out.WriteLine($"Written to {file}. It has the network's keys in it: keep it where nobody else can read it.");
+            Console.Error.WriteLine($"kedge: Written to {file}. It has the network's keys in it: keep it where nobody else can read it.");
             return 0;
         });
     }

@@ -3,7 +3,7 @@ using System.Text;
 using Kedge.Linux.Namespaces;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Routing;
-using Kedge.Protocol;
+using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Stun;
 
@@ -11,7 +11,7 @@ namespace Kedge.Commands.Node;
 
 /// <summary>
 /// <c>kedge netcheck</c>: whether the network below lets this node be part of its zone, step by step, with what to do about what does not
-/// work.
+/// work. Before the node has joined, the same of what it will need.
 /// </summary>
 internal sealed class NetcheckCommand : Command
 {
@@ -19,13 +19,15 @@ internal sealed class NetcheckCommand : Command
 
     private readonly Option<string> _interface = InterfaceOption.Create();
     private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object." };
+    private readonly JoinSource _join = new();
     private readonly NodePlaces _places = new();
 
     public NetcheckCommand()
-        : base("netcheck", "Check what a node needs of the network: controller, UDP, NAT, routes, forwarding.")
+        : base("netcheck", "Check what a node needs of the network and the machine, before it joins and after: controller, UDP, NAT, routes, forwarding.")
     {
         Options.Add(_interface);
         Options.Add(_json);
+        _join.AddTo(this);
         _places.AddTo(this);
         SetAction((call, _) => RunAsync(call));
     }
@@ -33,9 +35,9 @@ internal sealed class NetcheckCommand : Command
     private async Task<int> RunAsync(ParseResult call)
     {
         NodePlace place = _places.Of(call, call.GetRequiredValue(_interface));
-        using NodeView view = NodeView.Read(place)
-            ?? throw new UserError($"{place.Interface} has not joined a zone. 'kedge status' shows the interfaces that have; name one with --interface.");
-        Check[] checks =
+        JoinLine? line = _join.Read(call);
+        using NodeView? view = NodeView.Read(place);
+        Check[] checks = view is null ? await BeforeJoining.CheckAsync(place, line) :
         [
             await CheckControllerAsync(view),
             CheckProcesses(view),
@@ -170,5 +172,9 @@ internal sealed class NetcheckCommand : Command
         json.WriteEndObject();
     });
 
-    private sealed record Check(string Name, bool Ok, string Detail);
+    /// <summary>One thing that was checked.</summary>
+    /// <param name="Name">What it is.</param>
+    /// <param name="Ok">Whether it is as it should be.</param>
+    /// <param name="Detail">What was found, and what to do about it, as sentences.</param>
+    internal sealed record Check(string Name, bool Ok, string Detail);
 }

@@ -11,7 +11,7 @@ internal sealed class PingCommand : Command
 {
     private readonly Argument<string> _node = new("NODE") { Description = "The node's name, or one of its addresses." };
     private readonly Option<string> _interface = InterfaceOption.Create();
-    private readonly Option<bool> _ipv6 = new("-6") { Description = "Ping its IPv6 address." };
+    private readonly Option<bool> _ipv6 = new("-6") { Description = "Ping its IPv6 address, though it has an IPv4 address." };
     private readonly Option<int> _count = new("--count", "-c") { Description = "How many packets.", DefaultValueFactory = _ => 4, HelpName = "N" };
     private readonly NodePlaces _places = new();
 
@@ -67,8 +67,10 @@ internal sealed class PingCommand : Command
         }
         if (IpAddress.TryParse(node, out _))
             return Canonical(node);
-        return found[0].Addresses.FirstOrDefault(address => address.Contains(':', StringComparison.Ordinal) == ipv6)
-            ?? throw new UserError($"Node '{node}' has no IPv{(ipv6 ? 6 : 4)} address, only {string.Join(", ", found[0].Addresses)}.");
+        IReadOnlyList<string> addresses = found[0].Addresses;
+        return addresses.FirstOrDefault(address => address.Contains(':', StringComparison.Ordinal) == ipv6)
+            ?? (ipv6 ? null : addresses.FirstOrDefault())
+            ?? throw new UserError($"Node '{node}' has no IPv6 address{(addresses.Count > 0 ? $", only {string.Join(", ", addresses)}" : "")}.");
     }
 
     private static string Canonical(string text) => IpAddress.TryParse(text, out IpAddress address) ? address.ToString() : text;

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text;
 using Kedge.Linux.Interop;
 
@@ -13,6 +14,7 @@ public static unsafe class OutputFile
 {
     private const int MaximumLinks = 40; // as in the kernel
     private const int MaximumPathLength = 4096;
+    private const int CopyLength = 64 << 10;
 
     /// <summary>Writes all of the output.</summary>
     /// <param name="path">The path, as it was named.</param>
@@ -32,11 +34,48 @@ public static unsafe class OutputFile
         }
         try
         {
-            PrivateFile.Write(target, contents);
+            PrivateFile.WriteBeside(target, contents, TemporaryFor(target));
         }
         catch (LinuxException e) when (type is not null && e.Errno is Errno.EBUSY or Errno.EACCES or Errno.EPERM or Errno.EROFS)
         {
             WriteInPlace(target, contents, Libc.O_TRUNC);
+        }
+    }
+
+    /// <summary>
+    /// Copies a file to an output that must not replace another file. Only its owner can read a file that this creates.
+    /// </summary>
+    /// <param name="path">The path, as it was named.</param>
+    /// <param name="source">The file to copy.</param>
+    /// <exception cref="LinuxException">
+    /// It cannot be written (EEXIST: a file has that name), or the source cannot be read. A file that this created is deleted.
+    /// </exception>
+    public static void CopyNew(string path, string source)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        string target = Follow(path, out FileType? type, out bool isDescriptor);
+        using Descriptor input = Descriptor.From(Libc.open(source, Libc.O_RDONLY | Libc.O_CLOEXEC, 0), "open", source);
+        if (isDescriptor || type is { IsRegular: false })
+        {
+            using Descriptor output = OpenInPlace(target, isDescriptor ? Libc.O_APPEND : 0);
+            Copy(input, source, output, path);
+            FlushIfPossible(output, path);
+            return;
+        }
+        if (type is not null)
+            throw new LinuxException(Errno.EEXIST, "create", path);
+        const int Flags = Libc.O_WRONLY | Libc.O_CREAT | Libc.O_EXCL | Libc.O_CLOEXEC;
+        using Descriptor created = Descriptor.From(Libc.open(target, Flags, PrivateFile.OwnerOnly), "create", path);
+        try
+        {
+            Copy(input, source, created, path);
+            _ = Descriptor.Check(Libc.fsync(created.Number), "write", path);
+            PrivateFile.FlushFolderOf(target);
+        }
+        catch
+        {
+            _ = Libc.unlink(target);
+            throw;
         }
     }
 
@@ -83,11 +122,41 @@ public static unsafe class OutputFile
     }
 
     // O_NONBLOCK: a pipe without a reader is an error (ENXIO), and not waited for.
-    private static void WriteInPlace(string path, ReadOnlySpan<byte> contents, int flags)
+    private static Descriptor OpenInPlace(string path, int flags)
     {
         const int Flags = Libc.O_WRONLY | Libc.O_CLOEXEC | Libc.O_NOCTTY | Libc.O_NONBLOCK;
-        using Descriptor file = Descriptor.From(Libc.open(path, Flags | flags, 0), "open", path);
+        return Descriptor.From(Libc.open(path, Flags | flags, 0), "open", path);
+    }
+
+    private static void WriteInPlace(string path, ReadOnlySpan<byte> contents, int flags)
+    {
+        using Descriptor file = OpenInPlace(path, flags);
         PrivateFile.WriteAll(file, contents, path);
+        FlushIfPossible(file, path);
+    }
+
+    private static void Copy(Descriptor input, string source, Descriptor output, string path)
+    {
+        byte[] buffer = new byte[CopyLength];
+        fixed (byte* start = buffer)
+        {
+            nint count;
+            while ((count = Libc.read(input.Number, start, (nuint)buffer.Length)) != 0)
+            {
+                if (count > 0)
+                    PrivateFile.WriteAll(output, buffer.AsSpan(0, (int)count), path);
+                else if (Marshal.GetLastPInvokeError() is var error and not Errno.EINTR)
+                    throw new LinuxException(error, "read", source);
+            }
+        }
+        CryptographicOperations.ZeroMemory(buffer); // there may be keys in it
+    }
+
+    // Beside the output, under a name that nothing has: what a person keeps there is not touched.
+    private static string TemporaryFor(string path) => $"{path}.{Guid.NewGuid().ToString("N")[..8]}";
+
+    private static void FlushIfPossible(Descriptor file, string path)
+    {
         if (Libc.fsync(file.Number) < 0 && Marshal.GetLastPInvokeError() is var error and not (Errno.EINVAL or Errno.EROFS))
             throw new LinuxException(error, "write", path);
     }

@@ -12,7 +12,7 @@ namespace Kedge.Linux.Files;
 /// </summary>
 public static unsafe class PrivateFile
 {
-    private const int OwnerOnly = 0x180; // 0600
+    internal const int OwnerOnly = 0x180; // 0600
     private const int MaximumReadLength = 256 << 20;
 
     private static readonly TimeSpan PipePatience = TimeSpan.FromMinutes(1);
@@ -27,8 +27,14 @@ public static unsafe class PrivateFile
     public static void Write(string path, ReadOnlySpan<byte> contents)
     {
         string temporary = path + ".new";
-        if (Libc.unlink(temporary) < 0 && Marshal.GetLastPInvokeError() is var error and not Errno.ENOENT)
-            throw new LinuxException(error, "delete", temporary);
+        Unlink(temporary);
+        WriteBeside(path, contents, temporary);
+    }
+
+    /// <summary>Writes a file by way of a temporary one beside it, which must not exist.</summary>
+    /// <exception cref="LinuxException">The file could not be written; the old one is still there.</exception>
+    internal static void WriteBeside(string path, ReadOnlySpan<byte> contents, string temporary)
+    {
         try
         {
             const int Flags = Libc.O_WRONLY | Libc.O_CREAT | Libc.O_EXCL | Libc.O_CLOEXEC;
@@ -39,13 +45,22 @@ public static unsafe class PrivateFile
             }
             _ = Descriptor.Check(Libc.rename(temporary, path), "replace", path);
         }
-        catch (LinuxException)
+        catch (LinuxException e) when (e.Errno != Errno.EEXIST)
         {
             _ = Libc.unlink(temporary);
             throw;
         }
         // A rename is on the disk when its folder is.
-        Flush(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        FlushFolderOf(path);
+    }
+
+    /// <summary>Gives a file or a folder another name, in place of a file that has that name, and returns when that is on the disk.</summary>
+    /// <exception cref="LinuxException">It cannot be renamed; nothing has changed.</exception>
+    public static void Move(string path, string target)
+    {
+        _ = Descriptor.Check(Libc.rename(path, target), "rename", path);
+        FlushFolderOf(target);
+        FlushFolderOf(path);
     }
 
     /// <summary>
@@ -123,13 +138,20 @@ public static unsafe class PrivateFile
     public static void Link(string path, string secondName)
     {
         string temporary = secondName + ".new";
-        if (Libc.unlink(temporary) < 0 && Marshal.GetLastPInvokeError() is var error and not Errno.ENOENT)
-            throw new LinuxException(error, "delete", temporary);
+        Unlink(temporary);
         _ = Descriptor.Check(Libc.link(path, temporary), "link", path);
         // Where both are names of one file already, rename(2) does nothing and leaves the temporary one.
         _ = Descriptor.Check(Libc.rename(temporary, secondName), "replace", secondName);
         _ = Libc.unlink(temporary);
     }
+
+    private static void Unlink(string path)
+    {
+        if (Libc.unlink(path) < 0 && Marshal.GetLastPInvokeError() is var error and not Errno.ENOENT)
+            throw new LinuxException(error, "delete", path);
+    }
+
+    internal static void FlushFolderOf(string path) => Flush(Path.GetDirectoryName(Path.GetFullPath(path))!);
 
     private static int ReadSome(Descriptor file, FileType type, Span<byte> buffer, string path)
     {

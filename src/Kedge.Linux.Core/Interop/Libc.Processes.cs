@@ -10,6 +10,8 @@ internal static unsafe partial class Libc
     internal const short POSIX_SPAWN_SETSID = 0x80;
     internal const uint CLOSE_RANGE_CLOEXEC = 4;
     internal const int SIGPIPE = 13;
+    internal const int SIGCHLD = 17;
+    internal const int SIG_DFL = 0;
     internal const int M_ARENA_MAX = -8;
 
     /// <summary>Sets a parameter of the C library's heap; 1 where it was taken.</summary>
@@ -61,6 +63,10 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int dup2(int oldfd, int newfd);
+
+    /// <summary>Sets a signal's effect; the former one, or -1 on failure.</summary>
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint signal(int number, nint handler);
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int waitpid(int pid, int* status, int options);
