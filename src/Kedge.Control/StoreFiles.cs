@@ -79,9 +79,9 @@ public static class StoreFiles
     /// <summary>
     /// Puts a backup in place of what is there. The store gets another name, so that nodes do not take its revisions for those that they know.
     /// </summary>
-    /// <returns>Where what was there is now; null where nothing was.</returns>
+    /// <returns>What was brought back, and what was there.</returns>
     /// <exception cref="UserError">The file is no backup, or a controller runs.</exception>
-    public static string? Restore(string dataDirectory, string file, TimeProvider clock)
+    public static RestoreReport Restore(string dataDirectory, string file, TimeProvider clock)
     {
         using DataDirectory data = DataDirectory.Lock(dataDirectory);
         string incoming = Path.Combine(dataDirectory, "restoring");
@@ -90,12 +90,14 @@ public static class StoreFiles
             DeleteFolder(incoming);
             SecretFile.CreateFolder(incoming);
             SecretFile.CreateFolder(Path.Combine(incoming, "keys"));
-            Extract(file, incoming);
-            IReadOnlyList<byte[]> lists = RevocationListsOf(data.StoreFile);
+            DateTimeOffset madeAt = Extract(file, incoming);
+            IReadOnlyList<byte[]> lists = TryInspect(data.StoreFile, RevocationLists.All) ?? [];
             SqliteStore.Rename(Path.Combine(incoming, StoreEntry), clock, change => KeepRevocations(change, lists));
+            IReadOnlyList<RestoredNode>? before = TryInspect(data.StoreFile, RestoredNode.List);
+            IReadOnlyList<RestoredNode> restored = SqliteStore.Inspect(Path.Combine(incoming, StoreEntry), RestoredNode.List);
 
             string former = Path.Combine(dataDirectory, $"before-restore-{clock.GetUtcNow():yyyyMMdd'T'HHmmss'Z'}");
-            bool isFirst = !File.Exists(data.StoreFile);
+            bool isFirst = !File.Exists(data.StoreFile) && !Directory.EnumerateFileSystemEntries(data.KeyFolder).Any();
             if (!isFirst)
             {
                 SecretFile.CreateFolder(former);
@@ -112,7 +114,7 @@ public static class StoreFiles
                 File.Move(Path.Combine(incoming, TokenEntry), data.AdministratorTokenFile, overwrite: true);
             File.Move(Path.Combine(incoming, StoreEntry), data.StoreFile); // last: with it the restored network exists
             DeleteFolder(incoming);
-            return isFirst ? null : former;
+            return RestoreReport.Compare(isFirst ? null : former, madeAt, restored, before);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or SqliteException)
         {
@@ -120,19 +122,20 @@ public static class StoreFiles
         }
     }
 
-    // What was revoked since the backup was made stays revoked. Where the present store is damaged, the nodes still have its lists.
-    private static IReadOnlyList<byte[]> RevocationListsOf(string present)
+    // A store that is damaged says nothing; its revocation lists the nodes still have.
+    private static IReadOnlyList<T>? TryInspect<T>(string store, Func<StoreReader, IReadOnlyList<T>> read)
     {
         try
         {
-            return File.Exists(present) ? SqliteStore.Inspect(present, RevocationLists.All) : [];
+            return File.Exists(store) ? SqliteStore.Inspect(store, read) : null;
         }
         catch (SqliteException)
         {
-            return [];
+            return null;
         }
     }
 
+    // What was revoked since the backup was made stays revoked.
     private static void KeepRevocations(StoreTransaction change, IEnumerable<byte[]> lists)
     {
         foreach (byte[] der in lists)
@@ -142,8 +145,11 @@ public static class StoreFiles
         }
     }
 
-    private static void Extract(string file, string folder)
+    /// <summary>Unpacks a backup.</summary>
+    /// <returns>When it was made.</returns>
+    private static DateTimeOffset Extract(string file, string folder)
     {
+        DateTimeOffset madeAt = default;
         using FileStream input = File.OpenRead(file);
         using var tar = new TarReader(input);
         while (tar.GetNextEntry() is { } entry)
@@ -152,6 +158,8 @@ public static class StoreFiles
                 && Path.GetFileName(entry.Name) == entry.Name[KeyEntries.Length..] && entry.Name.Length > KeyEntries.Length;
             if (entry.EntryType is not TarEntryType.RegularFile || !(isKey || entry.Name is StoreEntry or TokenEntry) || entry.Name.Contains("..", StringComparison.Ordinal))
                 throw new InvalidDataException($"it has an entry that no backup has, '{entry.Name}'.");
+            if (entry.Name is StoreEntry)
+                madeAt = entry.ModificationTime;
             string target = Path.Combine(folder, entry.Name);
             using var output = new FileStream(target, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly });
             entry.DataStream?.CopyTo(output);
@@ -159,11 +167,12 @@ public static class StoreFiles
         }
         if (!File.Exists(Path.Combine(folder, StoreEntry)))
             throw new InvalidDataException("it has no store in it.");
+        return madeAt;
     }
 
     private static void RequireStore(string dataDirectory)
     {
-        if (!File.Exists(DataDirectory.StoreFileOf(dataDirectory)))
+        if (!DataDirectory.HasStore(dataDirectory))
             throw new UserError($"There is no controller's store in {dataDirectory}. Name the folder with --data-dir.");
     }
 
