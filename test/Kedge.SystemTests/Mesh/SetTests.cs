@@ -45,7 +45,7 @@ public sealed class SetTests(SharedMesh shared) : IClassFixture<SharedMesh>
     public void A_new_node_joins_at_once_and_the_network_behind_it_when_it_is_approved()
     {
         MeshNode node = _mesh.AddNode("gateway"), other = _mesh.Join("neighbour");
-        node.Host.Ip("link", "add", "lan", "type", "dummy");
+        node.Host.Ip("link", "add", "lan", "type", "bridge");
         node.Host.AddAddress("lan", "10.7.0.1/24");
         node.Host.Ip("link", "set", "lan", "up");
 
