@@ -38,6 +38,7 @@ public sealed class Controller : IAsyncDisposable
     private const int LongestBody = 256 << 10;
     private const int MostConnections = 16_384;
 
+    private readonly ControllerSettings _settings;
     private readonly DataDirectory _data;
     private readonly SqliteStore _store;
     private readonly NetworkAuthority _authority;
@@ -54,6 +55,7 @@ public sealed class Controller : IAsyncDisposable
     private Controller(ControllerSettings settings, DataDirectory data, TimeProvider clock, ILogger log)
     {
         _data = data;
+        data.RequireStoreOfKeys();
         _store = SqliteStore.Open(data.StoreFile, clock, log);
         _authority = NetworkAuthority.Open(data.KeyFolder, settings.LockedMaster, clock.GetUtcNow());
         _server = ServerCertificate.Open(data.KeyFolder, HostsOf(settings), clock);
@@ -106,10 +108,11 @@ public sealed class Controller : IAsyncDisposable
         api.MapNetwork(() => Describe(settings.Version), registry);
         api.MapInterfaceDescription(DescribeInterfaceAsync);
         _app.MapHealth(new Readiness(_store, clock), _metrics);
-        Url = settings.Url ?? new Uri("https://localhost");
+        _settings = settings;
+        Url = settings.Urls.FirstOrDefault() ?? new Uri("https://localhost");
     }
 
-    /// <summary>The address that nodes are told.</summary>
+    /// <summary>The address that join lines have.</summary>
     public Uri Url { get; private set; }
 
     /// <summary>The network's identifier.</summary>
@@ -228,7 +231,7 @@ public sealed class Controller : IAsyncDisposable
             throw new UserError($"The controller cannot listen on {string.Join(", ", settings.Listen)}: {e.Message} Name another address with --listen.", e);
         }
         ICollection<string> addresses = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
-        if (settings.Url is null)
+        if (settings.Urls.Count == 0)
             Url = new Uri(addresses.First());
         _data.WriteUrl(Url);
         foreach (string address in addresses)
@@ -321,8 +324,11 @@ public sealed class Controller : IAsyncDisposable
     private TrustResource DescribeTrust() => new(
         [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(RevocationLists.All)]);
 
+    // An address that nobody gave is where it listens, which is not where everybody reaches it.
     private SettingsResource DescribeSettings() => new(
-        _stun is { IsOpen: true } ? [$"{Url.Host}:{_stun.Port}"] : [], [.. _server.Pins.Select(pin => pin.ToString())]);
+        _settings.StunServers.Count > 0 ? _settings.StunServers : _stun is { IsOpen: true } ? [$"{Url.Host}:{_stun.Port}"] : [],
+        [.. _server.Pins.Select(pin => pin.ToString())],
+        _settings.Urls.Count == 0 ? null : [.. _settings.Urls.Select(url => url.GetLeftPart(UriPartial.Authority))]);
 
     private NetworkDescription Describe(string version) => new()
     {
@@ -362,7 +368,7 @@ public sealed class Controller : IAsyncDisposable
     private static HashSet<string> HostsOf(ControllerSettings settings)
     {
         HashSet<string> hosts = [];
-        if (settings.Url is { } url)
+        foreach (Uri url in settings.Urls)
             hosts.Add(url.IdnHost.Trim('[', ']'));
         foreach (IPEndPoint listen in settings.Listen.Where(listen => !IsWildcard(listen.Address)))
             hosts.Add(listen.Address.ToString());
@@ -375,8 +381,11 @@ public sealed class Controller : IAsyncDisposable
     private static HashSet<IpAddress> AddressesOf(ControllerSettings settings)
     {
         HashSet<IpAddress> addresses = [];
-        if (settings.Url is { } url && IpAddress.TryParse(url.IdnHost.Trim('[', ']'), out IpAddress named))
-            addresses.Add(named);
+        foreach (Uri url in settings.Urls)
+        {
+            if (IpAddress.TryParse(url.IdnHost.Trim('[', ']'), out IpAddress named))
+                addresses.Add(named);
+        }
         foreach (IPEndPoint listen in settings.Listen)
         {
             IEnumerable<IPAddress> own = IsWildcard(listen.Address)

@@ -28,8 +28,14 @@ public sealed record ControllerSettings
     /// <summary>The UDP port at which nodes ask where they are (STUN), at the same addresses; 0 for none.</summary>
     public int StunPort { get; init; } = StunServer.DefaultPort;
 
-    /// <summary>The address that nodes are told, such as <c>https://control.example:8443</c>; null for the first that it listens on.</summary>
-    public Uri? Url { get; init; }
+    /// <summary>
+    /// The addresses that nodes are told, such as <c>https://control.example:8443</c>, the one of join lines first; empty for the first that it
+    /// listens on.
+    /// </summary>
+    public IReadOnlyList<Uri> Urls { get; init; } = [];
+
+    /// <summary>The STUN servers that nodes are told, as <c>HOST:PORT</c>; empty for this controller's own, at the host of its address.</summary>
+    public IReadOnlyList<string> StunServers { get; init; } = [];
 
     /// <summary>The file with the master's certificate of a locked network; null for a managed one, or for what is there.</summary>
     public string? LockedMaster { get; init; }

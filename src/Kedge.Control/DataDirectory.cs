@@ -69,13 +69,43 @@ internal sealed class DataDirectory : IDisposable
         }
     }
 
+    /// <summary>
+    /// Refuses a folder that has a network's keys but not its store: the controller would go on as an empty network under the same keys. The store
+    /// is made before the keys, so a first start that was interrupted never leaves this.
+    /// </summary>
+    /// <exception cref="UserError">The store is missing or empty.</exception>
+    public void RequireStoreOfKeys()
+    {
+        if (HasStore(Path) || !Directory.EnumerateFileSystemEntries(KeyFolder).Any())
+            return;
+        throw new UserError(
+            $"The keys of a network are in {KeyFolder}, but its store {StoreFile} is {(File.Exists(StoreFile) ? "empty" : "missing")}. Restore a backup "
+            + $"with 'kedge controller restore FILE', or move {KeyFolder} away to start a new network, which no present node will believe.");
+    }
+
+    /// <summary>Whether a folder has a store with something in it.</summary>
+    public static bool HasStore(string path) => new FileInfo(StoreFileOf(path)) is { Exists: true, Length: > 0 };
+
     /// <summary>Writes the first administrator's token down.</summary>
     /// <exception cref="UserError">It cannot be written.</exception>
     public void WriteAdministratorToken(string token) => SecretFile.Write(AdministratorTokenFile, Encoding.ASCII.GetBytes(token + "\n"));
 
-    /// <summary>Notes the address that nodes are told.</summary>
-    /// <exception cref="UserError">It cannot be written.</exception>
-    public void WriteUrl(Uri url) => SecretFile.Write(UrlFileOf(Path), Encoding.ASCII.GetBytes(url.GetLeftPart(UriPartial.Authority) + "\n"));
+    /// <summary>Notes the address that nodes are told. Where it is noted already nothing is written, as the disk may be full.</summary>
+    /// <exception cref="UserError">It cannot be read or written.</exception>
+    public void WriteUrl(Uri url)
+    {
+        byte[] line = Encoding.ASCII.GetBytes(url.GetLeftPart(UriPartial.Authority) + "\n");
+        try
+        {
+            if (File.Exists(UrlFileOf(Path)) && File.ReadAllBytes(UrlFileOf(Path)).AsSpan().SequenceEqual(line))
+                return;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError($"{UrlFileOf(Path)} cannot be read: {e.Message}", e);
+        }
+        SecretFile.Write(UrlFileOf(Path), line);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _lock.Dispose();

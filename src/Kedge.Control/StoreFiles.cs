@@ -80,29 +80,31 @@ public static class StoreFiles
     /// Puts a backup in place of what is there. The store gets another name, so that nodes do not take its revisions for those that they know.
     /// A restore that is interrupted is finished when the controller, or a command, next opens the data folder.
     /// </summary>
-    /// <returns>Where what was there is now; null where nothing was.</returns>
+    /// <returns>What was brought back, and what was there.</returns>
     /// <exception cref="UserError">The file is not a backup, or a controller runs.</exception>
-    public static string? Restore(string dataDirectory, string file, TimeProvider clock)
+    public static RestoreReport Restore(string dataDirectory, string file, TimeProvider clock)
     {
         using DataDirectory data = DataDirectory.Lock(dataDirectory);
         var restoration = new Restoration(data.Path);
         try
         {
             restoration.Prepare();
-            Extract(file, restoration.Incoming);
+            DateTimeOffset madeAt = Extract(file, restoration.Incoming);
             Check(restoration.Incoming);
-            IReadOnlyList<byte[]> lists = RevocationListsOf(data.StoreFile);
-            SqliteStore.Rename(Path.Combine(restoration.Incoming, StoreEntry), clock, change => KeepRevocations(change, lists));
+            string incoming = Path.Combine(restoration.Incoming, StoreEntry);
+            IReadOnlyList<byte[]> lists = TryInspect(data.StoreFile, RevocationLists.All) ?? [];
+            SqliteStore.Rename(incoming, clock, change => KeepRevocations(change, lists));
+            IReadOnlyList<RestoredNode>? before = TryInspect(data.StoreFile, RestoredNode.List);
+            IReadOnlyList<RestoredNode> restored = SqliteStore.Inspect(incoming, RestoredNode.List);
 
             bool isFirst = !File.Exists(data.StoreFile) && !Directory.EnumerateFileSystemEntries(data.KeyFolder).Any();
             string former = NewFolderName(data.Path, $"before-restore-{clock.GetUtcNow():yyyyMMdd'T'HHmmss'Z'}");
             restoration.Begin(former);
             restoration.Finish();
             former = Path.Combine(data.Path, former);
-            if (!isFirst)
-                return former;
-            DeleteFolder(former);
-            return null;
+            if (isFirst)
+                DeleteFolder(former);
+            return RestoreReport.Compare(isFirst ? null : former, madeAt, restored, before);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or SqliteException or LinuxException)
         {
@@ -167,19 +169,20 @@ public static class StoreFiles
         return found;
     }
 
-    // What was revoked since the backup was made stays revoked. Where the present store is damaged, the nodes still have its lists.
-    private static IReadOnlyList<byte[]> RevocationListsOf(string present)
+    // A store that is damaged says nothing; its revocation lists the nodes still have.
+    private static IReadOnlyList<T>? TryInspect<T>(string store, Func<StoreReader, IReadOnlyList<T>> read)
     {
         try
         {
-            return File.Exists(present) ? SqliteStore.Inspect(present, RevocationLists.All) : [];
+            return File.Exists(store) ? SqliteStore.Inspect(store, read) : null;
         }
         catch (SqliteException)
         {
-            return [];
+            return null;
         }
     }
 
+    // What was revoked since the backup was made stays revoked.
     private static void KeepRevocations(StoreTransaction change, IEnumerable<byte[]> lists)
     {
         foreach (byte[] der in lists)
@@ -189,8 +192,11 @@ public static class StoreFiles
         }
     }
 
-    private static void Extract(string file, string folder)
+    /// <summary>Unpacks a backup.</summary>
+    /// <returns>When it was made.</returns>
+    private static DateTimeOffset Extract(string file, string folder)
     {
+        DateTimeOffset madeAt = default;
         using FileStream input = File.OpenRead(file);
         using var tar = new TarReader(input);
         while (tar.GetNextEntry() is { } entry)
@@ -199,18 +205,21 @@ public static class StoreFiles
                 && Path.GetFileName(entry.Name) == entry.Name[KeyEntries.Length..] && entry.Name.Length > KeyEntries.Length;
             if (entry.EntryType is not TarEntryType.RegularFile || !(isKey || entry.Name is StoreEntry or TokenEntry) || entry.Name.Contains("..", StringComparison.Ordinal))
                 throw new InvalidDataException($"it has an entry that no backup has, '{entry.Name}'.");
+            if (entry.Name is StoreEntry)
+                madeAt = entry.ModificationTime;
             string target = Path.Combine(folder, entry.Name);
             using var output = new FileStream(target, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly });
             entry.DataStream?.CopyTo(output);
             output.Flush(flushToDisk: true);
         }
+        return madeAt;
     }
 
     private static void RequireStore(string dataDirectory)
     {
         if (Restoration.IsUnfinished(dataDirectory))
             throw new UserError($"A restore was interrupted in {dataDirectory}. The next start of the controller finishes it.");
-        if (!File.Exists(DataDirectory.StoreFileOf(dataDirectory)))
+        if (!DataDirectory.HasStore(dataDirectory))
             throw new UserError($"There is no controller's store in {dataDirectory}. Name the folder with --data-dir.");
     }
 

@@ -12,13 +12,16 @@ namespace Kedge.Control;
 /// </summary>
 internal static class Values
 {
+    /// <summary>The longest DNS label in characters.</summary>
+    public const int LongestLabel = 63;
+
     private const int LongestShown = 100;
     private const int LongestEndpoint = 64; // an IPv6 address, a scope and a port
 
     /// <summary>A DNS label (RFC 1123 section 2.1): what zones, nodes and tags are called.</summary>
     public static void CheckLabel(Faults faults, string field, string? value)
     {
-        bool valid = value?.Length is >= 1 and <= 63
+        bool valid = value?.Length is >= 1 and <= LongestLabel
             && value.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-')
             && value[0] != '-' && value[^1] != '-';
         if (value is null || !valid)

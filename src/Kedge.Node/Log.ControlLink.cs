@@ -12,6 +12,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "No connection to {Controller}: {Reason} The tunnels go on with what is known; next attempt in {Seconds} s")]
     public static partial void Disconnected(ILogger log, string controller, string reason, double seconds);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Sentence}")]
+    public static partial void JoinsAnew(ILogger log, string sentence);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "The map is at revision {Revision}; peers: {Peers}, refused: {Refused}")]
     public static partial void MapApplied(ILogger log, long revision, int peers, int refused);
 

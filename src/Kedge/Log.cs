@@ -44,6 +44,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Information, Message = "{Sentence}")]
     public static partial void Joining(ILogger log, string sentence);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Sentence}")]
+    public static partial void StartsRemoved(ILogger log, string sentence);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "{Sentence}")]
     public static partial void SupervisionEnds(ILogger log, string sentence);
 

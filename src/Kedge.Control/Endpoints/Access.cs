@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Kedge.Control.Identity;
 using Kedge.Control.Store;
+using Kedge.Protocol.Api;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -134,11 +135,16 @@ internal static class Authorization
         return store.Read(reader =>
         {
             StoredNode? node = Nodes.TryFindByIdentityHash(reader, identity);
-            if (node?.Status != StoredNode.Active)
-                throw Refusal.Forbidden(node?.Status == StoredNode.Removed ? $"Node {node.Name} was removed from this network." : "No active node has this identity key.");
-            if (!mayBeExpired && reader.Now > node.CertificateTo)
-                throw Refusal.Forbidden($"The certificate of node {node.Name} has expired at {node.CertificateTo:u}: renew it first.");
-            return node;
+            return node switch
+            {
+                null => throw Refusal.Forbidden("No node of this network has this identity key.", RefusalReason.NodeUnknown),
+                { Status: StoredNode.Removed } => throw Refusal.Forbidden($"Node {node.Name} was removed from this network.", RefusalReason.NodeRemoved),
+                { Status: not StoredNode.Active } => throw Refusal.Forbidden(
+                    $"Node {node.Name} has no certificate yet: it waits to be certified.", RefusalReason.AwaitingApproval),
+                _ when !mayBeExpired && reader.Now > node.CertificateTo => throw Refusal.Forbidden(
+                    $"The certificate of node {node.Name} has expired at {node.CertificateTo:u}: renew it first.", RefusalReason.CertificateExpired),
+                _ => node,
+            };
         });
     }
 

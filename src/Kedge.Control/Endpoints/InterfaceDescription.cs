@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+using Kedge.Protocol.Api;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.OpenApi;
@@ -20,6 +22,12 @@ internal static class InterfaceDescription
         options.AddDocumentTransformer((document, _, _) =>
         {
             Describe(document);
+            return Task.CompletedTask;
+        });
+        options.AddSchemaTransformer((schema, context, _) =>
+        {
+            if (context.JsonTypeInfo.Type == typeof(RefusalReason) || context.JsonTypeInfo.Type == typeof(RefusalReason?))
+                DescribeReasons(schema);
             return Task.CompletedTask;
         });
         options.AddOperationTransformer((operation, context, _) =>
@@ -55,6 +63,13 @@ internal static class InterfaceDescription
             [Bearer] = new OpenApiSecurityScheme { Type = SecuritySchemeType.Http, Scheme = "bearer", Description = "An administrator token." },
             [Certificate] = new OpenApiSecurityScheme { Type = SecuritySchemeType.MutualTLS, Description = "A node's certificate, in the TLS handshake." },
         };
+    }
+
+    // Its converter is its own, so the framework sees nothing but that there is a value.
+    private static void DescribeReasons(OpenApiSchema schema)
+    {
+        schema.Type = JsonSchemaType.String;
+        schema.Enum = [.. Enum.GetValues<RefusalReason>().Where(reason => reason != RefusalReason.None).Select(reason => JsonValue.Create(reason.Text()))];
     }
 
     /// <summary>Writes down who may call a route, and that every refusal is a problem.</summary>

@@ -49,7 +49,7 @@ internal static partial class Problems
                     context.Response.Headers.WWWAuthenticate = "Bearer";
                 if (refusal.RetryAfter is { } wait)
                     context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
-                return WriteAsync(context, refusal.Status, refusal.Message, refusal.Faults);
+                return WriteAsync(context, refusal.Status, refusal.Message, refusal.Faults, refusal.Reason);
             case BadHttpRequestException { InnerException: JsonException json }:
                 return WriteAsync(context, StatusCodes.Status400BadRequest, "The body is not what this route takes.", [FaultOf(json)]);
             case BadHttpRequestException bad:
@@ -68,10 +68,18 @@ internal static partial class Problems
         }
     }
 
-    private static Task WriteAsync(HttpContext context, int status, string detail, IReadOnlyList<ProblemFault>? faults = null)
+    private static Task WriteAsync(
+        HttpContext context, int status, string detail, IReadOnlyList<ProblemFault>? faults = null, RefusalReason reason = RefusalReason.None)
     {
         context.Response.StatusCode = status;
-        var problem = new Problem { Status = status, Title = ReasonPhrases.GetReasonPhrase(status), Detail = detail, Errors = faults ?? [] };
+        var problem = new Problem
+        {
+            Status = status,
+            Title = ReasonPhrases.GetReasonPhrase(status),
+            Detail = detail,
+            Reason = reason == RefusalReason.None ? null : reason,
+            Errors = faults ?? [],
+        };
         return context.Response.WriteAsJsonAsync(problem, ApiJson.Default.Problem, MediaType, context.RequestAborted);
     }
 

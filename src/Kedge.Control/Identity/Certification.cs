@@ -33,12 +33,8 @@ internal sealed class Certification(NetworkAuthority authority)
             return node;
         }
         Leases.ReleaseAllBut(store, node, wanted, retire: false);
+        // What waits for approval keeps the node from nothing else.
         NodeLeases leases = Leases.Of(store, node.Id);
-        if (node.Status == StoredNode.Pending && leases.Waiting.Count > 0)
-        {
-            Nodes.Save(store, node, revision: null);
-            return node;
-        }
         bool isAsWanted = node.Status == StoredNode.Active && Differs(node, leases, Parse(node.Certificate!)) is null && store.Now < RenewalOf(node);
         if (isAsWanted)
         {

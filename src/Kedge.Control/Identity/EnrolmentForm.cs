@@ -17,6 +17,9 @@ internal sealed record EnrolmentForm
 
     public required string Name { get; init; }
 
+    /// <summary>Whether another name will do where that one is taken.</summary>
+    public required bool IsDefaultName { get; init; }
+
     /// <summary>A zone's name or identifier; null for none named.</summary>
     public required string? Zone { get; init; }
 
@@ -63,6 +66,7 @@ internal sealed record EnrolmentForm
         return new EnrolmentForm
         {
             Name = request.Name,
+            IsDefaultName = request.IsDefaultName,
             Zone = request.Zone,
             IdentityKey = identity!,
             WireGuardKey = wireGuard,

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using Kedge.Control.Pki;
 using Kedge.Control.Store;
@@ -70,7 +71,7 @@ internal sealed class Enrolments(
         EnrolmentResult result = store.Read(reader =>
         {
             StoredNode node = Nodes.TryFindByIdentity(reader, key!.SubjectPublicKeyInfo)
-                ?? throw Refusal.NotFound("No request of this identity key is known here: join with a token (kedge token create).");
+                ?? throw Refusal.NotFound("No node with this identity key is known here: join with a token (kedge token create).", RefusalReason.NodeUnknown);
             CheckNotRemoved(node);
             return ResultOf(reader, node);
         });
@@ -93,7 +94,7 @@ internal sealed class Enrolments(
 
     private EnrolmentResult Renew(StoreTransaction change, Guid id, byte[]? rosenpassHash, string? keysSignature)
     {
-        StoredNode node = Nodes.TryFind(change, id) ?? throw Refusal.Forbidden("This node was removed.");
+        StoredNode node = Nodes.TryFind(change, id) ?? throw Refusal.Forbidden("This node was removed.", RefusalReason.NodeRemoved);
         bool isDue = node.Status == StoredNode.Active && change.Now >= Certification.RenewalOf(node);
         if (isDue && !Authority.IsLocked)
         {
@@ -111,12 +112,13 @@ internal sealed class Enrolments(
 
     private EnrolmentChallenge Find(Guid id) => challenges.TryFind(id, out EnrolmentChallenge? challenge)
         ? challenge
-        : throw Refusal.Forbidden($"Challenge {id} is unknown here, expired or used: ask for a new one and prove possession again.");
+        : throw Refusal.Forbidden(
+            $"Challenge {id} is unknown here, expired or used: ask for a new one and prove possession again.", RefusalReason.ChallengeInvalid);
 
     private void Use(EnrolmentChallenge challenge)
     {
         if (!challenges.TryUse(challenge.Id))
-            throw Refusal.Forbidden($"Challenge {challenge.Id} is used: ask for a new one and prove possession again.");
+            throw Refusal.Forbidden($"Challenge {challenge.Id} is used: ask for a new one and prove possession again.", RefusalReason.ChallengeInvalid);
     }
 
     private void CheckProof(EnrolmentChallenge challenge, EnrolmentTranscript transcript, EnrolmentForm form, byte[] proof)
@@ -151,12 +153,16 @@ internal sealed class Enrolments(
 
     private static JoinToken CheckToken(StoreReader store, string? presented) => presented is not null
         ? JoinTokens.Check(store, presented)
-        : throw Refusal.Forbidden("No node with this identity key is known here: a token is needed (kedge token create).");
+        : throw Refusal.Forbidden("No node with this identity key is known here: a token is needed (kedge token create).", RefusalReason.NodeUnknown);
 
     private static void CheckNotRemoved(StoredNode node)
     {
         if (node.Status == StoredNode.Removed)
-            throw Refusal.Forbidden($"Node {node.Name} was removed from this network, and its identity key is refused. To join again it needs new keys and a token.");
+        {
+            throw Refusal.Forbidden(
+                $"Node {node.Name} was removed from this network, and its identity key is refused: to join again it needs new keys and a token.",
+                RefusalReason.NodeRemoved);
+        }
     }
 
     private EnrolmentResult Enrol(StoreTransaction change, EnrolmentForm form, string? presented, string? source)
@@ -166,20 +172,22 @@ internal sealed class Enrolments(
             CheckNotRemoved(known);
         StoredNode? sameKey = Nodes.TryFindByWireGuardKey(change, form.WireGuardKey);
         if (known is not null && sameKey is not null && known.Id != sameKey.Id)
-            throw Refusal.Conflict("request.wireGuardKey", $"Another node has the WireGuard key {form.WireGuardKey}: make another (kedge up makes one by itself).");
+        {
+            throw Refusal.Conflict(
+                "request.wireGuardKey", $"Another node has the WireGuard key {form.WireGuardKey}: make another (kedge up makes one by itself).",
+                RefusalReason.KeyTaken);
+        }
 
         // Who is known by its identity key needs no token; a new one may still allow it more.
         JoinToken? token = known is null ? Redeem(change, presented) : TryRedeem(change, known, presented);
         StoredZone zone = ZoneOf(change, form, known, token);
         StoredNode? before = known ?? sameKey;
         if (before is not null && before.Zone != zone.Id)
-            throw Refusal.Forbidden($"The WireGuard key {form.WireGuardKey} belongs to a node of another zone than {zone.Name}, which the token is for.");
-        string name = NameOf(form, before);
-        if (Nodes.IsNameTaken(change, zone.Id, name, except: before?.Id ?? Guid.Empty))
         {
-            throw Refusal.Conflict(
-                "request.name", $"Zone {zone.Name} has another node {Values.Show(name)}: choose another name, or remove that node first.");
+            throw Refusal.Forbidden(
+                $"The WireGuard key {form.WireGuardKey} belongs to a node of another zone than {zone.Name}, which the token is for.", RefusalReason.OtherZone);
         }
+        string name = NameOf(change, zone, form, before);
 
         StoredNode node = new()
         {
@@ -238,8 +246,26 @@ internal sealed class Enrolments(
 
     // A node asks for everything anew whenever it wants something else. Who asks for the name that it asked for before does not mean the name,
     // so the one that an administrator has given it in the meantime stays.
-    private static string NameOf(EnrolmentForm form, StoredNode? before) =>
-        before is not null && before.AskedName == form.Name ? before.Name : form.Name;
+    private static string NameOf(StoreReader store, StoredZone zone, EnrolmentForm form, StoredNode? before)
+    {
+        if (before is not null && before.AskedName == form.Name)
+            return before.Name;
+        if (!Nodes.IsNameTaken(store, zone.Id, form.Name, except: before?.Id ?? Guid.Empty))
+            return form.Name;
+        return form.IsDefaultName ? Numbered(store, zone, form.Name) : throw Refusal.Conflict(
+            "request.name",
+            $"Zone {zone.Name} has another node {Values.Show(form.Name)}: choose another name (kedge up --name NAME), or remove that node first.",
+            RefusalReason.NameTaken);
+    }
+
+    private static string Numbered(StoreReader store, StoredZone zone, string name)
+    {
+        const int RoomForNumber = 8;
+        string stem = name[..Math.Min(name.Length, Values.LongestLabel - RoomForNumber)].TrimEnd('-');
+        IReadOnlySet<string> taken = Nodes.NamesFrom(store, zone.Id, stem);
+        return Enumerable.Range(2, int.MaxValue - 2).Select(number => string.Create(CultureInfo.InvariantCulture, $"{stem}-{number}"))
+            .First(numbered => !taken.Contains(numbered));
+    }
 
     private static JoinToken Redeem(StoreTransaction change, string? presented)
     {
@@ -272,8 +298,13 @@ internal sealed class Enrolments(
         if (form.Zone is null || form.Zone == zone.Name || (Guid.TryParse(form.Zone, out Guid id) && id == zone.Id))
             return zone;
         throw known is null
-            ? Refusal.Forbidden($"The token is for zone {zone.Name}, not for {Values.Show(form.Zone)}: ask for a token of that zone, or name none.")
-            : Refusal.Conflict("request.zone", $"This identity key is that of node {known.Name} in zone {zone.Name}, and a node is in one zone: join {Values.Show(form.Zone)} with other keys.");
+            ? Refusal.Forbidden(
+                $"The token is for zone {zone.Name}, not for {Values.Show(form.Zone)}: ask for a token of that zone, or name none.", RefusalReason.OtherZone)
+            : Refusal.Conflict(
+                "request.zone",
+                $"This machine is node {known.Name} in zone {zone.Name}, and a node is in one zone: leave it first with 'kedge down --leave', or join "
+                + $"{Values.Show(form.Zone)} with another --interface.",
+                RefusalReason.OtherZone);
     }
 
     private static bool IsChanged(StoredNode before, StoredNode after) =>
@@ -306,6 +337,7 @@ internal sealed class Enrolments(
             NodeId = node.Id,
             Name = node.Name,
             Status = node.Status,
+            Ephemeral = node.Ephemeral,
             Reason = certification.ReasonOf(node, leases),
             ZoneId = zone.Id,
             ZoneName = zone.Name,

@@ -62,12 +62,16 @@ internal static class JoinTokens
     public static JoinToken Check(StoreReader store, string presented)
     {
         if (!Secret.TryParse(presented, out string? id, out byte[]? hash))
-            throw Refusal.Forbidden("The token is not of the form IDENTIFIER.SECRET: use the whole join line of 'kedge token create'.");
+            throw Refusal.Forbidden("The token is not of the form IDENTIFIER.SECRET: use the whole join line of 'kedge token create'.", RefusalReason.TokenInvalid);
         if (TryFind(store, id) is not var (token, known) || !Secret.Equal(known, hash))
-            throw Refusal.Forbidden($"Token {Values.Show(id)} is not known here, or its secret is another: ask for a new one (kedge token create).");
+        {
+            throw Refusal.Forbidden(
+                $"Token {Values.Show(id)} is not known here, or its secret is another: ask for a new one (kedge token create).", RefusalReason.TokenInvalid);
+        }
         return token.Status == "usable"
             ? token
-            : throw Refusal.Forbidden($"Token {token.Id} is {token.Status}: ask for a new one (kedge token create --zone {token.ZoneName}).");
+            : throw Refusal.Forbidden(
+                $"Token {token.Id} is {token.Status}: ask for a new one (kedge token create --zone {token.ZoneName}).", RefusalReason.TokenInvalid);
     }
 
     /// <summary>Counts a node that joins by a token.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Threading.Channels;
+using Kedge.Protocol.Api;
 using Kedge.Protocol.Mesh;
 
 namespace Kedge.Control.Push;
@@ -36,6 +37,7 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
     private bool _isFirst = true; // it has not been up to date yet
     private long _bookmarkAt;
     private TimeSpan? _bye;
+    private RefusalReason _byeReason;
     private byte[]? _question; // a frame that is to be written
     private byte[]? _duplicates; // likewise
 
@@ -74,6 +76,13 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
         Wake();
     }
 
+    /// <summary>Ends the stream, which tells the node why it gets no more. A node that has not read what came before it is cut off.</summary>
+    public void Dismiss(RefusalReason reason)
+    {
+        _byeReason = reason;
+        SayBye(TimeSpan.Zero);
+    }
+
     /// <summary>Asks the node whether it reads this stream; one question at a time, the last.</summary>
     public void Ask(Guid question)
     {
@@ -102,13 +111,13 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
         await WriteAsync(output, Single(MapFrameWriter.Open(sources.Map.StoreId, feed.Epoch, sources.Clock.GetUtcNow())), end);
         if (Interlocked.Exchange(ref _duplicates, null) is { } duplicates)
             await WriteAsync(output, Single(duplicates), end);
-        if (first is not null)
+        if (first is not null && !IsDismissed)
             await WriteAsync(output, first, end);
         while (true)
         {
             if (_bye is { } spread)
             {
-                await WriteAsync(output, Single(MapFrameWriter.Bye(spread)), end);
+                await WriteAsync(output, Single(MapFrameWriter.Bye(spread, _byeReason)), end);
                 return;
             }
             if ((Interlocked.Exchange(ref _duplicates, null) ?? Interlocked.Exchange(ref _question, null)) is { } note)
@@ -117,7 +126,9 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
             }
             else if (feed.Next(_position) is { } segment)
             {
-                await WriteAsync(output, segment, end);
+                // What is new may be the very change by which the node lost its part in it.
+                if (!IsDismissed)
+                    await WriteAsync(output, segment, end);
             }
             else if (_isFirst)
             {
@@ -151,6 +162,8 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
         await WriteAsync(output, Single(MapFrameWriter.Bookmark(head.Revision, head.Sequence, head.Count, sources.Clock.GetUtcNow())), end);
     }
 
+    private bool IsDismissed => _byeReason != RefusalReason.None;
+
     private ReadOnlyMemory<byte> Single(byte[] frame) => Segment.Single(frame, compressed);
 
     private async ValueTask WriteAsync(PipeWriter output, ReadOnlyMemory<byte> bytes, CancellationToken end)
@@ -158,6 +171,8 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
         sources.Counters.CountBytes(bytes.Length, _isFirst);
         for (int start = 0; start < bytes.Length; start += SliceSize)
         {
+            if (start > 0 && IsDismissed)
+                throw new OperationCanceledException("The node is no member any more.");
             ValueTask<FlushResult> flush = output.WriteAsync(bytes.Slice(start, Math.Min(SliceSize, bytes.Length - start)), end);
             FlushResult result = flush.IsCompletedSuccessfully ? flush.Result : await WithinDeadlineAsync(flush.AsTask(), end);
             if (result.IsCompleted || result.IsCanceled)

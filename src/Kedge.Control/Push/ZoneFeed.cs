@@ -311,16 +311,16 @@ internal sealed class ZoneFeed
             return;
         }
         MapNode[] here = [.. (zone?.Nodes ?? []).Concat(nodes).Where(node => node.Zone == _zone)];
-        List<MapSubscription> ended;
         lock (_lock)
         {
+            // Before there is anything new, so that none of it goes to those who have no part in it.
+            HashSet<Guid> present = [.. here.Select(node => node.Id)];
             _content.Apply(changes, here, zone, trust);
             _isPublishing = false;
             AdvanceIfIdle();
-            ended = [.. _streams.Where(stream => changes.Nodes.Contains(stream.Node) && !IsWelcome(stream))];
+            foreach (MapSubscription stream in _streams.Where(stream => changes.Nodes.Contains(stream.Node) && !IsWelcome(stream)))
+                stream.Dismiss(present.Contains(stream.Node) ? RefusalReason.NodeUnknown : RefusalReason.NodeRemoved);
         }
-        foreach (MapSubscription stream in ended)
-            stream.Close();
         foreach (MapSubscription stream in Streams)
             stream.Wake();
     }

@@ -136,6 +136,15 @@ internal static class Nodes
     public static bool IsNameTaken(StoreReader store, Guid zone, string name, Guid except) => store.Number(
         $"SELECT COUNT(*) FROM node WHERE zone = {zone} AND name = {name} AND id <> {except} AND status IN ('pending', 'active')") > 0;
 
+    /// <summary>The names of a zone's members that begin with a text.</summary>
+    public static IReadOnlySet<string> NamesFrom(StoreReader store, Guid zone, string stem)
+    {
+        const string AboveAll = "~"; // in ASCII, of what a name may have
+        return store.List(
+            $"SELECT name FROM node WHERE zone = {zone} AND name BETWEEN {stem} AND {stem + AboveAll} AND status IN ('pending', 'active')",
+            row => row.Text(0)).ToHashSet();
+    }
+
     /// <summary>Puts a node down, in place of what was there under its identifier.</summary>
     /// <param name="store">The change.</param>
     /// <param name="node">The node.</param>

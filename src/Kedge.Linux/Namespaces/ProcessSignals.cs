@@ -8,6 +8,9 @@ public enum ProcessSignal
     /// <summary>None: only tells whether the process is there.</summary>
     None = 0,
 
+    /// <summary>SIGHUP: the terminal is gone, or, for a process that runs without one, its settings have changed.</summary>
+    HangUp = 1,
+
     /// <summary>SIGINT, what Ctrl-C sends.</summary>
     Interrupt = 2,
 

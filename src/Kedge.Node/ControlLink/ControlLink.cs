@@ -26,14 +26,20 @@ public sealed class ControlLink : IDisposable
     private static readonly TimeSpan TellInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ResolveInterval = TimeSpan.FromMinutes(5);
 
+    /// <summary>The shortest time after which a node that was removed asks whether it is back, as after a backup was restored; twice that is the longest.</summary>
+    private static readonly TimeSpan EndedInterval = TimeSpan.FromSeconds(30);
+
+    private const string Ended = "It has ended the connection.";
+
+    private readonly NodeFolder _folder;
     private readonly RunFolder _run;
     private readonly NodeKeys _keys;
     private readonly LinkedZone _zone;
     private readonly PortMapper _portMapper;
-    private readonly ControllerAddress _controller;
     private readonly RenewalSchedule _renewal;
     private readonly Problems _problems;
     private readonly ILogger _log;
+    private readonly CancellationTokenSource _renewing = new();
     private volatile ControllerConnection _connection;
 
     /// <summary>Puts the parts together; nothing happens before <see cref="RunAsync"/>.</summary>
@@ -46,26 +52,28 @@ public sealed class ControlLink : IDisposable
     {
         Membership membership = Membership.Read(folder) ?? throw NotJoined(folder, "has not joined a network");
         CertificateFile certificate = CertificateFile.Read(folder.Certificate) ?? throw NotJoined(folder, "has no certificate yet");
-        (_run, _log) = (run, log);
+        (_folder, _run, _log) = (folder, run, log);
         _problems = new Problems(log);
         _keys = NodeKeys.Open(folder, membership.Settings.PrivateKeyFile);
         if (!_keys.IsIdentityOf(certificate))
             throw Joining.LostIdentity(folder);
-        _controller = membership.ControllerAddress;
         var process = new NodeProcess(runtimeDirectory, folder.InterfaceName, _problems);
         _portMapper = new PortMapper(_keys.WireGuardKey, log);
         _zone = new LinkedZone(folder, membership, certificate, _keys, process, new VerifiedCertificates(), _portMapper, _problems, log);
         _renewal = new RenewalSchedule(Random.Shared);
         _renewal.Plan(certificate.Node, DateTimeOffset.UtcNow);
-        _connection = new ControllerConnection(_controller.Url.ToString(), Connected: false, Since: null, LastError: null);
+        _connection = new ControllerConnection(membership.ControllerAddress.Url.ToString(), Connected: false, Since: null, LastError: null);
     }
 
-    /// <summary>Runs until it is cancelled.</summary>
+    /// <summary>Runs until it is cancelled, or until what the node has joined is another than it started with.</summary>
     /// <param name="ready">Called once the node process and the routes are as the map on disk has them.</param>
-    /// <param name="ending">Ends it.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <returns>Whether another link is to be made from what is on disk by now.</returns>
     /// <exception cref="UserError">Another control link has the interface.</exception>
-    public async Task RunAsync(Action ready, CancellationToken ending)
+    public async Task<bool> RunAsync(Action ready, CancellationToken cancellation)
     {
+        using CancellationTokenSource both = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _renewing.Token);
+        CancellationToken ending = both.Token;
         using ProcessLock claim = ProcessLock.TryTake(_run.LinkLock)
             ?? throw new UserError($"Another control link runs for this interface, process {ProcessLock.Holder(_run.LinkLock)?.Id}. 'kedge down' ends it.");
         await using var status = new StatusSocket(_run.StatusSocket, () => _zone.Status(_connection, _renewal.DueAt), TimeProvider.System, _log);
@@ -74,6 +82,20 @@ public sealed class ControlLink : IDisposable
             Forever(() => ResolveAsync(ending), ending),
             Forever(() => _portMapper.RunAsync(ending), ending),
             Forever(() => FollowAsync(ending), ending));
+        return !cancellation.IsCancellationRequested;
+    }
+
+    /// <summary>Has <see cref="RunAsync"/> end, because the settings on disk have changed. Any thread.</summary>
+    public void Renew()
+    {
+        try
+        {
+            _renewing.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has ended already.
+        }
     }
 
     /// <inheritdoc/>
@@ -82,6 +104,7 @@ public sealed class ControlLink : IDisposable
         _zone.Dispose();
         _portMapper.Dispose();
         _keys.Dispose();
+        _renewing.Dispose();
     }
 
     private static UserError NotJoined(NodeFolder folder, string what) =>
@@ -116,7 +139,9 @@ public sealed class ControlLink : IDisposable
         {
             IReadOnlyList<string> names = _zone.StunServerNames;
             List<Endpoint> servers = [];
-            IpAddress[] controller = await FindAsync(_controller.Url.IdnHost);
+            List<IpAddress> controller = [];
+            foreach (string host in _zone.Membership.ControllerAddresses.Select(address => address.Url.IdnHost).Distinct())
+                controller.AddRange(await FindAsync(host));
             foreach (string name in names)
             {
                 if (TrySplit(name, out string host, out ushort port))
@@ -156,28 +181,72 @@ public sealed class ControlLink : IDisposable
         var backoff = new Backoff(Random.Shared);
         while (true)
         {
-            TimeSpan? spread = null, atLeast = null;
-            string reason = "It has ended the connection.";
-            try
+            StreamEnd end = await FollowAnyAsync(backoff, ending);
+            string url = _connection.Url;
+            _connection = new(url, Connected: false, DateTimeOffset.UtcNow, end.Sentence);
+            TimeSpan wait;
+            if (end.Reason.EndsMembership())
             {
-                using var client = new ControllerClient(_zone.Membership.ControllerAddress, _zone.Certificate.Node.Der, _keys.Identity, TimeProvider.System);
-                spread = await FollowAsync(client, backoff, ending);
+                if (end.Reason == RefusalReason.NodeUnknown && await TryJoinAnewAsync(ending))
+                {
+                    Renew();
+                    return;
+                }
+                _zone.NoteMembership(end.Sentence); // which logs it once
+                wait = EndedInterval * (1 + Random.Shared.NextDouble());
             }
-            catch (ControllerException exception)
+            else
             {
-                reason = exception.Message;
-                atLeast = exception.RetryAfter;
+                wait = (end.ReconnectWithin is { } spread ? backoff.Next(spread) : backoff.Next()) + (end.RetryAfter ?? TimeSpan.Zero);
+                Log.Disconnected(_log, url, end.Sentence, Math.Round(wait.TotalSeconds, 1));
             }
-            TimeSpan wait = (spread is { } bound ? backoff.Next(bound) : backoff.Next()) + (atLeast ?? TimeSpan.Zero);
-            _connection = new(_controller.Url.ToString(), Connected: false, DateTimeOffset.UtcNow, reason);
-            Log.Disconnected(_log, _controller.Url.ToString(), reason, Math.Round(wait.TotalSeconds, 1));
             await Task.Delay(wait, ending);
         }
     }
 
+    /// <summary>Follows the stream at the first address of the controller that leads to it.</summary>
+    private async Task<StreamEnd> FollowAnyAsync(Backoff backoff, CancellationToken ending)
+    {
+        List<string> failures = [];
+        foreach (ControllerAddress address in _zone.Membership.ControllerAddresses)
+        {
+            try
+            {
+                using var client = new ControllerClient(address, _zone.Certificate.Node.Der, _keys.Identity, TimeProvider.System);
+                return await FollowAsync(client, address.Url.ToString(), backoff, ending);
+            }
+            catch (ControllerException exception) when (exception.Status is not null || _connection.Connected)
+            {
+                return new StreamEnd(exception.Message, exception.Reason) { RetryAfter = exception.RetryAfter };
+            }
+            catch (ControllerException exception)
+            {
+                failures.Add(exception.Message);
+            }
+        }
+        return new StreamEnd(string.Join(' ', failures));
+    }
+
+    /// <summary>Has an ephemeral node that the controller has removed for its absence join by the line that it keeps for that.</summary>
+    private async Task<bool> TryJoinAnewAsync(CancellationToken ending)
+    {
+        if (KeptJoinLine.TryRead(_folder) is null)
+            return false;
+        try
+        {
+            var joining = new Joining(_folder, sentence => Log.JoinsAnew(_log, sentence), TimeProvider.System);
+            await joining.JoinAsync(null, _zone.Membership.Settings, ending);
+            return true;
+        }
+        catch (UserError error)
+        {
+            _problems.Set("join", $"This ephemeral node could not join again by itself. {error.Message}");
+            return false;
+        }
+    }
+
     /// <summary>Follows the stream to its end.</summary>
-    /// <returns>The time within which the controller wants nodes back; null where it has not said.</returns>
-    private async Task<TimeSpan?> FollowAsync(ControllerClient client, Backoff backoff, CancellationToken ending)
+    private async Task<StreamEnd> FollowAsync(ControllerClient client, string url, Backoff backoff, CancellationToken ending)
     {
         using CancellationTokenSource session = CancellationTokenSource.CreateLinkedTokenSource(ending);
         Task? telling = null;
@@ -188,18 +257,26 @@ public sealed class ControlLink : IDisposable
                 if (telling is null)
                 {
                     backoff.Succeeded();
-                    string url = _controller.Url.ToString();
+                    _zone.NoteMembership(null);
                     _connection = new(url, Connected: true, DateTimeOffset.UtcNow, LastError: null);
                     Log.Connected(_log, url);
                     telling = Forever(() => TellAsync(client, session.Token), session.Token);
                 }
                 MapOutcome outcome = _zone.Apply(line.Span);
                 if (outcome == MapOutcome.Ending)
-                    return _zone.ReconnectWithin;
+                {
+                    string name = _zone.Membership.Name;
+                    return _zone.EndReason switch
+                    {
+                        RefusalReason.NodeRemoved => new StreamEnd($"Node {name} was removed from this network.", _zone.EndReason),
+                        RefusalReason.NodeUnknown => new StreamEnd($"Node {name} has another identity key by now.", _zone.EndReason),
+                        _ => new StreamEnd(Ended) { ReconnectWithin = _zone.ReconnectWithin },
+                    };
+                }
                 if (outcome == MapOutcome.Diverged)
-                    return TimeSpan.FromSeconds(1);
+                    return new StreamEnd(Ended) { ReconnectWithin = TimeSpan.FromSeconds(1) };
             }
-            return null;
+            return new StreamEnd(Ended);
         }
         finally
         {
@@ -267,5 +344,17 @@ public sealed class ControlLink : IDisposable
                 await Task.Delay(wait, session);
             return false;
         }
+    }
+
+    /// <summary>How a stream ended.</summary>
+    /// <param name="Sentence">Why, for people.</param>
+    /// <param name="Reason">Why, where the controller has said.</param>
+    private sealed record StreamEnd(string Sentence, RefusalReason Reason = RefusalReason.None)
+    {
+        /// <summary>The time within which the controller wants nodes back; null where it has not said.</summary>
+        public TimeSpan? ReconnectWithin { get; init; }
+
+        /// <summary>After how long the controller wants to be asked again; null where it has not said.</summary>
+        public TimeSpan? RetryAfter { get; init; }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Kedge.Protocol;
 using Kedge.Protocol.Enrolment;
 
@@ -11,6 +12,29 @@ public sealed record ControllerAddress(Uri Url, Sha256Digest Network, Sha256Dige
 {
     /// <summary>Pins of other authorities that it may be known by as well.</summary>
     public IReadOnlyList<Sha256Digest> OtherPins { get; init; } = [];
+
+    /// <summary>Reads an address of a controller: <c>https://HOST:PORT</c>, with nothing behind it.</summary>
+    public static bool TryParseUrl(string? text, [NotNullWhen(true)] out Uri? url) =>
+        Uri.TryCreate(text, UriKind.Absolute, out url) && url is { Scheme: "https", PathAndQuery: "/", UserInfo: "", Fragment: "" };
+
+    /// <summary>Asks at each address until one answers. What an answer says is the answer, also a refusal.</summary>
+    /// <param name="addresses">The addresses, best first; at least one.</param>
+    /// <param name="ask">Asks at one.</param>
+    /// <exception cref="ControllerException">Nobody answers at any of them, or the answer is a refusal.</exception>
+    public static async Task<T> AskEachAsync<T>(IReadOnlyList<ControllerAddress> addresses, Func<ControllerAddress, Task<T>> ask)
+    {
+        for (int i = 0; ; i++)
+        {
+            try
+            {
+                return await ask(addresses[i]);
+            }
+            catch (ControllerException exception) when (exception.Status is null && i < addresses.Count - 1)
+            {
+                // The next one may lead there.
+            }
+        }
+    }
 
     /// <summary>The controller that a join line names.</summary>
     public static ControllerAddress Of(JoinLine line) => new(new Uri(line.Url), line.Network, line.Pin) { OtherPins = line.OtherPins };

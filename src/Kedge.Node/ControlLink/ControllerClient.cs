@@ -219,7 +219,10 @@ public sealed class ControllerClient : IDisposable
             if (response.IsSuccessStatusCode)
                 return response;
             using (response)
-                throw new ControllerException(response.StatusCode, await SentenceAsync(response, either.Token), RetryAfter(response));
+            {
+                Problem? problem = await ReadProblemAsync(response, either.Token);
+                throw new ControllerException(response.StatusCode, Sentence(response, problem), RetryAfter(response), problem?.Reason ?? RefusalReason.None);
+            }
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
@@ -264,22 +267,25 @@ public sealed class ControllerClient : IDisposable
         response.Headers.RetryAfter?.Delta is { } wait ? wait < LongestWait ? wait : LongestWait : null;
 
     // What the controller says is wrong (RFC 9457); whatever is between may answer with something else.
-    private static async Task<string> SentenceAsync(HttpResponseMessage response, CancellationToken cancellation)
+    private static async Task<Problem?> ReadProblemAsync(HttpResponseMessage response, CancellationToken cancellation)
     {
-        if (response.Content.Headers.ContentType?.MediaType == "application/problem+json")
+        if (response.Content.Headers.ContentType?.MediaType != "application/problem+json")
+            return null;
+        try
         {
-            try
-            {
-                await response.Content.LoadIntoBufferAsync(LongestAnswer, cancellation);
-                Problem? problem = await response.Content.ReadFromJsonAsync(ApiJson.Default.Problem, cancellation);
-                if (problem is { Detail.Length: > 0 })
-                    return problem.Detail.Length <= LongestSentence ? problem.Detail : problem.Detail[..LongestSentence] + "…";
-            }
-            catch (Exception e) when (e is JsonException or HttpRequestException or IOException)
-            {
-                // The status has to do.
-            }
+            await response.Content.LoadIntoBufferAsync(LongestAnswer, cancellation);
+            return await response.Content.ReadFromJsonAsync(ApiJson.Default.Problem, cancellation);
         }
-        return $"The controller answered {(int)response.StatusCode} {response.ReasonPhrase ?? response.StatusCode.ToString()}.";
+        catch (Exception e) when (e is JsonException or HttpRequestException or IOException)
+        {
+            return null; // the status has to do
+        }
     }
+
+    private static string Sentence(HttpResponseMessage response, Problem? problem) => problem?.Detail switch
+    {
+        { Length: > LongestSentence } detail => detail[..LongestSentence] + "…",
+        { Length: > 0 } detail => detail,
+        _ => $"The controller answered {(int)response.StatusCode} {response.ReasonPhrase ?? response.StatusCode.ToString()}.",
+    };
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using Kedge.Protocol;
+using Kedge.Protocol.Api;
 
 namespace Kedge.Node.ControlLink;
 
@@ -19,8 +20,12 @@ public sealed class ControllerException : Exception
     /// <param name="status">What it answered.</param>
     /// <param name="message">Why, as a sentence.</param>
     /// <param name="retryAfter">After how long it wants to be asked again; null where it has not said.</param>
-    public ControllerException(HttpStatusCode status, string message, TimeSpan? retryAfter = null)
-        : base(message) => (Status, RetryAfter) = (status, retryAfter);
+    /// <param name="reason">Why, for programs.</param>
+    public ControllerException(HttpStatusCode status, string message, TimeSpan? retryAfter = null, RefusalReason reason = RefusalReason.None)
+        : base(message) => (Status, RetryAfter, Reason) = (status, retryAfter, reason);
+
+    /// <summary>Why the controller said no; none where it has not said.</summary>
+    public RefusalReason Reason { get; }
 
     /// <summary>After how long the controller wants to be asked again; null where it has not said.</summary>
     public TimeSpan? RetryAfter { get; }

@@ -20,10 +20,15 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
 {
     private const int Attempts = 5;
     private static readonly TimeSpan AttemptInterval = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long the controller is waited for where the node could start without it.</summary>
+    private static readonly TimeSpan CheckTimeout = TimeSpan.FromSeconds(5);
+
     private static readonly TimeSpan FirstInquiry = TimeSpan.FromSeconds(1), LongestInquiry = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// Joins, or asks for something else than before, or does nothing where the node has joined with these settings already.
+    /// Joins, or asks for something else than before, or does nothing where the node has joined with these settings already. A node that the
+    /// controller does not have any more joins anew where there is a join line: under its keys, unless they were removed and are refused.
     /// </summary>
     /// <param name="line">The join line; null for a node that has joined.</param>
     /// <param name="settings">What is asked for.</param>
@@ -41,25 +46,96 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
             RefuseOther(before, line);
         settings = UnderInvitedName(line?.Invitation, settings);
         ControllerAddress controller = line is null ? before!.ControllerAddress : ControllerAddress.Of(line);
-        using NodeKeys keys = NodeKeys.Open(folder, settings.PrivateKeyFile);
-        if (before is not null && !IsIdentityOf(before, keys))
-            before = line is null ? throw LostIdentity(folder) : ForgetIdentity();
-        bool asksForTheSame = before is not null && AsksForTheSame(before.Settings, settings) && HasSameKey(before, keys);
+        before = RefuseLostIdentity(before, line);
+        JoinLine? known = line ?? KeptJoinLine.TryRead(folder);
+        bool isInDoubt = before is not null && (known is not null || before.Status == Membership.Removed);
+        bool joinsAnew = false;
+        NodeFolder keyFolder = folder;
+        if (isInDoubt && await FindEndAsync(before!, line, cancellation) is { } end)
+        {
+            // An administrator who removes a node wants it away until a person has it join.
+            JoinLine? way = end.Reason == RefusalReason.NodeRemoved ? line : known;
+            if (way?.Token is null && way?.Invitation is null)
+                throw Ended(end);
+            PrepareToJoinAnew(before!, end);
+            (line, joinsAnew) = (way, true);
+            if (end.Reason == RefusalReason.NodeRemoved)
+                keyFolder = folder.CreateSuccessor();
+        }
+        using NodeKeys keys = NodeKeys.Open(keyFolder, settings.PrivateKeyFile);
+        bool asksForTheSame = before is not null && !joinsAnew && AsksForTheSame(before.Settings, settings) && HasSameKey(before, keys);
         bool hasNewProof = before is { Status: Membership.Pending } && line?.Invitation is not null;
-        if (asksForTheSame && before!.Status == Membership.Active && File.Exists(folder.Certificate))
-            return Keep(before with { Settings = settings, Controller = controller.Url.ToString() });
+        if (asksForTheSame && before!.Status != Membership.Pending && File.Exists(folder.Certificate))
+            return Keep((Membership.Read(folder) ?? before).WithControllers([controller.Url.ToString()]) with { Settings = settings });
 
         // Beside everything else, because it takes a moment; once for the node's life.
-        Task<Sha256Digest> rosenpass = Task.Run(() => RosenpassKeys.Open(folder), cancellation);
-        CertificateFile? certificate = before is null ? null : CertificateFile.Read(folder.Certificate);
+        Task<Sha256Digest> rosenpass = Task.Run(() => RosenpassKeys.Open(keyFolder), cancellation);
+        CertificateFile? certificate = before is null || joinsAnew ? null : CertificateFile.Read(folder.Certificate);
         using var client = new ControllerClient(controller, certificate?.Node.Der, certificate is null ? null : keys.Identity, clock);
         EnrolmentResult result = asksForTheSame && !hasNewProof
             ? await AskAsync(() => client.InquireAsync(keys.Identity, cancellation), cancellation)
             : await AskAsync(() => EnrolAsync(client, keys, rosenpass, line, settings, cancellation), cancellation);
-        Membership membership = Keep(ToMembership(controller, keys, settings, result));
+        if (keyFolder != folder)
+            folder.TakeKeys(keyFolder);
+        Membership membership = Keep(ToMembership(controller, keys, settings, before, line, result));
         (membership, result) = await WaitUntilActiveAsync(client, keys, membership, result, cancellation);
         NodeCertificate granted = Use(result, membership, keys, await rosenpass);
-        return Keep(membership with { Status = Membership.Active, Reason = null, Name = granted.Name });
+        if (joinsAnew)
+            folder.DeleteMap(); // of the node that it was
+        KeepLine(line, result.Ephemeral);
+        return Keep(membership with { Status = Membership.Active, Name = granted.Name });
+    }
+
+    /// <summary>Finds out whether the controller still has the node. One that cannot be asked keeps nobody from starting with what is known.</summary>
+    /// <returns>How it says that it does not; null where it does, or cannot be asked.</returns>
+    private async Task<ControllerException?> FindEndAsync(Membership before, JoinLine? line, CancellationToken cancellation)
+    {
+        using var timeout = new CancellationTokenSource(CheckTimeout, clock);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, timeout.Token);
+        using NodeKeys keys = NodeKeys.Open(folder, before.Settings.PrivateKeyFile);
+        IReadOnlyList<ControllerAddress> addresses = line is null ? before.ControllerAddresses : [ControllerAddress.Of(line), .. before.ControllerAddresses];
+        try
+        {
+            await ControllerAddress.AskEachAsync(addresses, async address =>
+            {
+                using var client = new ControllerClient(address, null, null, clock);
+                return await client.InquireAsync(keys.Identity, either.Token);
+            });
+            if (before.Status == Membership.Removed)
+                Keep(before with { Status = Membership.Active, Reason = null });
+            return null;
+        }
+        catch (ControllerException exception)
+        {
+            return exception.Reason.EndsMembership() ? exception : null;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private void PrepareToJoinAnew(Membership before, ControllerException end)
+    {
+        bool needsKeys = end.Reason == RefusalReason.NodeRemoved;
+        if (needsKeys && before.Settings.PrivateKeyFile is { } file)
+            say($"{file} stays the WireGuard key of this node. If the node was removed because others have the key, make another first.");
+        say($"{end.Message} It joins again{(needsKeys ? ", with new keys" : "")}.");
+        Keep(before with { Status = Membership.Removed, Reason = end.Message });
+    }
+
+    private UserError Ended(ControllerException end) => new($"{end.Message} {Membership.HowToJoinAgain(folder.InterfaceName)}", end);
+
+    private void KeepLine(JoinLine? line, bool isEphemeral)
+    {
+        try
+        {
+            KeptJoinLine.Keep(folder, line, isEphemeral);
+        }
+        catch (LinuxException exception)
+        {
+            say($"The join line cannot be kept, so this ephemeral node will not come back by itself: {exception.Message}.");
+        }
     }
 
     /// <summary>A name for the node where nobody has given one: the machine's, as a DNS label (RFC 1123 section 2.1).</summary>
@@ -82,13 +158,14 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
                 + $"Join with --name {invitation.Name}, or have another invitation made with 'kedge ca invite {settings.Name}'.");
     }
 
-    private static void RefuseOther(Membership before, JoinLine line)
+    private void RefuseOther(Membership before, JoinLine line)
     {
         if (before.Network != line.Network.ToString())
         {
             throw new UserError(
                 $"This interface is part of another network already, of {before.Controller}. "
-                + "Leave that one first with 'kedge down --leave', or join with another --interface.");
+                + $"Leave that one first with 'kedge down --interface {folder.InterfaceName} --leave', or, if its controller is gone for good, give it up "
+                + $"with 'kedge down --interface {folder.InterfaceName} --forget'; or join with another --interface.");
         }
     }
 
@@ -100,9 +177,19 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         ? keys.IsIdentityOf(certificate)
         : (membership.IdentityKeyHash ?? keys.IdentityPublicKey.Hash.ToString()) == keys.IdentityPublicKey.Hash.ToString();
 
-    // The controller knows the node by its identity key: with another one it is another node.
-    private Membership? ForgetIdentity()
+    /// <summary>
+    /// The membership, where the identity key is still the one that it was joined with. The controller knows the node by that key: with another
+    /// one, and a join line, it joins as another node.
+    /// </summary>
+    private Membership? RefuseLostIdentity(Membership? before, JoinLine? line)
     {
+        if (before is null)
+            return null;
+        using NodeKeys keys = NodeKeys.Open(folder, before.Settings.PrivateKeyFile);
+        if (IsIdentityOf(before, keys))
+            return before;
+        if (line is null)
+            throw LostIdentity(folder);
         say($"{folder.IdentityKey} is not the key that this interface joined with, so it joins as another node.");
         return null;
     }
@@ -125,6 +212,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         var request = new EnrolmentRequest
         {
             Name = settings.Name ?? DefaultName(Environment.MachineName),
+            IsDefaultName = settings.Name is null,
             Zone = settings.Zone,
             IdentityKey = keys.IdentityPublicKey.ToString(),
             WireGuardKey = keys.WireGuardPublicKey.ToString(),
@@ -172,7 +260,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
             }
             catch (ControllerException exception) when (exception.IsRefusal || attempt == Attempts)
             {
-                throw exception.ToUserError();
+                throw exception.Reason.EndsMembership() && File.Exists(folder.Membership) ? Ended(exception) : exception.ToUserError();
             }
             catch (ControllerException exception)
             {
@@ -199,7 +287,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
             try
             {
                 result = await client.InquireAsync(keys.Identity, cancellation);
-                membership = Keep(ToMembership(membership.ControllerAddress, keys, membership.Settings, result));
+                membership = Keep(ToMembership(membership.ControllerAddress, keys, membership.Settings, membership, null, result));
             }
             catch (ControllerException exception) when (!exception.IsRefusal)
             {
@@ -209,15 +297,18 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
             }
             catch (ControllerException exception)
             {
-                throw exception.ToUserError();
+                throw exception.Reason.EndsMembership() ? Ended(exception) : exception.ToUserError();
             }
         }
         return (membership, result);
     }
 
-    private static Membership ToMembership(ControllerAddress controller, NodeKeys keys, NodeSettings settings, EnrolmentResult result) => new()
+    private static Membership ToMembership(
+        ControllerAddress controller, NodeKeys keys, NodeSettings settings, Membership? before, JoinLine? line, EnrolmentResult result) => new Membership
     {
-        Controller = controller.Url.ToString(),
+        Controller = before?.Controller ?? controller.Url.ToString(),
+        OtherControllers = before?.OtherControllers,
+        Token = line?.TokenId ?? before?.Token,
         Network = controller.Network.ToString(),
         Pin = controller.Pin.ToString(),
         OtherPins = [.. controller.OtherPins.Select(pin => pin.ToString())],
@@ -232,7 +323,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         ZonePrefixes = result.ZonePrefixes,
         Addresses = result.Addresses,
         ChildPrefixes = result.ChildPrefixes,
-    };
+    }.WithControllers([controller.Url.ToString()]);
 
     /// <summary>Checks the certificate that was given, as every other node will, and keeps it.</summary>
     private NodeCertificate Use(EnrolmentResult result, Membership membership, NodeKeys keys, Sha256Digest rosenpass)

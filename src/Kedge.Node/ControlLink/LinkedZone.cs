@@ -117,6 +117,16 @@ public sealed class LinkedZone : IDisposable
         }
     }
 
+    /// <summary>Why the controller ended the stream, after <see cref="MapOutcome.Ending"/>; none where it ends itself.</summary>
+    public RefusalReason EndReason
+    {
+        get
+        {
+            lock (_lock)
+                return _map.EndReason;
+        }
+    }
+
     /// <summary>The last question of the controller; empty for none.</summary>
     public Guid Question
     {
@@ -198,6 +208,14 @@ public sealed class LinkedZone : IDisposable
     {
         lock (_lock)
             return new EndpointReport([.. _peers.Vantage.Own.Take(EndpointReport.MaximumEndpoints).Select(OwnEndpoints.ToText)]);
+    }
+
+    /// <inheritdoc cref="OwnNode.NoteMembership"/>
+    public void NoteMembership(string? end)
+    {
+        lock (_lock)
+            _own.NoteMembership(end);
+        Problems.Set("membership", end is null ? null : $"{end} {Membership.HowToJoinAgain(_folder.InterfaceName)}");
     }
 
     /// <inheritdoc cref="OwnNode.MakeRenewal"/>
@@ -304,6 +322,8 @@ public sealed class LinkedZone : IDisposable
             TryRenewFromMap(self);
         if (difference.Network && _map.Settings?.ServerPins is { } pins)
             _own.UsePins(pins);
+        if (difference.Network && _map.Settings?.ControllerUrls is { } urls)
+            _own.UseControllers(urls);
         _hasCommitted = true;
         bool isRemoval = hasNewTrust || difference.Peers.Any(id => !_map.Peers.ContainsKey(id)) || _peers.Admission.Admitted.Count < before;
         TellRefusals();

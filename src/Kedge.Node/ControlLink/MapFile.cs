@@ -16,13 +16,11 @@ namespace Kedge.Node.ControlLink;
 /// <param name="node">The node's identifier.</param>
 public sealed class MapFile(NodeFolder folder, Sha256Digest network, Guid node)
 {
-    private string Previous => folder.Map + ".previous";
-
     /// <summary>Reads the newest map that is whole and this node's; null where there is none.</summary>
     /// <param name="damaged">Told the file and what is wrong with it, for each that is passed over.</param>
     public NetworkMap? Read(Action<string, string> damaged)
     {
-        foreach (string path in (string[])[folder.Map, Previous])
+        foreach (string path in (string[])[folder.Map, folder.PreviousMap])
         {
             try
             {
@@ -76,7 +74,7 @@ public sealed class MapFile(NodeFolder folder, Sha256Digest network, Guid node)
         try
         {
             if (File.Exists(folder.Map))
-                PrivateFile.Link(folder.Map, Previous);
+                PrivateFile.Link(folder.Map, folder.PreviousMap);
         }
         catch (LinuxException)
         {

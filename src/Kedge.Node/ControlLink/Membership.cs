@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kedge.Linux;
 using Kedge.Linux.Files;
+using Kedge.Linux.Processes;
 using Kedge.Protocol;
 
 namespace Kedge.Node.ControlLink;
@@ -62,8 +63,17 @@ public sealed record Membership
     /// <summary>The status of a node that waits for it.</summary>
     public const string Pending = "pending";
 
+    /// <summary>The status of a node that the controller does not have any more.</summary>
+    public const string Removed = "removed";
+
+    /// <summary>How many addresses of a controller are kept at most.</summary>
+    public const int MaximumControllers = 8;
+
     /// <summary>The controller's address, such as <c>https://controller.example:8443</c>.</summary>
     public required string Controller { get; init; }
+
+    /// <summary>Other addresses at which the controller was, or may be reached, best first; null for none.</summary>
+    public IReadOnlyList<string>? OtherControllers { get; init; }
 
     /// <summary>The network's identifier, base64url.</summary>
     public required string Network { get; init; }
@@ -77,7 +87,7 @@ public sealed record Membership
     /// <summary>What was asked for.</summary>
     public required NodeSettings Settings { get; init; }
 
-    /// <summary><see cref="Active"/> or <see cref="Pending"/>.</summary>
+    /// <summary><see cref="Active"/>, <see cref="Pending"/> or <see cref="Removed"/>.</summary>
     public required string Status { get; init; }
 
     /// <summary>What the network calls the node: what it asked for, or what an administrator has called it since.</summary>
@@ -89,8 +99,14 @@ public sealed record Membership
     /// </summary>
     public string? IdentityKeyHash { get; init; }
 
-    /// <summary>What a pending node waits for, in words; null for nothing.</summary>
+    /// <summary>
+    /// What the node waits for, in words: a pending one to become a member, an active one for what it has asked for in addition. Why it was
+    /// removed, where it was. Null for nothing.
+    /// </summary>
     public string? Reason { get; init; }
+
+    /// <summary>The identifier of the token that the node joined with, without its secret; null where it is not known.</summary>
+    public string? Token { get; init; }
 
     /// <summary>The node's identifier.</summary>
     public required Guid NodeId { get; init; }
@@ -110,15 +126,55 @@ public sealed record Membership
     /// <summary>The networks behind the node that were granted to it.</summary>
     public IReadOnlyList<string> ChildPrefixes { get; init; } = [];
 
+    /// <summary>The networks behind the node that it has asked for and that nobody has approved yet.</summary>
+    [JsonIgnore]
+    public IEnumerable<string> WaitingPrefixes => Settings.ChildPrefixes.Except(ChildPrefixes);
+
+    /// <summary>Says which networks behind the node are not reachable yet, and why; null for none.</summary>
+    public string? DescribeWaiting() => WaitingPrefixes.ToArray() is { Length: > 0 } waiting
+        ? $"Not reachable yet behind this node: {string.Join(", ", waiting)}. They wait: {Reason ?? "an administrator has to approve them."}"
+        : null;
+
     /// <summary>The controller, as a client knows it.</summary>
     /// <exception cref="UserError">What was kept makes no sense.</exception>
     [JsonIgnore]
-    public ControllerAddress ControllerAddress =>
-        Uri.TryCreate(Controller, UriKind.Absolute, out Uri? url)
+    public ControllerAddress ControllerAddress => ControllerAddresses[0];
+
+    /// <summary>The controller at each of its addresses, best first; at least one.</summary>
+    /// <exception cref="UserError">What was kept makes no sense.</exception>
+    [JsonIgnore]
+    public IReadOnlyList<ControllerAddress> ControllerAddresses =>
+        Uri.TryCreate(Controller, UriKind.Absolute, out Uri? first)
         && Sha256Digest.TryParse(Network, out Sha256Digest network)
         && Sha256Digest.TryParse(Pin, out Sha256Digest pin)
-            ? new ControllerAddress(url, network, pin) { OtherPins = [.. (OtherPins ?? []).Select(text => Sha256Digest.TryParse(text, out Sha256Digest other) ? other : pin)] }
+            ?
+            [
+                .. from url in OtherUrls().Prepend(first)
+                   select new ControllerAddress(url, network, pin)
+                   {
+                       OtherPins = [.. (OtherPins ?? []).Select(text => Sha256Digest.TryParse(text, out Sha256Digest other) ? other : pin)],
+                   },
+            ]
             : throw new UserError($"The controller '{Controller}' that was kept, or its network or pin, makes no sense. Join again with 'kedge up --join-file FILE'.");
+
+    /// <summary>What a person does whose node the controller does not have any more.</summary>
+    /// <param name="interfaceName">The node's interface.</param>
+    public static string HowToJoinAgain(string interfaceName) =>
+        $"To join again: 'kedge down --interface {interfaceName}' and 'kedge up --interface {interfaceName} --join-file FILE', with a new join line. "
+        + $"To give it up: 'kedge down --interface {interfaceName} --leave'.";
+
+    /// <summary>The same with these addresses of the controller before those that are known.</summary>
+    /// <param name="urls">Addresses such as <c>https://controller.example:8443</c>, best first. What is none is left out.</param>
+    public Membership WithControllers(IEnumerable<string> urls)
+    {
+        string[] all =
+        [
+            .. urls.Concat([Controller, .. OtherControllers ?? []])
+                .Select(text => ControllerAddress.TryParseUrl(text, out Uri? url) ? url.ToString() : null).OfType<string>()
+                .Distinct().Take(MaximumControllers).DefaultIfEmpty(Controller),
+        ];
+        return this with { Controller = all[0], OtherControllers = all.Length > 1 ? all[1..] : null };
+    }
 
     /// <summary>Reads an interface's membership; null where it has joined nothing.</summary>
     /// <exception cref="UserError">The file cannot be read.</exception>
@@ -137,10 +193,36 @@ public sealed record Membership
         }
     }
 
-    /// <summary>Writes it.</summary>
+    private IEnumerable<Uri> OtherUrls() =>
+        (OtherControllers ?? []).Select(text => ControllerAddress.TryParseUrl(text, out Uri? url) ? url : null).OfType<Uri>();
+
+    /// <summary>Changes what is on disk, which another process may have changed too.</summary>
+    /// <param name="folder">The node's folder.</param>
+    /// <param name="change">Makes the new membership of the one on disk, which is null where there is none.</param>
+    /// <exception cref="LinuxException">It could not be read or written.</exception>
+    /// <exception cref="UserError">What is there cannot be read.</exception>
+    public static void Change(NodeFolder folder, Func<Membership?, Membership> change)
+    {
+        using ProcessLock claim = Claim(folder);
+        PrivateFile.Write(folder.Membership, JsonSerializer.SerializeToUtf8Bytes(change(Read(folder)), NodeJson.Default.Membership));
+    }
+
+    /// <summary>Writes it, in place of what is on disk.</summary>
     /// <exception cref="LinuxException">It could not be written.</exception>
-    public void Write(NodeFolder folder) =>
+    public void Write(NodeFolder folder)
+    {
+        using ProcessLock claim = Claim(folder);
         PrivateFile.Write(folder.Membership, JsonSerializer.SerializeToUtf8Bytes(this, NodeJson.Default.Membership));
+    }
+
+    // 'kedge set' and the control link write at the same time, each for the length of one write.
+    private static ProcessLock Claim(NodeFolder folder)
+    {
+        ProcessLock? claim;
+        while ((claim = ProcessLock.TryTake(folder.MembershipLock)) is null)
+            Thread.Sleep(TimeSpan.FromMilliseconds(10));
+        return claim;
+    }
 }
 
 /// <summary>How a node's own files are written as JSON.</summary>

@@ -41,6 +41,12 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     /// <summary>What was joined, and with which settings.</summary>
     public string Membership => In(MembershipFile);
 
+    /// <summary>The lock of whoever writes <see cref="Membership"/>.</summary>
+    public string MembershipLock => In("link.json.lock");
+
+    /// <summary>The join line by which an ephemeral node comes back.</summary>
+    public string JoinLine => In("join.line");
+
     /// <summary>The node's certificate and those of the authorities above it, PEM.</summary>
     public string Certificate => In("certificate.pem");
 
@@ -49,6 +55,9 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
 
     /// <summary>The cached map.</summary>
     public string Map => In("map.json");
+
+    /// <summary>The generation before.</summary>
+    public string PreviousMap => Map + ".previous";
 
     /// <summary>The certificates that had been admitted as peers' when the map was kept.</summary>
     public string Known => In("known.json");
@@ -80,6 +89,32 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
         {
             throw new UserError($"The folder {Path} cannot be made: {e.Message} Run this as root, or choose another one with --state-dir.", e);
         }
+    }
+
+    /// <summary>Removes what was known as a member: the map, and who was admitted from it. Other files stay.</summary>
+    public void DeleteMap()
+    {
+        foreach (string path in (string[])[Map, PreviousMap, Known])
+            File.Delete(path);
+    }
+
+    /// <summary>Makes an empty folder inside of this one, for keys that are to replace the node's once the controller has accepted them.</summary>
+    /// <exception cref="UserError">It cannot be made.</exception>
+    public NodeFolder CreateSuccessor()
+    {
+        var successor = new NodeFolder(Path, "successor");
+        successor.Delete();
+        successor.Create();
+        return successor;
+    }
+
+    /// <summary>Takes the keys of the successor in place of those that are here, with their certificate, and removes the rest of it.</summary>
+    public void TakeKeys(NodeFolder successor)
+    {
+        File.Delete(Certificate);
+        foreach (string path in Directory.GetFiles(successor.Path))
+            File.Move(path, In(System.IO.Path.GetFileName(path)), overwrite: true);
+        successor.Delete();
     }
 
     /// <summary>Removes everything: keys, certificate, map.</summary>

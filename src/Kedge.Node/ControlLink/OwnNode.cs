@@ -56,17 +56,16 @@ internal sealed class OwnNode(NodeFolder folder, Membership membership, Certific
     {
         bool samePrefixes = renewed.Node.AddressBlocks.Equals(_certificate.Node.AddressBlocks);
         _certificate = renewed;
-        _membership = _membership with
-        {
-            Name = renewed.Node.Name,
-            Addresses = renewed.Addresses,
-            ChildPrefixes = renewed.ChildPrefixes,
-        };
-        Keep("certificate", () =>
-        {
-            renewed.Write(folder.Certificate);
-            _membership.Write(folder);
-        });
+        Change(
+            "certificate",
+            membership => membership with
+            {
+                Name = renewed.Node.Name,
+                Addresses = renewed.Addresses,
+                ChildPrefixes = renewed.ChildPrefixes,
+                Reason = membership.Settings.ChildPrefixes.Except(renewed.ChildPrefixes).Any() ? membership.Reason : null,
+            },
+            () => renewed.Write(folder.Certificate));
         return !samePrefixes;
     }
 
@@ -77,18 +76,40 @@ internal sealed class OwnNode(NodeFolder folder, Membership membership, Certific
         IEnumerable<string> known = [_membership.Pin, .. _membership.OtherPins ?? []];
         if (pins.Count is 0 or > JoinLine.MaximumPins || pins.SequenceEqual(known) || !pins.All(pin => Sha256Digest.TryParse(pin, out _)))
             return;
-        _membership = _membership with { Pin = pins[0], OtherPins = [.. pins.Skip(1)] };
-        Keep("pin of the controller", () => _membership.Write(folder));
+        Change("pin of the controller", membership => membership with { Pin = pins[0], OtherPins = [.. pins.Skip(1)] });
     }
 
-    private void Keep(string what, Action write)
+    /// <summary>Takes the addresses at which the controller is from now on. Those that were known stay behind them, in case none of these leads there.</summary>
+    /// <param name="urls">The addresses, best first. What is none changes nothing.</param>
+    public void UseControllers(IReadOnlyList<string> urls)
     {
+        Membership changed = _membership.WithControllers(urls);
+        if (changed.Controller == _membership.Controller && (changed.OtherControllers ?? []).SequenceEqual(_membership.OtherControllers ?? []))
+            return;
+        Change("address of the controller", membership => membership.WithControllers(urls));
+    }
+
+    /// <summary>Notes whether the controller has this node.</summary>
+    /// <param name="end">Why it does not, as a sentence; null where it does.</param>
+    public void NoteMembership(string? end)
+    {
+        bool isRemoved = _membership.Status == Membership.Removed;
+        if (end is null ? !isRemoved : isRemoved && _membership.Reason == end)
+            return;
+        Change("membership status", membership => membership with { Status = end is null ? Membership.Active : Membership.Removed, Reason = end });
+    }
+
+    // Settings are others' to change, so what is on disk keeps its own.
+    private void Change(string what, Func<Membership, Membership> change, Action? write = null)
+    {
+        _membership = change(_membership);
         try
         {
-            write();
+            write?.Invoke();
+            Membership.Change(folder, present => present is null ? _membership : change(present));
             problems.Set(what, null);
         }
-        catch (LinuxException exception)
+        catch (Exception exception) when (exception is LinuxException or UserError)
         {
             problems.Set(what, $"The new {what} could not be kept: {exception.Message}.");
         }

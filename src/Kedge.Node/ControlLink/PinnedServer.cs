@@ -9,6 +9,10 @@ namespace Kedge.Node.ControlLink;
 /// A controller that is known by the key of its server authority: no public authority is asked. The key is pinned itself, or is certified by
 /// one that was pinned before it, as after a rotation that the node was away for. Any thread.
 /// </summary>
+/// <remarks>
+/// The name in the server's certificate does not count: the authority certifies nobody but its own controller, which may get another name, and
+/// goes on being reached by the former one.
+/// </remarks>
 /// <param name="pins">SHA-256 of authorities' SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7), as join lines have them; any of them will do.</param>
 /// <param name="clock">What time it is.</param>
 public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimeProvider clock)
@@ -48,18 +52,17 @@ public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimePro
                 RevocationMode = X509RevocationMode.NoCheck,
                 DisableCertificateDownloads = true,
             },
-            RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
-                Verify(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, errors, clock.GetLocalNow().DateTime),
+            RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
+                Verify(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, clock.GetLocalNow().DateTime),
         },
     };
 
     /// <summary>Accepts what the server presents, or says why not.</summary>
     /// <param name="leaf">The server's own certificate.</param>
     /// <param name="sent">All certificates that it sent.</param>
-    /// <param name="errors">What the platform found; of that only the name counts.</param>
     /// <param name="now">The local time, as <see cref="X509ChainPolicy.VerificationTime"/> wants it.</param>
     /// <exception cref="PinnedServerException">It is another server, or its certificate does not hold.</exception>
-    private bool Verify(X509Certificate2? leaf, X509Certificate2Collection? sent, SslPolicyErrors errors, DateTime now)
+    private bool Verify(X509Certificate2? leaf, X509Certificate2Collection? sent, DateTime now)
     {
         if (leaf is null)
             throw new PinnedServerException("The server shows no certificate.");
@@ -75,10 +78,6 @@ public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimePro
                 throw NotIssued();
             certified = FindIssuer(certified, authorities, pinned, null, now);
         }
-        if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
-            throw new PinnedServerException(
-                $"The server is the pinned one, but its certificate is for {NamesOf(leaf)}: use one of these in the address, or start the "
-                + "controller with a --url that has this address.");
         _authority = PinOf(authority);
         return true;
     }
@@ -139,12 +138,5 @@ public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimePro
         X509Certificate2 wrong = certificates.First(certificate => now < certificate.NotBefore || now > certificate.NotAfter);
         return $"The server's certificate holds from {wrong.NotBefore.ToUniversalTime():u} to {wrong.NotAfter.ToUniversalTime():u}, but it is "
             + $"{now.ToUniversalTime():u} here: check the clocks of both machines.";
-    }
-
-    private static string NamesOf(X509Certificate2 leaf)
-    {
-        IEnumerable<string> names = leaf.Extensions.OfType<X509SubjectAlternativeNameExtension>()
-            .SelectMany(names => names.EnumerateDnsNames().Concat(names.EnumerateIPAddresses().Select(address => address.ToString())));
-        return string.Join(", ", names) is { Length: > 0 } listed ? listed : "no name at all";
     }
 }

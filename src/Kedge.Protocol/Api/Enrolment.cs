@@ -18,6 +18,11 @@ public sealed record EnrolmentRequest
     /// </summary>
     public required string Name { get; init; }
 
+    /// <summary>
+    /// Whether nobody chose the name: where another node has it, this one gets a number behind it, such as <c>web-2</c>, and is not refused.
+    /// </summary>
+    public bool IsDefaultName { get; init; }
+
     /// <summary>The zone by its name or identifier; null for the token's zone, or the one that the node is in.</summary>
     public string? Zone { get; init; }
 
@@ -98,6 +103,9 @@ public sealed record EnrolmentResult
     /// for in addition. Null for nothing.
     /// </summary>
     public string? Reason { get; init; }
+
+    /// <summary>Whether the node is removed some time after it was last seen.</summary>
+    public bool Ephemeral { get; init; }
 
     /// <summary>The zone's identifier.</summary>
     public required Guid ZoneId { get; init; }

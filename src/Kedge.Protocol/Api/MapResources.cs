@@ -25,4 +25,8 @@ public sealed record TrustResource(IReadOnlyList<byte[]> Authorities, IReadOnlyL
 /// <param name="ServerPins">
 /// By what the controller can be known, the present authority first: SHA-256 of SubjectPublicKeyInfo, base64url. Null where it does not say.
 /// </param>
-public sealed record SettingsResource(IReadOnlyList<string> StunServers, IReadOnlyList<string>? ServerPins = null);
+/// <param name="ControllerUrls">
+/// Where the controller is, as <c>https://HOST:PORT</c>, best first. Null where it does not say: then what a node knows stays as it is.
+/// </param>
+public sealed record SettingsResource(
+    IReadOnlyList<string> StunServers, IReadOnlyList<string>? ServerPins = null, IReadOnlyList<string>? ControllerUrls = null);

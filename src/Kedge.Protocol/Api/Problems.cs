@@ -15,6 +15,9 @@ public sealed record Problem
     /// <summary>What is wrong, and what would be right, in a sentence or two.</summary>
     public string Detail { get; init => field = value ?? ""; } = "";
 
+    /// <summary>Why, for programs; null where no program could act on it.</summary>
+    public RefusalReason? Reason { get; init; }
+
     /// <summary>Everything that is wrong with the request, one entry a fault; empty where <see cref="Detail"/> says it all.</summary>
     public IReadOnlyList<ProblemFault> Errors { get; init => field = value ?? []; } = [];
 }

@@ -56,6 +56,8 @@ public sealed class EnrolmentTranscript
         fields.Add(request.ChildPrefixes);
         fields.Add([.. request.Endpoints.SelectMany(endpoint => new[] { endpoint.Address, endpoint.Kind })]);
         fields.Add(request.Ephemeral ? "ephemeral" : "lasting");
+        if (request.IsDefaultName)
+            fields.Add("default name");
         return new(fields.Hash());
     }
 

@@ -44,6 +44,9 @@ public sealed record JoinLine
     /// <summary>The token as <c>identifier.secret</c>, a secret; null where the node is enrolled already and needs none.</summary>
     public string? Token { get; init; }
 
+    /// <summary>The token's identifier, which is no secret; null without a token.</summary>
+    public string? TokenId => Token?.Split('.')[0];
+
     /// <summary>The invitation of the master key's holder, a secret that never goes to the controller; null without one.</summary>
     public Invitation? Invitation { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kedge.Protocol.Api;
 
 namespace Kedge.Protocol.Mesh;
 
@@ -32,7 +33,10 @@ public enum MapFrameType
     /// <summary>Whether other machines use this node's keys at the same time.</summary>
     Duplicates,
 
-    /// <summary>The controller ends the stream on purpose: connect anew, at a random time within the spread.</summary>
+    /// <summary>
+    /// The controller ends the stream on purpose: connect anew, at a random time within the spread. Or, with a reason, the node is told why it
+    /// gets no more.
+    /// </summary>
     Bye,
 }
 
@@ -81,6 +85,9 @@ public readonly ref struct MapFrame
 
     /// <summary>The time of <see cref="MapFrameType.Bye"/> within which to come back.</summary>
     public TimeSpan Spread { get; private init; }
+
+    /// <summary>Why <see cref="MapFrameType.Bye"/> ends the stream; none where the controller itself ends.</summary>
+    public RefusalReason Reason { get; private init; }
 
     /// <summary>Reads a line, with or without its line feed.</summary>
     /// <param name="line">The line.</param>
@@ -144,6 +151,8 @@ public readonly ref struct MapFrame
             return frame with { From = Next(ref reader).GetString() };
         if (reader.ValueTextEquals("spread"u8))
             return frame with { Spread = TimeSpan.FromSeconds(Math.Clamp(Next(ref reader).GetDouble(), 0, MaximumSpread.TotalSeconds)) };
+        if (reader.ValueTextEquals("reason"u8))
+            return frame with { Reason = RefusalReasons.Parse(Next(ref reader).GetString()) };
         reader.Skip();
         return frame;
     }

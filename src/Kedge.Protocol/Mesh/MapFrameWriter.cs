@@ -76,7 +76,13 @@ public static class MapFrameWriter
 
     /// <summary>The stream ends on purpose.</summary>
     /// <param name="spread">The time within which to come back.</param>
-    public static byte[] Bye(TimeSpan spread) => Write("bye", json => json.WriteNumber("spread"u8, spread.TotalSeconds));
+    /// <param name="reason">Why the node gets no more; none where the controller itself ends.</param>
+    public static byte[] Bye(TimeSpan spread, RefusalReason reason = RefusalReason.None) => Write("bye", json =>
+    {
+        json.WriteNumber("spread"u8, spread.TotalSeconds);
+        if (reason != RefusalReason.None)
+            json.WriteString("reason"u8, reason.Text());
+    });
 
     private static byte[] Put<T>(string resource, T value, JsonTypeInfo<T> type) => Write("put", json =>
     {

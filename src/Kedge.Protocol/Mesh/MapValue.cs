@@ -81,14 +81,14 @@ internal static class MapValue
     public static SettingsResource? ReadSettings(ReadOnlySpan<byte> json, out string reason)
     {
         SettingsResource? settings = Read(json, ApiJson.Default.SettingsResource, out reason);
-        if (settings is null
-            || (settings.StunServers.Count <= MaximumServers && settings.StunServers.All(server => server is { Length: > 0 and <= MaximumText })))
-        {
+        if (settings is null || (AreServers(settings.StunServers) && AreServers(settings.ControllerUrls ?? [])))
             return settings;
-        }
         reason = $"It has more than {MaximumServers} servers, or one that is not 1 to {MaximumText} characters.";
         return null;
     }
+
+    private static bool AreServers(IReadOnlyList<string> servers) =>
+        servers.Count <= MaximumServers && servers.All(server => server is { Length: > 0 and <= MaximumText });
 
     private static string KindText(PeerEndpointKind kind) => kind switch
     {

@@ -95,6 +95,9 @@ public sealed class NetworkMap
     /// <summary>The time within which the controller wants nodes back, after <see cref="MapOutcome.Ending"/>.</summary>
     public TimeSpan ReconnectWithin { get; private set; }
 
+    /// <summary>Why the controller ended the stream, after <see cref="MapOutcome.Ending"/>; none where it ends itself.</summary>
+    public RefusalReason EndReason { get; private set; }
+
     /// <summary>The last question of the controller, to be answered; empty for none.</summary>
     public Guid Question { get; private set; }
 
@@ -139,7 +142,7 @@ public sealed class NetworkMap
                 DuplicatesFrom = frame.From is { Length: > MaximumText } text ? text[..MaximumText] : frame.From;
                 return MapOutcome.Nothing;
             case MapFrameType.Bye:
-                ReconnectWithin = frame.Spread;
+                (ReconnectWithin, EndReason) = (frame.Spread, frame.Reason);
                 return MapOutcome.Ending;
             default:
                 return MapOutcome.Nothing;

@@ -36,6 +36,7 @@ internal static class CommandTree
     [
         new ControllerCommand(),
         new UpCommand(),
+        new SetCommand(),
         new DownCommand(),
         new LogsCommand(),
         new ServiceCommand(),

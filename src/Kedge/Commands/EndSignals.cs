@@ -17,9 +17,10 @@ internal sealed class EndSignals : IDisposable
 
     /// <summary>Starts to handle them.</summary>
     /// <param name="end">Called for each signal, on a thread of the pool.</param>
-    public EndSignals(Action end)
+    /// <param name="exceptHangUp">Whether SIGHUP is left out, because it means something else to the process.</param>
+    public EndSignals(Action end, bool exceptHangUp = false)
     {
-        _registrations = [.. s_signals.Select(signal => PosixSignalRegistration.Create(signal, Take))];
+        _registrations = [.. s_signals.Where(signal => signal != PosixSignal.SIGHUP || !exceptHangUp).Select(signal => PosixSignalRegistration.Create(signal, Take))];
 
         void Take(PosixSignalContext context)
         {

@@ -66,10 +66,7 @@ internal sealed class StatusCommand : Command
         if (call.GetValue(_check))
             return Check(call, asJson);
         if (call.GetValue(_interface) is { } name)
-        {
-            ShowOne(_places.Of(call, name), asJson);
-            return 0;
-        }
+            return ShowOne(_places.Of(call, name), asJson) ? 0 : 1;
         IReadOnlyList<string> joined = NodeFolder.Joined(_places.StateDirectory(call));
         if (joined.Count == 0 && !asJson)
             throw new UserError(NothingJoined);
@@ -114,7 +111,9 @@ internal sealed class StatusCommand : Command
         return reports.All(report => report.IsHealthy) ? 0 : 1;
     }
 
-    private static void ShowOne(NodePlace place, bool asJson)
+    /// <summary>Shows an interface.</summary>
+    /// <returns>Whether it runs.</returns>
+    private static bool ShowOne(NodePlace place, bool asJson)
     {
         using NodeView? view = NodeView.Read(place);
         DateTimeOffset now = DateTimeOffset.UtcNow;
@@ -135,6 +134,7 @@ internal sealed class StatusCommand : Command
             if (view.Device is { } device)
                 Console.Out.Write(StatusText.FormatCounts(device));
         }
+        return view is null or { Device: not null };
     }
 
     private static void Show(NodeView[] views, bool asJson)

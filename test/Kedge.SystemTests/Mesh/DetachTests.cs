@@ -105,13 +105,14 @@ public sealed class DetachTests(SharedMesh shared) : IClassFixture<SharedMesh>
     [Fact]
     public void A_join_that_waits_for_an_administrator_is_waited_for_in_front()
     {
-        MeshNode node = _mesh.AddNode("patient");
-        using RunningProcess up = node.Host.Start(Call(node, "--join-file", _mesh.JoinFile, "--child-prefix", "10.9.0.0/24"));
+        using var locked = new LockedMesh();
+        MeshNode node = locked.Network.AddNode("patient");
+        using RunningProcess up = node.Host.Start(Call(node, "--join-file", locked.Network.JoinFile));
         up.WaitForLine("is registered and waits", MeshNetwork.Patience);
         Assert.False(up.HasExited);
         Assert.Null(node.NodeProcess);
 
-        _mesh.Administer("node", "approve", "patient");
+        locked.Certify(("patient", node));
 
         CommandResult result = up.WaitForExit(MeshNetwork.Patience);
         Assert.True(result.Succeeded, result.Error);
@@ -121,13 +122,14 @@ public sealed class DetachTests(SharedMesh shared) : IClassFixture<SharedMesh>
     [Fact]
     public void A_wait_for_an_administrator_can_be_interrupted_and_gone_on_with()
     {
-        MeshNode node = _mesh.AddNode("hasty");
-        using RunningProcess up = node.Host.Start(Call(node, "--join-file", _mesh.WriteToken(), "--child-prefix", "10.8.0.0/24"));
+        using var locked = new LockedMesh();
+        MeshNode node = locked.Network.AddNode("hasty");
+        using RunningProcess up = node.Host.Start(Call(node, "--join-file", locked.Network.WriteToken()));
         up.WaitForLine("is registered and waits", MeshNetwork.Patience);
         up.Signal(ProcessSignal.Interrupt);
         Assert.Equal(1, up.WaitForExit(MeshNetwork.Patience).ExitCode);
 
-        _mesh.Administer("node", "approve", "hasty");
+        locked.Certify(("hasty", node));
 
         CommandResult again = Up(node); // without a line: the token is used up
         Assert.True(again.Succeeded, again.Error);

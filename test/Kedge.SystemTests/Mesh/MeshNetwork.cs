@@ -36,6 +36,12 @@ internal sealed class MeshNetwork : IDisposable
 
     public Host ControllerHost { get; }
 
+    /// <summary>Where the controller listens, and the addresses that it tells, from its next start on.</summary>
+    public string[] Listen { get; set; } = [$"{ControllerAddress}:8443", "127.0.0.1:8443"];
+
+    /// <inheritdoc cref="Listen"/>
+    public string[] Urls { get; set; } = [$"https://{ControllerAddress}:8443"];
+
     /// <summary>The controller's database.</summary>
     public string StoreFile => Path.Combine(DataDirectory, "store.db");
 
@@ -99,8 +105,9 @@ internal sealed class MeshNetwork : IDisposable
     private RunningProcess StartController()
     {
         RunningProcess process = ControllerHost.Start(Call([
-            "controller", "--listen", $"{ControllerAddress}:8443", "--listen", "127.0.0.1:8443",
-            "--url", $"https://{ControllerAddress}:8443", "--data-dir", DataDirectory,
+            "controller", "--data-dir", DataDirectory,
+            .. Listen.SelectMany(address => new[] { "--listen", address }),
+            .. Urls.SelectMany(url => new[] { "--url", url }),
             .. _controllerArguments]));
         process.WaitForLine("Ready: nodes join at", Patience);
         return process;

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Kedge.Demo;
 using Kedge.Linux.Processes;
 using Kedge.Node.ControlLink;
@@ -57,6 +58,13 @@ internal sealed class MeshNode(MeshNetwork mesh, Host host, string label, string
 
     /// <summary>Runs a command of the node to its end, whatever its exit code.</summary>
     public CommandResult Try(params string[] arguments) => Host.TryRun(Call(arguments));
+
+    /// <summary>What <c>kedge status --json</c> says of the node, whether or not it runs.</summary>
+    public JsonElement StatusJson()
+    {
+        using var json = JsonDocument.Parse(Try("status", Interface, "--json").Output);
+        return json.RootElement.GetProperty("node").Clone();
+    }
 
     /// <summary>What the node process tells; no secrets are in it.</summary>
     public DeviceStatus DeviceStatus() => UapiClient.GetStatus(RuntimeDirectory, Interface);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Kedge.Demo;
 
 namespace Kedge.SystemTests.Soak;
@@ -62,17 +63,21 @@ public sealed class ServiceLifeTests : IDisposable
     }
 
     [Fact]
-    public void A_node_that_waits_for_an_administrator_is_not_waited_for_and_comes_up_by_itself()
+    public void A_node_that_waits_to_be_certified_is_not_waited_for_and_comes_up_by_itself()
     {
-        InstallController();
+        _machine.Run("kedge", "ca", "init", "/tmp/master");
+        InstallController("--locked", "/tmp/master/master.pem");
         _machine.Run("kedge", "token", "create", "--out", "/tmp/router.join");
 
-        CommandResult install = _machine.Run(
-            "kedge", "service", "install", "node", "--join-file", "/tmp/router.join", "--name", "router", "--child-prefix", "10.9.0.0/24");
+        CommandResult install = _machine.Run("kedge", "service", "install", "node", "--join-file", "/tmp/router.join", "--name", "router");
 
         Assert.Contains("Node 'router' of zone 'default' is registered and waits", install.Error, StringComparison.Ordinal);
         Assert.Equal(1, _machine.Try("kedge", "service", "status").ExitCode);
-        _machine.Run("kedge", "node", "approve", "router");
+        _machine.Run("kedge", "node", "requests", "--out", "/tmp/requests.json");
+        string key = JsonDocument.Parse(_machine.Try("kedge", "status", "kedge0", "--json").Output).RootElement
+            .GetProperty("node").GetProperty("identityKeyHash").GetString()!;
+        _machine.Run("kedge", "ca", "sign", "--ca", "/tmp/master", "--expect", $"router={key}", "--out", "/tmp/signed.json", "/tmp/requests.json");
+        _machine.Run("kedge", "node", "certify", "/tmp/signed.json");
         Wait.Until(() => _machine.Try("kedge", "service", "status").Succeeded, Patience, "the node");
     }
 
@@ -98,9 +103,9 @@ public sealed class ServiceLifeTests : IDisposable
         Assert.Contains("(locked)", _machine.Run("kedge", "logs", "--controller").Output, StringComparison.Ordinal);
     }
 
-    private void InstallController()
+    private void InstallController(params string[] options)
     {
-        _machine.Run("kedge", "service", "install", "controller");
+        _machine.Run(["kedge", "service", "install", "controller", .. options]);
         _machine.Run("kedge", "login", "--data-dir", "/var/lib/kedge-controller");
     }
 }

@@ -173,8 +173,8 @@ public sealed class BackupTests : IDisposable
         await CreateNetworkAsync();
         StoreFiles.Backup(Data, Backup);
 
-        string? first = StoreFiles.Restore(Data, Backup, _clock);
-        string? second = StoreFiles.Restore(Data, Backup, _clock);
+        string? first = StoreFiles.Restore(Data, Backup, _clock).Former;
+        string? second = StoreFiles.Restore(Data, Backup, _clock).Former;
 
         Assert.NotEqual(first, second);
         Assert.True(File.Exists(Path.Combine(first!, "store.db")));

@@ -84,7 +84,7 @@ public class ClockTests
     [Fact]
     public async Task A_pending_node_that_stops_asking_gives_back_what_was_kept_for_it()
     {
-        await using Network network = await Network.CreateAsync();
+        await using Network network = await Network.CreateLockedAsync();
         string token = await network.CreateTokenAsync(uses: 0);
         var patient = new Applicant("patient");
         await patient.EnrolAsync(network, token, request => request with { ChildPrefixes = ["10.5.0.0/16"] });

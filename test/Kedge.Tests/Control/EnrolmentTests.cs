@@ -315,6 +315,45 @@ public class EnrolmentTests
     }
 
     [Fact]
+    public async Task A_default_name_that_is_taken_gets_a_number_and_one_that_was_asked_for_is_refused()
+    {
+        await using Network network = await Network.CreateAsync();
+        string token = await network.CreateTokenAsync(uses: 0);
+        string longest = new('a', 63);
+        string[] names = ["web", "web", "web", "web-2", longest, longest, longest];
+        List<string> given = [];
+        foreach (string name in names)
+            given.Add((await new Applicant(name).EnrolAsync(network, token, AsDefault)).Name);
+
+        Assert.Equal(["web", "web-2", "web-3", "web-2-2", longest, new string('a', 55) + "-2", new string('a', 55) + "-3"], given);
+        var node = new Applicant("web");
+        EnrolmentResult joined = await node.EnrolAsync(network, token, AsDefault);
+        Assert.Equal((joined.NodeId, "web-4"), (joined.NodeId, (await node.EnrolAsync(network, null, AsDefault)).Name));
+        Refusal refusal = await Assert.ThrowsAsync<Refusal>(() => new Applicant("web").EnrolAsync(network, token));
+        Assert.Equal((409, RefusalReason.NameTaken), (refusal.Status, refusal.Reason));
+        Assert.Contains("--name", refusal.Message, StringComparison.Ordinal);
+
+        static EnrolmentRequest AsDefault(EnrolmentRequest request) => request with { IsDefaultName = true };
+    }
+
+    [Fact]
+    public async Task A_refusal_says_for_programs_whether_the_node_was_removed_or_is_not_known()
+    {
+        await using Network network = await Network.CreateAsync();
+        Applicant removed = new("removed"), left = new("left");
+        EnrolmentResult joined = await removed.EnrolAsync(network, await network.CreateTokenAsync());
+        await network.Registry.LeaveAsync((await left.EnrolAsync(network, await network.CreateTokenAsync())).NodeId, Network.Administrator, "node.vanish");
+        await network.Registry.RemoveAsync("removed", null, Network.Administrator);
+
+        Assert.Equal(RefusalReason.NodeRemoved, Assert.Throws<Refusal>(() => removed.Inquire(network)).Reason);
+        Assert.Equal(RefusalReason.NodeRemoved, (await Assert.ThrowsAsync<Refusal>(() => removed.EnrolAsync(network, null))).Reason);
+        Assert.Equal(RefusalReason.NodeUnknown, Assert.Throws<Refusal>(() => left.Inquire(network)).Reason);
+        Assert.Equal(RefusalReason.NodeUnknown, (await Assert.ThrowsAsync<Refusal>(() => left.EnrolAsync(network, null))).Reason);
+        Assert.Equal(RefusalReason.TokenInvalid, (await Assert.ThrowsAsync<Refusal>(() => left.EnrolAsync(network, "id.secret"))).Reason);
+        Assert.NotEqual(joined.NodeId, (await left.EnrolAsync(network, await network.CreateTokenAsync())).NodeId);
+    }
+
+    [Fact]
     public async Task A_name_that_an_administrator_gave_stays_until_the_node_asks_for_another_than_before()
     {
         await using Network network = await Network.CreateAsync();

@@ -136,22 +136,24 @@ public class LeaseTests
     }
 
     [Fact]
-    public async Task A_child_prefix_that_the_token_allows_needs_no_approval_and_another_waits()
+    public async Task A_child_prefix_that_the_token_allows_needs_no_approval_and_another_waits_without_keeping_the_node_out()
     {
         await using Network network = await Network.CreateAsync();
         string token = await network.CreateTokenAsync(allowedPrefixes: ["192.168.0.0/16"], uses: 0);
 
         EnrolmentResult allowed = await new Applicant("allowed").EnrolAsync(network, token, With("192.168.5.0/24"));
         var patient = new Applicant("patient");
-        EnrolmentResult pending = await patient.EnrolAsync(network, token, With("192.168.6.0/24", "10.5.0.0/16"));
+        EnrolmentResult joined = await patient.EnrolAsync(network, token, With("192.168.6.0/24", "10.5.0.0/16"));
 
         Assert.Equal("active", allowed.Status);
         Assert.Equal(["192.168.5.0/24"], allowed.ChildPrefixes);
-        Assert.Equal("pending", pending.Status);
-        Assert.Null(pending.Certificate);
-        Assert.Contains("10.5.0.0/16", pending.Reason, StringComparison.Ordinal);
-        Assert.Equal("pending", patient.Inquire(network).Status);
-        Assert.Equal(allowed.NodeId, Assert.Single(await network.ReadMapAsync(allowed.ZoneId)).Id);
+        Assert.Equal("active", joined.Status);
+        Assert.Equal(["192.168.6.0/24"], joined.ChildPrefixes);
+        Assert.NotNull(Applicant.Read(joined).CheckPrefixes([
+            .. joined.Addresses.Select(address => IpPrefix.Parse(address)), IpPrefix.Parse("10.5.0.0/16"), IpPrefix.Parse("192.168.6.0/24")]));
+        Assert.Contains("10.5.0.0/16 needs an administrator's approval: kedge node approve patient", joined.Reason, StringComparison.Ordinal);
+        Assert.Equal(["10.5.0.0/16"], network.Registry.Show("patient", null).WaitingPrefixes);
+        Assert.Equal(2, (await network.ReadMapAsync(allowed.ZoneId)).Count);
 
         await network.Registry.ApproveAsync("patient", null, Network.Administrator);
 

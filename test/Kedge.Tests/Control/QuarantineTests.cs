@@ -17,11 +17,12 @@ public class QuarantineTests
 
         EnrolmentResult gateway = await new Applicant("gateway").EnrolAsync(network, token, With("192.168.7.0/24"));
 
-        Assert.Equal("pending", waiting.Status);
+        Assert.Equal("active", waiting.Status);
+        Assert.Empty(waiting.ChildPrefixes);
         Assert.Equal(["192.168.7.0/24"], gateway.ChildPrefixes);
         await RefusedAsync(
             409, "192.168.0.0/16 overlaps another network: node gateway has 192.168.7.0/24", () => network.Registry.ApproveAsync("greedy", null, Network.Administrator));
-        Assert.Equal("pending", greedy.Inquire(network).Status);
+        Assert.Empty(greedy.Inquire(network).ChildPrefixes);
     }
 
     [Fact]
@@ -65,9 +66,9 @@ public class QuarantineTests
     }
 
     [Fact]
-    public async Task A_node_that_waits_for_approval_cannot_put_a_zone_into_quarantine()
+    public async Task A_node_that_waits_to_be_certified_cannot_put_a_zone_into_quarantine()
     {
-        await using Network network = await Network.CreateAsync();
+        await using Network network = await Network.CreateLockedAsync();
         await network.CreateZoneAsync("small", "10.1.0.0/24");
         var node = new Applicant("one");
         await node.EnrolAsync(network, await network.CreateTokenAsync("small"), With("10.5.0.0/16"));

@@ -161,13 +161,14 @@ public class ControllerClientTests
         await Follow(stream, map, () => map.Self is not null);
 
         await controller.RemoveNodeAsync(joined.NodeId);
-        ControllerException cut = await Assert.ThrowsAsync<ControllerException>(() => Follow(stream, map, () => false));
-        Assert.False(cut.IsRefusal);
-        Assert.NotNull(map.Self);
+        await Follow(stream, map, () => map.EndReason == RefusalReason.NodeRemoved);
+        Assert.False(await stream.MoveNextAsync());
+        Assert.NotNull(map.Self); // nothing that came with the removal was told to it
 
         ControllerException refused = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(new CertificateRenewal(), Cancellation));
         Assert.Equal(HttpStatusCode.Forbidden, refused.Status);
         Assert.True(refused.IsRefusal);
+        Assert.Equal(RefusalReason.NodeRemoved, refused.Reason);
         Assert.Contains("was removed", refused.ToUserError().Message, StringComparison.Ordinal);
     }
 
@@ -214,7 +215,7 @@ public class ControllerClientTests
             () => client.EnrolAsync(machine.Request("not a name"), "token.secret", machine.Identity, machine.WireGuardKey, Cancellation));
         Assert.Contains("not a name", wrongName.Message, StringComparison.Ordinal);
         ControllerException unknown = await Assert.ThrowsAsync<ControllerException>(() => client.InquireAsync(machine.Identity, Cancellation));
-        Assert.Equal(HttpStatusCode.NotFound, unknown.Status);
+        Assert.Equal((HttpStatusCode.NotFound, RefusalReason.NodeUnknown), (unknown.Status, unknown.Reason));
         ControllerException stranger = await Assert.ThrowsAsync<ControllerException>(() => client.RenewAsync(new CertificateRenewal(), Cancellation));
         Assert.Equal(HttpStatusCode.Unauthorized, stranger.Status);
     }

@@ -134,6 +134,51 @@ public sealed class LinkedZoneTests : IDisposable
         Assert.Equal(new CertificateRenewal(), zone.MakeRenewal());
     }
 
+    [Fact]
+    public void Addresses_of_the_controller_come_before_those_that_are_known_and_settings_of_others_stay()
+    {
+        using LinkedZone zone = Start();
+        _membership.Write(_folder);
+        (_membership with { Settings = new NodeSettings { Mtu = 1300 } }).Write(_folder); // as 'kedge set' does meanwhile
+
+        TellControllers(zone, "https://new.example:8443", "http://plain.example", "nonsense", "https://192.0.2.1:8443");
+
+        Membership kept = Membership.Read(_folder)!;
+        Assert.Equal("https://new.example:8443/", kept.Controller);
+        Assert.Equal(["https://192.0.2.1:8443/", "https://controller.example:8443/"], kept.OtherControllers);
+        Assert.Equal(1300, kept.Settings.Mtu);
+        TellControllers(zone, [.. Enumerable.Range(1, 16).Select(i => $"https://192.0.2.{i}:8443")]);
+        Assert.Equal(Membership.MaximumControllers, zone.Membership.ControllerAddresses.Count);
+        TellControllers(zone); // says nothing
+        Assert.Equal("https://192.0.2.1:8443/", Membership.Read(_folder)!.Controller);
+    }
+
+    [Fact]
+    public void A_membership_that_ends_and_comes_back_is_noted_on_disk_and_among_the_problems()
+    {
+        using LinkedZone zone = Start();
+
+        zone.NoteMembership("Node self was removed from this network.");
+
+        Assert.Equal((Membership.Removed, "Node self was removed from this network."), (Membership.Read(_folder)!.Status, Membership.Read(_folder)!.Reason));
+        Assert.Contains("'kedge up --interface kd0 --join-file FILE'", Assert.Single(Status(zone).Problems), StringComparison.Ordinal);
+        zone.NoteMembership(null);
+        Assert.Equal((Membership.Active, null), (Membership.Read(_folder)!.Status, Membership.Read(_folder)!.Reason));
+        Assert.Empty(Status(zone).Problems);
+    }
+
+    private void TellControllers(LinkedZone zone, params string[] urls)
+    {
+        byte[][] frames =
+        [
+            MapFrameWriter.Open(Store, Epoch, _now),
+            MapFrameWriter.Snapshot(),
+            MapFrameWriter.Put(new SettingsResource([], null, urls.Length == 0 ? null : urls)),
+            MapFrameWriter.Commit(++_revision, 0, 0),
+        ];
+        Assert.Equal(MapOutcome.Committed, frames.Select(frame => zone.Apply(frame)).ToList()[^1]);
+    }
+
     private static LinkStatus Status(LinkedZone zone) => zone.Status(new ControllerConnection("", false, null, null), null);
 
     private static IEnumerable<string> Peers(LinkedZone zone) => Status(zone).Peers.Select(peer => peer.Name);

@@ -61,6 +61,7 @@ public sealed class EnrolmentTranscriptTests : IDisposable
             Hash(Request with { Endpoints = [new("192.0.2.1:51820", "fixed")] }),
             Hash(Request with { Endpoints = [new("192.0.2.1:51821", "local")] }),
             Hash(Request with { Ephemeral = true }),
+            Hash(Request with { IsDefaultName = true }),
             Convert.ToHexString(EnrolmentTranscript.OfInquiry(Network, Pin, Challenge, Request.IdentityKey).Hash),
             Convert.ToHexString(EnrolmentTranscript.OfKeys(Network, Request.IdentityKey, Request.WireGuardKey, Request.RosenpassKeyHash).Hash),
         ];

@@ -235,7 +235,12 @@ public class NetworkMapTests
     {
         NetworkMap map = FourNodes();
 
+        Assert.Equal(MapOutcome.Ending, map.ApplyAll(MapFrameWriter.Bye(TimeSpan.Zero, RefusalReason.NodeRemoved)));
+        Assert.Equal(RefusalReason.NodeRemoved, map.EndReason);
+        Assert.Equal(MapOutcome.Ending, map.ApplyAll([.. """{"type":"bye","spread":1,"reason":"of-a-later-version"}"""u8]));
+        Assert.Equal(RefusalReason.None, map.EndReason);
         Assert.Equal(MapOutcome.Ending, map.ApplyAll(MapFrameWriter.Bye(TimeSpan.FromSeconds(12))));
+        Assert.Equal(RefusalReason.None, map.EndReason);
 
         Assert.Equal(TimeSpan.FromSeconds(12), map.ReconnectWithin);
     }

@@ -305,6 +305,8 @@ public class MapPushTests
         fixture.Store.Remove(0);
         await Eventually(() => removed.HasEnded && other.Peers == "");
         Assert.False(other.HasEnded);
+        await Eventually(() => removed.Lines[^1].Contains("\"reason\":\"node-removed\"", StringComparison.Ordinal));
+        Assert.Equal("one", removed.Peers); // it has heard of nothing that came with its removal
     }
 
     [Fact]
@@ -317,6 +319,7 @@ public class MapPushTests
 
         fixture.Store.Put(0, "zero elsewhere", identity: Identity(99));
         await fixture.UntilAsync(() => reader.HasEnded, "the end");
+        await Eventually(() => reader.Lines[^1].Contains("\"reason\":\"node-unknown\"", StringComparison.Ordinal));
     }
 
     [Fact]

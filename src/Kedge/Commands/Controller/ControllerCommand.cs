@@ -83,6 +83,13 @@ internal sealed class ControllerCommand : Command
         Console.Out.WriteLine($"address    {controller.Url.GetLeftPart(UriPartial.Authority)}");
         Console.Out.WriteLine($"join line  {controller.JoinLineForm}");
         Console.Out.WriteLine("           'kedge token create' prints one with a token; 'kedge up' reads it from a file, standard input or KEDGE_JOIN.");
+        if (controller.Url.IsLoopback)
+        {
+            const int Port = ControllerSettings.DefaultPort;
+            Console.Out.WriteLine(
+                "           Only this machine can use that address. For others: "
+                + $"kedge controller --listen 0.0.0.0:{Port} --url https://NAME:{Port}, with a name or an address at which they reach this machine.");
+        }
         if (controller.NewAdministratorToken is not { } token)
             return;
         string file = Control.Controller.AdministratorTokenFileOf(dataDirectory);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using System.Net;
 using Kedge.Control;
 using Kedge.Protocol.Ip;
@@ -12,6 +13,7 @@ internal sealed class ControllerOptions
 {
     private const string ListenVariable = "KEDGE_CONTROLLER_LISTEN";
     private const string UrlVariable = "KEDGE_CONTROLLER_URL";
+    private const string StunServerVariable = "KEDGE_CONTROLLER_STUN_SERVER";
     private const string ProxyProtocolVariable = "KEDGE_CONTROLLER_PROXY_PROTOCOL_FROM";
 
     private readonly Option<IPEndPoint[]> _listen = new("--listen")
@@ -24,14 +26,16 @@ internal sealed class ControllerOptions
             : [new(IPAddress.Loopback, ControllerSettings.DefaultPort)],
     };
 
-    private readonly Option<Uri?> _url = new("--url")
+    private readonly Option<Uri[]> _url = new("--url")
     {
         Description =
-            "The address that nodes are told; in the server's certificate. The first that it listens on unless told otherwise. "
-            + $"[env: {UrlVariable}]",
+            "The address that nodes are told, also those that have joined; may be repeated: join lines have the first, and nodes try the others "
+            + $"too. The first that it listens on unless told otherwise. [env: {UrlVariable}]",
         HelpName = "URL",
-        CustomParser = result => ReadUrl(result, result.Tokens[0].Value, "--url"),
-        DefaultValueFactory = result => FromEnvironment(UrlVariable) is { } value ? ReadUrl(result, value, UrlVariable) : null,
+        CustomParser = result => [.. result.Tokens.Select(token => ReadUrl(result, token.Value, "--url")).OfType<Uri>()],
+        DefaultValueFactory = result => FromEnvironment(UrlVariable) is { } value
+            ? [.. value.Split(',').Select(one => ReadUrl(result, one, UrlVariable)).OfType<Uri>()]
+            : [],
     };
 
     private readonly Option<string> _locked = Setting.Text(
@@ -41,6 +45,18 @@ internal sealed class ControllerOptions
     private readonly Option<int> _stunPort = Setting.Number(
         "--stun-port", "KEDGE_CONTROLLER_STUN_PORT", 0, ushort.MaxValue, StunServer.DefaultPort,
         "The UDP port at which nodes learn how they are seen from outside (STUN); 0 for none.");
+
+    private readonly Option<string[]> _stunServer = new("--stun-server")
+    {
+        Description =
+            $"A STUN server that nodes are to ask, in place of this controller's own, such as where --url is a load balancer's; may be repeated. "
+            + $"[env: {StunServerVariable}]",
+        HelpName = "HOST[:PORT]",
+        CustomParser = result => [.. result.Tokens.Select(token => ReadStunServer(result, token.Value, "--stun-server")).OfType<string>()],
+        DefaultValueFactory = result => FromEnvironment(StunServerVariable) is { } value
+            ? [.. value.Split(',').Select(one => ReadStunServer(result, one, StunServerVariable)).OfType<string>()]
+            : [],
+    };
 
     private readonly Option<IpPrefix[]> _proxyProtocol = new("--proxy-protocol-from")
     {
@@ -63,7 +79,7 @@ internal sealed class ControllerOptions
         "How many entries of the audit log are kept; the oldest are removed first.");
 
     /// <summary>All of them, but the master of a locked network.</summary>
-    public IReadOnlyList<Option> All => [_listen, _url, _stunPort, _proxyProtocol, _auditDays, _auditEntries];
+    public IReadOnlyList<Option> All => [_listen, _url, _stunPort, _stunServer, _proxyProtocol, _auditDays, _auditEntries];
 
     /// <summary>The file with the certificate of a locked network's master; empty for a managed network, or for what is there.</summary>
     public string LockedMaster(ParseResult call) => call.GetRequiredValue(_locked);
@@ -71,7 +87,8 @@ internal sealed class ControllerOptions
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        _listen.AllowMultipleArgumentsPerToken = _proxyProtocol.AllowMultipleArgumentsPerToken = false;
+        _listen.AllowMultipleArgumentsPerToken = _url.AllowMultipleArgumentsPerToken = false;
+        _stunServer.AllowMultipleArgumentsPerToken = _proxyProtocol.AllowMultipleArgumentsPerToken = false;
         foreach (Option option in (Option[])[.. All, _locked])
             command.Options.Add(option);
         command.Validators.Add(result =>
@@ -91,7 +108,8 @@ internal sealed class ControllerOptions
     public ControllerSettings Apply(ParseResult call, ControllerSettings settings) => settings with
     {
         Listen = call.GetRequiredValue(_listen),
-        Url = call.GetValue(_url),
+        Urls = call.GetRequiredValue(_url),
+        StunServers = call.GetRequiredValue(_stunServer),
         StunPort = call.GetRequiredValue(_stunPort),
         ProxyProtocolFrom = call.GetRequiredValue(_proxyProtocol),
         AuditDays = call.GetRequiredValue(_auditDays),
@@ -119,6 +137,22 @@ internal sealed class ControllerOptions
         if (!IpPrefix.TryParse(text, out IpPrefix prefix))
             result.AddError($"{source} is '{text}', but must be a prefix such as 10.0.0.0/24 or 2001:db8::/64, or an address.");
         return prefix;
+    }
+
+    private static string? ReadStunServer(ArgumentResult result, string text, string source)
+    {
+        if (Endpoint.TryParse(text, out Endpoint endpoint) && endpoint is { ScopeId: 0, Port: > 0 })
+            return endpoint.ToString();
+        if (IpAddress.TryParse(text.Trim('[', ']'), out IpAddress address))
+            return new Endpoint(address, StunServer.DefaultPort).ToString();
+        string[] parts = text.Split(':');
+        bool isServer = parts.Length <= 2
+            && Uri.CheckHostName(parts[0]) == UriHostNameType.Dns
+            && (parts.Length == 1 || (ushort.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out ushort port) && port > 0));
+        if (isServer)
+            return parts.Length == 2 ? text : $"{text}:{StunServer.DefaultPort}";
+        result.AddError($"{source} is '{text}', but must be a name or an address, and a port where it is not {StunServer.DefaultPort}, such as stun.example.net:3478.");
+        return null;
     }
 
     private static Uri? ReadUrl(ArgumentResult result, string text, string source)

@@ -18,9 +18,34 @@ internal sealed class RestoreCommand : Command
         SetAction(call =>
         {
             string dataDirectory = Path.GetFullPath(call.GetRequiredValue(_dataDirectory));
-            string? former = StoreFiles.Restore(dataDirectory, Path.GetFullPath(call.GetRequiredValue(_file)), TimeProvider.System);
-            Console.Out.WriteLine($"Restored to {dataDirectory}.{(former is null ? "" : $" What was there is in {former}.")}");
+            Tell(dataDirectory, StoreFiles.Restore(dataDirectory, Path.GetFullPath(call.GetRequiredValue(_file)), TimeProvider.System));
             return 0;
         });
+    }
+
+    private static void Tell(string dataDirectory, RestoreReport report)
+    {
+        Console.Out.WriteLine($"Restored to {dataDirectory}.{(report.Former is null ? "" : $" What was there is in {report.Former}.")}");
+        Console.Out.WriteLine($"The network is as it was at {report.MadeAt.ToUniversalTime():u}: what has changed since is not in it.");
+        Console.Out.WriteLine($"nodes           {Names(report.Nodes)}");
+        if (report.Revived.Count > 0)
+        {
+            Console.Out.WriteLine($"removed since   {Names(report.Revived)}");
+            Console.Out.WriteLine("                They are members again: 'kedge node remove NAME' removes them.");
+        }
+        if (report.Forgotten.Count > 0)
+        {
+            Console.Out.WriteLine($"joined since    {Names(report.Forgotten)}");
+            Console.Out.WriteLine("                The network does not know them: 'kedge up --join-file FILE' on each joins it again.");
+        }
+        if (report.Former is null)
+            Console.Out.WriteLine("Nodes that were removed since then are members again: 'kedge node list' shows all.");
+    }
+
+    private static string Names(IReadOnlyList<RestoredNode> nodes)
+    {
+        const int MostShown = 50;
+        string shown = string.Join(", ", nodes.Take(MostShown));
+        return nodes.Count > MostShown ? $"{shown} and {nodes.Count - MostShown} more" : nodes.Count == 0 ? "none" : shown;
     }
 }

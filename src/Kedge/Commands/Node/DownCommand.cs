@@ -17,6 +17,11 @@ internal sealed class DownCommand : Command
         Description = "Also leave the network: the controller forgets this node, and its keys are removed.",
     };
 
+    private readonly Option<bool> _forget = new("--forget")
+    {
+        Description = "Also remove this node's keys without a word to the controller: for a network whose controller is gone for good.",
+    };
+
     private readonly NodePlaces _places = new();
 
     public DownCommand()
@@ -24,6 +29,12 @@ internal sealed class DownCommand : Command
     {
         Options.Add(_interface);
         Options.Add(_leave);
+        Options.Add(_forget);
+        Validators.Add(result =>
+        {
+            if (result.GetValue(_leave) && result.GetValue(_forget))
+                result.AddError("--leave and --forget exclude each other: --forget is for a controller that cannot be told.");
+        });
         _places.AddTo(this);
         SetAction((call, _) => RunAsync(call));
     }
@@ -40,24 +51,45 @@ internal sealed class DownCommand : Command
                 $"{place.Interface} is no interface of a zone: there is no {place.Folder.Path}. "
                 + (joined.Count == 0 ? "This machine has joined none." : $"This machine has {string.Join(", ", joined)}."));
         }
-        string? refusal = call.GetValue(_leave) ? await Leaving.TryLeaveAsync(place.Folder) : null;
-        bool isService = InterfaceTeardown.Run(place);
-        if (refusal is not null)
+        bool forgets = call.GetValue(_forget);
+        LeaveResult? left = call.GetValue(_leave) ? await Leaving.LeaveAsync(place.Folder) : null;
+        string? stillThere = forgets ? WhatTheControllerHas(place.Folder) : null;
+        bool isService = InterfaceTeardown.Run(place, mayBeDamaged: forgets);
+        if (left?.Refusal is { } refusal)
         {
             throw new UserError(
-                $"{place.Interface} is down, but the controller still has this node, and its keys are kept: {refusal} "
-                + "Try 'kedge down --leave' again, or have an administrator remove the node.");
+                $"{place.Interface} is down, but the controller may still have this node, and its keys are kept: {refusal} "
+                + "Try 'kedge down --leave' again, or, if the controller is gone for good, 'kedge down --forget'.");
         }
-        if (call.GetValue(_leave))
+        if (left is not null || forgets)
             place.Folder.Delete();
-        Console.Error.WriteLine(call.GetValue(_leave)
-            ? $"kedge: {place.Interface} is down, and this node has left its network."
-            : $"kedge: {place.Interface} is down. 'kedge up --interface {place.Interface}' takes it up again.");
+        Console.Error.WriteLine($"kedge: {place.Interface} is down{(left, forgets) switch
+        {
+            ({ WasMember: true }, _) => ", and this node has left its network.",
+            ({ WasMember: false }, _) => ". The controller did not have this node any more; its keys are removed.",
+            (_, true) => $", and its keys are removed.{stillThere}",
+            _ => $". 'kedge up --interface {place.Interface}' takes it up again.",
+        }}");
         if (isService)
         {
             Console.Error.WriteLine(
                 "kedge: It is a service, and starts again at the next boot. 'kedge service uninstall node' changes that.");
         }
         return 0;
+    }
+
+    private static string? WhatTheControllerHas(NodeFolder folder)
+    {
+        try
+        {
+            return Membership.Read(folder) is { Status: not Membership.Removed } membership
+                ? $" As far as is known, the controller at {membership.Controller} still has the node {membership.Name} with "
+                    + $"{string.Join(", ", membership.Addresses.Concat(membership.ChildPrefixes))}: 'kedge node remove {membership.Name}' removes it there."
+                : null;
+        }
+        catch (UserError)
+        {
+            return null; // it is to be forgotten, whatever it was
+        }
     }
 }

@@ -15,9 +15,11 @@ internal static class InterfaceTeardown
     private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Ends it, whether or not anything runs. Blocks.</summary>
+    /// <param name="place">Where its files are.</param>
+    /// <param name="mayBeDamaged">Whether it is also ended where what it has joined cannot be read.</param>
     /// <returns>Whether systemd ran it.</returns>
     /// <exception cref="UserError">The interface cannot be removed.</exception>
-    public static bool Run(NodePlace place)
+    public static bool Run(NodePlace place, bool mayBeDamaged = false)
     {
         place.Run.Create();
         End(ProcessLock.Holder(place.Run.UpLock)); // first: it would start the others again
@@ -26,7 +28,7 @@ internal static class InterfaceTeardown
         End(ProcessLock.Holder(place.Run.LinkLock));
         if (UapiClient.FindProcess(place.RuntimeDirectory, place.Interface) is { } node && IsOurs(node, place.Interface))
             End(node);
-        RemoveInterface(place);
+        RemoveInterface(place, mayBeDamaged);
         RemoveFiles(place);
         return isService;
     }
@@ -68,11 +70,11 @@ internal static class InterfaceTeardown
         }
     }
 
-    private static void RemoveInterface(NodePlace place)
+    private static void RemoveInterface(NodePlace place, bool mayBeDamaged)
     {
         try
         {
-            string? name = Membership.Read(place.Folder)?.Settings.NetworkNamespace;
+            string? name = ReadNamespace(place, mayBeDamaged);
             NetworkNamespace? inside = name is null ? null : NetworkNamespace.Open(name);
             using Router router = Router.Open(inside);
             router.Delete(place.Interface);
@@ -84,6 +86,18 @@ internal static class InterfaceTeardown
         catch (LinuxException e)
         {
             throw new UserError($"{place.Interface} could not be removed: {e.Message}.", e);
+        }
+    }
+
+    private static string? ReadNamespace(NodePlace place, bool mayBeDamaged)
+    {
+        try
+        {
+            return Membership.Read(place.Folder)?.Settings.NetworkNamespace;
+        }
+        catch (UserError) when (mayBeDamaged)
+        {
+            return null;
         }
     }
 

@@ -1,6 +1,12 @@
 using Kedge.Node.ControlLink;
+using Kedge.Protocol.Api;
 
 namespace Kedge.Commands.Node;
+
+/// <summary>What came of leaving.</summary>
+/// <param name="WasMember">Whether the controller had the node until now, as far as is known.</param>
+/// <param name="Refusal">Why the controller still has the node, as a sentence; null where it does not.</param>
+internal sealed record LeaveResult(bool WasMember, string? Refusal = null);
 
 /// <summary>How a node leaves its network.</summary>
 internal static class Leaving
@@ -8,22 +14,33 @@ internal static class Leaving
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
 
     /// <summary>Has the controller forget the node.</summary>
-    /// <returns>Why it did not, as a sentence; null where it did, or the node had not joined.</returns>
-    public static async Task<string?> TryLeaveAsync(NodeFolder folder)
+    /// <returns>What came of it.</returns>
+    public static async Task<LeaveResult> LeaveAsync(NodeFolder folder)
     {
         if (Membership.Read(folder) is not { } membership || CertificateFile.Read(folder.Certificate) is not { } certificate)
-            return null;
+            return new LeaveResult(WasMember: false);
         using NodeKeys keys = NodeKeys.Open(folder, membership.Settings.PrivateKeyFile);
-        using var client = new ControllerClient(membership.ControllerAddress, certificate.Node.Der, keys.Identity, TimeProvider.System);
         using var timeout = new CancellationTokenSource(Timeout);
         try
         {
-            await client.LeaveAsync(timeout.Token);
-            return null;
+            return await ControllerAddress.AskEachAsync(membership.ControllerAddresses, async address =>
+            {
+                using var client = new ControllerClient(address, certificate.Node.Der, keys.Identity, TimeProvider.System);
+                await client.LeaveAsync(timeout.Token);
+                return new LeaveResult(WasMember: true);
+            });
         }
-        catch (Exception e) when (e is ControllerException or OperationCanceledException)
+        catch (ControllerException exception) when (exception.Reason.EndsMembership())
         {
-            return e.Message;
+            return new LeaveResult(WasMember: false);
+        }
+        catch (ControllerException exception)
+        {
+            return new LeaveResult(WasMember: true, exception.Message);
+        }
+        catch (OperationCanceledException)
+        {
+            return new LeaveResult(WasMember: true, $"{membership.Controller} did not answer within {Timeout.TotalSeconds} s.");
         }
     }
 }

@@ -1,6 +1,9 @@
 using System.CommandLine;
+using System.Runtime.InteropServices;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Supervision;
+using Kedge.Protocol;
+using Kedge.Protocol.Enrolment;
 
 namespace Kedge.Commands.Node;
 
@@ -52,7 +55,7 @@ internal sealed class LinkCommand : Command
         place.Run.Create();
 
         using var ending = new CancellationTokenSource();
-        using var signals = new EndSignals(ending.Cancel);
+        using var signals = new EndSignals(ending.Cancel, exceptHangUp: true);
         NodeSettings settings = _options.Apply(call, Membership.Read(place.Folder)?.Settings ?? new NodeSettings());
         if (call.GetValue(_prepare))
         {
@@ -61,10 +64,8 @@ internal sealed class LinkCommand : Command
         }
         try
         {
-            var joining = new Joining(place.Folder, Tell, TimeProvider.System);
-            await joining.JoinAsync(_join.Read(call), settings, ending.Token);
-            using var link = new ControlLink(place.Folder, place.Run, place.RuntimeDirectory, log);
-            await link.RunAsync(Ready, ending.Token);
+            await JoinAsync(place, settings, _join.Read(call), Tell, log, ending.Token);
+            await RunLinksAsync(place, Ready, log, ending.Token);
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
@@ -84,6 +85,73 @@ internal sealed class LinkCommand : Command
             Background.DetachAndSignalReady();
             ServiceNotification.Ready($"{place.Interface} is up");
             Log.LinkReady(log, place.Interface);
+        }
+    }
+
+    private static async Task JoinAsync(
+        NodePlace place, NodeSettings settings, JoinLine? line, Action<string> tell, LineLog log, CancellationToken ending)
+    {
+        try
+        {
+            await new Joining(place.Folder, tell, TimeProvider.System).JoinAsync(line, settings, ending);
+        }
+        catch (UserError error) when (Membership.Read(place.Folder) is { Status: Membership.Removed } && File.Exists(place.Folder.Certificate))
+        {
+            // It may be back later, as after a backup was restored. What it carries goes on meanwhile.
+            Log.StartsRemoved(log, error.Message);
+        }
+    }
+
+    /// <summary>Runs a link, and another whenever what it started from has changed on disk: SIGHUP says so, and so does the link itself.</summary>
+    private static async Task RunLinksAsync(NodePlace place, Action ready, LineLog log, CancellationToken ending)
+    {
+        var change = new Change();
+        using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
+        {
+            signal.Cancel = true;
+            change.Note();
+        });
+        bool goesOn = true;
+        while (goesOn)
+        {
+            change.Reset();
+            using var link = new ControlLink(place.Folder, place.Run, place.RuntimeDirectory, log);
+            change.Follow(link);
+            goesOn = await link.RunAsync(ready, ending);
+            ready = () => { };
+        }
+    }
+
+    /// <summary>Whether the settings on disk have changed since a link has read them. Any thread.</summary>
+    private sealed class Change
+    {
+        private readonly Lock _lock = new();
+        private ControlLink? _link;
+        private bool _isNoted;
+
+        public void Reset()
+        {
+            lock (_lock)
+                (_link, _isNoted) = (null, false);
+        }
+
+        public void Follow(ControlLink link)
+        {
+            lock (_lock)
+            {
+                _link = link;
+                if (_isNoted)
+                    link.Renew();
+            }
+        }
+
+        public void Note()
+        {
+            lock (_lock)
+            {
+                _isNoted = true;
+                _link?.Renew();
+            }
         }
     }
 }

@@ -3,6 +3,8 @@ using System.Text;
 using Kedge.Linux.Namespaces;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Routing;
+using Kedge.Protocol;
+using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Stun;
@@ -65,7 +67,8 @@ internal sealed class NetcheckCommand : Command
         }
         catch (ControllerException e)
         {
-            return new("controller", Ok: false, e.Message);
+            string advice = e.Reason.EndsMembership() ? $" {Membership.HowToJoinAgain(view.Place.Interface)}" : "";
+            return new("controller", Ok: false, e.Message + advice);
         }
         catch (OperationCanceledException)
         {

@@ -146,11 +146,33 @@ internal sealed class NodeOptions
     /// <summary>Those that a service has too: its units put the interface into their own namespace, and the key into the node's folder.</summary>
     public IReadOnlyList<Option> ForServices => [.. All.Except([_namespace, _privateKeyFile])];
 
+    /// <summary>Those that can be changed while a node runs: an interface cannot be moved, nor a node to another zone.</summary>
+    public IReadOnlyList<Option> Changeable => [.. All.Except([_zone, _namespace, _privateKeyFile])];
+
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
         foreach (Option option in All)
             command.Options.Add(option);
+    }
+
+    /// <summary>What a call itself asks for, by its options alone, on top of what was asked for before.</summary>
+    public NodeSettings ApplyGiven(ParseResult call, NodeSettings before)
+    {
+        NodeSettings all = Apply(call, before);
+        return before with
+        {
+            Name = IsGiven(_name) ? all.Name : before.Name,
+            RequestedAddresses = IsGiven(_requestIp) ? all.RequestedAddresses : before.RequestedAddresses,
+            ChildPrefixes = IsGiven(_childPrefix) ? all.ChildPrefixes : before.ChildPrefixes,
+            ListenPort = IsGiven(_listenPort) ? all.ListenPort : before.ListenPort,
+            Mtu = IsGiven(_mtu) ? all.Mtu : before.Mtu,
+            Ephemeral = IsGiven(_ephemeral) ? all.Ephemeral : before.Ephemeral,
+            LocalEndpointAddresses = IsGiven(_localEndpointIp) ? all.LocalEndpointAddresses : before.LocalEndpointAddresses,
+            InternalNetwork = IsGiven(_internalNetwork) ? all.InternalNetwork : before.InternalNetwork,
+        };
+
+        bool IsGiven(Option option) => call.GetResult(option) is { Implicit: false };
     }
 
     /// <summary>What a call asks for, on top of what was asked for before.</summary>

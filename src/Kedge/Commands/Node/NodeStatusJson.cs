@@ -38,6 +38,7 @@ internal static class NodeStatusJson
         Write(json, "zonePrefixes", link?.ZonePrefixes ?? membership.ZonePrefixes);
         Write(json, "addresses", membership.Addresses);
         Write(json, "childPrefixes", membership.ChildPrefixes);
+        Write(json, "waitingPrefixes", membership.WaitingPrefixes);
         json.WriteString("networkNamespace", membership.Settings.NetworkNamespace);
         json.WriteBoolean("nodeProcessRuns", view.Device is not null);
         json.WriteBoolean("controlLinkRuns", link is not null);

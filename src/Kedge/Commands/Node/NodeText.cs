@@ -38,13 +38,15 @@ internal static class NodeText
     {
         Membership membership = view.Membership;
         yield return ["interface", membership.Settings.NetworkNamespace is { } name ? $"{view.Place.Interface} in namespace {name}" : view.Place.Interface];
-        yield return ["node", $"{membership.Name} ({membership.Status})"];
+        yield return ["node", $"{membership.Name} ({membership.Status}){(view.IsDown ? $", not running: 'kedge up --interface {view.Place.Interface}' starts it" : "")}"];
         yield return ["zone", $"{view.Link?.Zone ?? membership.ZoneName}: {string.Join(", ", view.Link?.ZonePrefixes ?? membership.ZonePrefixes)}"];
         yield return ["addresses", membership.Addresses.Count == 0 ? "none yet" : string.Join(", ", membership.Addresses)];
         if (view.IdentityKeyHash is { } hash)
             yield return ["identity key", hash];
         if (membership.ChildPrefixes.Count > 0)
             yield return ["networks behind it", string.Join(", ", membership.ChildPrefixes)];
+        if (membership.Status != Membership.Pending && string.Join(", ", membership.WaitingPrefixes) is { Length: > 0 } waiting)
+            yield return ["waits for approval", waiting];
         yield return ["controller", Controller(view, now)];
         if (view.Link is not { } link)
             yield break;

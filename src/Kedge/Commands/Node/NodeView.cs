@@ -30,6 +30,9 @@ internal sealed record NodeView(NodePlace Place, Membership Membership, LinkStat
         return new NodeView(place, membership, link, TryGetDevice(place));
     }
 
+    /// <summary>Whether the node is taken down, or has never been up: neither process runs, and it does not wait to join.</summary>
+    public bool IsDown => Device is null && Link is null && Membership.Status != Membership.Pending;
+
     /// <summary>The peers of the zone: as the control link has them, or as the map on disk names them.</summary>
     public IReadOnlyList<LinkPeer> Peers => Link?.Peers ?? PeersOnDisk();
 
@@ -53,6 +56,8 @@ internal sealed record NodeView(NodePlace Place, Membership Membership, LinkStat
             yield return $"It waits, and carries nothing yet. {next} It waits for this: {Membership.Reason ?? "it has to be certified"}";
             yield break;
         }
+        if (Membership.Status == Membership.Removed && Link is null)
+            yield return $"{Membership.Reason} {Membership.HowToJoinAgain(Place.Interface)}";
         if (Device is null)
             yield return $"The node process does not run: nothing is carried. 'kedge up --interface {Place.Interface}' starts it.";
         if (Link is null)

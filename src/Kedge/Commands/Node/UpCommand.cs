@@ -9,6 +9,7 @@ using Kedge.Node.Routing;
 using Kedge.Node.Supervision;
 using Kedge.Node.Uapi;
 using Kedge.Protocol;
+using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
 
 namespace Kedge.Commands.Node;
@@ -149,11 +150,28 @@ internal sealed class UpCommand : Command
         NodeSettings settings = _options.Apply(call, before?.Settings ?? new NodeSettings());
         RefuseMove(before, settings, place);
         NetworkNamespace? inside = Namespace(settings);
+        JoinLine? line = _join.Read(call);
+        if (before is not null && line is not null && HasOtherToken(before, line) && FindOverlap(before, place, inside) is not null)
+            await LeaveUnusableAsync(before, place);
         var joining = new Joining(place.Folder, Say, TimeProvider.System);
-        Membership membership = await joining.JoinAsync(_join.Read(call), settings, ending);
-        RefuseOverlap(membership, place, inside);
-        if (before is not null && !SameSettings(before.Settings, settings))
+        Membership membership = await joining.JoinAsync(line, settings, ending);
+        if (FindOverlap(membership, place, inside) is { } conflict)
+            throw conflict.ToError(membership.ZoneName);
+        if (before is not null && (membership.NodeId != before.NodeId || !SameSettings(before.Settings, settings)))
             EndLink(place); // it reads its settings at its start
+    }
+
+    private static bool HasOtherToken(Membership before, JoinLine line) => line.TokenId is not null && before.Token is not null && line.TokenId != before.Token;
+
+    /// <summary>Leaves a zone that cannot be up on this machine, because the join line may be of another: a node is in one zone.</summary>
+    private static async Task LeaveUnusableAsync(Membership before, NodePlace place)
+    {
+        if ((await Leaving.LeaveAsync(place.Folder)).Refusal is { } refusal)
+            throw new UserError($"The node {before.Name} of zone {before.ZoneName} could not leave that zone, which overlaps with networks of this machine: {refusal}");
+        Say($"The node {before.Name} has left zone {before.ZoneName}, which overlaps with networks of this machine.");
+        File.Delete(place.Folder.Membership);
+        File.Delete(place.Folder.Certificate);
+        place.Folder.DeleteMap();
     }
 
     private static NetworkNamespace? Namespace(NodeSettings settings) =>
@@ -167,7 +185,8 @@ internal sealed class UpCommand : Command
         {
             return ProcessLock.TryTake(place.Run.UpLock) ?? throw new UserError(
                 $"{place.Interface} is supervised already, by process {ProcessLock.Holder(place.Run.UpLock)?.Id}. "
-                + $"'kedge status {place.Interface}' shows it, 'kedge down --interface {place.Interface}' ends it.");
+                + $"'kedge status {place.Interface}' shows it, 'kedge set --interface {place.Interface}' changes its settings, and "
+                + $"'kedge down --interface {place.Interface}' ends it.");
         }
         catch (LinuxException e)
         {
@@ -188,13 +207,12 @@ internal sealed class UpCommand : Command
         }
     }
 
-    private static void RefuseOverlap(Membership membership, NodePlace place, NetworkNamespace? inside)
+    private static RoutingConflict? FindOverlap(Membership membership, NodePlace place, NetworkNamespace? inside)
     {
         IEnumerable<IpPrefix> prefixes = membership.ZonePrefixes
             .Select(text => IpPrefix.TryParse(text, out IpPrefix prefix) ? prefix : default)
             .Where(prefix => !prefix.IsNone);
-        if (RoutingConflict.Find(prefixes, place.Interface, inside) is { } conflict)
-            throw conflict.ToError(membership.ZoneName);
+        return RoutingConflict.Find(prefixes, place.Interface, inside);
     }
 
     private static bool SameSettings(NodeSettings a, NodeSettings b) =>
@@ -251,6 +269,8 @@ internal sealed class UpCommand : Command
             : $", and the networks {string.Join(", ", membership.ChildPrefixes)} behind it";
         Say($"{place.Interface} is up: node '{membership.Name}' of zone '{membership.ZoneName}' has {addresses}{children}.");
         ServiceNotification.Ready($"Node {membership.Name} of zone {membership.ZoneName}, {addresses}");
+        if (membership.DescribeWaiting() is { } waiting)
+            Say(waiting);
         IpPrefix[] prefixes = [.. membership.ChildPrefixes.Select(text => IpPrefix.Parse(text))];
         if (prefixes.Length == 0)
             return;

@@ -59,6 +59,8 @@ internal sealed class InstallNodeCommand : Command
         }
         string? waiting = ServiceStart.Run(
             root.Systemctl, units, changed, mayTakeLong: _ => Membership.Read(folder)?.Status == Membership.Pending);
+        if (Membership.Read(folder) is { Status: Membership.Removed } gone)
+            throw new UserError($"{name} runs, but is no member of its network: {gone.Reason} Give a new join line with --join-file FILE.");
         if (waiting is null)
             GeneratedFile.Remove(root.JoinFile(name)); // a secret that has done its work
         ServiceCommand.Say(waiting is null ? Up(name, Membership.Read(folder)!)

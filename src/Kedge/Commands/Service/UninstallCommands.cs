@@ -72,7 +72,7 @@ internal sealed class UninstallNodeCommand : Command
         string? left = null;
         if (root.IsRunning && Directory.Exists(folder.Path))
         {
-            if (purge && await Leaving.TryLeaveAsync(folder) is { } reason)
+            if (purge && (await Leaving.LeaveAsync(folder)).Refusal is { } reason)
                 left = $"The controller still has this node: {reason} An administrator can remove it with 'kedge node remove'.";
             InterfaceTeardown.Run(NodePlace.Default(name));
         }
