@@ -109,7 +109,7 @@ public sealed class Controller : IAsyncDisposable
         api.MapInterfaceDescription(DescribeInterfaceAsync);
         _app.MapHealth(new Readiness(_store, clock), _metrics);
         _settings = settings;
-        Url = settings.Urls.FirstOrDefault() ?? new Uri("https://localhost");
+        Url = settings.Urls.Count > 0 ? settings.Urls[0] : new Uri("https://localhost");
     }
 
     /// <summary>The address that join lines have.</summary>

@@ -137,10 +137,10 @@ public sealed class ControlLink : IDisposable
         Dictionary<string, IPAddress[]> known = [];
         while (true)
         {
-            IReadOnlyList<string> names = _zone.StunServerNames;
+            string[] names = [.. _zone.StunServerNames], hosts = ControllerHosts();
             List<Endpoint> servers = [];
             List<IpAddress> controller = [];
-            foreach (string host in _zone.Membership.ControllerAddresses.Select(address => address.Url.IdnHost).Distinct())
+            foreach (string host in hosts)
                 controller.AddRange(await FindAsync(host));
             foreach (string name in names)
             {
@@ -149,9 +149,15 @@ public sealed class ControlLink : IDisposable
             }
             _zone.UseUnderlay(controller, [.. servers.Where(StunClient.CanAsk).Distinct().Take(StunClient.MaximumServers)]);
             // Again when the map names others, and from time to time.
-            for (TimeSpan waited = default; waited < ResolveInterval && _zone.StunServerNames.SequenceEqual(names); waited += TickInterval)
+            TimeSpan waited = default;
+            while (waited < ResolveInterval && _zone.StunServerNames.SequenceEqual(names) && ControllerHosts().SequenceEqual(hosts))
+            {
                 await Task.Delay(TickInterval, ending);
+                waited += TickInterval;
+            }
         }
+
+        string[] ControllerHosts() => [.. _zone.Membership.ControllerAddresses.Select(address => address.Url.IdnHost).Distinct()];
 
         async Task<IpAddress[]> FindAsync(string host)
         {

@@ -17,25 +17,6 @@ public sealed record ControllerAddress(Uri Url, Sha256Digest Network, Sha256Dige
     public static bool TryParseUrl(string? text, [NotNullWhen(true)] out Uri? url) =>
         Uri.TryCreate(text, UriKind.Absolute, out url) && url is { Scheme: "https", PathAndQuery: "/", UserInfo: "", Fragment: "" };
 
-    /// <summary>Asks at each address until one answers. What an answer says is the answer, also a refusal.</summary>
-    /// <param name="addresses">The addresses, best first; at least one.</param>
-    /// <param name="ask">Asks at one.</param>
-    /// <exception cref="ControllerException">Nobody answers at any of them, or the answer is a refusal.</exception>
-    public static async Task<T> AskEachAsync<T>(IReadOnlyList<ControllerAddress> addresses, Func<ControllerAddress, Task<T>> ask)
-    {
-        for (int i = 0; ; i++)
-        {
-            try
-            {
-                return await ask(addresses[i]);
-            }
-            catch (ControllerException exception) when (exception.Status is null && i < addresses.Count - 1)
-            {
-                // The next one may lead there.
-            }
-        }
-    }
-
     /// <summary>The controller that a join line names.</summary>
     public static ControllerAddress Of(JoinLine line) => new(new Uri(line.Url), line.Network, line.Pin) { OtherPins = line.OtherPins };
 }

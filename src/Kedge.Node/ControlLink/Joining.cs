@@ -45,62 +45,71 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         if (before is not null && line is not null)
             RefuseOther(before, line);
         settings = UnderInvitedName(line?.Invitation, settings);
-        ControllerAddress controller = line is null ? before!.ControllerAddress : ControllerAddress.Of(line);
         before = RefuseLostIdentity(before, line);
-        JoinLine? known = line ?? KeptJoinLine.TryRead(folder);
-        bool isInDoubt = before is not null && (known is not null || before.Status == Membership.Removed);
-        bool joinsAnew = false;
-        NodeFolder keyFolder = folder;
-        if (isInDoubt && await FindEndAsync(before!, line, cancellation) is { } end)
-        {
-            // An administrator who removes a node wants it away until a person has it join.
-            JoinLine? way = end.Reason == RefusalReason.NodeRemoved ? line : known;
-            if (way?.Token is null && way?.Invitation is null)
-                throw Ended(end);
-            PrepareToJoinAnew(before!, end);
-            (line, joinsAnew) = (way, true);
-            if (end.Reason == RefusalReason.NodeRemoved)
-                keyFolder = folder.CreateSuccessor();
-        }
-        using NodeKeys keys = NodeKeys.Open(keyFolder, settings.PrivateKeyFile);
-        bool asksForTheSame = before is not null && !joinsAnew && AsksForTheSame(before.Settings, settings) && HasSameKey(before, keys);
+        ControllerAddress[] addresses = Addresses(before, line);
+        Way way = await FindWayAsync(before, line, addresses, cancellation);
+        using NodeKeys keys = NodeKeys.Open(way.KeyFolder, settings.PrivateKeyFile);
+        bool asksForTheSame = before is not null && !way.IsAnew && AsksForTheSame(before.Settings, settings) && HasSameKey(before, keys);
         bool hasNewProof = before is { Status: Membership.Pending } && line?.Invitation is not null;
         if (asksForTheSame && before!.Status != Membership.Pending && File.Exists(folder.Certificate))
-            return Keep((Membership.Read(folder) ?? before).WithControllers([controller.Url.ToString()]) with { Settings = settings });
+            return Keep((Membership.Read(folder) ?? before).WithControllers([addresses[0].Url.ToString()]) with { Settings = settings });
 
         // Beside everything else, because it takes a moment; once for the node's life.
-        Task<Sha256Digest> rosenpass = Task.Run(() => RosenpassKeys.Open(keyFolder), cancellation);
-        CertificateFile? certificate = before is null || joinsAnew ? null : CertificateFile.Read(folder.Certificate);
-        using var client = new ControllerClient(controller, certificate?.Node.Der, certificate is null ? null : keys.Identity, clock);
+        Task<Sha256Digest> rosenpass = Task.Run(() => RosenpassKeys.Open(way.KeyFolder), cancellation);
+        CertificateFile? certificate = before is null || way.IsAnew ? null : CertificateFile.Read(folder.Certificate);
+        using var client = new RoamingClient(addresses, certificate?.Node.Der, certificate is null ? null : keys.Identity, clock);
         EnrolmentResult result = asksForTheSame && !hasNewProof
-            ? await AskAsync(() => client.InquireAsync(keys.Identity, cancellation), cancellation)
-            : await AskAsync(() => EnrolAsync(client, keys, rosenpass, line, settings, cancellation), cancellation);
-        if (keyFolder != folder)
-            folder.TakeKeys(keyFolder);
-        Membership membership = Keep(ToMembership(controller, keys, settings, before, line, result));
+            ? await AskAsync(client, one => one.InquireAsync(keys.Identity, cancellation), cancellation)
+            : await AskAsync(client, one => EnrolAsync(one, keys, rosenpass, way.Line, settings, cancellation), cancellation);
+        if (way.KeyFolder != folder)
+            folder.TakeKeys(way.KeyFolder);
+        Membership membership = Keep(ToMembership(addresses[0], keys, settings, before, way.Line, result));
         (membership, result) = await WaitUntilActiveAsync(client, keys, membership, result, cancellation);
         NodeCertificate granted = Use(result, membership, keys, await rosenpass);
-        if (joinsAnew)
+        if (way.IsAnew)
             folder.DeleteMap(); // of the node that it was
-        KeepLine(line, result.Ephemeral);
+        KeepLine(way.Line, result.Ephemeral);
         return Keep(membership with { Status = Membership.Active, Name = granted.Name });
+    }
+
+    private static ControllerAddress[] Addresses(Membership? before, JoinLine? line)
+    {
+        IEnumerable<ControllerAddress> known = before?.ControllerAddresses ?? [];
+        return [.. (line is null ? known : known.Prepend(ControllerAddress.Of(line))).DistinctBy(address => address.Url)];
+    }
+
+    /// <summary>Finds out by which line and which keys the node goes on, where the controller may not have it any more.</summary>
+    private async Task<Way> FindWayAsync(Membership? before, JoinLine? line, ControllerAddress[] addresses, CancellationToken cancellation)
+    {
+        var asItIs = new Way(line, folder, IsAnew: false);
+        JoinLine? known = line ?? KeptJoinLine.TryRead(folder);
+        if (before is null || (known is null && before.Status != Membership.Removed))
+            return asItIs;
+        if (await FindEndAsync(before, addresses, cancellation) is not { } end)
+            return asItIs;
+        // An administrator who removes a node wants it away until a person has it join.
+        bool isRefused = end.Reason == RefusalReason.NodeRemoved;
+        JoinLine? usable = isRefused ? line : known;
+        if (usable?.Token is null && usable?.Invitation is null)
+            throw Ended(end);
+        if (isRefused && before.Settings.PrivateKeyFile is { } file)
+            say($"{file} stays the WireGuard key of this node. If the node was removed because others have the key, make another first.");
+        say($"{end.Message} It joins again{(isRefused ? ", with new keys" : "")}.");
+        Keep(before with { Status = Membership.Removed, Reason = end.Message });
+        return new Way(usable, isRefused ? folder.CreateSuccessor() : folder, IsAnew: true);
     }
 
     /// <summary>Finds out whether the controller still has the node. One that cannot be asked keeps nobody from starting with what is known.</summary>
     /// <returns>How it says that it does not; null where it does, or cannot be asked.</returns>
-    private async Task<ControllerException?> FindEndAsync(Membership before, JoinLine? line, CancellationToken cancellation)
+    private async Task<ControllerException?> FindEndAsync(Membership before, ControllerAddress[] addresses, CancellationToken cancellation)
     {
         using var timeout = new CancellationTokenSource(CheckTimeout, clock);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, timeout.Token);
         using NodeKeys keys = NodeKeys.Open(folder, before.Settings.PrivateKeyFile);
-        IReadOnlyList<ControllerAddress> addresses = line is null ? before.ControllerAddresses : [ControllerAddress.Of(line), .. before.ControllerAddresses];
+        using var client = new RoamingClient(addresses, null, null, clock);
         try
         {
-            await ControllerAddress.AskEachAsync(addresses, async address =>
-            {
-                using var client = new ControllerClient(address, null, null, clock);
-                return await client.InquireAsync(keys.Identity, either.Token);
-            });
+            await client.AskAsync(one => one.InquireAsync(keys.Identity, either.Token));
             if (before.Status == Membership.Removed)
                 Keep(before with { Status = Membership.Active, Reason = null });
             return null;
@@ -113,15 +122,6 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         {
             return null;
         }
-    }
-
-    private void PrepareToJoinAnew(Membership before, ControllerException end)
-    {
-        bool needsKeys = end.Reason == RefusalReason.NodeRemoved;
-        if (needsKeys && before.Settings.PrivateKeyFile is { } file)
-            say($"{file} stays the WireGuard key of this node. If the node was removed because others have the key, make another first.");
-        say($"{end.Message} It joins again{(needsKeys ? ", with new keys" : "")}.");
-        Keep(before with { Status = Membership.Removed, Reason = end.Message });
     }
 
     private UserError Ended(ControllerException end) => new($"{end.Message} {Membership.HowToJoinAgain(folder.InterfaceName)}", end);
@@ -242,14 +242,15 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
     /// Asks a few times, because an answer may be lost, and to ask again does no harm. A controller that is asked too often is asked later,
     /// however often it says so.
     /// </summary>
-    private async Task<EnrolmentResult> AskAsync(Func<Task<EnrolmentResult>> ask, CancellationToken cancellation)
+    private async Task<EnrolmentResult> AskAsync(
+        RoamingClient client, Func<ControllerClient, Task<EnrolmentResult>> ask, CancellationToken cancellation)
     {
         bool hasSaidSo = false;
         for (int attempt = 1; ;)
         {
             try
             {
-                return await ask();
+                return await client.AskAsync(ask);
             }
             catch (ControllerException exception) when (exception.Status == HttpStatusCode.TooManyRequests)
             {
@@ -272,7 +273,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
     }
 
     private async Task<(Membership, EnrolmentResult)> WaitUntilActiveAsync(
-        ControllerClient client, NodeKeys keys, Membership membership, EnrolmentResult result, CancellationToken cancellation)
+        RoamingClient client, NodeKeys keys, Membership membership, EnrolmentResult result, CancellationToken cancellation)
     {
         string? said = null;
         TimeSpan interval = FirstInquiry;
@@ -286,7 +287,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
             interval = TimeSpan.FromTicks(Math.Min(interval.Ticks * 2, LongestInquiry.Ticks));
             try
             {
-                result = await client.InquireAsync(keys.Identity, cancellation);
+                result = await client.AskAsync(one => one.InquireAsync(keys.Identity, cancellation));
                 membership = Keep(ToMembership(membership.ControllerAddress, keys, membership.Settings, membership, null, result));
             }
             catch (ControllerException exception) when (!exception.IsRefusal)
@@ -372,4 +373,10 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
             throw new UserError($"{folder.Membership} cannot be written: {e.Message}.", e);
         }
     }
+
+    /// <summary>How a node goes on.</summary>
+    /// <param name="Line">The join line to use; null for none.</param>
+    /// <param name="KeyFolder">The folder of the keys to use.</param>
+    /// <param name="IsAnew">Whether it is another node from then on.</param>
+    private sealed record Way(JoinLine? Line, NodeFolder KeyFolder, bool IsAnew);
 }

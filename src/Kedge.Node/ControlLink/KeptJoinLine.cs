@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using Kedge.Linux;
 using Kedge.Linux.Files;
@@ -14,13 +15,19 @@ internal static class KeptJoinLine
     /// <summary>Reads it; null where there is none, or none that makes sense.</summary>
     public static JoinLine? TryRead(NodeFolder folder)
     {
+        byte[]? text = null;
         try
         {
-            return NodeFolder.Read(folder.JoinLine) is { } text && JoinLine.TryParse(Encoding.UTF8.GetString(text), out JoinLine? line, out _) ? line : null;
+            text = NodeFolder.Read(folder.JoinLine);
+            return text is not null && JoinLine.TryParse(Encoding.UTF8.GetString(text), out JoinLine? line, out _) ? line : null;
         }
         catch (LinuxException)
         {
             return null;
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(text);
         }
     }
 
@@ -33,7 +40,10 @@ internal static class KeptJoinLine
     {
         if (!isEphemeral)
             File.Delete(folder.JoinLine);
-        else if (line?.Token is not null)
-            PrivateFile.Write(folder.JoinLine, Encoding.UTF8.GetBytes(line.ToSecretText() + "\n"));
+        if (!isEphemeral || line?.Token is null)
+            return;
+        byte[] text = Encoding.UTF8.GetBytes(line.ToSecretText() + "\n");
+        PrivateFile.Write(folder.JoinLine, text);
+        CryptographicOperations.ZeroMemory(text);
     }
 }

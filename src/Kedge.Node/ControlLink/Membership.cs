@@ -66,6 +66,8 @@ public sealed record Membership
     /// <summary>The status of a node that the controller does not have any more.</summary>
     public const string Removed = "removed";
 
+    private static readonly TimeSpan WriteTimeout = TimeSpan.FromSeconds(10);
+
     /// <summary>How many addresses of a controller are kept at most.</summary>
     public const int MaximumControllers = 8;
 
@@ -218,9 +220,14 @@ public sealed record Membership
     // 'kedge set' and the control link write at the same time, each for the length of one write.
     private static ProcessLock Claim(NodeFolder folder)
     {
+        Instant deadline = BootClock.Now + WriteTimeout;
         ProcessLock? claim;
         while ((claim = ProcessLock.TryTake(folder.MembershipLock)) is null)
+        {
+            if (BootClock.Now > deadline)
+                throw new LinuxException(Errno.EAGAIN, "lock", folder.MembershipLock);
             Thread.Sleep(TimeSpan.FromMilliseconds(10));
+        }
         return claim;
     }
 }

@@ -92,30 +92,32 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     }
 
     /// <summary>Removes what was known as a member: the map, and who was admitted from it. Other files stay.</summary>
-    public void DeleteMap()
+    /// <exception cref="UserError">A file cannot be removed.</exception>
+    public void DeleteMap() => Change(() =>
     {
         foreach (string path in (string[])[Map, PreviousMap, Known])
             File.Delete(path);
-    }
+    });
 
     /// <summary>Makes an empty folder inside of this one, for keys that are to replace the node's once the controller has accepted them.</summary>
     /// <exception cref="UserError">It cannot be made.</exception>
     public NodeFolder CreateSuccessor()
     {
         var successor = new NodeFolder(Path, "successor");
-        successor.Delete();
+        Change(successor.Delete);
         successor.Create();
         return successor;
     }
 
-    /// <summary>Takes the keys of the successor in place of those that are here, with their certificate, and removes the rest of it.</summary>
-    public void TakeKeys(NodeFolder successor)
+    /// <summary>Takes the keys of the successor in place of those that are here, whose certificate goes too, and removes the successor.</summary>
+    /// <exception cref="UserError">A file cannot be moved.</exception>
+    public void TakeKeys(NodeFolder successor) => Change(() =>
     {
         File.Delete(Certificate);
         foreach (string path in Directory.GetFiles(successor.Path))
             File.Move(path, In(System.IO.Path.GetFileName(path)), overwrite: true);
         successor.Delete();
-    }
+    });
 
     /// <summary>Removes everything: keys, certificate, map.</summary>
     public void Delete()
@@ -127,6 +129,18 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     /// <summary>The contents of a file; null where it does not exist.</summary>
     /// <exception cref="Linux.LinuxException">It cannot be read.</exception>
     public static byte[]? Read(string path) => PrivateFile.TryRead(path, out byte[]? contents) ? contents : null;
+
+    private void Change(Action change)
+    {
+        try
+        {
+            change();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError($"The files of {Path} cannot be changed: {e.Message}", e);
+        }
+    }
 
     private string In(string name) => System.IO.Path.Combine(Path, name);
 }

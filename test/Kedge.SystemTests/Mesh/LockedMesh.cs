@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Kedge.SystemTests.Certificates;
 
 namespace Kedge.SystemTests.Mesh;

@@ -1,7 +1,5 @@
-using System.Text.Json;
 using Kedge.Demo;
 using Kedge.Linux.Processes;
-using Kedge.Node.ControlLink;
 
 namespace Kedge.SystemTests.Mesh;
 

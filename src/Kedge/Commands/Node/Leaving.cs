@@ -20,13 +20,13 @@ internal static class Leaving
         if (Membership.Read(folder) is not { } membership || CertificateFile.Read(folder.Certificate) is not { } certificate)
             return new LeaveResult(WasMember: false);
         using NodeKeys keys = NodeKeys.Open(folder, membership.Settings.PrivateKeyFile);
+        using var client = new RoamingClient(membership.ControllerAddresses, certificate.Node.Der, keys.Identity, TimeProvider.System);
         using var timeout = new CancellationTokenSource(Timeout);
         try
         {
-            return await ControllerAddress.AskEachAsync(membership.ControllerAddresses, async address =>
+            return await client.AskAsync(async one =>
             {
-                using var client = new ControllerClient(address, certificate.Node.Der, keys.Identity, TimeProvider.System);
-                await client.LeaveAsync(timeout.Token);
+                await one.LeaveAsync(timeout.Token);
                 return new LeaveResult(WasMember: true);
             });
         }
