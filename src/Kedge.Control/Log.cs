@@ -15,7 +15,8 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Error, Message = "{Work} failed. It is tried again. This is a defect of Kedge")]
     public static partial void WorkFailed(ILogger log, Exception exception, string work);
 
-    [LoggerMessage(Level = LogLevel.Critical, Message = "The store {Path} takes no changes any more: restart the controller. This is a defect of Kedge")]
+    [LoggerMessage(
+        Level = LogLevel.Critical, Message = "The store {Path} takes no changes any more: restart the controller. This is a defect of Kedge")]
     public static partial void StoreEnded(ILogger log, Exception exception, string path);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A request failed: {Method} {Path}. This is a defect of Kedge")]

@@ -7,8 +7,8 @@ using Kedge.Protocol;
 namespace Kedge.Control;
 
 /// <summary>
-/// Puts a network that lies complete in a folder of its own in place of the one in the data folder. What is to be done is on the disk before
-/// it is begun, in a journal, so that it is finished by whoever opens the data folder next, wherever it was interrupted.
+/// Puts a network that lies complete in a folder of its own in place of the one in the data folder. A journal on the disk says what is to be
+/// done before it is begun, so that the next process that opens the data folder finishes it, wherever it was interrupted.
 /// </summary>
 /// <param name="dataDirectory">The data folder, which the caller has locked.</param>
 internal sealed class Restoration(string dataDirectory)
@@ -94,7 +94,8 @@ internal sealed class Restoration(string dataDirectory)
 
     private static bool Exists(string folder, string part) => Path.Exists(Path.Combine(folder, part));
 
-    private void WriteJournal(string direction, string former) => SecretFile.Write(_journal, Encoding.UTF8.GetBytes($"{direction} {former}\n"));
+    private void WriteJournal(string direction, string former) =>
+        SecretFile.Write(_journal, Encoding.UTF8.GetBytes($"{direction} {former}\n"));
 
     private (string Direction, string Former) ReadJournal() =>
         File.ReadAllText(_journal).Trim().Split(' ') is [Out or In, var former] words && Path.GetFileName(former) == former

@@ -41,8 +41,8 @@ public static class StoreFiles
     }
 
     /// <summary>
-    /// Writes the store, as of one moment, and the keys to an output, and checks them as <see cref="Restore"/> would. The controller may run
-    /// meanwhile. A file is created with mode 0600 and replaces no other; a pipe or a device is written to.
+    /// Writes the store, as of one moment, and the keys to an output, after checking them as <see cref="Restore"/> would. The controller may
+    /// run meanwhile. A file is created with mode 0600 and replaces no other; a pipe or a device is written to.
     /// </summary>
     /// <exception cref="UserError">There is no store, the file is there already, or it cannot be written.</exception>
     public static void Backup(string dataDirectory, string file)
@@ -69,7 +69,7 @@ public static class StoreFiles
                 DeleteFolder(work);
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or SqliteException or LinuxException)
+        catch (Exception e) when (IsFailure(e))
         {
             string reason = e is LinuxException { Errno: Errno.EEXIST } ? "There is such a file already." : e.Message;
             throw new UserError($"No backup can be written to {file}: {reason}", e);
@@ -106,11 +106,14 @@ public static class StoreFiles
                 DeleteFolder(former);
             return RestoreReport.Compare(isFirst ? null : former, madeAt, restored, before);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or SqliteException or LinuxException)
+        catch (Exception e) when (IsFailure(e))
         {
             throw new UserError($"{file} cannot be restored: {e.Message}", e);
         }
     }
+
+    private static bool IsFailure(Exception e) =>
+        e is IOException or UnauthorizedAccessException or InvalidDataException or SqliteException or LinuxException;
 
     // One at a time, because all use one folder. The lock ends with the process.
     private static FileStream ClaimBackup(string dataDirectory) => new(Path.Combine(dataDirectory, "backup.lock"), new FileStreamOptions
@@ -125,13 +128,14 @@ public static class StoreFiles
     {
         string copy = Path.Combine(work, StoreEntry);
         SqliteStore.CopyTo(DataDirectory.StoreFileOf(dataDirectory), copy);
-        using var output = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly });
+        using FileStream output = CreateFile(path);
         using (var tar = new TarWriter(output, TarEntryFormat.Pax, leaveOpen: true))
         {
             WriteEntry(tar, copy, StoreEntry);
             if (File.Exists(DataDirectory.AdministratorTokenFileOf(dataDirectory)))
                 WriteEntry(tar, DataDirectory.AdministratorTokenFileOf(dataDirectory), TokenEntry);
-            foreach (string key in Directory.EnumerateFiles(DataDirectory.KeyFolderOf(dataDirectory)).Where(name => Path.GetExtension(name) is ".pem" or ".key"))
+            IEnumerable<string> keys = Directory.EnumerateFiles(DataDirectory.KeyFolderOf(dataDirectory));
+            foreach (string key in keys.Where(name => Path.GetExtension(name) is ".pem" or ".key"))
                 WriteEntry(tar, key, KeyEntries + Path.GetFileName(key));
         }
         File.Delete(copy);
@@ -141,7 +145,12 @@ public static class StoreFiles
     private static void WriteEntry(TarWriter tar, string path, string name)
     {
         using FileStream contents = File.OpenRead(path);
-        tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = contents, Mode = OwnerOnly, ModificationTime = File.GetLastWriteTimeUtc(path) });
+        tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name)
+        {
+            DataStream = contents,
+            Mode = OwnerOnly,
+            ModificationTime = File.GetLastWriteTimeUtc(path),
+        });
     }
 
     /// <summary>Checks that a folder has all that a controller needs of a network.</summary>
@@ -149,7 +158,8 @@ public static class StoreFiles
     /// <exception cref="SqliteException">The store cannot be read.</exception>
     private static void Check(string folder)
     {
-        foreach (string name in (string[])[StoreEntry, KeyEntries + "master.pem", KeyEntries + "server-ca.pem", KeyEntries + "server-ca.key"])
+        string[] needed = [StoreEntry, KeyEntries + "master.pem", KeyEntries + "server-ca.pem", KeyEntries + "server-ca.key"];
+        foreach (string name in needed)
         {
             if (!File.Exists(Path.Combine(folder, name)))
                 throw new InvalidDataException($"there is no {name} in it.");
@@ -160,6 +170,13 @@ public static class StoreFiles
         if (SqliteStore.Inspect(store, reader => reader.Number($"SELECT COUNT(*) FROM store")) != 1)
             throw new InvalidDataException("the store in it has no network.");
     }
+
+    private static FileStream CreateFile(string path) => new(path, new FileStreamOptions
+    {
+        Mode = FileMode.CreateNew,
+        Access = FileAccess.Write,
+        UnixCreateMode = OwnerOnly,
+    });
 
     private static string NewFolderName(string folder, string name)
     {
@@ -208,7 +225,7 @@ public static class StoreFiles
             if (entry.Name is StoreEntry)
                 madeAt = entry.ModificationTime;
             string target = Path.Combine(folder, entry.Name);
-            using var output = new FileStream(target, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly });
+            using FileStream output = CreateFile(target);
             entry.DataStream?.CopyTo(output);
             output.Flush(flushToDisk: true);
         }

@@ -17,7 +17,8 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "The device's state cannot be kept on disk: {Reason}. It is tried again; until then, a restart begins with what was kept before")]
     public static partial void StateNotKept(ILogger log, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The device's state could not be recorded. It is tried again. This is a defect of Kedge")]
+    [LoggerMessage(
+        Level = LogLevel.Error, Message = "The device's state could not be recorded. It is tried again. This is a defect of Kedge")]
     public static partial void StateNotRecorded(ILogger log, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Carried out a configuration request")]

@@ -7,8 +7,8 @@ namespace Kedge.Protocol;
 public static class PrintableText
 {
     /// <summary>
-    /// Whether a character can be shown: it does not move a terminal's cursor, begin another line or turn the direction of writing, and has a
-    /// meaning of its own.
+    /// Whether a character can be shown: it does not move a terminal's cursor, begin another line or turn the direction of writing, and has
+    /// a meaning of its own.
     /// </summary>
     public static bool IsPrintable(Rune rune) => rune != Rune.ReplacementChar && Rune.GetUnicodeCategory(rune) is not (
         UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator

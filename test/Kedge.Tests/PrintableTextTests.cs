@@ -15,7 +15,8 @@ public class PrintableTextTests
     public void What_cannot_be_shown_is_replaced(string text, string shown) => Assert.Equal(shown, PrintableText.Clean(text));
 
     [Fact]
-    public void Half_a_surrogate_pair_is_replaced() => Assert.Equal("a\uFFFD", PrintableText.Clean("a" + (char)0xD800)); // no attribute can hold it
+    public void Half_a_surrogate_pair_is_replaced() =>
+        Assert.Equal("a\uFFFD", PrintableText.Clean("a" + (char)0xD800)); // which no attribute can hold
 
     [Fact]
     public void A_blank_is_printable_and_the_replacement_character_is_not()

@@ -29,11 +29,12 @@ internal static class ListenAddress
             SocketError.AddressNotAvailable =>
                 $"{address.Address} is not an address of this machine: listen on one that is, or on all with --listen {AllOf(address)}; "
                 + $"nodes are told another one by --url https://{address}.",
-            SocketError.AddressAlreadyInUse => $"The controller cannot listen on {address}: something else listens there. Name another address or port with --listen.",
-            SocketError.AccessDenied => $"The controller cannot listen on {address}: ports below 1024 need root. Name another port with --listen.",
+            SocketError.AddressAlreadyInUse =>
+                $"The controller cannot listen on {address}: something else listens there. Name another address or port with --listen.",
+            SocketError.AccessDenied =>
+                $"The controller cannot listen on {address}: ports below 1024 need root. Name another port with --listen.",
             SocketError.AddressFamilyNotSupported =>
-                $"The controller cannot listen on {address}: this machine has no {(address.AddressFamily == AddressFamily.InterNetworkV6 ? "IPv6" : "IPv4")}. "
-                + "Name another address with --listen.",
+                $"The controller cannot listen on {address}: this machine has no addresses of this family. Name another address with --listen.",
             _ => $"The controller cannot listen on {address}: {failure.Message}. Name another address with --listen.",
         },
         failure);

@@ -146,7 +146,8 @@ internal sealed class ServerCertificate : IDisposable
         }
         catch (CryptographicException e)
         {
-            throw new UserError($"{files.CertificateFile} has a certificate that cannot be read: {e.Message} Restore it from a backup of the data folder.", e);
+            throw new UserError(
+                $"{files.CertificateFile} has a certificate that cannot be read: {e.Message} Restore it from a backup of the data folder.", e);
         }
     }
 

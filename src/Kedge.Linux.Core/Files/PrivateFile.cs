@@ -54,7 +54,9 @@ public static unsafe class PrivateFile
         FlushFolderOf(path);
     }
 
-    /// <summary>Gives a file or a folder another name, in place of a file that has that name, and returns when that is on the disk.</summary>
+    /// <summary>
+    /// Gives a file or a folder another name, in place of a file that has that name, and returns when that is on the disk.
+    /// </summary>
     /// <exception cref="LinuxException">It cannot be renamed; nothing has changed.</exception>
     public static void Move(string path, string target)
     {

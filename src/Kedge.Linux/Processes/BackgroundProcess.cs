@@ -114,8 +114,8 @@ public sealed unsafe class BackgroundProcess : IDisposable
 
     /// <summary>Blocks until the process has ended. One thread at a time.</summary>
     /// <returns>
-    /// Its exit code; 128 and the signal's number where a signal ended it, as a shell has it. Null where the code is lost, because something
-    /// else in this process has waited for it.
+    /// Its exit code; 128 and the signal's number where a signal ended it, as a shell has it. Null where the code is lost, because
+    /// something else in this process has waited for it.
     /// </returns>
     public int? WaitForExit()
     {

@@ -98,7 +98,8 @@ public static class AddressRace
         SocketError?[] errors = [.. failures.Select(failure => (failure as SocketException)?.SocketErrorCode).Distinct()];
         string message = string.Join("; ", attempts.Zip(failures, (one, failure) =>
             failure is null ? $"{one.Address} does not answer" : $"{one.Address}: {failure.Message.TrimEnd('.')}"));
-        return new ConnectException(message, errors.Length == 1 ? errors[0] : null, failures.FirstOrDefault(failure => failure is not null));
+        SocketError? common = errors.Length == 1 ? errors[0] : null;
+        return new ConnectException(message, common, failures.FirstOrDefault(failure => failure is not null));
     }
 
     private static async Task DisposeAsync<T>(Task<T> attempt, T? winner)

@@ -21,7 +21,8 @@ public static class HostConnector
         ArgumentNullException.ThrowIfNull(host);
         IPAddress[] addresses = await ResolveAsync(host.Trim('[', ']'), cancellation);
         return await AddressRace.RunAsync(
-            addresses, (address, ending) => ConnectAsync(new IPEndPoint(address, port), ending), Patience, TimeProvider.System, cancellation);
+            addresses, (address, ending) => ConnectAsync(new IPEndPoint(address, port), ending),
+            Patience, TimeProvider.System, cancellation);
     }
 
     private static async Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellation)

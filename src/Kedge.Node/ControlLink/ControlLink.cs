@@ -76,7 +76,8 @@ public sealed class ControlLink : IDisposable
         CancellationToken ending = both.Token;
         using ProcessLock claim = ProcessLock.TryTake(_run.LinkLock)
             ?? throw new UserError($"Another control link runs for this interface, process {ProcessLock.Holder(_run.LinkLock)?.Id}. 'kedge down' ends it.");
-        await using var status = new StatusSocket(_run.StatusSocket, () => _zone.Status(_connection, _renewal.DueAt), TimeProvider.System, _log);
+        await using var status = new StatusSocket(
+            _run.StatusSocket, () => _zone.Status(_connection, _renewal.DueAt), TimeProvider.System, _log);
         await Task.WhenAll(
             Forever(() => TickAsync(ready, ending), ending),
             Forever(() => ResolveAsync(ending), ending),

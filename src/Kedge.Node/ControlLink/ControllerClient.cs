@@ -55,7 +55,10 @@ public sealed class ControllerClient : IDisposable
             using X509Certificate2 bare = X509CertificateLoader.LoadCertificate(der.Span);
             ArgumentNullException.ThrowIfNull(identity);
             if (!bare.PublicKey.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(identity.ExportSubjectPublicKeyInfo()))
-                throw new UserError("The node's identity key is not that of its certificate: restore both from one backup, or join again as another node.");
+            {
+                throw new UserError(
+                    "The node's identity key is not that of its certificate: restore both from one backup, or join again as another node.");
+            }
             _certificate = bare.CopyWithPrivateKey(identity);
         }
         _http = new HttpClient(Handler())

@@ -196,8 +196,8 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
 
     /// <summary>The error where the identity key is not the one that the interface joined with.</summary>
     internal static UserError LostIdentity(NodeFolder folder) => new(
-        $"{folder.IdentityKey} is not the key that {folder.InterfaceName} joined with: {folder.Certificate} is another key's. Restore both from one "
-        + "backup; or join again, as another node: kedge up --join-file FILE --name NAME");
+        $"{folder.IdentityKey} is not the key that {folder.InterfaceName} joined with: {folder.Certificate} is another key's. "
+        + "Restore both from one backup; or join again, as another node: kedge up --join-file FILE --name NAME");
 
     private static bool AsksForTheSame(NodeSettings before, NodeSettings now) =>
         before.Name == now.Name

@@ -49,7 +49,9 @@ public sealed class Supervisor(string program, ILogger log)
                     _started.Add(identity);
         }
         DedicatedThread.Start(
-            $"watches the {process.Name}", () => Watch(process, running, started), exception => Log.WatchFailed(log, process.Name, exception));
+            $"watches the {process.Name}",
+            () => Watch(process, running, started),
+            exception => Log.WatchFailed(log, process.Name, exception));
         return started is not null;
     }
 

@@ -56,9 +56,10 @@ internal static class Usage
     }
 
     private static bool IsNear(string word, string name) =>
-        (word.Length > 1 && name.StartsWith(word, StringComparison.OrdinalIgnoreCase)) || Distance(word, name) <= Math.Max(1, name.Length / 3);
+        (word.Length > 1 && name.StartsWith(word, StringComparison.OrdinalIgnoreCase))
+        || Distance(word, name) <= Math.Max(1, name.Length / 3);
 
-    /// <summary>How many letters have to be inserted, left out, replaced or exchanged with their neighbour (Damerau, Levenshtein).</summary>
+    /// <summary>How many letters have to be inserted, left out, replaced or exchanged with the next (Damerau, Levenshtein).</summary>
     private static int Distance(string a, string b)
     {
         int[,] d = new int[a.Length + 1, b.Length + 1];

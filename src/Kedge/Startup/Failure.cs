@@ -8,8 +8,8 @@ namespace Kedge.Startup;
 internal static class Failure
 {
     /// <summary>
-    /// The sentence for a failure that is not a defect: one that was explained already, or what the kernel has refused, which names the file and
-    /// the reason. Null for a defect.
+    /// The sentence for a failure that is not a defect: one that was explained already, or what the kernel has refused, which names the
+    /// file and the reason. Null for a defect.
     /// </summary>
     public static string? Describe(Exception exception) => exception switch
     {

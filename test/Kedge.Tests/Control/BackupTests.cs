@@ -139,9 +139,11 @@ public sealed class BackupTests : IDisposable
                 Assert.True(done > 5, "There are not as many steps as parts.");
                 return;
             }
-            bool isFinished = !Restoration.IsUnfinished(Data);
-            if (!isFinished)
-                Assert.Contains("interrupted", Assert.Throws<UserError>(() => StoreFiles.Backup(Data, PathOf("other"))).Message, StringComparison.Ordinal);
+            if (Restoration.IsUnfinished(Data))
+            {
+                UserError refusal = Assert.Throws<UserError>(() => StoreFiles.Backup(Data, PathOf("other")));
+                Assert.Contains("interrupted", refusal.Message, StringComparison.Ordinal);
+            }
 
             DataDirectory.Lock(Data).Dispose();
 
@@ -181,7 +183,8 @@ public sealed class BackupTests : IDisposable
         Assert.True(File.Exists(Path.Combine(second!, "store.db")));
     }
 
-    private static IEnumerable<string> Names(string folder) => Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
+    private static IEnumerable<string> Names(string folder) =>
+        Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
 
     private static List<string> EntriesOf(string tar)
     {
@@ -195,8 +198,8 @@ public sealed class BackupTests : IDisposable
         return names;
     }
 
-    private static Guid StoreIdOf(string folder) =>
-        SqliteStore.Inspect(Path.Combine(folder, "store.db"), reader => new Guid(reader.First($"SELECT id FROM store", row => row.Bytes(0))!, bigEndian: true));
+    private static Guid StoreIdOf(string folder) => SqliteStore.Inspect(
+        Path.Combine(folder, "store.db"), reader => new Guid(reader.First($"SELECT id FROM store", row => row.Bytes(0))!, bigEndian: true));
 
     /// <summary>Prepares the restore of the backup, and returns the store's identifier.</summary>
     private Guid Prepare()

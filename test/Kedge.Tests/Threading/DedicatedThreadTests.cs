@@ -41,6 +41,7 @@ public class DedicatedThreadTests
         DedicatedThread.Run("other", () => other = Environment.CurrentManagedThreadId);
 
         Assert.NotEqual(id, other);
-        Assert.Equal("no", Assert.Throws<InvalidDataException>(() => DedicatedThread.Run("other", () => throw new InvalidDataException("no"))).Message);
+        Assert.Equal(
+            "no", Assert.Throws<InvalidDataException>(() => DedicatedThread.Run("other", () => throw new InvalidDataException("no"))).Message);
     }
 }

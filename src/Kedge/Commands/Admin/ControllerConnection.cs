@@ -155,7 +155,8 @@ internal sealed class ControllerConnection : IDisposable
                 case ConnectException { Error: SocketError.ConnectionRefused }:
                     return $"{_address} refuses connections: nothing listens there. Check the port, and that 'kedge controller' runs.";
                 case ConnectException:
-                    return $"{_address} cannot be reached: {cause.Message}. Check the address, this machine's routes and firewalls in between.";
+                    return $"{_address} cannot be reached: {cause.Message}. "
+                        + "Check the address, this machine's routes and firewalls in between.";
             }
         }
         if (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)

@@ -84,21 +84,26 @@ internal sealed class LoginCommand : Command
     {
         string[] files =
         [
-            Control.Controller.UrlFileOf(folder), Control.Controller.ServerAuthorityFileOf(folder), Control.Controller.AdministratorTokenFileOf(folder),
+            Control.Controller.UrlFileOf(folder),
+            Control.Controller.ServerAuthorityFileOf(folder),
+            Control.Controller.AdministratorTokenFileOf(folder),
         ];
         for (long start = TimeProvider.System.GetTimestamp(); ; await Task.Delay(StartInterval))
         {
             bool isLast = TimeProvider.System.GetElapsedTime(start) > StartPatience;
             string? missing = files.FirstOrDefault(file => !File.Exists(file));
             if (missing is not null && isLast)
-                throw new UserError($"No controller has started in {folder} yet: there is no {missing}. Start it first, or name its folder with --data-dir.");
+            {
+                throw new UserError(
+                    $"No controller has started in {folder} yet: there is no {missing}. Start it first, or name its folder with --data-dir.");
+            }
             if (missing is not null)
                 continue;
             try
             {
                 return await ReachAsync(ReadDataDirectory(folder, url));
             }
-            catch (UserError e) when (!isLast && e.InnerException is HttpRequestException { InnerException: ConnectException { Error: SocketError.ConnectionRefused } })
+            catch (UserError e) when (!isLast && e.InnerException?.InnerException is ConnectException { Error: SocketError.ConnectionRefused })
             {
                 // It has run before, and does not listen again yet.
             }

@@ -6,7 +6,10 @@ namespace Kedge.Commands.Controller;
 /// <summary><c>kedge controller backup FILE</c>.</summary>
 internal sealed class BackupCommand : Command
 {
-    private readonly Argument<string> _file = new("FILE") { Description = "The file to write, which must not exist yet, or a pipe. It has the network's keys in it." };
+    private readonly Argument<string> _file = new("FILE")
+    {
+        Description = "The file to write, which must not exist yet, or a pipe. It has the network's keys in it.",
+    };
 
     private readonly Option<string> _dataDirectory = ControllerCommand.DataDirectoryOption();
 

@@ -48,11 +48,14 @@ internal static class BeforeJoining
 
     private static Check CheckRights()
     {
-        string effective = File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))["CapEff:".Length..];
-        ulong capabilities = ulong.Parse(effective.Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        const string Effective = "CapEff:";
+        string line = File.ReadLines("/proc/self/status").First(one => one.StartsWith(Effective, StringComparison.Ordinal));
+        ulong capabilities = ulong.Parse(line[Effective.Length..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
         return (capabilities >> NetworkAdministration & 1) != 0
             ? new("rights", Ok: true, "This user may make interfaces and routes.")
-            : new("rights", Ok: false, "This user may not make interfaces and routes: run 'kedge up' as root; a container needs the capability NET_ADMIN.");
+            : new(
+                "rights", Ok: false,
+                "This user may not make interfaces and routes: run 'kedge up' as root; a container needs the capability NET_ADMIN.");
     }
 
     private static Check CheckTun()
@@ -103,7 +106,8 @@ internal static class BeforeJoining
         }
         catch (OperationCanceledException)
         {
-            return new("controller", Ok: false, $"{line.Url} did not answer within {Timeout.TotalSeconds} s. A firewall may drop TCP to it.");
+            return new(
+                "controller", Ok: false, $"{line.Url} did not answer within {Timeout.TotalSeconds} s. A firewall may drop TCP to it.");
         }
     }
 
@@ -117,7 +121,8 @@ internal static class BeforeJoining
         }
         return new(
             "STUN", Ok: false,
-            $"The controller does not answer at UDP port {StunServer.DefaultPort}. A firewall may drop UDP; without STUN, nodes behind a NAT are not found.");
+            $"The controller does not answer at UDP port {StunServer.DefaultPort}. A firewall may drop UDP; "
+            + "without STUN, nodes behind a NAT are not found.");
     }
 
     private static async Task<Endpoint?> AskStunAsync(IPEndPoint server)

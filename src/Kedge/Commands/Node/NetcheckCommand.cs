@@ -25,7 +25,7 @@ internal sealed class NetcheckCommand : Command
     private readonly NodePlaces _places = new();
 
     public NetcheckCommand()
-        : base("netcheck", "Check what a node needs of the network and the machine, before it joins and after: controller, UDP, NAT, routes, forwarding.")
+        : base("netcheck", "Check what a node needs of machine and network, also before it joins: controller, UDP, NAT, routes, forwarding.")
     {
         Options.Add(_interface);
         Options.Add(_json);

@@ -70,7 +70,7 @@ internal sealed class PingCommand : Command
         IReadOnlyList<string> addresses = found[0].Addresses;
         return addresses.FirstOrDefault(address => address.Contains(':', StringComparison.Ordinal) == ipv6)
             ?? (ipv6 ? null : addresses.FirstOrDefault())
-            ?? throw new UserError($"Node '{node}' has no IPv6 address{(addresses.Count > 0 ? $", only {string.Join(", ", addresses)}" : "")}.");
+            ?? throw new UserError($"Node '{node}' has no IPv6 address, only {string.Join(", ", addresses)}.");
     }
 
     private static string Canonical(string text) => IpAddress.TryParse(text, out IpAddress address) ? address.ToString() : text;
