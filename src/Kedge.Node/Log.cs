@@ -5,8 +5,14 @@ namespace Kedge.Node;
 /// <summary>What this assembly says, and at which level. Never a packet, never a key.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(Level = LogLevel.Error, Message = "UDP port {Port} cannot be used: {Reason}. Set another with listen-port.")]
-    public static partial void PortUnavailable(ILogger log, int port, string reason);
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Reason}. It is tried again every few seconds; until then nothing is sent or received")]
+    public static partial void PortUnavailable(ILogger log, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Reason}. Nobody asked for this port, so the device uses port {Port} instead")]
+    public static partial void PortReplaced(ILogger log, string reason, int port);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "UDP port {Port} is open now")]
+    public static partial void PortOpened(ILogger log, int port);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Path}: {Reason}. Handshakes go on; after a restart with a clock that went back, peers may refuse them for a while.")]
     public static partial void TimestampFileFailed(ILogger log, string path, string reason);

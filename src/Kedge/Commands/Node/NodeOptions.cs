@@ -149,6 +149,9 @@ internal sealed class NodeOptions
             command.Options.Add(option);
     }
 
+    /// <summary>The UDP port that a call asks for; 0 for none, or any.</summary>
+    public ushort AskedPort(ParseResult call) => (ushort)(call.GetValue(_listenPort) ?? 0);
+
     /// <summary>What a call asks for, on top of what was asked for before.</summary>
     public NodeSettings Apply(ParseResult call, NodeSettings before) => before with
     {

@@ -148,6 +148,7 @@ internal sealed class UpCommand : Command
         Membership? before = Membership.Read(place.Folder);
         NodeSettings settings = _options.Apply(call, before?.Settings ?? new NodeSettings());
         RefuseMove(before, settings, place);
+        await PortWait.WaitAsync(place, _options.AskedPort(call), Say, ending);
         NetworkNamespace? inside = Namespace(settings);
         var joining = new Joining(place.Folder, Say, TimeProvider.System);
         Membership membership = await joining.JoinAsync(_join.Read(call), settings, ending);
