@@ -1,3 +1,4 @@
+using Kedge.Protocol.Ip;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node;
@@ -11,6 +12,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Reason}. Nobody asked for this port, so the device uses port {Port} instead")]
     public static partial void PortReplaced(ILogger log, string reason, int port);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "What is sent to the peer at {Endpoint} comes back: the route to {Address} leads through the tunnel itself. Nothing reaches that peer until there is another one")]
+    public static partial void RoutingLoop(ILogger log, Endpoint endpoint, IpAddress address);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "UDP port {Port} is open now")]
     public static partial void PortOpened(ILogger log, int port);
 
@@ -19,6 +23,9 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Interface {Name} is gone: {Reason}")]
     public static partial void InterfaceGone(ILogger log, string name, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Interface {Name} is in another network namespace, out of this process's sight. It is taken to be up, with an MTU of {Mtu}, whatever happens there")]
+    public static partial void InterfaceOutOfSight(ILogger log, string name, int mtu);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The device's state cannot be kept on disk: {Reason}. It is tried again; until then, a restart begins with what was kept before")]
     public static partial void StateNotKept(ILogger log, string reason);

@@ -171,7 +171,9 @@ public sealed class Dataplane : IDisposable
             }
             _wireGuard.Mtu = state.Mtu;
             _device.RecordMtu(state.Mtu);
-            // In another network namespace the interface is out of sight: it is taken to be up, or its port would never be opened.
+            // Where it cannot be seen, the interface is taken to be up, or its port would never be opened.
+            if (state.Moved)
+                Log.InterfaceOutOfSight(_log, _device.Name, state.Mtu);
             if (state.Up || state.Moved)
                 _control.Up();
             else
