@@ -16,7 +16,10 @@ namespace Kedge.Node.Dataplane;
 public sealed class DeviceControl(
     WireGuardDevice wireGuard, StunClient stun, ListeningPort port, TimestampFile timestamps, ILogger log)
 {
+    private static readonly TimeSpan LoopInterval = TimeSpan.FromMinutes(1);
+
     private readonly HashSet<PeerTunnel> _interrupted = [];
+    private Instant _loopTellableAt;
 
     /// <summary>
     /// Opens the port and speaks to peers that want to be kept alive, and to those whose sessions <see cref="Down"/> has ended: they would
@@ -38,6 +41,7 @@ public sealed class DeviceControl(
             return;
         wireGuard.IsUp = false;
         port.Down();
+        wireGuard.ListenPort = 0;
         Instant now = BootClock.Now;
         _interrupted.UnionWith(wireGuard.Peers.Where(peer => peer.HasSession(now)));
         wireGuard.ClearSessions();
@@ -47,8 +51,14 @@ public sealed class DeviceControl(
     /// <returns>When there is something to do again.</returns>
     public Instant Poll()
     {
-        if (port.TryAgain(BootClock.Now))
+        Instant now = BootClock.Now;
+        if (port.TryAgain(now))
             SpeakUp();
+        if (now >= _loopTellableAt && wireGuard.TakeLooping()?.Path is { } path)
+        {
+            _loopTellableAt = now + LoopInterval;
+            Log.RoutingLoop(log, path.Remote, path.Remote.Address);
+        }
         return port.RetryAt;
     }
 
@@ -140,6 +150,7 @@ public sealed class DeviceControl(
 
     private void SpeakUp()
     {
+        wireGuard.ListenPort = port.Shown;
         stun.Restart(BootClock.Now);
         foreach (PeerTunnel peer in wireGuard.Peers)
             if (peer.PersistentKeepalive > TimeSpan.Zero || _interrupted.Contains(peer))
@@ -163,7 +174,10 @@ public sealed class DeviceControl(
             throw new UapiException(exception.Errno, PortAvailability.Describe(number ?? port.Configured, exception));
         }
         if (number is not null && wireGuard.IsUp)
+        {
+            wireGuard.ListenPort = port.Shown;
             stun.Restart(BootClock.Now);
+        }
         Instant now = BootClock.Now;
         foreach (PeerTunnel peer in wireGuard.Peers)
         {
