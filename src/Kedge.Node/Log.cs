@@ -1,3 +1,4 @@
+using Kedge.Protocol.Ip;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node;
@@ -5,14 +6,26 @@ namespace Kedge.Node;
 /// <summary>What this assembly says, and at which level. Never a packet, never a key.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(Level = LogLevel.Error, Message = "UDP port {Port} cannot be used: {Reason}. Set another with listen-port.")]
-    public static partial void PortUnavailable(ILogger log, int port, string reason);
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Reason}. It is tried again every few seconds; until then nothing is sent or received")]
+    public static partial void PortUnavailable(ILogger log, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Reason}. Nobody asked for this port, so the device uses port {Port} instead")]
+    public static partial void PortReplaced(ILogger log, string reason, int port);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "What is sent to the peer at {Endpoint} comes back: the route to {Address} leads through the tunnel itself. Nothing reaches that peer until there is another one")]
+    public static partial void RoutingLoop(ILogger log, Endpoint endpoint, IpAddress address);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "UDP port {Port} is open now")]
+    public static partial void PortOpened(ILogger log, int port);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Path}: {Reason}. Handshakes go on; after a restart with a clock that went back, peers may refuse them for a while.")]
     public static partial void TimestampFileFailed(ILogger log, string path, string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Interface {Name} is gone: {Reason}")]
     public static partial void InterfaceGone(ILogger log, string name, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Interface {Name} is in another network namespace, out of this process's sight. It is taken to be up, with an MTU of {Mtu}, whatever happens there")]
+    public static partial void InterfaceOutOfSight(ILogger log, string name, int mtu);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The device's state cannot be kept on disk: {Reason}. It is tried again; until then, a restart begins with what was kept before")]
     public static partial void StateNotKept(ILogger log, string reason);

@@ -4,8 +4,9 @@ using Kedge.Linux.Interop;
 namespace Kedge.Linux.Netlink;
 
 /// <summary>
-/// Watches one interface of the network namespace in which it was made (rtnetlink(7), <c>RTMGRP_LINK</c>). One thread reads; wait for
-/// changes with a <see cref="Waiter"/>. Whoever made it disposes it.
+/// Watches one interface of the network namespace in which it was made (rtnetlink(7), <c>RTMGRP_LINK</c>). Its index is believed only until
+/// it leaves: from then on it may be another interface's. One thread reads; wait for changes with a <see cref="Waiter"/>. Whoever made it
+/// disposes it.
 /// </summary>
 public sealed unsafe class LinkMonitor : IDisposable
 {
@@ -16,8 +17,9 @@ public sealed unsafe class LinkMonitor : IDisposable
     private const int BufferLength = 32 * 1024;
 
     private readonly Descriptor _socket;
-    private readonly int _index;
+    private readonly IAttachedLink? _link;
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferLength);
+    private int _index; // 0 once the interface has left
     private int _next;
     private int _end;
     private bool _hasLostChanges;
@@ -25,10 +27,11 @@ public sealed unsafe class LinkMonitor : IDisposable
 
     /// <summary>Begins to watch; the first <see cref="TryRead"/> tells the state of now.</summary>
     /// <param name="index">The interface's index, as <see cref="InterfaceName.ToIndex"/> finds it.</param>
+    /// <param name="link">The interface itself, where this process is attached to it; it is the caller's.</param>
     /// <exception cref="LinuxException">The kernel refused.</exception>
-    public LinkMonitor(uint index)
+    public LinkMonitor(uint index, IAttachedLink? link = null)
     {
-        _index = (int)index;
+        (_index, _link) = ((int)index, link);
         const int Type = Libc.SOCK_RAW | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC;
         _socket = Descriptor.From(Libc.socket(Libc.AF_NETLINK, Type, Rtnetlink.NETLINK_ROUTE), "create", "netlink socket");
         try
@@ -110,7 +113,8 @@ public sealed unsafe class LinkMonitor : IDisposable
                     break;
                 case Errno.EAGAIN when _hasLostChanges: // Only now there is room for the answer.
                     _hasLostChanges = false;
-                    RequestState();
+                    if (_index != 0)
+                        RequestState();
                     break;
                 case Errno.EAGAIN:
                     return false;
@@ -131,13 +135,11 @@ public sealed unsafe class LinkMonitor : IDisposable
 
     private LinkState? Interpret(NetlinkMessage message)
     {
-        LinkState last = _last ?? default;
         switch (message.Type)
         {
             case Rtnetlink.NLMSG_ERROR: // The answer to our question; a struct nlmsgerr starts with -errno.
-                return message.Body.Length >= sizeof(int) && MemoryMarshal.Read<int>(message.Body) == -Errno.ENODEV
-                    ? last with { Up = false, Deleted = true }
-                    : null;
+                bool isGone = message.Body.Length >= sizeof(int) && MemoryMarshal.Read<int>(message.Body) == -Errno.ENODEV;
+                return isGone && _index != 0 ? Leave(isMoved: false) : null;
             case Rtnetlink.RTM_NEWLINK or Rtnetlink.RTM_DELLINK when message.Body.Length >= Rtnetlink.LinkHeaderSize:
                 break;
             default:
@@ -145,22 +147,40 @@ public sealed unsafe class LinkMonitor : IDisposable
         }
         Libc.Ifinfomsg link = MemoryMarshal.Read<Libc.Ifinfomsg>(message.Body);
         // Bridges tell about their ports in messages of family AF_BRIDGE.
-        if (link.Index != _index || link.Family != 0)
+        if (_index == 0 || link.Index != _index || link.Family != 0)
             return null;
-        int mtu = last.Mtu;
-        bool moved = false;
+        int mtu = (_last ?? default).Mtu;
+        string name = "";
+        bool isMoved = false;
         NetlinkAttributes attributes = message.Attributes(Rtnetlink.LinkHeaderSize);
         while (attributes.MoveNext())
         {
-            if (attributes.Type == Rtnetlink.IFLA_MTU)
-                mtu = (int)attributes.Number;
-            moved |= attributes.Type == IFLA_NEW_IFINDEX;
+            switch (attributes.Type)
+            {
+                case Rtnetlink.IFLA_MTU:
+                    mtu = (int)attributes.Number;
+                    break;
+                case Rtnetlink.IFLA_IFNAME:
+                    name = attributes.Text;
+                    break;
+                case IFLA_NEW_IFINDEX:
+                    isMoved = true;
+                    break;
+            }
         }
-        return (message.Type, moved) switch
-        {
-            (Rtnetlink.RTM_NEWLINK, _) => new LinkState((link.Flags & Rtnetlink.IFF_UP) != 0, mtu),
-            (_, true) => last with { Moved = true },
-            _ => last with { Up = false, Deleted = true },
-        };
+        if (message.Type == Rtnetlink.RTM_DELLINK)
+            return Leave(isMoved);
+        // It may have left among changes that were lost, and this be another one. What it is after a new name, the next message tells.
+        if (_link is not null && _link.CurrentName != name)
+            return null;
+        return new LinkState((link.Flags & Rtnetlink.IFF_UP) != 0, mtu);
+    }
+
+    /// <summary>The interface is gone or in another namespace, whatever the kernel was able to tell of it.</summary>
+    private LinkState Leave(bool isMoved)
+    {
+        _index = 0;
+        LinkState last = _last ?? default;
+        return isMoved || _link?.CurrentName is not null ? last with { Moved = true } : last with { Up = false, Deleted = true };
     }
 }

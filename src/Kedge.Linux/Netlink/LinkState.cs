@@ -6,6 +6,6 @@ namespace Kedge.Linux.Netlink;
 /// <param name="Deleted">It is gone; nothing else follows.</param>
 /// <param name="Moved">
 /// It is in another network namespace now, where this monitor does not see it: <paramref name="Up"/> and <paramref name="Mtu"/> are what
-/// they were, and nothing else follows unless it comes back under the same index. A TUN descriptor goes on working.
+/// they were, and nothing else follows. A TUN descriptor goes on working.
 /// </param>
 public readonly record struct LinkState(bool Up, int Mtu, bool Deleted = false, bool Moved = false);

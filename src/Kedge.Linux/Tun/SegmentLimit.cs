@@ -24,22 +24,25 @@ internal sealed class SegmentLimit : IDisposable
     private readonly Lock _changing = new();
     private readonly RouteSocket _kernel;
     private readonly NetworkLink _link;
+    private readonly IAttachedLink _attached;
     private int _segments = Unlimited;
 
-    private SegmentLimit(RouteSocket kernel, NetworkLink link) => (_kernel, _link) = (kernel, link);
+    private SegmentLimit(RouteSocket kernel, NetworkLink link, IAttachedLink attached) => (_kernel, _link, _attached) = (kernel, link, attached);
 
     /// <summary>How many segments the interface's packets have at most.</summary>
     public int Segments => Volatile.Read(ref _segments);
 
     /// <summary>The limit of an interface of the calling thread's network namespace; null where the kernel tells nothing of it.</summary>
-    public static SegmentLimit? Open(string name)
+    /// <param name="name">The name that it has now.</param>
+    /// <param name="attached">The interface itself; the caller's.</param>
+    public static SegmentLimit? Open(string name, IAttachedLink attached)
     {
         RouteSocket? kernel = null;
         try
         {
             kernel = RouteSocket.Open();
             if (kernel.FindLink(name) is { } link)
-                return new SegmentLimit(kernel, link);
+                return new SegmentLimit(kernel, link, attached);
         }
         catch (LinuxException)
         {
@@ -62,8 +65,10 @@ internal sealed class SegmentLimit : IDisposable
                 return;
             try
             {
-                _kernel.SetGsoMaxSegments(_link, segments);
-                _segments = segments;
+                bool isThere = IsThere();
+                if (isThere)
+                    _kernel.SetGsoMaxSegments(_link, segments);
+                _segments = isThere ? segments : Unlimited;
             }
             catch (LinuxException)
             {
@@ -71,6 +76,9 @@ internal sealed class SegmentLimit : IDisposable
             }
         }
     }
+
+    // Where the interface has been moved away, its index may be another one's.
+    private bool IsThere() => _attached.CurrentName is { } name && _kernel.FindLink(name)?.Index == _link.Index;
 
     public void Dispose() => _kernel.Dispose();
 }

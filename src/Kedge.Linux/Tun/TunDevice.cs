@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Kedge.Linux.Interop;
+using Kedge.Linux.Netlink;
 
 namespace Kedge.Linux.Tun;
 
@@ -16,7 +17,7 @@ namespace Kedge.Linux.Tun;
 /// </para>
 /// Whoever made it disposes it, after the threads that use the queues have ended.
 /// </summary>
-public sealed unsafe class TunDevice : IDisposable
+public sealed unsafe class TunDevice : IAttachedLink, IDisposable
 {
     /// <summary>The MTU of an interface that is not told otherwise: 1,500 less what WireGuard over IPv6 and Ethernet may take.</summary>
     public const int DefaultMtu = 1420;
@@ -38,12 +39,22 @@ public sealed unsafe class TunDevice : IDisposable
         (Name, _mtu, _queues) = (name, mtu, queues);
         if (Offloads == TunOffloads.None)
             return;
-        _limit = SegmentLimit.Open(name);
+        _limit = SegmentLimit.Open(name, this);
         _limit?.Fit(mtu);
     }
 
-    /// <summary>The interface's name.</summary>
+    /// <summary>The name that the interface was made with; anybody may rename it.</summary>
     public string Name { get; }
+
+    /// <inheritdoc/>
+    public string? CurrentName
+    {
+        get
+        {
+            Libc.Ifreq request = default;
+            return Libc.ioctl(_queues[0].Number, Libc.TUNGETIFF, &request) < 0 ? null : InterfaceName.FromRequest(request);
+        }
+    }
 
     /// <summary>Bytes of the longest packet, as last set on the interface. Any thread.</summary>
     public int Mtu => Volatile.Read(ref _mtu);
@@ -93,7 +104,7 @@ public sealed unsafe class TunDevice : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">There cannot be so many queues.</exception>
     /// <exception cref="LinuxException">
     /// The kernel refused; EBUSY where another process holds the interface. It does not say so of an interface that was made for several
-    /// queues: <see cref="Netlink.TunAttributes.AttachedQueues"/> does.
+    /// queues: <see cref="TunAttributes.AttachedQueues"/> does.
     /// </exception>
     public static TunDevice Create(
         string name, int mtu = DefaultMtu, bool isPersistent = false, bool withOffloads = false, int queues = 1)
@@ -157,7 +168,7 @@ public sealed unsafe class TunDevice : IDisposable
     }
 
     /// <summary>
-    /// Records the MTU that the interface has got from elsewhere, as a <see cref="Netlink.LinkMonitor"/> reports it. Changes nothing on the
+    /// Records the MTU that the interface has got from elsewhere, as a <see cref="LinkMonitor"/> reports it. Changes nothing on the
     /// interface itself but <see cref="MaximumSegments"/>, for which it asks the kernel where that is not what it should be: on a thread
     /// that may wait, as the one that reads the monitor may. Any thread.
     /// </summary>

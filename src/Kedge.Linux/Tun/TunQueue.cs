@@ -35,6 +35,9 @@ public sealed unsafe class TunQueue : IPacketQueue, IDisposable
         _epoll.Add(reader.Number);
     }
 
+    /// <summary>A descriptor that is attached to the interface.</summary>
+    internal int Number => _reader.Number;
+
     /// <inheritdoc/>
     public TunOffloads Offloads { get; }
 

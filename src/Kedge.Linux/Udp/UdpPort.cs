@@ -103,6 +103,18 @@ public sealed class UdpPort : IDisposable
         }
     }
 
+    /// <summary>Finds out whether a port could be opened now, and leaves everything as it is.</summary>
+    /// <param name="port">The port.</param>
+    /// <exception cref="LinuxException">It could not, for the same reasons as with <see cref="Open"/>.</exception>
+    public void Probe(ushort port)
+    {
+        lock (_changing)
+        {
+            foreach (BoundPair pair in port == _port ? [] : Bind(ref port, mark: 0))
+                pair.Dispose();
+        }
+    }
+
     /// <summary>Closes the port: nothing is received, and what is sent is lost. It can be opened again.</summary>
     public void Close()
     {

@@ -357,8 +357,9 @@ public sealed class LinkedZone : IDisposable
             return;
         using (status)
         {
-            if (!_process.TryConfigure(status, _own.Keys, (ushort)Membership.Settings.ListenPort))
+            if (!_process.TryConfigure(status, _own.Keys))
                 return;
+            _process.UsePort(status, (ushort)Membership.Settings.ListenPort);
             _process.UseStunServers(status, _stunServers);
             Look(status);
             bool done = TryReconcilePeers(status, now);
@@ -385,8 +386,8 @@ public sealed class LinkedZone : IDisposable
     /// <summary>Finds out where this node stands: what it tells the others, and which of their endpoints come first.</summary>
     private void Look(DeviceStatus status)
     {
-        if (status.ListenPort == 0)
-            return;
+        if (status.ListenPort == 0 && status.PortProblem is null)
+            return; // it has just started
         NodeSettings settings = Membership.Settings;
         _portMapper.Port = settings.MapsPort ? status.ListenPort : (ushort)0;
         IReadOnlyList<PeerEndpoint> own = OwnEndpoints.Find(status, settings, _portMapper.State.External, LocalAddresses.Find());

@@ -1,3 +1,4 @@
+using Kedge.Linux.Udp;
 using Kedge.Node.Routing;
 using Kedge.Node.Uapi;
 using Kedge.Protocol;
@@ -15,6 +16,9 @@ namespace Kedge.Node.ControlLink;
 public sealed class NodeProcess(string runtimeDirectory, string interfaceName, Problems problems)
 {
     private const string Subject = "node process";
+    private const string PortSubject = "UDP port";
+
+    private string? _portError;
 
     /// <summary>Its state; null where it does not answer now. The caller disposes it.</summary>
     public DeviceStatus? TryGetStatus()
@@ -50,24 +54,45 @@ public sealed class NodeProcess(string runtimeDirectory, string interfaceName, P
     }
 
     /// <summary>
-    /// Gives the device its key, its port and the mark that its datagrams bear, where it has others. A device that has just started has
-    /// none.
+    /// Gives the device its key and the mark that its datagrams bear, where it has others. A device that has just started has none.
     /// </summary>
     /// <param name="status">What the device has.</param>
     /// <param name="keys">The node's keys.</param>
-    /// <param name="listenPort">The port; 0 leaves the device's own.</param>
     /// <returns>Whether it has them now.</returns>
-    public bool TryConfigure(DeviceStatus status, NodeKeys keys, ushort listenPort)
+    public bool TryConfigure(DeviceStatus status, NodeKeys keys)
     {
         using var change = new DeviceChange();
         if (status.PublicKey != keys.WireGuardPublicKey)
             change.PrivateKey = keys.WireGuardKey.ToArray();
-        if (listenPort != 0 && status.ListenPort != listenPort)
-            change.ListenPort = listenPort;
         if ((status.Fwmark & Router.MarkMask) != Router.Mark)
             change.Fwmark = Router.Mark;
-        bool isRight = change.PrivateKey is null && change.ListenPort is null && change.Fwmark is null;
+        bool isRight = change.PrivateKey is null && change.Fwmark is null;
         return isRight || TryApply(change, "configuration");
+    }
+
+    /// <summary>
+    /// Gives the device its port, once it can be had; until then it is a problem, and the device goes on with the port that it has.
+    /// </summary>
+    /// <param name="status">What the device has.</param>
+    /// <param name="listenPort">The port; 0 leaves the device's own.</param>
+    public void UsePort(DeviceStatus status, ushort listenPort)
+    {
+        if (listenPort == 0 || status.ListenPort == listenPort)
+        {
+            _portError = null;
+            problems.Set(PortSubject, status.PortProblem is { } problem ? $"{problem}. No peer can reach this node." : null);
+            return;
+        }
+        // Who has the port is not looked up again as long as somebody has it.
+        _portError = PortAvailability.IsAvailable(listenPort) ? null : _portError ?? PortAvailability.Error(listenPort);
+        if (_portError is not null)
+        {
+            string meanwhile = status.ListenPort == 0 ? "" : $" Until it is free, this node uses port {status.ListenPort}.";
+            problems.Set(PortSubject, $"{_portError}.{meanwhile} Choose another one with 'kedge up --listen-port'.");
+            return;
+        }
+        using var change = new DeviceChange { ListenPort = listenPort };
+        TryApply(change, PortSubject);
     }
 
     /// <summary>Has the device ask these STUN servers, and no others.</summary>

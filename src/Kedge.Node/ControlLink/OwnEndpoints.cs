@@ -12,12 +12,14 @@ public static class OwnEndpoints
     /// What a person has said comes first and in place of what the gateway maps and what STUN sees; then these; then the machine's own addresses
     /// with the device's port.
     /// </summary>
-    /// <param name="device">The node's device, which has a port.</param>
+    /// <param name="device">The node's device; without a port it can be reached nowhere.</param>
     /// <param name="settings">What a person has said.</param>
     /// <param name="mapped">From where the gateway maps the device's port; none where it does not.</param>
     /// <param name="addresses">The machine's own addresses that are worth telling.</param>
     public static IReadOnlyList<PeerEndpoint> Find(DeviceStatus device, NodeSettings settings, Endpoint mapped, IEnumerable<IpAddress> addresses)
     {
+        if (device.ListenPort == 0)
+            return [];
         List<PeerEndpoint> own = [];
         foreach (string text in settings.LocalEndpointAddresses)
         {

@@ -3,6 +3,7 @@ using Kedge.Linux;
 using Kedge.Linux.Netlink;
 using Kedge.Linux.Tun;
 using Kedge.Linux.Udp;
+using Kedge.Protocol;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
@@ -47,7 +48,7 @@ public sealed class Dataplane : IDisposable
         _waiter = new Waiter(link);
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
-        _control = new DeviceControl(_wireGuard, stun, port, timestamps, log);
+        _control = new DeviceControl(_wireGuard, stun, new ListeningPort(port, log), timestamps, log);
         var handshakes = new HandshakeQueue();
         _handshakes = new HandshakeLoop(_wireGuard, stun, port.Sockets[0], handshakes, _waiter);
         AddThread("handshake", RunHandshakes);
@@ -73,9 +74,13 @@ public sealed class Dataplane : IDisposable
     /// Makes the device what it was before, and has it speak at once to the peers that were in use, so that traffic goes on. To be called
     /// before <see cref="Start"/>, if at all.
     /// </summary>
-    /// <param name="change">What was kept; stays the caller's.</param>
+    /// <param name="change">What was kept, with a port only if that is to fail where it cannot be had; stays the caller's.</param>
+    /// <param name="keptPort">The port that the process before this one had; 0 for none.</param>
+    /// <param name="isFixed">Whether somebody has asked for that port, so that no other will do.</param>
     /// <param name="active">The peers that were in use.</param>
-    public void Restore(DeviceChange change, IEnumerable<PublicKey> active) => _control.Restore(change, active);
+    /// <exception cref="UapiException">The port cannot be had.</exception>
+    public void Restore(DeviceChange change, ushort keptPort, bool isFixed, IEnumerable<PublicKey> active) =>
+        _control.Restore(change, keptPort, isFixed, active);
 
     /// <summary>Starts the threads.</summary>
     public void Start()
@@ -160,7 +165,8 @@ public sealed class Dataplane : IDisposable
         while (!_stopping)
         {
             ReadLink();
-            _waiter.Wait(_handshakes.RunOnce());
+            Instant deadline = _control.Poll();
+            _waiter.Wait(Instant.Earlier(_handshakes.RunOnce(), deadline));
         }
         _control.Down();
     }
@@ -176,7 +182,9 @@ public sealed class Dataplane : IDisposable
             }
             _wireGuard.Mtu = state.Mtu;
             _device.RecordMtu(state.Mtu);
-            // In another network namespace the interface is out of sight: it is taken to be up, or its port would never be opened.
+            // Where it cannot be seen, the interface is taken to be up, or its port would never be opened.
+            if (state.Moved)
+                Log.InterfaceOutOfSight(_log, _device.Name, state.Mtu);
             if (state.Up || state.Moved)
                 _control.Up();
             else

@@ -14,34 +14,24 @@ namespace Kedge.Node.Dataplane;
 /// What an administrator does to a device: configure it, look at it, take it up and down. Owned by the handshake thread.
 /// </summary>
 public sealed class DeviceControl(
-    WireGuardDevice wireGuard, StunClient stun, UdpPort port, TimestampFile timestamps, ILogger log)
+    WireGuardDevice wireGuard, StunClient stun, ListeningPort port, TimestampFile timestamps, ILogger log)
 {
+    private static readonly TimeSpan LoopInterval = TimeSpan.FromMinutes(1);
+
     private readonly HashSet<PeerTunnel> _interrupted = [];
-    private ushort _listenPort;
-    private uint _mark;
+    private Instant _loopTellableAt;
 
     /// <summary>
     /// Opens the port and speaks to peers that want to be kept alive, and to those whose sessions <see cref="Down"/> has ended: they would
-    /// go on sending into them for 15 s. A port that cannot be had is logged; it can be set anew.
+    /// go on sending into them for 15 s. A port that cannot be had is logged and tried again by <see cref="Poll"/>.
     /// </summary>
     public void Up()
     {
         if (wireGuard.IsUp)
             return;
         wireGuard.IsUp = true;
-        try
-        {
-            port.Open(_listenPort, _mark);
-        }
-        catch (LinuxException exception)
-        {
-            Log.PortUnavailable(log, _listenPort, exception.Message);
-        }
-        stun.Restart(BootClock.Now);
-        foreach (PeerTunnel peer in wireGuard.Peers)
-            if (peer.PersistentKeepalive > TimeSpan.Zero || _interrupted.Contains(peer))
-                peer.RequestKeepalive();
-        _interrupted.Clear();
+        if (port.Up(BootClock.Now))
+            SpeakUp();
     }
 
     /// <summary>Closes the port and ends all sessions.</summary>
@@ -50,11 +40,26 @@ public sealed class DeviceControl(
         if (!wireGuard.IsUp)
             return;
         wireGuard.IsUp = false;
-        KeepPort();
-        port.Close();
+        port.Down();
+        wireGuard.ListenPort = 0;
         Instant now = BootClock.Now;
         _interrupted.UnionWith(wireGuard.Peers.Where(peer => peer.HasSession(now)));
         wireGuard.ClearSessions();
+    }
+
+    /// <summary>Does what is due now.</summary>
+    /// <returns>When there is something to do again.</returns>
+    public Instant Poll()
+    {
+        Instant now = BootClock.Now;
+        if (port.TryAgain(now))
+            SpeakUp();
+        if (now >= _loopTellableAt && wireGuard.TakeLooping()?.Path is { } path)
+        {
+            _loopTellableAt = now + LoopInterval;
+            Log.RoutingLoop(log, path.Remote, path.Remote.Address);
+        }
+        return port.RetryAt;
     }
 
     /// <summary>Changes the configuration.</summary>
@@ -63,7 +68,7 @@ public sealed class DeviceControl(
     {
         RefuseTooManyStunServers(change);
         if (change.ListenPort is not null || change.Fwmark is not null)
-            Listen(change.ListenPort ?? _listenPort, change.Fwmark ?? _mark, moves: change.ListenPort is not null);
+            Listen(change.ListenPort, change.Fwmark ?? port.Mark);
         if (change.ReplaceStunServers || change.StunServers.Count > 0)
             stun.Use(BootClock.Now, change.ReplaceStunServers ? change.StunServers : stun.Servers.Concat(change.StunServers));
         if (change.PrivateKey is { } privateKey)
@@ -79,8 +84,14 @@ public sealed class DeviceControl(
     /// Applies what was kept by a process before this one, and asks for handshakes with the peers that were in use then. They begin as soon
     /// as the interface is up.
     /// </summary>
-    public void Restore(DeviceChange change, IEnumerable<PublicKey> active)
+    /// <param name="change">What was kept, with a port only if that is to fail where it cannot be had.</param>
+    /// <param name="keptPort">The port that the process before this one had; 0 for none.</param>
+    /// <param name="isFixed">Whether somebody has asked for that port, so that no other will do.</param>
+    /// <param name="active">The peers that were in use.</param>
+    /// <exception cref="UapiException">The port cannot be had.</exception>
+    public void Restore(DeviceChange change, ushort keptPort, bool isFixed, IEnumerable<PublicKey> active)
     {
+        port.Restore(keptPort, isFixed);
         Apply(change);
         foreach (PublicKey key in active)
             wireGuard.FindPeer(key)?.RequestHandshake();
@@ -95,8 +106,11 @@ public sealed class DeviceControl(
         {
             PrivateKey = wireGuard.Identity?.PrivateKey.ToArray(),
             PublicKey = wireGuard.Identity?.PublicKey,
-            ListenPort = port.Port != 0 ? (ushort)port.Port : _listenPort,
-            Fwmark = _mark,
+            ListenPort = port.Shown,
+            ConfiguredPort = port.Configured,
+            HasFixedPort = port.IsFixed,
+            PortProblem = port.Problem,
+            Fwmark = port.Mark,
             Mtu = wireGuard.Mtu,
         };
         foreach (PeerTunnel peer in wireGuard.Peers)
@@ -134,43 +148,47 @@ public sealed class DeviceControl(
             throw new UapiException(UapiError.Invalid, $"There are more than {StunClient.MaximumServers} STUN servers.");
     }
 
-    private void Listen(ushort listenPort, uint mark, bool moves)
+    private void SpeakUp()
     {
+        wireGuard.ListenPort = port.Shown;
+        stun.Restart(BootClock.Now);
+        foreach (PeerTunnel peer in wireGuard.Peers)
+            if (peer.PersistentKeepalive > TimeSpan.Zero || _interrupted.Contains(peer))
+                peer.RequestKeepalive();
+        _interrupted.Clear();
+    }
+
+    private void Listen(ushort? number, uint mark)
+    {
+        uint before = port.Mark;
         try
         {
-            if (wireGuard.IsUp && moves)
-            {
-                port.Open(listenPort, mark);
-                stun.Restart(BootClock.Now);
-            }
-            else if (wireGuard.IsUp)
-            {
-                port.SetMark(mark);
-            }
+            port.SetMark(mark);
+            if (number is { } moved)
+                port.Move(moved);
         }
         catch (LinuxException exception)
         {
-            throw new UapiException(exception.Errno, exception.Message);
+            if (mark != before && port.Mark == mark)
+                port.SetMark(before);
+            throw new UapiException(exception.Errno, PortAvailability.Describe(number ?? port.Configured, exception));
         }
-        (_listenPort, _mark) = (listenPort, mark);
+        if (number is not null && wireGuard.IsUp)
+        {
+            wireGuard.ListenPort = port.Shown;
+            stun.Restart(BootClock.Now);
+        }
         Instant now = BootClock.Now;
         foreach (PeerTunnel peer in wireGuard.Peers)
         {
             peer.ForgetLocalAddress();
-            if (moves && peer.HasSession(now))
+            if (number is not null && peer.HasSession(now))
             {
                 // A peer that only sends would not learn where to. A handshake is repeated until it is answered, but perhaps not begun at once.
                 peer.RequestKeepalive();
                 peer.RequestHandshake();
             }
         }
-    }
-
-    // A random port stays the same when the interface goes down and up, so that peers still find us there.
-    private void KeepPort()
-    {
-        if (port.Port != 0)
-            _listenPort = (ushort)port.Port;
     }
 
     private void UsePrivateKey(ReadOnlySpan<byte> privateKey)

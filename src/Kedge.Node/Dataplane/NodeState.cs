@@ -21,6 +21,9 @@ public sealed record NodeState
     /// <summary>The UDP port; 0 for a random one.</summary>
     public ushort ListenPort { get; init; }
 
+    /// <summary>Whether somebody has asked for <see cref="ListenPort"/>, so that no other will do.</summary>
+    public bool HasFixedPort { get; init; }
+
     /// <summary>The mark of the device's datagrams; 0 for none.</summary>
     public uint Fwmark { get; init; }
 
@@ -34,17 +37,20 @@ public sealed record NodeState
     public static NodeState Of(DeviceStatus status, string? privateKeyFile) => new()
     {
         PrivateKeyFile = privateKeyFile,
-        ListenPort = status.ListenPort,
+        ListenPort = status.ConfiguredPort,
+        HasFixedPort = status.HasFixedPort,
         Fwmark = status.Fwmark,
         StunServers = [.. status.StunResults.Select(result => result.Server.ToString())],
         Peers = [.. status.Peers.Select(NodePeer.Of)],
     };
 
-    /// <summary>What is to be applied to a device without peers. The caller disposes it; it has copies of the preshared keys.</summary>
+    /// <summary>
+    /// What is to be applied to a device without peers, but for the port. The caller disposes it; it has copies of the preshared keys.
+    /// </summary>
     /// <exception cref="FormatException">A value is none.</exception>
     public DeviceChange ToChange()
     {
-        var change = new DeviceChange { ListenPort = ListenPort, Fwmark = Fwmark };
+        var change = new DeviceChange { Fwmark = Fwmark };
         foreach (string server in StunServers)
             change.StunServers.Add(Endpoint.Parse(server));
         foreach (NodePeer peer in Peers)

@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Kedge.Crypto;
 using Kedge.Linux;
 using Kedge.Protocol;
@@ -24,7 +23,11 @@ public sealed class OutboundPath
     // Packets of various sizes to various peers make as many runs. More than these are sent in several calls.
     private const int MostRuns = 16;
 
+    // A sender is told once what it could find out by itself: enough for people, and no flood for anybody.
+    private static readonly Rate AnswerRate = new(Burst: 50, TimeSpan.FromMilliseconds(10));
+
     private readonly WireGuardDevice _wireGuard;
+    private readonly OutboundRouter _router;
     private readonly IPacketQueue _queue;
     private readonly IDatagramSocket _socket;
     private readonly PacketBuffer[] _read = PacketBuffer.Allocate(1);
@@ -33,6 +36,7 @@ public sealed class OutboundPath
     private readonly DatagramRun[] _runs = new DatagramRun[MostRuns];
     private readonly DatagramRun[] _sealed = new DatagramRun[MostRuns];
     private readonly PacketBuffer[] _sending = new PacketBuffer[MostRuns];
+    private TokenBucket _answers;
     private int _packetCount;
     private int _runCount;
 
@@ -40,6 +44,7 @@ public sealed class OutboundPath
     public OutboundPath(WireGuardDevice wireGuard, IPacketQueue queue, IDatagramSocket socket)
     {
         (_wireGuard, _queue, _socket) = (wireGuard, queue, socket);
+        _router = new OutboundRouter(wireGuard);
         for (int i = 0; i < MostRuns; i++)
             _runs[i] = new DatagramRun();
     }
@@ -68,8 +73,11 @@ public sealed class OutboundPath
             _wireGuard.Drops.Add(DropReason.MalformedPacket);
             return 1;
         }
-        if (!TryRoute(packet.Ip, out PeerTunnel? peer, out PeerPath? path))
+        if (!_router.TryRoute(packet.Ip, out PeerTunnel? peer, out PeerPath? path, out DropReason reason))
+        {
+            Refuse(packet, buffer, peer, reason);
             return 1;
+        }
         byte ecn = Ecn.Encapsulate(packet.Ip.Ecn);
         for (int i = 0; i < packet.SegmentCount; i++)
         {
@@ -87,13 +95,31 @@ public sealed class OutboundPath
         return packet.SegmentCount;
     }
 
-    private bool TryRoute(IpPacket packet, [NotNullWhen(true)] out PeerTunnel? peer, [NotNullWhen(true)] out PeerPath? path)
+    /// <summary>Counts a packet that goes nowhere, and tells its sender, where that is to be told.</summary>
+    /// <param name="packet">The packet.</param>
+    /// <param name="buffer">The buffer that it lies in, which is free after this.</param>
+    /// <param name="peer">Whom it is for; null for nobody.</param>
+    /// <param name="reason">Why it goes nowhere.</param>
+    private void Refuse(in SuperPacket packet, PacketBuffer buffer, PeerTunnel? peer, DropReason reason)
     {
-        peer = _wireGuard.AllowedIps.Find(packet.Destination);
-        path = peer?.Path;
-        if (path is null)
-            _wireGuard.Drops.Add(peer is null ? DropReason.NoRoute : DropReason.NoEndpoint);
-        return path is not null;
+        if (reason == DropReason.RoutingLoop)
+        {
+            _wireGuard.CountLoop(peer!);
+            return;
+        }
+        _wireGuard.Drops.Add(reason);
+        Instant now = BootClock.Now;
+        if (!_router.IsAnswered(reason) || _answers.WaitFor(now, AnswerRate) > TimeSpan.Zero)
+            return;
+        // Of a packet that stands for several, the first one is answered. It is moved out of the way of the answer.
+        Span<byte> refused = _staged[0].Array.AsSpan(0, packet.SegmentLength(0));
+        packet.WriteSegment(0, refused);
+        buffer.Reset();
+        if (!IpPacket.TryParse(refused, out IpPacket first) || IcmpUnreachable.Write(first, buffer.Array.AsSpan(buffer.Offset)) is not (> 0 and var length))
+            return;
+        _answers = _answers.Take(now, AnswerRate);
+        buffer.Length = length;
+        _wireGuard.Drops.Add(DropReason.WriteFailed, 1 - _queue.Write(new ReadOnlySpan<PacketBuffer>(in buffer)));
     }
 
     /// <summary>The run that a datagram goes into: the last one, or a new one; sends all others first where there is no room left.</summary>

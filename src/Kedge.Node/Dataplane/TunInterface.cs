@@ -62,7 +62,7 @@ public sealed class TunInterface : IDisposable
         TunDevice device = Attach(name, mtu, isPersistent, withOffloads, queues, commandToDelete);
         try
         {
-            return new TunInterface(device, new LinkMonitor(InterfaceName.ToIndex(device.Name)));
+            return new TunInterface(device, new LinkMonitor(InterfaceName.ToIndex(device.Name), device));
         }
         catch
         {

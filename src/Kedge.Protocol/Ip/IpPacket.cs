@@ -16,6 +16,9 @@ public readonly ref struct IpPacket
 
     private IpPacket(ReadOnlySpan<byte> bytes) => _bytes = bytes;
 
+    /// <summary>The packet, header first, without what follows it.</summary>
+    public ReadOnlySpan<byte> Bytes => _bytes;
+
     /// <summary>4 or 6.</summary>
     public int Version => _bytes[0] >> 4;
 

@@ -69,8 +69,8 @@ internal sealed class PeerTimers(Timing timing)
     /// <summary>Stops waiting for an answer: a new handshake has been asked for.</summary>
     public void ForgetAnswer() => Volatile.Write(ref _unansweredSince, Unset);
 
-    /// <summary>Starts the persistent keepalive's interval again.</summary>
-    public void RestartPersistentKeepalive(Instant now) => Volatile.Write(ref _lastTraversal, now.Ticks);
+    /// <summary>Stops waiting to acknowledge what was received: there is nowhere to send to.</summary>
+    public void ForgetAcknowledgement() => Volatile.Write(ref _unacknowledgedSince, Unset);
 
     /// <summary>Forgets everything that packets have caused.</summary>
     public void Clear()

@@ -18,6 +18,7 @@ public sealed partial class PeerTunnel
             return Outcome.Nothing;
         if (now >= _zeroKeysDue)
             ClearSessions();
+        StartOnNewPath(now);
         if (TrySealStaged(now, datagram, out int length))
             return Outcome.ToNetwork(length);
         if (now >= _timers.AnswerDue)
@@ -39,7 +40,7 @@ public sealed partial class PeerTunnel
     {
         if (!_device.IsUp)
             return Instant.Never;
-        if (IsHandshakeWanted || (_hasStaged && HasSession(now)) || _keepaliveWanted)
+        if (IsHandshakeWanted || _pathWasSet || (_hasStaged && HasSession(now)) || _keepaliveWanted)
             return now;
         Instant deadline = Instant.Earlier(_attempt.Due, _zeroKeysDue);
         deadline = Instant.Earlier(deadline, Instant.Earlier(_timers.AnswerDue, _timers.KeepaliveDue));
@@ -150,8 +151,21 @@ public sealed partial class PeerTunnel
         if (persistent || _keepaliveWanted)
             RequestHandshake();
         _keepaliveWanted = false;
-        _timers.Sent(now);
+        if (_path is null)
+            _timers.ForgetAcknowledgement();
+        else
+            _timers.Sent(now);
         return false;
+    }
+
+    // A peer behind a NAT is reached only once we have spoken to it, which must not wait for the next persistent keepalive.
+    private void StartOnNewPath(Instant now)
+    {
+        if (!_pathWasSet)
+            return;
+        _pathWasSet = false;
+        if (_path is not null && PersistentKeepalive > TimeSpan.Zero && !HasSession(now))
+            RequestHandshake();
     }
 
     private bool TryInitiate(Instant now, DateTimeOffset wallClock, byte[] datagram, out int length)

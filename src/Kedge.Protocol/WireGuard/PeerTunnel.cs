@@ -29,6 +29,7 @@ public sealed partial class PeerTunnel : IDisposable
     private volatile PeerPath? _path;
     private volatile bool _hasStaged;
     private volatile bool _keepaliveWanted;
+    private volatile bool _pathWasSet;
     private int _handshakeWanted;
     private long _lastHandshake;
     private long _sentBytes;
@@ -57,13 +58,17 @@ public sealed partial class PeerTunnel : IDisposable
     /// <summary>The peer's static public key.</summary>
     public PublicKey PublicKey { get; }
 
-    /// <summary>Where the peer is; null until it is configured or has been heard from. Any thread may read and set it.</summary>
+    /// <summary>
+    /// Where the peer is; null until it is configured or has been heard from. Setting it starts a handshake if the peer has a persistent
+    /// keepalive and no session. Any thread may read and set it.
+    /// </summary>
     public PeerPath? Path
     {
         get => _path;
         set
         {
             _path = value;
+            _pathWasSet = true;
             _device.Attention(this);
         }
     }

@@ -1,3 +1,4 @@
+using System.Threading;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Strangers;
 
@@ -35,7 +36,9 @@ public sealed class WireGuardDevice : IDisposable
     private readonly ResponderHandshake _responder = new();
     private readonly Action _attention;
     private CookieIssuer? _cookies;
+    private PeerTunnel? _looping;
     private volatile int _mtu = 1420;
+    private volatile int _listenPort;
     private bool _isUp = true;
 
     /// <summary>A device without key or peers.</summary>
@@ -73,6 +76,16 @@ public sealed class WireGuardDevice : IDisposable
         get => _mtu;
         set => _mtu = value;
     }
+
+    /// <summary>The UDP port that our datagrams come from, by which they are known if they come back; 0 for none. Any thread.</summary>
+    public ushort ListenPort
+    {
+        get => (ushort)_listenPort;
+        set => _listenPort = value;
+    }
+
+    /// <summary>What happens to packets for unknown destinations. To be set before packets flow.</summary>
+    public UnknownDestination UnknownDestination { get; init; }
 
     /// <summary>How many handshake messages were answered by a cookie instead, because the device was under load.</summary>
     public long CookieReplies { get; private set; }
@@ -186,6 +199,16 @@ public sealed class WireGuardDevice : IDisposable
             _handshakes.Known.Add(now, remote.Address);
         return outcome;
     }
+
+    /// <summary>Counts a datagram for a peer that has come back through the tunnel. Any thread; allocates nothing.</summary>
+    public void CountLoop(PeerTunnel peer)
+    {
+        Drops.Add(DropReason.RoutingLoop);
+        Volatile.Write(ref _looping, peer);
+    }
+
+    /// <summary>A peer whose datagrams have come back since the last call; null if there is none. Any thread.</summary>
+    public PeerTunnel? TakeLooping() => Interlocked.Exchange(ref _looping, null);
 
     /// <summary>Ends all sessions and handshakes, as when the interface goes down; configuration stays.</summary>
     public void ClearSessions()

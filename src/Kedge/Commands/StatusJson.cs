@@ -39,6 +39,8 @@ public static class StatusJson
         json.WriteString("interface", name);
         json.WriteString("publicKey", status.PublicKey?.ToString());
         json.WriteNumber("listenPort", status.ListenPort);
+        if (status.PortProblem is { } problem)
+            json.WriteString("listenPortProblem", problem);
         json.WriteNumber("fwmark", status.Fwmark);
         json.WriteNumber("mtu", status.Mtu);
         json.WriteStartArray("peers");

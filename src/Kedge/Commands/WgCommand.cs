@@ -25,6 +25,9 @@ internal sealed record WgSettings(string InterfaceName, int Mtu, string RuntimeD
     /// <summary>The UDP port; 0 for one of the kernel's choice.</summary>
     public ushort ListenPort { get; init; }
 
+    /// <summary>What to do about a port that cannot be had, as a sentence.</summary>
+    public string PortAdvice { get; init; } = "Choose another one.";
+
     /// <summary>Which of the kernel's offloads to use.</summary>
     public OffloadSetting Offload { get; init; } = new(Tun: true, Udp: true);
 

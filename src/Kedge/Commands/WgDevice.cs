@@ -112,6 +112,7 @@ internal static class WgDevice
 
     /// <summary>Makes the device what it was, as far as that was kept, and gives it its key.</summary>
     /// <returns>The file with the key; null where nobody has named one.</returns>
+    /// <exception cref="UserError">The key cannot be read, or the port cannot be had.</exception>
     private static string? Restore(Dataplane dataplane, WgSettings settings, NodeStateFile? file, ILogger log)
     {
         NodeState state = file?.Read((path, reason) => Log.StateDamaged(log, path, reason)) ?? new NodeState();
@@ -130,7 +131,14 @@ internal static class WgDevice
         }
         if (keyFile is null && state.Peers.Count > 0)
             Log.KeyUnknown(log, "nobody has named its file. Name it with --private-key-file, or set it with 'wg set'.");
-        dataplane.Restore(change, state.ActivePeers(DateTimeOffset.UtcNow));
+        try
+        {
+            dataplane.Restore(change, state.ListenPort, state.HasFixedPort, state.ActivePeers(DateTimeOffset.UtcNow));
+        }
+        catch (UapiException e)
+        {
+            throw new UserError($"{e.Error.Reason}. {settings.PortAdvice}", e);
+        }
         state.Clear();
         if (state.Peers.Count > 0)
             Log.Restored(log, state.Peers.Count);

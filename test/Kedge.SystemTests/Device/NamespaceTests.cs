@@ -1,4 +1,5 @@
 using Kedge.Demo;
+using Kedge.Protocol.WireGuard.Uapi;
 using Kedge.SystemTests.Wg;
 
 namespace Kedge.SystemTests.Device;
@@ -43,6 +44,34 @@ public sealed class NamespaceTests : IDisposable
 
         device.WaitForLine("Ready to be configured", TwoHosts.Patience);
         Assert.Contains("errno=0", UapiClient.Ask(Path.Combine(_net.TempFolder, $"{name}.sock"), "get=1\n\n"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_interface_that_gets_the_index_of_one_that_was_moved_disturbs_nobody()
+    {
+        Host inside = _net.AddHost("inside");
+        DeviceProcess other = StartOther("192.168.7.2/24");
+        DeviceProcess device = DeviceProcess.StartKedge(_host, Repository.Program);
+        string index = _host.Ip("-o", "link", "show", device.Name).Output.Split(':')[0];
+        _host.Ip("link", "set", device.Name, "netns", inside.Namespace.Name);
+        inside.AddAddress(device.Name, "192.168.7.1/24");
+        inside.Ip("link", "set", device.Name, "up");
+        other.AddPeer(device, ["192.168.7.1/32"]);
+        device.AddPeer(other, ["192.168.7.2/32"], $"10.1.0.2:{other.ListenPort}");
+        TwoHosts.AwaitTunnel(inside, "192.168.7.2");
+
+        _host.Ip("link", "add", "stranger", "index", index, "mtu", "1300", "type", "ifb");
+        _host.Ip("link", "set", "stranger", "up");
+        _host.Ip("link", "set", "stranger", "down");
+        _host.Ip("link", "delete", "stranger");
+
+        Assert.True(Ping.Run(inside, "192.168.7.2", count: 3, payloadBytes: 1000).AllReceived);
+        using (DeviceStatus status = TwoHosts.StatusOf(device.Name))
+            Assert.Equal(1420, status.Mtu);
+        Assert.Single(other.Peers);
+        Assert.False(device.Process.HasExited);
+        inside.Ip("link", "delete", device.Name);
+        Assert.Equal(0, device.Process.WaitForExit(TwoHosts.Patience).ExitCode);
     }
 
     [Fact]

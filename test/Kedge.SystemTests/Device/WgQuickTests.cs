@@ -1,5 +1,6 @@
 using System.Globalization;
 using Kedge.Demo;
+using Kedge.Linux.Udp;
 
 namespace Kedge.SystemTests.Device;
 
@@ -130,6 +131,24 @@ public class WgQuickTests : IDisposable
     }
 
     [Fact]
+    public void Up_fails_where_the_port_is_taken_and_leaves_nothing()
+    {
+        using UdpPort taker = _hosts.A.Namespace.Run(() =>
+        {
+            var port = new UdpPort();
+            port.Open(7002);
+            return port;
+        });
+        Write(Configuration($"{TwoHosts.InnerB}/32"));
+
+        CommandResult up = TryQuick("up");
+
+        Assert.Equal(1, up.ExitCode);
+        Assert.Contains("Address already in use", up.Error, StringComparison.Ordinal);
+        Wait.Until(() => TwoHosts.Remains(_hosts.A, _name).Length == 0, TwoHosts.Patience, "nothing left");
+    }
+
+    [Fact]
     public void With_a_default_route_everything_but_its_own_datagrams_goes_through_the_tunnel()
     {
         const string Elsewhere = "198.51.100.7", Elsewhere6 = "2001:db8:7::7";
@@ -177,7 +196,11 @@ public class WgQuickTests : IDisposable
         File.SetUnixFileMode(ConfigurationFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
     }
 
-    private CommandResult Quick(string verb) => _hosts.A.Run(new Command(
+    private CommandResult Quick(string verb) => _hosts.A.Run(QuickCommand(verb));
+
+    private CommandResult TryQuick(string verb) => _hosts.A.TryRun(QuickCommand(verb));
+
+    private Command QuickCommand(string verb) => new(
         "sh", "-c", "mount -t tmpfs none /sys/module && exec \"$0\" \"$@\"",
         Path.Combine(_hosts.Programs, "wg-quick"), verb, ConfigurationFile)
     {
@@ -186,7 +209,7 @@ public class WgQuickTests : IDisposable
             ["WG_QUICK_USERSPACE_IMPLEMENTATION"] = "kedge-wg",
             ["KEDGE_STATE_DIR"] = _hosts.State,
         },
-    });
+    };
 
     /// <summary>The routes, rules and addresses of host a, and its firewall.</summary>
     private string StateOfA() =>

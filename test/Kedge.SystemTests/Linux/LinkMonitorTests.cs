@@ -106,6 +106,38 @@ public class LinkMonitorTests : IDisposable
     }
 
     [Fact]
+    public void An_interface_that_has_left_is_not_taken_for_one_that_gets_its_index()
+    {
+        Host other = _net.AddHost("b");
+        Next();
+        string index = IndexOf(_host, _tun.Name);
+        _host.Ip("link", "set", _tun.Name, "netns", other.Namespace.Name);
+        Assert.True(Latest(_monitor).Moved);
+
+        AddStranger(index);
+        _host.Ip("link", "delete", "stranger");
+
+        Assert.False(_monitor.TryRead(out _));
+    }
+
+    [Fact]
+    public void A_stranger_under_the_index_is_not_believed_where_the_move_was_lost_among_other_changes()
+    {
+        Host other = _net.AddHost("b");
+        using LinkMonitor monitor = _host.Namespace.Run(() => new LinkMonitor(InterfaceName.ToIndex(_tun.Name), _tun));
+        LinkState before = Latest(monitor);
+        string index = IndexOf(_host, _tun.Name);
+        string changes = string.Concat(Enumerable.Range(0, 400).Select(i => $"link set lo mtu {1300 + i}\n"));
+        _host.Run(new Command("ip", "-batch", "-") { Input = changes });
+        _host.Ip("link", "set", _tun.Name, "netns", other.Namespace.Name);
+        AddStranger(index);
+
+        Assert.False(monitor.TryRead(out _));
+        _host.Ip("link", "delete", "stranger");
+        Assert.Equal(before with { Moved = true }, Latest(monitor));
+    }
+
+    [Fact]
     public void An_interface_that_is_not_there_is_told_as_deleted()
     {
         using LinkMonitor monitor = _host.Namespace.Run(() => new LinkMonitor(12345));
@@ -144,6 +176,19 @@ public class LinkMonitorTests : IDisposable
         }
         Assert.Equal(WaitEvents.DeadlinePassed, waiter.Wait(BootClock.Now + TimeSpan.FromMilliseconds(1)));
     }
+
+    private static string IndexOf(Host host, string name) =>
+        host.Namespace.Run(() => InterfaceName.ToIndex(name)).ToString(System.Globalization.CultureInfo.InvariantCulture);
+
+    private static LinkState Latest(LinkMonitor monitor)
+    {
+        Assert.True(monitor.TryRead(out LinkState latest));
+        while (monitor.TryRead(out LinkState later))
+            latest = later;
+        return latest;
+    }
+
+    private void AddStranger(string index) => _host.Ip("link", "add", "stranger", "index", index, "mtu", "1300", "type", "ifb");
 
     private LinkState Next()
     {

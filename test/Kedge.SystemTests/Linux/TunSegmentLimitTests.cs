@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Kedge.Demo;
+using Kedge.Linux;
 using Kedge.Linux.Tun;
 
 namespace Kedge.SystemTests.Linux;
@@ -49,13 +50,18 @@ public class TunSegmentLimitTests : IDisposable
     {
         Host other = _net.AddHost("b");
         using TunDevice tun = Create();
+        // It keeps its index there, so a stranger here may have the same.
         _host.Ip("link", "set", tun.Name, "netns", other.Namespace.Name);
 
         tun.RecordMtu(TunDevice.DefaultMtu);
         Assert.Equal(45, tun.MaximumSegments);
+        uint index = other.Namespace.Run(() => InterfaceName.ToIndex(tun.Name));
+        _host.Ip("link", "add", "stranger", "index", index.ToString(CultureInfo.InvariantCulture), "type", "ifb");
+        int before = GsoMaxSegments("stranger");
         tun.RecordMtu(9000);
 
         Assert.Equal((9000, 65535), (tun.Mtu, tun.MaximumSegments));
+        Assert.Equal(before, GsoMaxSegments("stranger"));
     }
 
     private int GsoMaxSegments(string name)

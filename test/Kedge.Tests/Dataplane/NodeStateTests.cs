@@ -15,7 +15,7 @@ public sealed class NodeStateTests
     [Fact]
     public void What_is_kept_of_a_device_is_what_is_applied_to_the_next()
     {
-        using var status = new DeviceStatus { ListenPort = 51820, Fwmark = 0x6b650001, PrivateKey = new byte[32] };
+        using var status = new DeviceStatus { ConfiguredPort = 51820, HasFixedPort = true, Fwmark = 0x6b650001, PrivateKey = new byte[32] };
         status.StunResults.Add(new StunResult(Endpoint.Parse("192.0.2.1:3478"), Endpoint.Parse("203.0.113.9:51820")));
         var peer = new PeerStatus(First)
         {
@@ -34,7 +34,8 @@ public sealed class NodeStateTests
 
         Assert.Equal("/etc/kedge/key", state.PrivateKeyFile);
         Assert.Null(change.PrivateKey);
-        Assert.Equal((ushort)51820, change.ListenPort);
+        Assert.Equal((51820, true), (state.ListenPort, state.HasFixedPort));
+        Assert.Null(change.ListenPort);
         Assert.Equal(0x6b650001u, change.Fwmark);
         Assert.Equal([Endpoint.Parse("192.0.2.1:3478")], change.StunServers);
         Assert.Equal([First, Second], change.Peers.Select(kept => kept.PublicKey));

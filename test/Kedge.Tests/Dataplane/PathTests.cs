@@ -108,6 +108,31 @@ public sealed class PathTests : IDisposable
         Assert.Equal(1, _b.WireGuard.Drops[DropReason.UnknownIndex]);
     }
 
+    [Fact]
+    public void The_sender_of_a_packet_for_nobody_is_told_so_but_not_too_often_and_nothing_is_allocated()
+    {
+        for (int i = 0; i < 250; i++)
+            _a.SendTo(IpAddress.Parse("10.9.9.9"), i);
+        _a.Outbound.RunBatch();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        while (_a.Outbound.RunBatch() > 0)
+        {
+        }
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        int answers = 0;
+        while (_a.Queue.TakeWritten(_scratch) is > 0 and var count)
+        {
+            Assert.All(_scratch[..count], answer => Assert.Equal(
+                ("10.9.9.9", "10.0.0.1"), (Parse(answer).Source.ToString(), Parse(answer).Destination.ToString())));
+            answers += count;
+        }
+        Assert.InRange(answers, 50, 150);
+        Assert.Equal(250, _a.WireGuard.Drops[DropReason.NoRoute]);
+
+        static IpPacket Parse(PacketBuffer buffer) => IpPacket.TryParse(buffer.Packet, out IpPacket packet) ? packet : throw new FormatException();
+    }
+
     [Theory]
     [InlineData(Ecn.NotEct, Ecn.NotEct)]
     [InlineData(Ecn.Ect0, Ecn.Ect0)]

@@ -86,6 +86,17 @@ public sealed class UapiAnswerTests
     }
 
     [Fact]
+    public void A_port_that_cannot_be_had_is_told_by_Kedges_own_get_alone()
+    {
+        using var status = new DeviceStatus { PortProblem = "UDP port 7 is in use by socat (process 12)" };
+        using UapiAnswer get = UapiAnswer.Get(status), kedgeGet = UapiAnswer.KedgeGet(status);
+        Assert.Equal("errno=0\n\n", Text(get));
+        Assert.Equal("listen_port_problem=UDP port 7 is in use by socat (process 12)\nerrno=0\n\n", Text(kedgeGet));
+        using DeviceStatus read = UapiAnswerReader.Read(kedgeGet.Bytes.Span);
+        Assert.Equal(status.PortProblem, read.PortProblem);
+    }
+
+    [Fact]
     public void An_answer_is_read_back_as_it_was()
     {
         using DeviceStatus status = SomeStatus();

@@ -175,6 +175,42 @@ public class KeepaliveTests
         Assert.InRange(pair.Eavesdropper.Keepalives.Count(datagram => datagram.Source == pair.A.Address), 3, 4);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    [InlineData(24)]
+    [InlineData(40)]
+    public void An_endpoint_that_a_peer_with_a_persistent_keepalive_gets_later_initiates_at_once(int seconds)
+    {
+        using var pair = new Pair();
+        pair.A.AddPeer(pair.B, knowsEndpoint: false, persistentKeepalive: 25 * Second);
+        pair.B.AddPeer(pair.A, knowsEndpoint: false);
+        pair.Run(seconds * Second);
+        pair.A.TunnelTo(pair.B).Path = new PeerPath(pair.B.Address, default);
+        pair.Run(OneWay * 4);
+        Assert.True(pair.HaveSession);
+    }
+
+    [Fact]
+    public void An_endpoint_that_is_set_again_sends_nothing_within_a_session()
+    {
+        using Pair pair = Pair.InSession();
+        pair.A.TunnelTo(pair.B).PersistentKeepalive = 25 * Second;
+        pair.A.TunnelTo(pair.B).Path = new PeerPath(pair.B.Address, default);
+        pair.Run(20 * Second);
+        Assert.Empty(pair.Eavesdropper.Seen);
+    }
+
+    [Fact]
+    public void An_endpoint_without_a_persistent_keepalive_sends_nothing()
+    {
+        using var pair = new Pair();
+        pair.A.AddPeer(pair.B, knowsEndpoint: false);
+        pair.A.TunnelTo(pair.B).Path = new PeerPath(pair.B.Address, default);
+        pair.Run(100 * Second);
+        Assert.Empty(pair.Eavesdropper.Seen);
+    }
+
     [Fact]
     public void Data_without_any_answer_for_15_s_brings_a_new_handshake()
     {

@@ -12,8 +12,21 @@ public sealed class DeviceStatus : IDisposable
     /// <summary>The private key, 32 bytes, clamped; null for none.</summary>
     public byte[]? PrivateKey { get; set; }
 
-    /// <summary>The UDP port; 0 while there is none.</summary>
+    /// <summary>
+    /// The UDP port that is open, or that will be when the interface is up; 0 if there is none, or if it cannot be had.
+    /// </summary>
     public ushort ListenPort { get; set; }
+
+    /// <summary>The UDP port to be had, open or not; 0 for a random one. Not shown.</summary>
+    public ushort ConfiguredPort { get; set; }
+
+    /// <summary>Whether somebody has asked for <see cref="ConfiguredPort"/>, so that no other will do. Not shown.</summary>
+    public bool HasFixedPort { get; set; }
+
+    /// <summary>
+    /// Why the port cannot be had, as a sentence of one line without a full stop; null if nothing is wrong. Shown to <c>kedge_get</c> only.
+    /// </summary>
+    public string? PortProblem { get; set; }
 
     /// <summary>The mark on our datagrams; 0 for none.</summary>
     public uint Fwmark { get; set; }

@@ -56,8 +56,8 @@ public sealed class UapiAnswer : IDisposable
     }
 
     /// <summary>
-    /// Answers <c>kedge_get=1</c>: the keys of <c>get=1</c> without secrets, and <c>own_public_key</c>, <c>mtu</c>, <c>drop=REASON
-    /// COUNT</c>, <c>gauge=NAME VALUE</c>, for each STUN server <c>stun_server</c> and, where it has answered, <c>reflexive_endpoint</c>,
+    /// Answers <c>kedge_get=1</c>: the keys of <c>get=1</c> without secrets, and <c>own_public_key</c>, <c>listen_port_problem=SENTENCE</c>
+    /// where the port cannot be had, <c>mtu</c>, <c>drop=REASON COUNT</c>, <c>gauge=NAME VALUE</c>, for each STUN server <c>stun_server</c> and, where it has answered, <c>reflexive_endpoint</c>,
     /// then <c>nat_mapping</c> (<c>endpoint-independent</c> or <c>endpoint-dependent</c>) where that is known; and for a peer
     /// <c>has_preshared_key</c>.
     /// </summary>
@@ -67,6 +67,8 @@ public sealed class UapiAnswer : IDisposable
         if (status.PublicKey is { } own)
             answer.WritePublicKey("own_public_key="u8, own);
         answer.WriteDevice(status);
+        if (status.PortProblem is { } problem)
+            answer.WriteLine("listen_port_problem="u8, problem);
         if (status.Mtu != 0)
             answer.WriteNumber("mtu="u8, (ulong)status.Mtu);
         foreach (NamedCount drop in status.Drops)
@@ -101,6 +103,7 @@ public sealed class UapiAnswer : IDisposable
 
     private static int Bound(DeviceStatus status) =>
         DeviceBound
+        + (status.PortProblem?.Length ?? 0)
         + status.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound)
         + status.StunResults.Count * StunBound
         + status.Drops.Concat(status.Gauges).Sum(count => CountBound + count.Name.Length);
@@ -150,6 +153,13 @@ public sealed class UapiAnswer : IDisposable
         Write(key);
         _length += Encoding.ASCII.GetBytes(count.Name, _buffer.AsSpan(_length));
         WriteNumber(" "u8, (ulong)count.Value);
+    }
+
+    private void WriteLine(ReadOnlySpan<byte> key, string value)
+    {
+        Write(key);
+        _length += Encoding.ASCII.GetBytes(value, _buffer.AsSpan(_length));
+        Write("\n"u8);
     }
 
     private void WriteText<T>(ReadOnlySpan<byte> key, T value)

@@ -68,6 +68,9 @@ public static class UapiAnswerReader
             case "listen_port":
                 status.ListenPort = ushort.Parse(value, CultureInfo.InvariantCulture);
                 break;
+            case "listen_port_problem":
+                status.PortProblem = Encoding.ASCII.GetString(value);
+                break;
             case "fwmark":
                 status.Fwmark = uint.Parse(value, CultureInfo.InvariantCulture);
                 break;

@@ -170,10 +170,14 @@ internal sealed class NodeOptions
             Ephemeral = IsGiven(_ephemeral) ? all.Ephemeral : before.Ephemeral,
             LocalEndpointAddresses = IsGiven(_localEndpointIp) ? all.LocalEndpointAddresses : before.LocalEndpointAddresses,
             InternalNetwork = IsGiven(_internalNetwork) ? all.InternalNetwork : before.InternalNetwork,
+            NoPortMapping = IsGiven(_noPortMapping) ? all.NoPortMapping : before.NoPortMapping,
         };
 
         bool IsGiven(Option option) => call.GetResult(option) is { Implicit: false };
     }
+
+    /// <summary>The UDP port that a call asks for; 0 for none, or any.</summary>
+    public ushort AskedPort(ParseResult call) => (ushort)(call.GetValue(_listenPort) ?? 0);
 
     /// <summary>What a call asks for, on top of what was asked for before.</summary>
     public NodeSettings Apply(ParseResult call, NodeSettings before) => before with

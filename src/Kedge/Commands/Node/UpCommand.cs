@@ -149,6 +149,7 @@ internal sealed class UpCommand : Command
         Membership? before = Membership.Read(place.Folder);
         NodeSettings settings = _options.Apply(call, before?.Settings ?? new NodeSettings());
         RefuseMove(before, settings, place);
+        await PortWait.WaitAsync(place, _options.AskedPort(call), Say, ending);
         NetworkNamespace? inside = Namespace(settings);
         JoinLine? line = _join.Read(call);
         if (before is not null && line is not null && HasOtherToken(before, line) && FindOverlap(before, place, inside) is not null)

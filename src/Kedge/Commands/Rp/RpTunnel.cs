@@ -27,6 +27,7 @@ internal sealed class RpTunnel(RpConfiguration configuration, string stateDirect
         {
             PrivateKeyFile = Path.GetFullPath(_folder.WireGuardPrivateKey),
             ListenPort = configuration.Listen is { } listen ? NextPort(listen.Port) : (ushort)0,
+            PortAdvice = "WireGuard uses the port after that of 'listen': choose another one there.",
         };
         using var keys = new KeyExchange(LoadKeys(), StandardStreams.WriteLine, log);
         await WgDevice.RunAsync(settings, log, ready: () =>

@@ -1,0 +1,69 @@
+using System.Diagnostics.CodeAnalysis;
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Protocol.WireGuard;
+
+/// <summary>What happens to a packet from the tunnel whose destination belongs to no peer, or to a peer without an endpoint.</summary>
+public enum UnknownDestination : byte
+{
+    /// <summary>It is dropped, and its sender is told at once that the destination is unreachable, as by the kernel's WireGuard.</summary>
+    Refused,
+
+    /// <summary>
+    /// It is dropped silently, because somebody may still find the destination: the sender tries again in a moment. For networks that look
+    /// peers up only when they are needed.
+    /// </summary>
+    LookedUp,
+}
+
+/// <summary>
+/// Decides where a packet from the tunnel goes: to the peer whose allowed IPs hold its destination, or nowhere. One of our own datagrams that
+/// a route has led back into the tunnel goes nowhere: it would come back again and again, longer each time. Owned by one sending thread;
+/// allocates nothing.
+/// </summary>
+/// <param name="device">Whose peers there are.</param>
+public sealed class OutboundRouter(WireGuardDevice device)
+{
+    private const ulong NoFragment = ulong.MaxValue;
+
+    private ulong _loopingFragment = NoFragment;
+
+    /// <summary>Finds the way of a packet.</summary>
+    /// <param name="packet">The packet.</param>
+    /// <param name="peer">Whom it is for; null where there is nobody.</param>
+    /// <param name="path">Where that is.</param>
+    /// <param name="reason">Why it goes nowhere.</param>
+    /// <returns>False if it goes nowhere, which is not counted here.</returns>
+    public bool TryRoute(
+        IpPacket packet, [NotNullWhen(true)] out PeerTunnel? peer, [NotNullWhen(true)] out PeerPath? path, out DropReason reason)
+    {
+        IpAddress destination = packet.Destination;
+        peer = device.AllowedIps.Find(destination);
+        path = peer?.Path;
+        if (path is null)
+            reason = peer is null ? DropReason.NoRoute : DropReason.NoEndpoint;
+        else if (destination == path.Remote.Address && IsOwnDatagram(packet, path.Remote.Port))
+            reason = DropReason.RoutingLoop;
+        else
+            reason = DropReason.None;
+        return reason == DropReason.None;
+    }
+
+    /// <summary>Whether the sender of a packet that goes nowhere is told so.</summary>
+    public bool IsAnswered(DropReason reason) =>
+        reason is DropReason.NoRoute or DropReason.NoEndpoint && device.UnknownDestination == UnknownDestination.Refused;
+
+    // Only the first fragment of a datagram has ports; the others follow it, with the same identification.
+    private bool IsOwnDatagram(IpPacket packet, ushort remotePort)
+    {
+        if (!UdpFragment.TryRead(packet, out UdpFragment udp))
+            return false;
+        ulong fragment = (ulong)packet.Version << 32 | udp.Identification;
+        if (!udp.HasPorts)
+            return fragment == _loopingFragment;
+        bool isOwn = udp.SourcePort == device.ListenPort && udp.DestinationPort == remotePort;
+        if (udp.IsFragment)
+            _loopingFragment = isOwn ? fragment : NoFragment;
+        return isOwn;
+    }
+}

@@ -1,0 +1,36 @@
+using Kedge.Node.ControlLink;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Mesh;
+using Kedge.Protocol.Stun;
+using Kedge.Protocol.WireGuard.Uapi;
+
+namespace Kedge.Tests.ControlLink;
+
+public class OwnEndpointsTests
+{
+    private static readonly IpAddress[] Addresses = [IpAddress.Parse("192.0.2.7")];
+
+    [Fact]
+    public void A_node_announces_what_STUN_sees_and_its_own_addresses_with_its_port()
+    {
+        using DeviceStatus device = Device(port: 51820);
+        Assert.Equal(
+            ["203.0.113.9:4000 (reflexive)", "192.0.2.7:51820 (local)"],
+            OwnEndpoints.Find(device, new NodeSettings(), Addresses).Select(OwnEndpoints.Describe));
+    }
+
+    [Fact]
+    public void A_node_without_a_port_announces_nothing()
+    {
+        using DeviceStatus device = Device(port: 0);
+        Assert.Empty(OwnEndpoints.Find(device, new NodeSettings(), Addresses));
+        Assert.Empty(OwnEndpoints.Find(device, new NodeSettings { LocalEndpointAddresses = ["198.51.100.1"] }, Addresses));
+    }
+
+    private static DeviceStatus Device(ushort port)
+    {
+        var device = new DeviceStatus { ListenPort = port };
+        device.StunResults.Add(new StunResult(Endpoint.Parse("192.0.2.9:3478"), Endpoint.Parse("203.0.113.9:4000")));
+        return device;
+    }
+}
