@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using Kedge.Linux;
+using Kedge.Linux.Namespaces;
 using Kedge.Linux.Processes;
+using Kedge.Node.Routing;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
@@ -23,6 +26,14 @@ public sealed class ControlLink : IDisposable
     private static readonly TimeSpan TickInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan TellInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ResolveInterval = TimeSpan.FromMinutes(5);
+
+    /// <summary>Who deletes one route often deletes more of them: they are put back together.</summary>
+    private static readonly TimeSpan SettleTime = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>What a fight with another program about routes costs is bounded by this.</summary>
+    private static readonly TimeSpan PutBackInterval = TimeSpan.FromMilliseconds(500);
+
+    private static readonly TimeSpan ResubscribeInterval = TimeSpan.FromSeconds(5);
 
     private readonly RunFolder _run;
     private readonly NodeKeys _keys;
@@ -66,6 +77,7 @@ public sealed class ControlLink : IDisposable
         await Task.WhenAll(
             Forever(() => TickAsync(ready, ending), ending),
             Forever(() => ResolveAsync(ending), ending),
+            Forever(() => WatchRoutesAsync(ending), ending),
             Forever(() => FollowAsync(ending), ending));
     }
 
@@ -116,6 +128,39 @@ public sealed class ControlLink : IDisposable
         }
     }
 
+    /// <summary>Has what another program takes away of addresses, routes and rules put back.</summary>
+    private Task WatchRoutesAsync(CancellationToken ending) => Task.Factory.StartNew(
+        () =>
+        {
+            using RouteWatch? watch = TryWatchRoutes();
+            using CancellationTokenRegistration registration = ending.Register(() => watch?.Cancel());
+            while (watch?.Wait() == true)
+            {
+                ending.WaitHandle.WaitOne(SettleTime);
+                _zone.PutBackRoutes();
+                ending.WaitHandle.WaitOne(PutBackInterval);
+            }
+            if (watch is null)
+                ending.WaitHandle.WaitOne(ResubscribeInterval);
+        },
+        ending,
+        TaskCreationOptions.LongRunning,
+        TaskScheduler.Default);
+
+    // Null while the interface's namespace does not exist.
+    private RouteWatch? TryWatchRoutes()
+    {
+        try
+        {
+            NetworkNamespace? inside = _zone.Membership.Settings.NetworkNamespace is { } name ? NetworkNamespace.Open(name) : null;
+            return new RouteWatch(_zone.InterfaceName, inside);
+        }
+        catch (LinuxException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Finds the addresses of the controller and of the STUN servers. What cannot be found keeps the addresses that it
     /// had.</summary>
     private async Task ResolveAsync(CancellationToken ending)
@@ -163,17 +208,22 @@ public sealed class ControlLink : IDisposable
     private async Task FollowAsync(CancellationToken ending)
     {
         var backoff = new Backoff(Random.Shared);
+        // Past the overlays of this machine, which may have a prefix that holds the controller; or through one, behind which it may be.
+        bool isMarked = true;
         while (true)
         {
             TimeSpan? spread = null, atLeast = null;
             string reason = "It has ended the connection.";
             try
             {
-                using var client = new ControllerClient(_zone.Membership.ControllerAddress, _zone.Certificate.Node.Der, _keys.Identity, TimeProvider.System);
+                using var client = new ControllerClient(
+                    _zone.Membership.ControllerAddress, _zone.Certificate.Node.Der, _keys.Identity, TimeProvider.System,
+                    isMarked ? _zone.Membership.Settings.Mark.Bit : 0);
                 spread = await FollowAsync(client, backoff, ending);
             }
             catch (ControllerException exception)
             {
+                isMarked = !isMarked;
                 reason = exception.Message;
                 atLeast = exception.RetryAfter;
             }

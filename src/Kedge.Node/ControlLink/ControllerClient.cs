@@ -1,12 +1,14 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Kedge.Linux;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Mesh;
@@ -36,14 +38,20 @@ public sealed class ControllerClient : IDisposable
     private readonly PinnedServer _server;
     private readonly X509Certificate2? _certificate;
     private readonly HttpClient _http;
+    private readonly uint _mark;
 
     /// <summary>Makes a client. It connects when it is asked for something.</summary>
     /// <param name="controller">The controller.</param>
     /// <param name="certificate">The node's certificate, DER; null before it has one. One that has expired is presented as well.</param>
     /// <param name="identity">The key of the certificate; stays the caller's. Null without a certificate.</param>
     /// <param name="clock">What time it is.</param>
-    public ControllerClient(ControllerAddress controller, ReadOnlyMemory<byte>? certificate, ECDsa? identity, TimeProvider clock)
+    /// <param name="mark">
+    /// The firewall mark of its connections, where this process may set one: an overlay's prefix may hold the controller's address, and must not
+    /// draw them into a tunnel. 0 for none.
+    /// </param>
+    public ControllerClient(ControllerAddress controller, ReadOnlyMemory<byte>? certificate, ECDsa? identity, TimeProvider clock, uint mark = 0)
     {
+        _mark = mark;
         _controller = controller;
         _clock = clock;
         _server = new PinnedServer([controller.Pin, .. controller.OtherPins], clock);
@@ -165,6 +173,8 @@ public sealed class ControllerClient : IDisposable
         handler.UseProxy = false;
         handler.AutomaticDecompression = DecompressionMethods.GZip;
         handler.ConnectTimeout = ConnectTimeout;
+        if (_mark != 0)
+            handler.ConnectCallback = ConnectMarkedAsync;
         handler.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
         handler.KeepAlivePingTimeout = TimeSpan.FromSeconds(15);
         handler.PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan;
@@ -173,6 +183,22 @@ public sealed class ControllerClient : IDisposable
         handler.SslOptions.ClientCertificateContext =
             _certificate is null ? null : SslStreamCertificateContext.Create(_certificate, null, offline: true);
         return handler;
+    }
+
+    private async ValueTask<Stream> ConnectMarkedAsync(SocketsHttpConnectionContext context, CancellationToken cancellation)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            SocketMark.TrySet(socket, _mark);
+            await socket.ConnectAsync(context.DnsEndPoint, cancellation);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     private async Task TellAsync(HttpMethod method, string path, HttpContent? content, CancellationToken cancellation)

@@ -56,16 +56,17 @@ public sealed class NodeProcess(string runtimeDirectory, string interfaceName, P
     /// <param name="status">What the device has.</param>
     /// <param name="keys">The node's keys.</param>
     /// <param name="listenPort">The port; 0 leaves the device's own.</param>
+    /// <param name="mark">The mark.</param>
     /// <returns>Whether it has them now.</returns>
-    public bool TryConfigure(DeviceStatus status, NodeKeys keys, ushort listenPort)
+    public bool TryConfigure(DeviceStatus status, NodeKeys keys, ushort listenPort, FirewallMark mark)
     {
         using var change = new DeviceChange();
         if (status.PublicKey != keys.WireGuardPublicKey)
             change.PrivateKey = keys.WireGuardKey.ToArray();
         if (listenPort != 0 && status.ListenPort != listenPort)
             change.ListenPort = listenPort;
-        if ((status.Fwmark & Router.MarkMask) != Router.Mark)
-            change.Fwmark = Router.Mark;
+        if (!mark.IsIn(status.Fwmark))
+            change.Fwmark = mark.Bit;
         bool isRight = change.PrivateKey is null && change.ListenPort is null && change.Fwmark is null;
         return isRight || TryApply(change, "configuration");
     }
