@@ -17,9 +17,11 @@ public sealed record NetworkLink(
 {
     internal static NetworkLink? Read(NetlinkMessage message)
     {
-        if (message.Type != Rtnetlink.RTM_NEWLINK || message.Body.Length < Rtnetlink.LinkHeaderSize)
+        if (message.Type is not (Rtnetlink.RTM_NEWLINK or Rtnetlink.RTM_DELLINK) || message.Body.Length < Rtnetlink.LinkHeaderSize)
             return null;
         Libc.Ifinfomsg header = MemoryMarshal.Read<Libc.Ifinfomsg>(message.Body);
+        if (header.Family != 0)
+            return null; // bridges tell about their ports so
         (string name, string kind, int mtu, TunAttributes? tun) = ("", "", 0, null);
         NetlinkAttributes attributes = message.Attributes(Rtnetlink.LinkHeaderSize);
         while (attributes.MoveNext())

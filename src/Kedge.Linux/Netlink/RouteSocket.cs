@@ -52,14 +52,15 @@ public sealed unsafe class RouteSocket : IDisposable
     {
         var request = new NetlinkRequest(Rtnetlink.RTM_GETLINK, 0, Rtnetlink.LinkHeaderSize);
         request.Add(Rtnetlink.IFLA_IFNAME, name);
-        try
-        {
-            return Exchange(request, "find interface", name, NetworkLink.Read).SingleOrDefault();
-        }
-        catch (LinuxException e) when (e.Errno == Errno.ENODEV)
-        {
-            return null;
-        }
+        return FindLink(request, name);
+    }
+
+    /// <summary>The interface of an index; null where there is none.</summary>
+    public NetworkLink? FindLink(int index)
+    {
+        var request = new NetlinkRequest(Rtnetlink.RTM_GETLINK, 0, Rtnetlink.LinkHeaderSize);
+        MemoryMarshal.Write(request.Header, new Libc.Ifinfomsg { Index = index });
+        return FindLink(request, $"{index}");
     }
 
     /// <summary>Sets an interface up or down and gives it an MTU.</summary>
@@ -135,24 +136,38 @@ public sealed unsafe class RouteSocket : IDisposable
     {
         ArgumentNullException.ThrowIfNull(rule);
         const ushort Flags = Rtnetlink.NLM_F_CREATE | Rtnetlink.NLM_F_EXCL;
-        Change(rule.ToRequest(Rtnetlink.RTM_NEWRULE, Flags), "add rule", $"{rule.Priority}", Errno.EEXIST);
+        Change(rule.ToRequest(Rtnetlink.RTM_NEWRULE, Flags), "add rule", Describe(rule), Errno.EEXIST);
     }
 
     /// <summary>Deletes a rule. One that is gone already is fine.</summary>
     public void Delete(RoutingRule rule)
     {
         ArgumentNullException.ThrowIfNull(rule);
-        Change(rule.ToRequest(Rtnetlink.RTM_DELRULE, 0), "delete rule", $"{rule.Priority}", Errno.ENOENT);
+        Change(rule.ToRequest(Rtnetlink.RTM_DELRULE, 0), "delete rule", Describe(rule), Errno.ENOENT);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _socket.Dispose();
+
+    private static string Describe(RoutingRule rule) => rule.Destination.IsNone ? $"{rule.Priority}" : $"{rule.Priority} to {rule.Destination}";
 
     private static NetlinkRequest LinkRequest(ushort type, NetworkLink link, uint flags, uint change)
     {
         var request = new NetlinkRequest(type, 0, Rtnetlink.LinkHeaderSize);
         MemoryMarshal.Write(request.Header, new Libc.Ifinfomsg { Index = link.Index, Flags = flags, Change = change });
         return request;
+    }
+
+    private NetworkLink? FindLink(NetlinkRequest request, string target)
+    {
+        try
+        {
+            return Exchange(request, "find interface", target, NetworkLink.Read).SingleOrDefault();
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ENODEV)
+        {
+            return null;
+        }
     }
 
     private IReadOnlyList<Route> Routes(int table, int family)

@@ -31,6 +31,14 @@ internal static class Rtnetlink
     public const ushort RTM_DELRULE = 33;
     public const ushort RTM_GETRULE = 34;
 
+    public const int RTNLGRP_LINK = 1;
+    public const int RTNLGRP_IPV4_IFADDR = 5;
+    public const int RTNLGRP_IPV4_ROUTE = 7;
+    public const int RTNLGRP_IPV4_RULE = 8;
+    public const int RTNLGRP_IPV6_IFADDR = 9;
+    public const int RTNLGRP_IPV6_ROUTE = 11;
+    public const int RTNLGRP_IPV6_RULE = 19;
+
     public const uint IFF_UP = 0x1;
     public const uint IFF_LOOPBACK = 0x8;
     public const uint IFF_RUNNING = 0x40;
@@ -74,6 +82,7 @@ internal static class Rtnetlink
     public const byte RT_TABLE_COMPAT = 252; // stands in the header's one byte where RTA_TABLE says which
     public const int RtnexthopSize = 8;
 
+    public const ushort FRA_DST = 1;
     public const ushort FRA_PRIORITY = 6;
     public const ushort FRA_FWMARK = 10;
     public const ushort FRA_SUPPRESS_PREFIXLEN = 14;
@@ -81,6 +90,7 @@ internal static class Rtnetlink
     public const ushort FRA_FWMASK = 16;
     public const ushort FRA_PROTOCOL = 21;
     public const byte FR_ACT_TO_TBL = 1;
+    public const byte FR_ACT_UNREACHABLE = 7;
     public const uint FIB_RULE_INVERT = 2;
 
     public const int LinkHeaderSize = 16; // struct ifinfomsg

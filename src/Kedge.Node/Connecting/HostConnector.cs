@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Kedge.Linux;
 
 namespace Kedge.Node.Connecting;
 
@@ -12,16 +13,17 @@ public static class HostConnector
     /// <summary>Finds a host's addresses and connects to the one that answers first.</summary>
     /// <param name="host">A name or an address, with or without brackets.</param>
     /// <param name="port">The TCP port.</param>
+    /// <param name="mark">The firewall mark of the connection, where this process may set one; 0 for none.</param>
     /// <param name="cancellation">Ends it.</param>
     /// <returns>The connection, the caller's.</returns>
     /// <exception cref="ConnectException">The name cannot be resolved, or none of its addresses can be connected to.</exception>
     /// <exception cref="OperationCanceledException">It was canceled.</exception>
-    public static async Task<Stream> ConnectAsync(string host, int port, CancellationToken cancellation)
+    public static async Task<Stream> ConnectAsync(string host, int port, uint mark, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(host);
         IPAddress[] addresses = await ResolveAsync(host.Trim('[', ']'), cancellation);
         return await AddressRace.RunAsync(
-            addresses, (address, ending) => ConnectAsync(new IPEndPoint(address, port), ending),
+            addresses, (address, ending) => ConnectAsync(new IPEndPoint(address, port), mark, ending),
             Patience, TimeProvider.System, cancellation);
     }
 
@@ -49,11 +51,13 @@ public static class HostConnector
         }
     }
 
-    private static async Task<Stream> ConnectAsync(IPEndPoint endpoint, CancellationToken cancellation)
+    private static async Task<Stream> ConnectAsync(IPEndPoint endpoint, uint mark, CancellationToken cancellation)
     {
         var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
+            if (mark != 0)
+                SocketMark.TrySet(socket, mark);
             await socket.ConnectAsync(endpoint, cancellation);
             return new NetworkStream(socket, ownsSocket: true);
         }

@@ -1,7 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using Kedge.Linux;
+using Kedge.Linux.Namespaces;
 using Kedge.Linux.Processes;
 using Kedge.Node.PortMapping;
+using Kedge.Node.Routing;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
@@ -28,6 +31,14 @@ public sealed class ControlLink : IDisposable
 
     /// <summary>The shortest time after which a node that was removed asks whether it is back, as after a backup was restored; twice that is the longest.</summary>
     private static readonly TimeSpan EndedInterval = TimeSpan.FromSeconds(30);
+
+    /// <summary>Who deletes one route often deletes more of them: they are put back together.</summary>
+    private static readonly TimeSpan SettleTime = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>What a fight with another program about routes costs is bounded by this.</summary>
+    private static readonly TimeSpan PutBackInterval = TimeSpan.FromMilliseconds(500);
+
+    private static readonly TimeSpan ResubscribeInterval = TimeSpan.FromSeconds(5);
 
     private const string Ended = "It has ended the connection.";
 
@@ -82,6 +93,7 @@ public sealed class ControlLink : IDisposable
             Forever(() => TickAsync(ready, ending), ending),
             Forever(() => ResolveAsync(ending), ending),
             Forever(() => _portMapper.RunAsync(ending), ending),
+            Forever(() => WatchRoutesAsync(ending), ending),
             Forever(() => FollowAsync(ending), ending));
         return !cancellation.IsCancellationRequested;
     }
@@ -128,6 +140,39 @@ public sealed class ControlLink : IDisposable
             }
             // Until it is ready somebody waits for it.
             await Task.Delay(wasReady ? TickInterval : TickInterval / 10, ending);
+        }
+    }
+
+    /// <summary>Has what another program takes away of addresses, routes and rules put back.</summary>
+    private Task WatchRoutesAsync(CancellationToken ending) => Task.Factory.StartNew(
+        () =>
+        {
+            using RouteWatch? watch = TryWatchRoutes();
+            using CancellationTokenRegistration registration = ending.Register(() => watch?.Cancel());
+            while (watch?.Wait() == true)
+            {
+                ending.WaitHandle.WaitOne(SettleTime);
+                _zone.PutBackRoutes();
+                ending.WaitHandle.WaitOne(PutBackInterval);
+            }
+            if (watch is null)
+                ending.WaitHandle.WaitOne(ResubscribeInterval);
+        },
+        ending,
+        TaskCreationOptions.LongRunning,
+        TaskScheduler.Default);
+
+    // Null while the interface's namespace does not exist.
+    private RouteWatch? TryWatchRoutes()
+    {
+        try
+        {
+            NetworkNamespace? inside = _zone.Membership.Settings.NetworkNamespace is { } name ? NetworkNamespace.Open(name) : null;
+            return new RouteWatch(_zone.InterfaceName, inside);
+        }
+        catch (LinuxException)
+        {
+            return null;
         }
     }
 
@@ -186,9 +231,11 @@ public sealed class ControlLink : IDisposable
     private async Task FollowAsync(CancellationToken ending)
     {
         var backoff = new Backoff(Random.Shared);
+        // Past the overlays of this machine, which may have a prefix that holds the controller; or through one, behind which it may be.
+        bool isMarked = true;
         while (true)
         {
-            StreamEnd end = await FollowAnyAsync(backoff, ending);
+            StreamEnd end = await FollowAnyAsync(isMarked ? _zone.Membership.Settings.Mark.Bit : 0, backoff, ending);
             string url = _connection.Url;
             _connection = new(url, Connected: false, DateTimeOffset.UtcNow, end.Sentence);
             TimeSpan wait;
@@ -205,6 +252,7 @@ public sealed class ControlLink : IDisposable
             else
             {
                 wait = (end.ReconnectWithin is { } spread ? backoff.Next(spread) : backoff.Next()) + (end.RetryAfter ?? TimeSpan.Zero);
+                isMarked ^= end.ReconnectWithin is null;
                 Log.Disconnected(_log, url, end.Sentence, Math.Round(wait.TotalSeconds, 1));
             }
             await Task.Delay(wait, ending);
@@ -212,14 +260,14 @@ public sealed class ControlLink : IDisposable
     }
 
     /// <summary>Follows the stream at the first address of the controller that leads to it.</summary>
-    private async Task<StreamEnd> FollowAnyAsync(Backoff backoff, CancellationToken ending)
+    private async Task<StreamEnd> FollowAnyAsync(uint mark, Backoff backoff, CancellationToken ending)
     {
         List<string> failures = [];
         foreach (ControllerAddress address in _zone.Membership.ControllerAddresses)
         {
             try
             {
-                using var client = new ControllerClient(address, _zone.Certificate.Node.Der, _keys.Identity, TimeProvider.System);
+                using var client = new ControllerClient(address, _zone.Certificate.Node.Der, _keys.Identity, TimeProvider.System, mark);
                 return await FollowAsync(client, address.Url.ToString(), backoff, ending);
             }
             catch (ControllerException exception) when (exception.Status is not null || _connection.Connected)

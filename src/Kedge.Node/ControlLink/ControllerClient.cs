@@ -1,13 +1,13 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using Kedge.Node.Connecting;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
@@ -44,8 +44,12 @@ public sealed class ControllerClient : IDisposable
     /// <param name="certificate">The node's certificate, DER; null before it has one. One that has expired is presented as well.</param>
     /// <param name="identity">The key of the certificate; stays the caller's. Null without a certificate.</param>
     /// <param name="clock">What time it is.</param>
+    /// <param name="mark">
+    /// The firewall mark of its connections, where this process may set one: an overlay's prefix may hold the controller's address, and must not
+    /// draw them into a tunnel. 0 for none.
+    /// </param>
     /// <exception cref="UserError">The key is not that of the certificate.</exception>
-    public ControllerClient(ControllerAddress controller, ReadOnlyMemory<byte>? certificate, ECDsa? identity, TimeProvider clock)
+    public ControllerClient(ControllerAddress controller, ReadOnlyMemory<byte>? certificate, ECDsa? identity, TimeProvider clock, uint mark = 0)
     {
         _controller = controller;
         _clock = clock;
@@ -61,7 +65,7 @@ public sealed class ControllerClient : IDisposable
             }
             _certificate = bare.CopyWithPrivateKey(identity);
         }
-        _http = new HttpClient(Handler())
+        _http = new HttpClient(Handler(mark))
         {
             BaseAddress = new Uri(controller.Url, "/api/v1/"),
             DefaultRequestVersion = HttpVersion.Version20,
@@ -171,9 +175,9 @@ public sealed class ControllerClient : IDisposable
     private Task<EnrolmentChallenge> ChallengeAsync(CancellationToken cancellation) =>
         AskAsync(HttpMethod.Post, "enrolments/challenges", null, ApiJson.Default.EnrolmentChallenge, cancellation);
 
-    private SocketsHttpHandler Handler()
+    private SocketsHttpHandler Handler(uint mark)
     {
-        SocketsHttpHandler handler = _server.CreateHandler();
+        SocketsHttpHandler handler = _server.CreateHandler(mark);
         handler.UseProxy = false;
         handler.AutomaticDecompression = DecompressionMethods.GZip;
         handler.ConnectTimeout = ConnectTimeout;

@@ -20,7 +20,8 @@ namespace Kedge.Node.ControlLink;
 /// </summary>
 public sealed class LinkedZone : IDisposable
 {
-    private static readonly TimeSpan RoutingInterval = TimeSpan.FromSeconds(10);
+    /// <summary>How often routes are checked though the kernel has told of no change.</summary>
+    private static readonly TimeSpan RoutingInterval = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(60);
     private const int MaximumRefusals = 100;
 
@@ -31,11 +32,13 @@ public sealed class LinkedZone : IDisposable
     private readonly NodeProcess _process;
     private readonly VerifiedCertificates _certificates;
     private readonly PortMapper _portMapper;
+    private readonly ZoneRouting _routing;
     private readonly ILogger _log;
     private readonly NetworkMap _map;
     private readonly ZoneTrust _trust;
 
     private IReadOnlyCollection<IpAddress> _underlay = [];
+    private IReadOnlyCollection<ForeignPrefix> _foreign = [];
     private IReadOnlyCollection<Endpoint> _stunServers = [];
     private ZonePeers _peers;
     private Dictionary<string, string> _toldRefusals = [];
@@ -63,6 +66,7 @@ public sealed class LinkedZone : IDisposable
         (_folder, _process, _certificates, _portMapper, _log) = (folder, process, certificates, portMapper, log);
         _own = new OwnNode(folder, membership, certificate, keys, problems);
         Problems = problems;
+        _routing = new ZoneRouting(problems, log);
         Sha256Digest network = Sha256Digest.Parse(membership.Network);
         _trust = ZoneTrust.Read(folder, network, certificates, PassOver); // before the map: that may leave out what was revoked
         var file = new MapFile(folder, network, membership.NodeId);
@@ -80,6 +84,9 @@ public sealed class LinkedZone : IDisposable
 
     /// <summary>What does not work at present.</summary>
     public Problems Problems { get; }
+
+    /// <summary>The interface.</summary>
+    public string InterfaceName => _folder.InterfaceName;
 
     /// <summary>The node's certificate.</summary>
     public CertificateFile Certificate => _own.Certificate;
@@ -188,6 +195,17 @@ public sealed class LinkedZone : IDisposable
         }
     }
 
+    /// <summary>Puts back addresses, routes and rules that another program has taken away. To be called when the kernel tells of it.</summary>
+    public void PutBackRoutes()
+    {
+        lock (_lock)
+        {
+            _routing.PutBack(Membership.Settings, BootClock.Now);
+            if (!_foreign.ToHashSet().SetEquals(_routing.Foreign))
+                _routeAt = default;
+        }
+    }
+
     /// <summary>The acknowledgement of what is applied and on the disk; null where that is not more than was acknowledged before.</summary>
     /// <param name="acknowledged">What was acknowledged last.</param>
     public MapAcknowledgement? AcknowledgementAfter(MapAcknowledgement? acknowledged)
@@ -289,6 +307,7 @@ public sealed class LinkedZone : IDisposable
                 WireGuardKey = _own.Keys.WireGuardPublicKey,
                 Prefixes = Certificate.Node.Prefixes,
                 Underlay = _underlay,
+                Foreign = _foreign,
             },
             _certificates);
         foreach (Sha256Digest fingerprint in known)
@@ -357,16 +376,18 @@ public sealed class LinkedZone : IDisposable
             return;
         using (status)
         {
-            if (!_process.TryConfigure(status, _own.Keys))
+            if (!_process.TryConfigure(status, _own.Keys, Membership.Settings.Mark))
                 return;
             _process.UsePort(status, (ushort)Membership.Settings.ListenPort);
             _process.UseStunServers(status, _stunServers);
             Look(status);
             bool done = TryReconcilePeers(status, now);
+            bool isReady = done;
             if (now >= _routeAt || _isDirty)
                 done &= TryRoute(now);
             _isDirty &= !done;
-            _isReady |= done;
+            _isReady |= isReady && _routing.IsUp; // what the kernel refuses of the rest is a problem, told
+            TakeForeign();
         }
     }
 
@@ -409,16 +430,28 @@ public sealed class LinkedZone : IDisposable
     {
         _routeAt = now + RoutingInterval;
         IReadOnlyList<IpPrefix> zone = ZonePrefixes();
-        return ZoneRoutes.TryApply(
+        return _routing.TryApply(
             Membership,
             new InterfaceRouting
             {
                 Interface = _folder.InterfaceName,
                 Mtu = Membership.Settings.Mtu,
+                Mark = Membership.Settings.Mark,
                 Addresses = Certificate.Node.Addresses,
-                Prefixes = [.. zone, .. _peers.ChildPrefixes(zone)],
+                ZonePrefixes = zone,
+                ChildPrefixes = _peers.ChildPrefixes(zone),
             },
-            Problems);
+            now);
+    }
+
+    // A peer with a prefix of another overlay on this machine is none here, from whichever of the two was told first.
+    private void TakeForeign()
+    {
+        if (_foreign.ToHashSet().SetEquals(_routing.Foreign))
+            return;
+        _foreign = _routing.Foreign;
+        Rebuild();
+        TellRefusals();
     }
 
     private IReadOnlyList<IpPrefix> ZonePrefixes() =>

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Kedge.Linux;
 using Kedge.Linux.Files;
 using Kedge.Linux.Processes;
+using Kedge.Node.Routing;
 using Kedge.Protocol;
 
 namespace Kedge.Node.ControlLink;
@@ -33,6 +34,13 @@ public sealed record NodeSettings
 
     /// <summary>Bytes of the longest packet.</summary>
     public int Mtu { get; init; } = DefaultMtu;
+
+    /// <summary>The bit of the firewall mark on the node's own datagrams; null for <see cref="FirewallMark.Default"/>.</summary>
+    public uint? Fwmark { get; init; }
+
+    /// <summary>The mark of the node's own datagrams.</summary>
+    [JsonIgnore]
+    public FirewallMark Mark => Fwmark is { } bit ? new FirewallMark(bit) : FirewallMark.Default;
 
     /// <summary>The network namespace that the interface is put in; null for this one.</summary>
     public string? NetworkNamespace { get; init; }

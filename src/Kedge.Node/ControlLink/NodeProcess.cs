@@ -58,14 +58,15 @@ public sealed class NodeProcess(string runtimeDirectory, string interfaceName, P
     /// </summary>
     /// <param name="status">What the device has.</param>
     /// <param name="keys">The node's keys.</param>
+    /// <param name="mark">The mark.</param>
     /// <returns>Whether it has them now.</returns>
-    public bool TryConfigure(DeviceStatus status, NodeKeys keys)
+    public bool TryConfigure(DeviceStatus status, NodeKeys keys, FirewallMark mark)
     {
         using var change = new DeviceChange();
         if (status.PublicKey != keys.WireGuardPublicKey)
             change.PrivateKey = keys.WireGuardKey.ToArray();
-        if ((status.Fwmark & Router.MarkMask) != Router.Mark)
-            change.Fwmark = Router.Mark;
+        if (!mark.IsIn(status.Fwmark))
+            change.Fwmark = mark.Bit;
         bool isRight = change.PrivateKey is null && change.Fwmark is null;
         return isRight || TryApply(change, "configuration");
     }

@@ -37,11 +37,12 @@ public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimePro
     /// A handler that connects to this server alone. It follows no redirection. The caller disposes it; settings and client certificates may
     /// be added before its first use.
     /// </summary>
-    public SocketsHttpHandler CreateHandler() => new()
+    /// <param name="mark">The firewall mark of its connections, where this process may set one; 0 for none.</param>
+    public SocketsHttpHandler CreateHandler(uint mark = 0) => new()
     {
         AllowAutoRedirect = false,
         ConnectCallback = async (context, cancellation) =>
-            await HostConnector.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, cancellation),
+            await HostConnector.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, mark, cancellation),
         UseCookies = false,
         SslOptions = new SslClientAuthenticationOptions
         {

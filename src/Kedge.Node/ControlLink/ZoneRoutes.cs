@@ -1,12 +1,9 @@
-using Kedge.Linux;
-using Kedge.Linux.Namespaces;
-using Kedge.Node.Routing;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 
 namespace Kedge.Node.ControlLink;
 
-/// <summary>Addresses and routes of a joined interface.</summary>
+/// <summary>Which of a zone's prefixes may be routed.</summary>
 public static class ZoneRoutes
 {
     private const int ShortestIPv4Zone = 8, ShortestIPv6Zone = 32;
@@ -30,25 +27,4 @@ public static class ZoneRoutes
            where own.Any(prefix.Contains) && !underlay.Any(prefix.Contains)
            select prefix,
     ];
-
-    /// <summary>Makes the kernel agree with what is desired, and tells what the machine's own networks are in the way of.</summary>
-    /// <returns>Whether it agrees.</returns>
-    public static bool TryApply(Membership membership, InterfaceRouting desired, Problems problems)
-    {
-        try
-        {
-            NetworkNamespace? inside = membership.Settings.NetworkNamespace is { } name ? NetworkNamespace.Open(name) : null;
-            using Router router = Router.Open(inside);
-            router.Apply(desired);
-            problems.Set("routes", null);
-            RoutingConflict? conflict = RoutingConflict.Find(desired.Prefixes, desired.Interface, inside);
-            problems.Set("conflict", conflict?.ToError(membership.ZoneName).Message);
-            return true;
-        }
-        catch (LinuxException exception)
-        {
-            problems.Set("routes", $"Addresses and routes of {desired.Interface} could not be set: {exception.Message}.");
-            return false;
-        }
-    }
 }

@@ -11,9 +11,24 @@ public sealed record InterfaceRouting
     /// <summary>Bytes of its longest packet.</summary>
     public required int Mtu { get; init; }
 
+    /// <summary>The mark of its own datagrams.</summary>
+    public FirewallMark Mark { get; init; } = FirewallMark.Default;
+
     /// <summary>This node's addresses, at most one a family that routes can prefer as their source: the first one.</summary>
     public required IReadOnlyList<IpAddress> Addresses { get; init; }
 
-    /// <summary>What is reached by the interface: the zone's prefixes and the peers' child prefixes. In any order, repetitions allowed.</summary>
-    public required IReadOnlyList<IpPrefix> Prefixes { get; init; }
+    /// <summary>The zone's own prefixes. In any order, repetitions allowed.</summary>
+    public required IReadOnlyList<IpPrefix> ZonePrefixes { get; init; }
+
+    /// <summary>The networks behind the peers. In any order, repetitions allowed.</summary>
+    public IReadOnlyList<IpPrefix> ChildPrefixes { get; init; } = [];
+
+    /// <summary>Whether another one asks for the same, in the same order.</summary>
+    public bool IsSameAs(InterfaceRouting other) =>
+        Interface == other.Interface
+        && Mtu == other.Mtu
+        && Mark == other.Mark
+        && Addresses.SequenceEqual(other.Addresses)
+        && ZonePrefixes.SequenceEqual(other.ZonePrefixes)
+        && ChildPrefixes.SequenceEqual(other.ChildPrefixes);
 }

@@ -3,6 +3,7 @@ using Kedge.Linux.Namespaces;
 using Kedge.Linux.Netlink;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Mesh;
 
 namespace Kedge.Node.Routing;
 
@@ -24,24 +25,29 @@ public sealed record RoutingConflict(IpPrefix Prefix, IpPrefix Existing, string 
     public static RoutingConflict? Find(IEnumerable<IpPrefix> prefixes, string interfaceName, NetworkNamespace? inside = null)
     {
         using RouteSocket kernel = RouteSocket.Open(inside);
+        using Router router = Router.Open(inside);
         Dictionary<int, string> names = kernel.Links().ToDictionary(link => link.Index, link => link.Name);
         // A default route is no network of its own; what IPv6 has on every link is no network either.
         var routes =
-            from route in kernel.Routes(Route.MainTable).Concat(kernel.Routes(Router.Table))
+            from route in kernel.Routes(Route.MainTable)
             where route.Destination.Length > 0
-            select (Prefix: route.Destination, route.Index, IsOverlay: route.Table == Router.Table);
+            select (Prefix: route.Destination, route.Index, IsOverlay: false);
         var addresses =
             from address in kernel.Addresses()
+            where address.Protocol != Router.Protocol
             select (Prefix: new IpPrefix(address.Address, 8 * address.Address.Size), address.Index, IsOverlay: false);
+        var overlays =
+            from claim in router.Claims()
+            select (claim.Prefix, claim.Index, IsOverlay: true);
         var networks =
-            from network in routes.Concat(addresses)
+            from network in routes.Concat(addresses).Concat(overlays)
             let name = names.GetValueOrDefault(network.Index, "")
             where name != interfaceName && !network.Prefix.Address.IsIPv6LinkLocal && !IsMulticast(network.Prefix)
             select (network.Prefix, Name: name, network.IsOverlay);
         var conflicts =
             from network in networks.ToArray()
             from prefix in prefixes
-            where Overlap(prefix, network.Prefix)
+            where ReservedPrefixes.Overlap(prefix, network.Prefix)
             select new RoutingConflict(prefix, network.Prefix, network.Name, network.IsOverlay);
         return conflicts.FirstOrDefault();
     }
@@ -60,8 +66,6 @@ public sealed record RoutingConflict(IpPrefix Prefix, IpPrefix Existing, string 
             $"Zone {zone} has the prefix {Prefix}, which overlaps with {owner}: one of the two could not be reached. "
             + "Join another zone, or add --netns NAME to keep the zone in a network namespace of its own.");
     }
-
-    private static bool Overlap(IpPrefix a, IpPrefix b) => a.Contains(b.Address) || b.Contains(a.Address);
 
     private static bool IsMulticast(IpPrefix prefix) => AllMulticast.Any(all => all.Contains(prefix.Address));
 

@@ -20,6 +20,9 @@ public sealed record AdmissionContext
     /// Addresses that must never be a peer's, because the network below the overlay is reached by them: the controller's, for one.
     /// </summary>
     public IReadOnlyCollection<IpAddress> Underlay { get; init; } = [];
+
+    /// <summary>What other overlays of this machine have: a peer with any of it would draw their traffic.</summary>
+    public IReadOnlyCollection<ForeignPrefix> Foreign { get; init; } = [];
 }
 
 /// <summary>A peer that may be installed.</summary>
@@ -173,6 +176,8 @@ public sealed class Admission(AdmissionContext context, VerifiedCertificates cer
                 return $"It claims {prefix}, which is this node's own or touches it.";
             if (context.Underlay.Any(prefix.Contains))
                 return $"It claims {prefix}, in which the controller or this machine is reached.";
+            if (context.Foreign.FirstOrDefault(foreign => ReservedPrefixes.Overlap(foreign.Prefix, prefix)) is { } taken)
+                return $"It claims {prefix}, which overlaps with {taken.Prefix}, a prefix of the overlay on {taken.Interface} of this machine.";
             if (FindOverlap(id, prefix) is { } other)
                 return $"It claims {prefix}, which {NameOf(other)} has or touches.";
         }

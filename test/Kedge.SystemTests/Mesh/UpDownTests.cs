@@ -18,7 +18,7 @@ public sealed class UpDownTests(SharedMesh shared) : IClassFixture<SharedMesh>
 
         Assert.True(down.Succeeded, down.Error);
         Assert.DoesNotContain(MeshNode.Interface, node.Host.Ip("link").Output, StringComparison.Ordinal);
-        Assert.DoesNotContain("19301", node.Host.Ip("rule").Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("1930", node.Host.Ip("rule").Output, StringComparison.Ordinal);
         Assert.Null(node.NodeProcess);
         Assert.Null(node.ControlLink);
     }
@@ -38,7 +38,7 @@ public sealed class UpDownTests(SharedMesh shared) : IClassFixture<SharedMesh>
         // Left for the next start to adopt.
         Assert.Contains(node.Address, node.Host.Ip("address", "show", "dev", MeshNode.Interface).Output, StringComparison.Ordinal);
         Assert.Contains(MeshNode.Interface, Routes(node), StringComparison.Ordinal);
-        Assert.Contains("19301", Rules(node), StringComparison.Ordinal);
+        Assert.Contains("1930", Rules(node), StringComparison.Ordinal);
         Assert.Contains("link.sock", FilesOf(node), StringComparer.Ordinal);
 
         CommandResult first = node.Try("down", "--interface", MeshNode.Interface);
@@ -169,7 +169,7 @@ public sealed class UpDownTests(SharedMesh shared) : IClassFixture<SharedMesh>
     {
         Assert.DoesNotContain(MeshNode.Interface, node.Host.Ip("link").Output, StringComparison.Ordinal);
         Assert.DoesNotContain(MeshNode.Interface, Routes(node), StringComparison.Ordinal);
-        Assert.DoesNotContain("19301", Rules(node), StringComparison.Ordinal);
+        Assert.DoesNotContain("1930", Rules(node), StringComparison.Ordinal);
         Assert.Null(node.NodeProcess);
         Assert.Null(node.ControlLink);
         Assert.DoesNotContain(FilesOf(node), name => !name.EndsWith(".lock", StringComparison.Ordinal));

@@ -52,7 +52,7 @@ public sealed class RoutingConflictTests : IDisposable
                 Interface = _name,
                 Mtu = 1420,
                 Addresses = [IpAddress.Parse("10.200.0.5"), IpAddress.Parse("fd20::5")],
-                Prefixes = [IpPrefix.Parse("10.200.0.0/20"), IpPrefix.Parse("fd20::/64")],
+                ZonePrefixes = [IpPrefix.Parse("10.200.0.0/20"), IpPrefix.Parse("fd20::/64")],
             });
         }
         IpPrefix[] wanted = [IpPrefix.Parse("10.200.0.0/20"), IpPrefix.Parse("fd20::/64")];

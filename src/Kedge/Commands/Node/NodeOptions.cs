@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using Kedge.Linux;
 using Kedge.Node.ControlLink;
 using Kedge.Node.KeyExchange;
+using Kedge.Node.Routing;
 using Kedge.Node.Uapi;
 using Kedge.Protocol.Ip;
 
@@ -119,6 +120,11 @@ internal sealed class NodeOptions
     private readonly Option<int?> _mtu = Setting.Number(
         "--mtu", "KEDGE_MTU", LeastMtu, 65535, $"Bytes of the longest packet. Default: {NodeSettings.DefaultMtu}.");
 
+    private readonly Option<string?> _fwmark = Text(
+        "--fwmark", "BIT", "KEDGE_FWMARK",
+        $"The bit of the firewall mark by which this machine tells the node's own datagrams from what goes into the tunnel. Default: "
+        + $"{FirewallMark.Default}.");
+
     private readonly Option<string?> _namespace = Text(
         "--netns", "NAME", "KEDGE_NETNS", "Put the interface into this network namespace of 'ip netns'; the UDP port stays outside.");
 
@@ -139,7 +145,7 @@ internal sealed class NodeOptions
 
     private Option[] All =>
     [
-        _name, _zone, _requestIp, _childPrefix, _listenPort, _mtu, _namespace, _ephemeral, _privateKeyFile, _localEndpointIp, _internalNetwork,
+        _name, _zone, _requestIp, _childPrefix, _listenPort, _mtu, _fwmark, _namespace, _ephemeral, _privateKeyFile, _localEndpointIp, _internalNetwork,
         _noPortMapping,
     ];
 
@@ -152,6 +158,11 @@ internal sealed class NodeOptions
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
+        _fwmark.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string?>() is { Length: > 0 } text && !FirewallMark.TryParse(text, out _))
+                result.AddError($"{(result.Implicit ? "KEDGE_FWMARK" : "--fwmark")} is '{text}', but must be one bit of a mark, such as {FirewallMark.Default}.");
+        });
         foreach (Option option in All)
             command.Options.Add(option);
     }
@@ -167,6 +178,7 @@ internal sealed class NodeOptions
             ChildPrefixes = IsGiven(_childPrefix) ? all.ChildPrefixes : before.ChildPrefixes,
             ListenPort = IsGiven(_listenPort) ? all.ListenPort : before.ListenPort,
             Mtu = IsGiven(_mtu) ? all.Mtu : before.Mtu,
+            Fwmark = IsGiven(_fwmark) ? all.Fwmark : before.Fwmark,
             Ephemeral = IsGiven(_ephemeral) ? all.Ephemeral : before.Ephemeral,
             LocalEndpointAddresses = IsGiven(_localEndpointIp) ? all.LocalEndpointAddresses : before.LocalEndpointAddresses,
             InternalNetwork = IsGiven(_internalNetwork) ? all.InternalNetwork : before.InternalNetwork,
@@ -188,6 +200,12 @@ internal sealed class NodeOptions
         ChildPrefixes = Items(call, _childPrefix)?.Select(text => IpPrefix.Parse(text).ToString()).ToArray() ?? before.ChildPrefixes,
         ListenPort = call.GetValue(_listenPort) ?? before.ListenPort,
         Mtu = call.GetValue(_mtu) ?? before.Mtu,
+        Fwmark = call.GetValue(_fwmark) switch
+        {
+            null => before.Fwmark,
+            "" => null,
+            var text => FirewallMark.TryParse(text, out FirewallMark mark) ? mark.Bit : before.Fwmark,
+        },
         NetworkNamespace = Given(call, _namespace, before.NetworkNamespace),
         Ephemeral = call.GetValue(_ephemeral) ?? before.Ephemeral,
         PrivateKeyFile = Given(call, _privateKeyFile, before.PrivateKeyFile) is { } path ? Path.GetFullPath(path) : null,

@@ -190,7 +190,7 @@ public sealed class MeshDemo(string program, DemoReport report)
             if (node.Host.TryRun("ip", "link", "show", "dev", node.InterfaceName).Succeeded)
                 throw new DemoException($"{node.Host} still has its interface");
             string rules = node.Host.Run("ip", "rule", "list").Output + node.Host.Run("ip", "-6", "rule", "list").Output;
-            if (rules.Contains("19301", StringComparison.Ordinal))
+            if (rules.Contains("1930", StringComparison.Ordinal))
                 throw new DemoException($"{node.Host} still has the rules: {rules}");
         }
         return "no interface, no rule, no route";
