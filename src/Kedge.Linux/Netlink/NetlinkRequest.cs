@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
 using Kedge.Linux.Interop;
@@ -45,6 +46,9 @@ internal sealed class NetlinkRequest
 
     /// <summary>Adds an attribute of 32 bits.</summary>
     public void Add(ushort type, uint value) => MemoryMarshal.Write(Add(type, sizeof(uint)), value);
+
+    /// <summary>Adds an attribute of 16 bits in network order.</summary>
+    public void AddBigEndian(ushort type, ushort value) => BinaryPrimitives.WriteUInt16BigEndian(Add(type, sizeof(ushort)), value);
 
     /// <summary>Adds an attribute of 8 bits.</summary>
     public void Add(ushort type, byte value) => Add(type, sizeof(byte))[0] = value;

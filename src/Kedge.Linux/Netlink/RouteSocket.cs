@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Kedge.Linux.Interop;
 using Kedge.Linux.Namespaces;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.Linux.Netlink;
 
@@ -112,6 +113,34 @@ public sealed unsafe class RouteSocket : IDisposable
 
     /// <summary>The routes of a table, both families.</summary>
     public IReadOnlyList<Route> Routes(int table) => [.. Routes(table, Libc.AF_INET), .. Routes(table, Libc.AF_INET6)];
+
+    /// <summary>The index of the interface that the kernel sends IPv4 packets by.</summary>
+    /// <param name="destination">Where to.</param>
+    /// <param name="mark">The packets' firewall mark; 0 for none.</param>
+    /// <param name="flow">The packets' flow; null for a lookup that knows none.</param>
+    /// <returns>0 where there is no way.</returns>
+    public int FindWay(IpAddress destination, uint mark, UdpFlow? flow)
+    {
+        var request = new NetlinkRequest(Rtnetlink.RTM_GETROUTE, 0, Rtnetlink.RouteHeaderSize);
+        request.Header[0] = Libc.AF_INET;
+        request.Header[1] = (byte)(8 * destination.Size);
+        request.Add(Rtnetlink.RTA_DST, destination);
+        request.Add(Rtnetlink.RTA_MARK, mark);
+        if (flow is { } ports)
+        {
+            request.Add(Rtnetlink.RTA_IP_PROTO, Rtnetlink.IPPROTO_UDP);
+            request.AddBigEndian(Rtnetlink.RTA_SPORT, ports.SourcePort);
+            request.AddBigEndian(Rtnetlink.RTA_DPORT, ports.DestinationPort);
+        }
+        try
+        {
+            return Exchange(request, "find a way to", $"{destination}", Route.Read).FirstOrDefault()?.Index ?? 0;
+        }
+        catch (LinuxException e) when (e.Errno is Errno.ENETUNREACH or Errno.EHOSTUNREACH or Errno.EACCES or Errno.EINVAL)
+        {
+            return 0;
+        }
+    }
 
     /// <summary>Adds a route, in the place of one to the same destination in the same table if there is one.</summary>
     public void Add(Route route)

@@ -14,6 +14,9 @@ public sealed record RoutingRule(bool IsIPv6, int Priority, int Table, byte Prot
     /// <summary>The destinations that it is about; none where it is about all.</summary>
     public IpPrefix Destination { get; init; }
 
+    /// <summary>The flow that it is about; null where it is about all. A kernel before 4.17 cannot tell flows apart.</summary>
+    public UdpFlow? Flow { get; init; }
+
     /// <summary>The firewall mark that it is about, where <see cref="MarkMask"/> is not 0.</summary>
     public uint Mark { get; init; }
 
@@ -53,6 +56,8 @@ public sealed record RoutingRule(bool IsIPv6, int Priority, int Table, byte Prot
                 Rtnetlink.FRA_PROTOCOL => rule with { Protocol = (byte)attributes.Number },
                 Rtnetlink.FRA_FWMARK => rule with { Mark = attributes.Number },
                 Rtnetlink.FRA_FWMASK => rule with { MarkMask = attributes.Number },
+                Rtnetlink.FRA_SPORT_RANGE => rule with { Flow = (rule.Flow ?? default) with { SourcePort = (ushort)attributes.Number } },
+                Rtnetlink.FRA_DPORT_RANGE => rule with { Flow = (rule.Flow ?? default) with { DestinationPort = (ushort)attributes.Number } },
                 Rtnetlink.FRA_SUPPRESS_PREFIXLEN => rule with { SuppressedPrefixLength = (int)attributes.Number },
                 _ => rule,
             };
@@ -81,8 +86,17 @@ public sealed record RoutingRule(bool IsIPv6, int Priority, int Table, byte Prot
             request.Add(Rtnetlink.FRA_FWMARK, Mark);
             request.Add(Rtnetlink.FRA_FWMASK, MarkMask);
         }
+        if (Flow is { } flow)
+        {
+            request.Add(Rtnetlink.FRA_IP_PROTO, Rtnetlink.IPPROTO_UDP);
+            request.Add(Rtnetlink.FRA_SPORT_RANGE, Range(flow.SourcePort));
+            request.Add(Rtnetlink.FRA_DPORT_RANGE, Range(flow.DestinationPort));
+        }
         if (SuppressedPrefixLength >= 0)
             request.Add(Rtnetlink.FRA_SUPPRESS_PREFIXLEN, (uint)SuppressedPrefixLength);
         return request;
+
+        // struct fib_rule_port_range: the first and the last one, 16 bits each.
+        static uint Range(ushort port) => port | ((uint)port << 16);
     }
 }

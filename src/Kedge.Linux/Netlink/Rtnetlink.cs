@@ -74,7 +74,11 @@ internal static class Rtnetlink
     public const ushort RTA_PREFSRC = 7;
     public const ushort RTA_MULTIPATH = 9;
     public const ushort RTA_TABLE = 15;
+    public const ushort RTA_MARK = 16;
     public const ushort RTA_VIA = 18;
+    public const ushort RTA_IP_PROTO = 27;
+    public const ushort RTA_SPORT = 28;
+    public const ushort RTA_DPORT = 29;
     public const byte RT_SCOPE_UNIVERSE = 0;
     public const byte RT_SCOPE_LINK = 253;
     public const byte RT_SCOPE_NOWHERE = 255;
@@ -89,6 +93,10 @@ internal static class Rtnetlink
     public const ushort FRA_TABLE = 15;
     public const ushort FRA_FWMASK = 16;
     public const ushort FRA_PROTOCOL = 21;
+    public const ushort FRA_IP_PROTO = 22;
+    public const ushort FRA_SPORT_RANGE = 23;
+    public const ushort FRA_DPORT_RANGE = 24;
+    public const byte IPPROTO_UDP = 17;
     public const byte FR_ACT_TO_TBL = 1;
     public const byte FR_ACT_UNREACHABLE = 7;
     public const uint FIB_RULE_INVERT = 2;

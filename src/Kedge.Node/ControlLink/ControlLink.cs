@@ -38,6 +38,7 @@ public sealed class ControlLink : IDisposable
     /// <summary>What a fight with another program about routes costs is bounded by this.</summary>
     private static readonly TimeSpan PutBackInterval = TimeSpan.FromMilliseconds(500);
 
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan ResubscribeInterval = TimeSpan.FromSeconds(5);
 
     private const string Ended = "It has ended the connection.";
@@ -94,6 +95,7 @@ public sealed class ControlLink : IDisposable
             Forever(() => ResolveAsync(ending), ending),
             Forever(() => _portMapper.RunAsync(ending), ending),
             Forever(() => WatchRoutesAsync(ending), ending),
+            Forever(() => CheckHostAsync(ending), ending),
             Forever(() => FollowAsync(ending), ending));
         return !cancellation.IsCancellationRequested;
     }
@@ -161,6 +163,29 @@ public sealed class ControlLink : IDisposable
         ending,
         TaskCreationOptions.LongRunning,
         TaskScheduler.Default);
+
+    /// <summary>Looks from time to time whether the machine still lets packets pass.</summary>
+    private async Task CheckHostAsync(CancellationToken ending)
+    {
+        var checks = new HostChecks(_zone.InterfaceName, _problems);
+        while (!_zone.IsReady)
+            await Task.Delay(TickInterval / 10, ending);
+        for (; ; await Task.Delay(CheckInterval, ending))
+        {
+            Membership membership = _zone.Membership;
+            try
+            {
+                NetworkNamespace? inside = membership.Settings.NetworkNamespace is { } name ? NetworkNamespace.Open(name) : null;
+                await Task.Run(() => checks.CheckForwarding([.. membership.ChildPrefixes.Select(text => IpPrefix.Parse(text))], inside), ending);
+                if (inside is null)
+                    checks.CheckSources(_zone.Below.Port, membership.Settings.Mark, _zone.Below.Endpoints);
+            }
+            catch (LinuxException)
+            {
+                // The namespace, or the interface, is gone just now; that is told elsewhere.
+            }
+        }
+    }
 
     // Null while the interface's namespace does not exist.
     private RouteWatch? TryWatchRoutes()

@@ -65,6 +65,9 @@ public sealed record LinkStatus
 
     /// <summary>What does not work at present, as sentences; empty when all is well.</summary>
     public IReadOnlyList<string> Problems { get; init; } = [];
+
+    /// <summary>What the machine cannot do, as sentences, such as IPv6: it costs that alone.</summary>
+    public IReadOnlyList<string> Limits { get; init; } = [];
 }
 
 /// <summary>A connection to a controller.</summary>

@@ -48,6 +48,7 @@ public sealed class LinkedZone : IDisposable
     private bool _hasCommitted; // the controller has told this process what there is
     private Instant _routeAt, _retryAt;
     private volatile bool _isReady;
+    private (ushort Port, IReadOnlyList<Endpoint> Endpoints) _below = (0, []);
 
     /// <summary>Starts from what is on disk.</summary>
     /// <param name="folder">The node's folder.</param>
@@ -195,6 +196,16 @@ public sealed class LinkedZone : IDisposable
         }
     }
 
+    /// <summary>The UDP port of this node's datagrams, and where peers are reached, as of the last look.</summary>
+    public (ushort Port, IReadOnlyList<Endpoint> Endpoints) Below
+    {
+        get
+        {
+            lock (_lock)
+                return _below;
+        }
+    }
+
     /// <summary>Puts back addresses, routes and rules that another program has taken away. To be called when the kernel tells of it.</summary>
     public void PutBackRoutes()
     {
@@ -284,6 +295,7 @@ public sealed class LinkedZone : IDisposable
                 NatMapping = _natMapping.ToString(),
                 PortMapping = Membership.Settings.MapsPort ? _portMapper.State.Summary : null,
                 Problems = Problems.Current,
+                Limits = Problems.Limits,
             };
         }
     }
@@ -384,7 +396,7 @@ public sealed class LinkedZone : IDisposable
             bool done = TryReconcilePeers(status, now);
             bool isReady = done;
             if (now >= _routeAt || _isDirty)
-                done &= TryRoute(now);
+                done &= TryRoute(status, now);
             _isDirty &= !done;
             _isReady |= isReady && _routing.IsUp; // what the kernel refuses of the rest is a problem, told
             TakeForeign();
@@ -426,8 +438,9 @@ public sealed class LinkedZone : IDisposable
         Log.Reachable(_log, own.Count == 0 ? "no known address" : string.Join(", ", own.Select(OwnEndpoints.Describe)));
     }
 
-    private bool TryRoute(Instant now)
+    private bool TryRoute(DeviceStatus status, Instant now)
     {
+        _below = (status.ListenPort, [.. status.Peers.Select(peer => peer.Endpoint).Concat(_peers.Candidates)]);
         _routeAt = now + RoutingInterval;
         IReadOnlyList<IpPrefix> zone = ZonePrefixes();
         return _routing.TryApply(
@@ -440,6 +453,8 @@ public sealed class LinkedZone : IDisposable
                 Addresses = Certificate.Node.Addresses,
                 ZonePrefixes = zone,
                 ChildPrefixes = _peers.ChildPrefixes(zone),
+                ListenPort = _below.Port,
+                Endpoints = _below.Endpoints,
             },
             now);
     }

@@ -75,7 +75,7 @@ internal sealed class ZoneRouting(Problems problems, ILogger log)
     {
         problems.Set("routes", result.Failures.Count == 0 ? null
             : $"Some addresses, routes or rules of {desired.Interface} could not be set: {Shorten(result.Failures)}.");
-        problems.Set("IPv6", DescribeMissingIPv6(desired.Interface, result.MissingIPv6));
+        problems.SetLimit("IPv6", DescribeMissingIPv6(desired.Interface, result.MissingIPv6));
         problems.Set("overlays", result.Conflicts.Count == 0 ? null
             : $"{desired.Interface} does not route {Shorten(result.Conflicts.Select(conflict => Describe(conflict, router)))}.");
     }

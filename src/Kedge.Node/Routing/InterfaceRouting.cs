@@ -23,7 +23,13 @@ public sealed record InterfaceRouting
     /// <summary>The networks behind the peers. In any order, repetitions allowed.</summary>
     public IReadOnlyList<IpPrefix> ChildPrefixes { get; init; } = [];
 
-    /// <summary>Whether another one asks for the same, in the same order.</summary>
+    /// <summary>The UDP port of its own datagrams; 0 where it is not known.</summary>
+    public ushort ListenPort { get; init; }
+
+    /// <summary>Where peers are reached below the overlay. In any order, repetitions allowed.</summary>
+    public IReadOnlyList<Endpoint> Endpoints { get; init; } = [];
+
+    /// <summary>Whether another one asks for the same, in the same order, but for endpoints, which come and go with peers.</summary>
     public bool IsSameAs(InterfaceRouting other) =>
         Interface == other.Interface
         && Mtu == other.Mtu

@@ -10,10 +10,14 @@ namespace Kedge.Node.Routing;
 /// <item>the interface's own table;</item>
 /// <item>unreachable, so that nothing for the overlay leaves in the clear while the table, the interface or the second rule is missing.</item>
 /// </list>
-/// None of them is about the overlay's own datagrams, which have the mark.
+/// None of them is about the overlay's own datagrams, which have the mark. The kernel's strict check of a datagram's source (rp_filter) looks
+/// the way back up without the mark; where it is on, the flow of each peer whose endpoint is in one of the prefixes has a rule before them.
 /// </summary>
 internal static class OverlayRules
 {
+    /// <summary>The priority of the rules for the way back to endpoints.</summary>
+    public const int EndpointPriority = ZonePriority - 1;
+
     /// <summary>The priorities of a zone's own prefixes are this one and the two after it.</summary>
     public const int ZonePriority = 19300;
 
@@ -31,10 +35,26 @@ internal static class OverlayRules
 
     /// <summary>Whether a rule is of this program.</summary>
     public static bool IsOurs(RoutingRule rule) =>
-        rule.Protocol == Router.Protocol && rule.Priority is >= ZonePriority and < ChildPriority + 3;
+        rule.Protocol == Router.Protocol && rule.Priority is >= EndpointPriority and < ChildPriority + 3;
+
+    /// <summary>Whether a rule is for the way back to an endpoint.</summary>
+    public static bool IsOfEndpoint(RoutingRule rule) => rule.Priority == EndpointPriority;
 
     /// <summary>Whether a rule is about a zone's own prefix.</summary>
     public static bool IsZone(RoutingRule rule) => rule.Priority < ChildPriority;
+
+    /// <summary>The rules for the way back to endpoints: as if there were no overlay.</summary>
+    /// <param name="endpoints">The endpoints.</param>
+    /// <param name="port">The UDP port of the overlay's own datagrams.</param>
+    /// <param name="mark">Their mark.</param>
+    public static IEnumerable<RoutingRule> OfEndpoints(IEnumerable<Endpoint> endpoints, ushort port, FirewallMark mark) =>
+        from endpoint in endpoints.Distinct()
+        select new RoutingRule(endpoint.Address.IsIPv6, EndpointPriority, Route.MainTable, Router.Protocol)
+        {
+            Destination = new IpPrefix(endpoint.Address, 8 * endpoint.Address.Size),
+            Flow = new UdpFlow(port, endpoint.Port),
+            MarkMask = mark.Bit,
+        };
 
     /// <summary>The rules of some prefixes.</summary>
     /// <param name="prefixes">The prefixes, none of which overlap.</param>

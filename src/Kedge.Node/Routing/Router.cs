@@ -53,7 +53,7 @@ public sealed class Router : IDisposable
         HashSet<int> live = LiveInterfaces(rules);
         PrefixShare share = PrefixShare.Of(desired, link.Index, ClaimsOf(rules, live));
         ApplyRoutes(link, desired, [.. share.All.Where(prefix => hasIPv6 || prefix.Address.IsIPv4)], changes);
-        ApplyRules(link, desired.Mark, share, rules, live, changes);
+        ApplyRules(link, desired, share, rules, live, changes);
         AcceptSources(link);
         return new RoutingResult
         {
@@ -151,12 +151,13 @@ public sealed class Router : IDisposable
     }
 
     private void ApplyRules(
-        NetworkLink link, FirewallMark mark, PrefixShare share, RoutingRule[] present, HashSet<int> live, KernelChanges changes)
+        NetworkLink link, InterfaceRouting desired, PrefixShare share, RoutingRule[] present, HashSet<int> live, KernelChanges changes)
     {
         HashSet<RoutingRule> missing =
         [
-            .. OverlayRules.Of(share.Zone, OverlayRules.ZonePriority, link.Index, mark),
-            .. OverlayRules.Of(share.Child, OverlayRules.ChildPriority, link.Index, mark),
+            .. OverlayRules.OfEndpoints(CheckedEndpoints(desired, share), desired.ListenPort, desired.Mark),
+            .. OverlayRules.Of(share.Zone, OverlayRules.ZonePriority, link.Index, desired.Mark),
+            .. OverlayRules.Of(share.Child, OverlayRules.ChildPriority, link.Index, desired.Mark),
         ];
         if (!Setting.Exists(_inside, IPv6Setting("all")))
             missing.RemoveWhere(rule => rule.IsIPv6);
@@ -167,7 +168,7 @@ public sealed class Router : IDisposable
                 surplus.Add(rule);
         // Where a prefix is new, what refuses comes last; where one goes, it goes first: the machine's own networks are reached throughout.
         foreach (RoutingRule rule in missing.OrderBy(rule => rule.Priority))
-            changes.Try(new RoutingAdditions(0, 0, 0, 1), () => _kernel.Add(rule));
+            changes.Try(new RoutingAdditions(0, 0, 0, OverlayRules.IsOfEndpoint(rule) ? 0 : 1), () => _kernel.Add(rule));
         foreach (RoutingRule rule in surplus.OrderByDescending(rule => rule.Priority))
             changes.Try(default, () => _kernel.Delete(rule));
 
@@ -177,13 +178,30 @@ public sealed class Router : IDisposable
             : share.All.Any(prefix => ReservedPrefixes.Overlap(prefix, rule.Destination));
     }
 
+    /// <summary>The endpoints that the kernel's check of sources would take for the overlay's.</summary>
+    private IEnumerable<Endpoint> CheckedEndpoints(InterfaceRouting desired, PrefixShare share)
+    {
+        Endpoint[] inside =
+        [
+            .. desired.Endpoints.Where(endpoint => !endpoint.IsNone && endpoint.Address.IsIPv4 && share.All.Any(prefix => prefix.Contains(endpoint.Address))),
+        ];
+        // Datagrams are outside where the interface is in a namespace of its own.
+        return inside.Length == 0 || desired.ListenPort == 0 || _inside is not null || !SourceValidation.IsStrictAnywhere(_inside)
+            ? [] : inside.Take(SourceValidation.MaximumEndpoints);
+    }
+
     private void RemoveRules(int index)
     {
         RoutingRule[] rules = [.. OurRules()];
         ILookup<IpPrefix, int> owners = OwnersOf(rules, LiveInterfaces(rules));
         foreach (RoutingRule rule in rules.OrderByDescending(rule => rule.Priority))
-            if (!owners[rule.Destination].Any(owner => owner != index))
+            if (!IsOfAnother(rule))
                 _kernel.Delete(rule);
+
+        // The one for an endpoint is of the interface whose prefix it is in.
+        bool IsOfAnother(RoutingRule rule) => OverlayRules.IsOfEndpoint(rule)
+            ? owners.Any(group => group.Key.Contains(rule.Destination.Address) && group.Any(owner => owner != index))
+            : owners[rule.Destination].Any(owner => owner != index);
     }
 
     /// <summary>Which interfaces the rules of a prefix belong to. The rule for the main table does not say; the others of its prefix do.</summary>

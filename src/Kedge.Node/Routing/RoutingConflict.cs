@@ -36,8 +36,10 @@ public sealed record RoutingConflict(IpPrefix Prefix, IpPrefix Existing, string 
             from address in kernel.Addresses()
             where address.Protocol != Router.Protocol
             select (Prefix: new IpPrefix(address.Address, 8 * address.Address.Size), address.Index, IsOverlay: false);
+        // A network behind a peer of another overlay gives way to a zone.
         var overlays =
             from claim in router.Claims()
+            where claim.IsZone
             select (claim.Prefix, claim.Index, IsOverlay: true);
         var networks =
             from network in routes.Concat(addresses).Concat(overlays)

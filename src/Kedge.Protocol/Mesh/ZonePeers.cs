@@ -75,6 +75,9 @@ public sealed class ZonePeers(Admission admission, TimeSpan sessionLifetime)
     /// <summary>Where a peer may be reached, best first.</summary>
     public IReadOnlyList<Endpoint> CandidatesOf(Guid id) => _endpoints.TryGetValue(id, out PeerEndpoints? endpoints) ? endpoints.Candidates : [];
 
+    /// <summary>Where any peer may be reached.</summary>
+    public IEnumerable<Endpoint> Candidates => _endpoints.Values.SelectMany(endpoints => endpoints.Candidates);
+
     /// <summary>What an interface leads to besides the zone's own prefixes: the networks behind the peers.</summary>
     /// <param name="zone">The zone's prefixes.</param>
     public IReadOnlyList<IpPrefix> ChildPrefixes(IReadOnlyCollection<IpPrefix> zone) =>

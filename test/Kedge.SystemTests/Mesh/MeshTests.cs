@@ -74,6 +74,9 @@ public sealed class MeshTests : IDisposable
         RunningProcess up = router.Start("--join-file", _mesh.WriteToken("--allow-prefix", "10.7.0.0/16"), "--child-prefix", "10.7.0.0/24");
         up.WaitForLine("is up: node", MeshNetwork.Patience);
         up.WaitForLine("sysctl -w net.ipv4.ip_forward=1", MeshNetwork.Patience);
+        Wait.Until(
+            () => router.LinkStatus()?.Problems.Any(problem => problem.Contains("sysctl -w net.ipv4.ip_forward=1", StringComparison.Ordinal)) == true,
+            MeshNetwork.Patience, "the status to say so");
         router.Host.Run("sysctl", "-w", "net.ipv4.ip_forward=1");
         MeshNode a = _mesh.Join("alpha"), b = _mesh.Join("beta");
 

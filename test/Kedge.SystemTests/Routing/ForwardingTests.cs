@@ -1,5 +1,8 @@
 using Kedge.Demo;
+using Kedge.Node.ControlLink;
 using Kedge.Node.Routing;
+using Kedge.Protocol.Ip;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kedge.SystemTests.Routing;
 
@@ -104,6 +107,28 @@ public sealed class ForwardingTests : IDisposable
         Assert.Empty(Check());
 
         Assert.Equal("", _host.Run("cat", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names").Output);
+    }
+
+    [Fact]
+    public void A_policy_that_comes_later_is_a_problem_until_it_is_mended()
+    {
+        var problems = new Problems(NullLogger.Instance);
+        var checks = new HostChecks(_name, problems);
+        IpPrefix[] children = [IpPrefix.Parse("10.7.0.0/24")];
+        checks.CheckForwarding(children, _host.Namespace);
+        Assert.Empty(problems.Current);
+
+        Legacy("iptables", "-P FORWARD DROP");
+        checks.CheckForwarding([], _host.Namespace);
+        Assert.Empty(problems.Current); // nobody is to be reached behind it
+        checks.CheckForwarding(children, _host.Namespace);
+        string problem = Assert.Single(problems.Current);
+        Assert.Contains("cannot be reached by the others", problem, StringComparison.Ordinal);
+        Assert.Contains($"iptables -I FORWARD -i {_name} -j ACCEPT", problem, StringComparison.Ordinal);
+
+        RunTheCommands();
+        checks.CheckForwarding(children, _host.Namespace);
+        Assert.Empty(problems.Current);
     }
 
     private IReadOnlyList<ForwardingFinding> Check() => Forwarding.Check(_name, ipv4: true, ipv6: true, _host.Namespace);

@@ -40,6 +40,31 @@ public sealed class AdmissionTests : IDisposable
         Assert.Empty(_admission.TakeChanges());
     }
 
+    [Theory]
+    [InlineData("10.7.0.0/24")]
+    [InlineData("10.7.0.0/16")]
+    [InlineData("10.7.0.128/25")]
+    public void Nobody_is_admitted_for_a_prefix_of_another_overlay_on_this_machine(string prefix)
+    {
+        var context = new AdmissionContext
+        {
+            Zone = TestNetwork.Zone,
+            WireGuardKey = _ownKey,
+            Foreign = [new ForeignPrefix(IpPrefix.Parse("10.7.0.0/24"), "kedge7")],
+        };
+        var admission = new Admission(context, _certificates);
+        admission.Believe(_network.Trust(), Now);
+        _map[A] = new MapPeer(A, Certify(2, prefix).Der, default);
+        _map[B] = new MapPeer(B, Certify(3, "10.8.0.0/24").Der, default);
+
+        admission.Update(_map, [A, B], Now);
+
+        Assert.Equal([B], admission.Admitted.Keys);
+        string reason = Assert.Single(admission.Refused).Value;
+        Assert.Contains(prefix, reason, StringComparison.Ordinal);
+        Assert.Contains("10.7.0.0/24, a prefix of the overlay on kedge7", reason, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Nobody_is_admitted_before_it_is_known_whom_to_believe()
     {

@@ -47,6 +47,7 @@ internal sealed class NetcheckCommand : Command
             .. CheckPortMapping(view),
             CheckLocal(view),
             CheckConflict(view),
+            .. CheckSources(view),
             .. CheckForwarding(view),
         ];
         Console.Out.Write(call.GetValue(_json) ? ToJson(checks) : ToText(checks));
@@ -146,6 +147,18 @@ internal sealed class NetcheckCommand : Command
         return findings.Count == 0
             ? [new("forwarding", Ok: true, $"{string.Join(", ", children)} can be reached by the others.")]
             : findings.Select(finding => new Check("forwarding", Ok: false, $"{finding.Problem} Allow it with: {finding.Command}"));
+    }
+
+    private static IEnumerable<Check> CheckSources(NodeView view)
+    {
+        if (view.Device is not { } device || view.Membership.Settings.NetworkNamespace is not null)
+            return [];
+        return
+        [
+            .. from finding in SourceValidation.Check(
+                   view.Place.Interface, device.ListenPort, view.Membership.Settings.Mark, device.Peers.Select(peer => peer.Endpoint))
+               select new Check("source check", Ok: false, finding.ToString()),
+        ];
     }
 
     private static NetworkNamespace? Inside(NodeView view) =>

@@ -67,7 +67,7 @@ internal static class NodeStatusJson
             json.WriteEndObject();
         }
         json.WriteEndArray();
-        Write(json, "problems", view.Problems());
+        Write(json, "problems", view.ProblemsAndLimits());
         json.WriteEndObject();
     }
 

@@ -21,7 +21,7 @@ internal static class NodeText
                 ["PEER", "ADDRESS", "PATH", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT", "NETWORKS"]));
         }
         AppendList(text, "refused", view.Link?.Refused.Select(refusal => $"{refusal.Resource}: {refusal.Reason}") ?? []);
-        AppendList(text, "problems", view.Problems());
+        AppendList(text, "problems", view.ProblemsAndLimits());
         return text.ToString();
     }
 

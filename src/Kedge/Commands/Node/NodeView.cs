@@ -45,6 +45,9 @@ internal sealed record NodeView(NodePlace Place, Membership Membership, LinkStat
     /// </summary>
     public string? IdentityKeyHash => Membership.IdentityKeyHash ?? TryReadCertificate()?.Node.IdentityKey?.Hash.ToString();
 
+    /// <summary>What does not work at present, and what cannot work on this machine.</summary>
+    public IEnumerable<string> ProblemsAndLimits() => Problems().Concat(Link?.Limits ?? []);
+
     /// <summary>What does not work at present.</summary>
     public IEnumerable<string> Problems()
     {
