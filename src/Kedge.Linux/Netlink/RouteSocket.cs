@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Kedge.Linux.Interop;
 using Kedge.Linux.Namespaces;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.Linux.Netlink;
 
@@ -111,6 +112,27 @@ public sealed unsafe class RouteSocket : IDisposable
 
     /// <summary>The routes of a table, both families.</summary>
     public IReadOnlyList<Route> Routes(int table) => [.. Routes(table, Libc.AF_INET), .. Routes(table, Libc.AF_INET6)];
+
+    /// <summary>The index of the interface that a datagram would leave by.</summary>
+    /// <param name="destination">Where it would go; its scope, if it has one, is taken into account.</param>
+    /// <param name="source">The local address that it would be sent from; none leaves that to the kernel.</param>
+    /// <param name="mark">The firewall mark that it would have; 0 for none.</param>
+    /// <exception cref="LinuxException">EINVAL: this machine has no such local address. Others: there is no route.</exception>
+    public int FindOutputInterface(Endpoint destination, IpAddress source, uint mark)
+    {
+        var request = new NetlinkRequest(Rtnetlink.RTM_GETROUTE, 0, Rtnetlink.RouteHeaderSize);
+        request.Header[0] = (byte)(destination.Address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6);
+        request.Header[1] = (byte)(8 * destination.Address.Size);
+        request.Header[2] = (byte)(8 * source.Size);
+        request.Add(Rtnetlink.RTA_DST, destination.Address);
+        if (!source.IsNone)
+            request.Add(Rtnetlink.RTA_SRC, source);
+        if (destination.ScopeId != 0)
+            request.Add(Rtnetlink.RTA_OIF, destination.ScopeId);
+        if (mark != 0)
+            request.Add(Rtnetlink.RTA_MARK, mark);
+        return Exchange(request, "find a route to", $"{destination.Address}", Route.Read).FirstOrDefault()?.Index ?? 0;
+    }
 
     /// <summary>Adds a route, in the place of one to the same destination in the same table if there is one.</summary>
     public void Add(Route route)

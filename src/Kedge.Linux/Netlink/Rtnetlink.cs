@@ -61,11 +61,13 @@ internal static class Rtnetlink
     public const uint IFA_F_NOPREFIXROUTE = 0x200;
 
     public const ushort RTA_DST = 1;
+    public const ushort RTA_SRC = 2;
     public const ushort RTA_OIF = 4;
     public const ushort RTA_GATEWAY = 5;
     public const ushort RTA_PREFSRC = 7;
     public const ushort RTA_MULTIPATH = 9;
     public const ushort RTA_TABLE = 15;
+    public const ushort RTA_MARK = 16;
     public const ushort RTA_VIA = 18;
     public const byte RT_SCOPE_UNIVERSE = 0;
     public const byte RT_SCOPE_LINK = 253;
