@@ -23,6 +23,9 @@ public enum WaitEvents
 
     /// <summary>A socket has something to receive.</summary>
     Readable = 8,
+
+    /// <summary>Routes have changed.</summary>
+    RoutesChanged = 16,
 }
 
 /// <summary>
@@ -35,7 +38,10 @@ public sealed unsafe class Waiter : IDisposable
     private readonly Descriptor _timer = Descriptor.From(
         Libc.timerfd_create(Libc.CLOCK_BOOTTIME, Libc.TFD_NONBLOCK | Libc.TFD_CLOEXEC), "create", "timerfd");
 
+    private const int FixedDescriptors = 4;
+
     private readonly LinkMonitor? _link;
+    private readonly RouteChanges? _routes;
     private readonly UdpSocketPair[] _sockets;
 
     /// <summary>Makes a waiter.</summary>
@@ -45,8 +51,17 @@ public sealed unsafe class Waiter : IDisposable
     /// </param>
     /// <exception cref="LinuxException">No descriptors are left.</exception>
     public Waiter(LinkMonitor? link = null, params ReadOnlySpan<UdpPort> ports)
+        : this(link, null, ports)
     {
-        _link = link;
+    }
+
+    /// <inheritdoc cref="Waiter(LinkMonitor?, ReadOnlySpan{UdpPort})"/>
+    /// <param name="link">Also to be waited for; the caller keeps owning it.</param>
+    /// <param name="routes">Also to be waited for, unless they are paused; the caller keeps owning them.</param>
+    /// <param name="ports">Whose sockets are also to be waited for.</param>
+    public Waiter(LinkMonitor? link, RouteChanges? routes, params ReadOnlySpan<UdpPort> ports)
+    {
+        (_link, _routes) = (link, routes);
         var sockets = new List<UdpSocketPair>();
         foreach (UdpPort port in ports)
             sockets.AddRange(port.Pairs);
@@ -62,13 +77,14 @@ public sealed unsafe class Waiter : IDisposable
     public WaitEvents Wait(Instant deadline)
     {
         SetTimer(deadline);
-        int count = 3 + _sockets.Length;
+        int count = FixedDescriptors + _sockets.Length;
         Libc.Pollfd* descriptors = stackalloc Libc.Pollfd[count];
         descriptors[0] = new() { Descriptor = _wake.Number, Events = Libc.POLLIN };
         descriptors[1] = new() { Descriptor = _timer.Number, Events = Libc.POLLIN };
         descriptors[2] = new() { Descriptor = _link?.Number ?? -1, Events = Libc.POLLIN }; // poll(2) passes over negative ones.
-        for (int i = 3; i < count; i++)
-            descriptors[i] = new() { Descriptor = _sockets[i - 3].Number, Events = Libc.POLLIN };
+        descriptors[3] = new() { Descriptor = _routes is { IsPaused: false } ? _routes.Number : -1, Events = Libc.POLLIN };
+        for (int i = FixedDescriptors; i < count; i++)
+            descriptors[i] = new() { Descriptor = _sockets[i - FixedDescriptors].Number, Events = Libc.POLLIN };
         Poll.Wait(new Span<Libc.Pollfd>(descriptors, count), Instant.Never);
 
         WaitEvents events = WaitEvents.None;
@@ -78,7 +94,9 @@ public sealed unsafe class Waiter : IDisposable
             events |= WaitEvents.DeadlinePassed;
         if (descriptors[2].Returned != 0)
             events |= WaitEvents.LinkChanged;
-        for (int i = 3; i < count; i++)
+        if (descriptors[3].Returned != 0)
+            events |= WaitEvents.RoutesChanged;
+        for (int i = FixedDescriptors; i < count; i++)
             events |= descriptors[i].Returned != 0 ? WaitEvents.Readable : WaitEvents.None;
         return events;
     }

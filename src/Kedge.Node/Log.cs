@@ -15,6 +15,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "What is sent to the peer at {Endpoint} comes back: the route to {Address} leads through the tunnel itself. Nothing reaches that peer until there is another one")]
     public static partial void RoutingLoop(ILogger log, Endpoint endpoint, IpAddress address);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Changes of routes cannot be seen: {Reason}. A better route to a peer is taken only when the one in use fails")]
+    public static partial void RoutesNotWatched(ILogger log, string reason);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "UDP port {Port} is open now")]
     public static partial void PortOpened(ILogger log, int port);
 

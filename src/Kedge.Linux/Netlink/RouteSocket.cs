@@ -114,32 +114,32 @@ public sealed unsafe class RouteSocket : IDisposable
     /// <summary>The routes of a table, both families.</summary>
     public IReadOnlyList<Route> Routes(int table) => [.. Routes(table, Libc.AF_INET), .. Routes(table, Libc.AF_INET6)];
 
-    /// <summary>The index of the interface that the kernel sends IPv4 packets by.</summary>
-    /// <param name="destination">Where to.</param>
-    /// <param name="mark">The packets' firewall mark; 0 for none.</param>
-    /// <param name="flow">The packets' flow; null for a lookup that knows none.</param>
-    /// <returns>0 where there is no way.</returns>
-    public int FindWay(IpAddress destination, uint mark, UdpFlow? flow)
+    /// <summary>The index of the interface that a datagram would leave by.</summary>
+    /// <param name="destination">Where it would go; its scope, if it has one, is taken into account.</param>
+    /// <param name="source">The local address that it would be sent from; none leaves that to the kernel.</param>
+    /// <param name="mark">The firewall mark that it would have; 0 for none.</param>
+    /// <param name="sourcePort">The UDP port that it would be sent from; null for a lookup that knows of no ports.</param>
+    /// <exception cref="LinuxException">EINVAL: this machine has no such local address. Others: there is no route.</exception>
+    public int FindOutputInterface(Endpoint destination, IpAddress source, uint mark, ushort? sourcePort = null)
     {
         var request = new NetlinkRequest(Rtnetlink.RTM_GETROUTE, 0, Rtnetlink.RouteHeaderSize);
-        request.Header[0] = Libc.AF_INET;
-        request.Header[1] = (byte)(8 * destination.Size);
-        request.Add(Rtnetlink.RTA_DST, destination);
-        request.Add(Rtnetlink.RTA_MARK, mark);
-        if (flow is { } ports)
+        request.Header[0] = (byte)(destination.Address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6);
+        request.Header[1] = (byte)(8 * destination.Address.Size);
+        request.Header[2] = (byte)(8 * source.Size);
+        request.Add(Rtnetlink.RTA_DST, destination.Address);
+        if (!source.IsNone)
+            request.Add(Rtnetlink.RTA_SRC, source);
+        if (destination.ScopeId != 0)
+            request.Add(Rtnetlink.RTA_OIF, destination.ScopeId);
+        if (mark != 0)
+            request.Add(Rtnetlink.RTA_MARK, mark);
+        if (sourcePort is { } port)
         {
             request.Add(Rtnetlink.RTA_IP_PROTO, Rtnetlink.IPPROTO_UDP);
-            request.AddBigEndian(Rtnetlink.RTA_SPORT, ports.SourcePort);
-            request.AddBigEndian(Rtnetlink.RTA_DPORT, ports.DestinationPort);
+            request.AddBigEndian(Rtnetlink.RTA_SPORT, port);
+            request.AddBigEndian(Rtnetlink.RTA_DPORT, destination.Port);
         }
-        try
-        {
-            return Exchange(request, "find a way to", $"{destination}", Route.Read).FirstOrDefault()?.Index ?? 0;
-        }
-        catch (LinuxException e) when (e.Errno is Errno.ENETUNREACH or Errno.EHOSTUNREACH or Errno.EACCES or Errno.EINVAL)
-        {
-            return 0;
-        }
+        return Exchange(request, "find a route to", $"{destination.Address}", Route.Read).FirstOrDefault()?.Index ?? 0;
     }
 
     /// <summary>Adds a route, in the place of one to the same destination in the same table if there is one.</summary>

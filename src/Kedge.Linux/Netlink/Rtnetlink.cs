@@ -69,6 +69,7 @@ internal static class Rtnetlink
     public const uint IFA_F_NOPREFIXROUTE = 0x200;
 
     public const ushort RTA_DST = 1;
+    public const ushort RTA_SRC = 2;
     public const ushort RTA_OIF = 4;
     public const ushort RTA_GATEWAY = 5;
     public const ushort RTA_PREFSRC = 7;

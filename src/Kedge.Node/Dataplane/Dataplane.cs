@@ -28,7 +28,10 @@ public sealed class Dataplane : IDisposable
     private readonly LinkMonitor _link;
     private readonly ILogger _log;
     private readonly WireGuardDevice _wireGuard;
+    private readonly ListeningPort _listening;
     private readonly DeviceControl _control;
+    private readonly RouteChanges? _routes;
+    private readonly PathReview? _paths;
     private readonly Waiter _waiter;
     private readonly HandshakeLoop _handshakes;
     private readonly List<Thread> _threads = [];
@@ -45,10 +48,13 @@ public sealed class Dataplane : IDisposable
     public Dataplane(TunDevice device, UdpPort port, LinkMonitor link, TimestampFile timestamps, Timing timing, ILogger log)
     {
         (_device, _port, _link, _log) = (device, port, link, log);
-        _waiter = new Waiter(link);
+        _routes = TryWatchRoutes(log);
+        _waiter = new Waiter(link, _routes);
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
-        _control = new DeviceControl(_wireGuard, stun, new ListeningPort(port, log), timestamps, log);
+        _paths = _routes is null ? null : new PathReview(_wireGuard, _routes);
+        _listening = new ListeningPort(port, log);
+        _control = new DeviceControl(_wireGuard, stun, _listening, timestamps, log);
         var handshakes = new HandshakeQueue();
         _handshakes = new HandshakeLoop(_wireGuard, stun, port.Sockets[0], handshakes, _waiter);
         AddThread("handshake", RunHandshakes);
@@ -110,6 +116,21 @@ public sealed class Dataplane : IDisposable
         _port.Close();
         _wireGuard.Dispose();
         _waiter.Dispose();
+        _paths?.Dispose();
+        _routes?.Dispose();
+    }
+
+    private static RouteChanges? TryWatchRoutes(ILogger log)
+    {
+        try
+        {
+            return new RouteChanges();
+        }
+        catch (LinuxException e)
+        {
+            Log.RoutesNotWatched(log, e.Message); // a sandbox without rtnetlink
+            return null;
+        }
     }
 
     private void Stop()
@@ -165,7 +186,7 @@ public sealed class Dataplane : IDisposable
         while (!_stopping)
         {
             ReadLink();
-            Instant deadline = _control.Poll();
+            Instant deadline = Instant.Earlier(_control.Poll(), _paths?.Poll(BootClock.Now, _listening.Mark) ?? Instant.Never);
             _waiter.Wait(Instant.Earlier(_handshakes.RunOnce(), deadline));
         }
         _control.Down();

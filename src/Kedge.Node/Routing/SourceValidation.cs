@@ -38,9 +38,8 @@ public static class SourceValidation
             return [];
         var dropped =
             from endpoint in endpoints.Distinct().Where(endpoint => !endpoint.IsNone && endpoint.Address.IsIPv4).Take(MaximumEndpoints)
-            let flow = new UdpFlow(listenPort, endpoint.Port)
-            where kernel.FindWay(endpoint.Address, mark: 0, flow) == overlay.Index
-            let way = kernel.FindWay(endpoint.Address, mark.Bit, flow)
+            where FindWay(endpoint, 0) == overlay.Index
+            let way = FindWay(endpoint, mark.Bit)
             where way != 0 && way != overlay.Index
             group endpoint by way;
         return
@@ -50,6 +49,18 @@ public static class SourceValidation
                where name is not null && IsStrict(name)
                select new SourceValidationFinding(name, byWay.First()),
         ];
+
+        int FindWay(Endpoint endpoint, uint bits)
+        {
+            try
+            {
+                return kernel.FindOutputInterface(endpoint, default, bits, listenPort);
+            }
+            catch (LinuxException)
+            {
+                return 0; // there is none
+            }
+        }
     }
 
     // The larger number of the two counts (ip-sysctl of the kernel's documentation).

@@ -18,6 +18,9 @@ public sealed class QueueTests
     {
         using var tunnel = Tunnel.Start(Implementation.Kedge, queues: Queues);
         Assert.Equal(2 * Queues, CountThreads(tunnel.Kedge.Device.Process.ProcessId));
+        // wireguard-go sends what has waited for a session in any order, so both ends have one before anything is counted.
+        tunnel.Handshake();
+        tunnel.Responder.Reaches(tunnel.Initiator.Address);
         (string here, string there) = inside6
             ? (tunnel.Kedge.Address6, tunnel.Other.Address6)
             : (tunnel.Kedge.Address, tunnel.Other.Address);
@@ -82,11 +85,8 @@ public sealed class QueueTests
 
         public int Reordered { get; private set; }
 
-        /// <summary>
-        /// Whether nothing has put packets out of order but the cable, which has a queue for each processor: a sending thread that the
-        /// kernel moves to another processor may overtake itself once. A flow that is spread over queues is out of order all the time.
-        /// </summary>
-        public bool IsInOrder => Reordered <= Count / 200;
+        /// <summary>Whether no packet has been overtaken by one that was sent later.</summary>
+        public bool IsInOrder => Reordered == 0;
 
         public void Add(int number)
         {
