@@ -4,8 +4,8 @@ namespace Kedge.Linux;
 
 /// <summary>
 /// Where IP packets come from and go to: one queue of a TUN interface, or its in-memory twin in tests. One thread reads, one thread writes;
-/// they may be two, and then the one that reads may also write packets that stand for themselves alone. <see cref="Wake"/> may be called by any
-/// thread.
+/// they may be two, and then the one that reads may also write packets that stand for themselves alone. Any thread may call
+/// <see cref="Wake"/>.
 /// </summary>
 public interface IPacketQueue
 {

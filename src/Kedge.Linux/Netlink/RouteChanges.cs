@@ -4,8 +4,8 @@ using Kedge.Linux.Interop;
 namespace Kedge.Linux.Netlink;
 
 /// <summary>
-/// Tells that routes, rules or addresses of a network namespace have changed, not which: somebody who needs to know asks the kernel what holds
-/// now. One thread reads; wait for changes with a <see cref="Waiter"/>. Whoever opened it disposes it.
+/// Tells that routes, rules or addresses of a network namespace have changed, not which: somebody who needs to know asks the kernel what
+/// holds now. One thread reads; wait for changes with a <see cref="Waiter"/>. Whoever opened it disposes it.
 /// </summary>
 public sealed unsafe class RouteChanges : IDisposable
 {
@@ -46,7 +46,8 @@ public sealed unsafe class RouteChanges : IDisposable
             nint length;
             fixed (byte* buffer = _buffer)
                 length = Libc.recvfrom(_socket.Number, buffer, (nuint)_buffer.Length, Libc.MSG_DONTWAIT, null, null);
-            if (length < 0 && Marshal.GetLastPInvokeError() is var error and not (Errno.EINTR or Errno.ENOBUFS)) // more changes than there was room for
+            // ENOBUFS: there were more changes than there was room for.
+            if (length < 0 && Marshal.GetLastPInvokeError() is var error and not (Errno.EINTR or Errno.ENOBUFS))
                 return error == Errno.EAGAIN ? any : throw new LinuxException(error, "read from", "netlink socket");
             any = true;
         }

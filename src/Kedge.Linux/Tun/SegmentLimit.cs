@@ -27,7 +27,8 @@ internal sealed class SegmentLimit : IDisposable
     private readonly IAttachedLink _attached;
     private int _segments = Unlimited;
 
-    private SegmentLimit(RouteSocket kernel, NetworkLink link, IAttachedLink attached) => (_kernel, _link, _attached) = (kernel, link, attached);
+    private SegmentLimit(RouteSocket kernel, NetworkLink link, IAttachedLink attached) =>
+        (_kernel, _link, _attached) = (kernel, link, attached);
 
     /// <summary>How many segments the interface's packets have at most.</summary>
     public int Segments => Volatile.Read(ref _segments);

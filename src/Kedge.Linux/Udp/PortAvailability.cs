@@ -1,11 +1,10 @@
 using System.Globalization;
-using Kedge.Linux.Interop;
 
 namespace Kedge.Linux.Udp;
 
 /// <summary>
-/// Whether a UDP port can be had in the network namespace of the calling thread, and who has it. Costs milliseconds where the port is taken:
-/// not for the data path. Any thread.
+/// Whether a UDP port can be had in the network namespace of the calling thread, and who has it, which takes milliseconds to find out. Any
+/// thread.
 /// </summary>
 public static class PortAvailability
 {
@@ -53,7 +52,7 @@ public static class PortAvailability
         return sockets.Count == 0 ? null : FindProcess([.. sockets.Select(inode => $"socket:[{inode}]")]);
     }
 
-    // The second field of a line is the local address and, behind a colon, the port; the tenth is the socket's inode, 0 for the kernel's own.
+    // The second field of a line is the local address and, behind a colon, the port; the tenth is the socket's inode, 0 for the kernel's.
     private static IEnumerable<string> InodesOf(ushort number, string table)
     {
         string end = string.Create(CultureInfo.InvariantCulture, $":{number:X4}");
@@ -78,7 +77,8 @@ public static class PortAvailability
     {
         try
         {
-            return Directory.EnumerateFiles($"{process}/fd").Any(file => new FileInfo(file).LinkTarget is { } target && sockets.Contains(target));
+            return Directory.EnumerateFiles($"{process}/fd")
+                .Any(file => new FileInfo(file).LinkTarget is { } target && sockets.Contains(target));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -6,9 +6,9 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// The UDP port of a device, open while the device is up. A fixed port, one that was asked for, is tried again and again if somebody else has
-/// it. A random port is kept while the device is down and over restarts, and replaced by another one if it is taken meanwhile. Owned by the
-/// handshake thread.
+/// The UDP port of a device, open while the device is up. A fixed port, one that was asked for, is tried again and again if somebody else
+/// has it. A random port is kept while the device is down and over restarts, and replaced by another one if it is taken meanwhile. Owned by
+/// the handshake thread.
 /// </summary>
 /// <param name="port">The sockets; the caller's.</param>
 /// <param name="log">Receives a line when a port cannot be had, is replaced, or can be had again.</param>
@@ -68,7 +68,9 @@ public sealed class ListeningPort(UdpPort port, ILogger log)
 
     /// <summary>Moves to another port, in place of one that is tried again, too.</summary>
     /// <param name="number">The port; 0 for a random one.</param>
-    /// <exception cref="LinuxException">The port cannot be had; nothing has changed. While the device is down, this is found out by trying.</exception>
+    /// <exception cref="LinuxException">
+    /// The port cannot be had; nothing has changed. While the device is down, this is found out by trying.
+    /// </exception>
     public void Move(ushort number)
     {
         if (IsUp)

@@ -115,14 +115,17 @@ public sealed class OutboundPath
         Span<byte> refused = _staged[0].Array.AsSpan(0, packet.SegmentLength(0));
         packet.WriteSegment(0, refused);
         buffer.Reset();
-        if (!IpPacket.TryParse(refused, out IpPacket first) || IcmpUnreachable.Write(first, buffer.Array.AsSpan(buffer.Offset)) is not (> 0 and var length))
+        int length = IpPacket.TryParse(refused, out IpPacket first) ? IcmpUnreachable.Write(first, buffer.Array.AsSpan(buffer.Offset)) : 0;
+        if (length == 0)
             return;
         _answers = _answers.Take(now, AnswerRate);
         buffer.Length = length;
         _wireGuard.Drops.Add(DropReason.WriteFailed, 1 - _queue.Write(new ReadOnlySpan<PacketBuffer>(in buffer)));
     }
 
-    /// <summary>The run that a datagram goes into: the last one, or a new one; sends all others first where there is no room left.</summary>
+    /// <summary>
+    /// The run that a datagram goes into: the last one, or a new one; sends all others first where there is no room left.
+    /// </summary>
     private DatagramRun RunFor(PeerTunnel peer, PeerPath path, byte ecn, int size, int mtu)
     {
         if (_packetCount == MostPackets)

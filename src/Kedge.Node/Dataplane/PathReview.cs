@@ -7,10 +7,10 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// Keeps peers from being answered on a way that is not the best any more. What is sent to a peer leaves from the address that the peer spoke to
-/// and by the interface that it came in by, until the routes change: then the kernel is asked again, and where it would take another
-/// interface for that address, both are forgotten, as the kernel's WireGuard does. Owned by the handshake thread, of which it takes only
-/// a little time at once, however many peers there are.
+/// Keeps peers from being answered on a way that is not the best any more. What is sent to a peer leaves from the address that the peer
+/// spoke to and by the interface that it came in by, until the routes change: then the kernel is asked again, and where it would take
+/// another interface for that address, both are forgotten, as the kernel's WireGuard does. Owned by the handshake thread, of which it takes
+/// only a little time at once, however many peers there are.
 /// </summary>
 public sealed class PathReview : IDisposable
 {

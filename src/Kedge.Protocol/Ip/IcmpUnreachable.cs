@@ -3,11 +3,11 @@ using System.Buffers.Binary;
 namespace Kedge.Protocol.Ip;
 
 /// <summary>
-/// The answer to a packet whose destination cannot be reached: ICMP "host unreachable" (RFC 792), or ICMPv6 "address unreachable" (RFC 4443),
-/// as the kernel's WireGuard sends for a destination without a peer.
+/// The answer to a packet whose destination cannot be reached: ICMP "host unreachable" (RFC 792), or ICMPv6 "address unreachable" (RFC
+/// 4443), as the kernel's WireGuard sends for a destination without a peer.
 /// <para>
-/// It comes from the destination itself: that is the one address known to be on this side of the interface which it is written into. An address
-/// of this machine would be refused there as a forged one.
+/// It comes from the destination itself: that is the one address known to be on this side of the interface which it is written into. An
+/// address of this machine would be refused there as a forged one.
 /// </para>
 /// </summary>
 public static class IcmpUnreachable
@@ -27,8 +27,8 @@ public static class IcmpUnreachable
     /// <param name="packet">The packet; whole and with its checksums, as far as it is quoted.</param>
     /// <param name="destination">Where the answer goes, elsewhere than the packet: room for <see cref="MaximumLength"/> bytes.</param>
     /// <returns>
-    /// Its length; 0 where there must not be any (RFC 1122, section 3.2.2; RFC 4443, section 2.4): to an ICMP error, a fragment other than the
-    /// first, a packet to more than one host, or from no single one.
+    /// Its length; 0 where there must not be any (RFC 1122, section 3.2.2; RFC 4443, section 2.4): to an ICMP error, a fragment other than
+    /// the first, a packet to more than one host, or from no single one.
     /// </returns>
     /// <exception cref="ArgumentException">There is too little room.</exception>
     public static int Write(IpPacket packet, Span<byte> destination)

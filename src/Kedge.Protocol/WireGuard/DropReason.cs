@@ -83,6 +83,8 @@ public enum DropReason : byte
     /// <summary>From the tunnel: there is no session yet, and the memory for waiting packets is used up.</summary>
     StagingFull,
 
-    /// <summary>From the tunnel: one of our own datagrams, because the route to the peer's endpoint leads through the tunnel itself.</summary>
+    /// <summary>
+    /// From the tunnel: one of our own datagrams, because the route to the peer's endpoint leads through the tunnel itself.
+    /// </summary>
     RoutingLoop,
 }

@@ -17,9 +17,9 @@ public enum UnknownDestination : byte
 }
 
 /// <summary>
-/// Decides where a packet from the tunnel goes: to the peer whose allowed IPs hold its destination, or nowhere. One of our own datagrams that
-/// a route has led back into the tunnel goes nowhere: it would come back again and again, longer each time. Owned by one sending thread;
-/// allocates nothing.
+/// Decides where a packet from the tunnel goes: to the peer whose allowed IPs hold its destination, or nowhere. One of our own datagrams
+/// that a route has led back into the tunnel goes nowhere: it would come back again and again, longer each time. Owned by one sending
+/// thread; allocates nothing.
 /// </summary>
 /// <param name="device">Whose peers there are.</param>
 public sealed class OutboundRouter(WireGuardDevice device)

@@ -11,7 +11,8 @@ namespace Kedge.Commands;
 
 /// <summary>
 /// Decides whether an interface is healthy. An interface of a zone is, while its processes run and its certificate is valid: idle peers do
-/// not count. Any other is, while it has a recent handshake with each peer, and a recent key from each peer it exchanges keys with.
+/// not count. Any other is, while it has its UDP port, a recent handshake with each peer, and a recent key from each peer it exchanges keys
+/// with.
 /// </summary>
 /// <param name="place">Where the interface's files are.</param>
 /// <param name="maximumAge">The age up to which a handshake or a key exchange counts as recent.</param>
@@ -76,6 +77,8 @@ internal sealed class HealthCheck(NodePlace place, TimeSpan maximumAge)
         try
         {
             using DeviceStatus status = UapiClient.GetStatus(place.RuntimeDirectory, place.Interface);
+            if (status.PortProblem is { } problem)
+                _problems.Add(new(null, $"{problem}."));
             return status.Peers.ToDictionary(peer => peer.PublicKey, peer => peer.LastHandshake);
         }
         catch (UserError)

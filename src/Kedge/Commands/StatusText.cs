@@ -42,7 +42,8 @@ public static class StatusText
     {
         yield return ["interface", name];
         yield return ["public key", status.PublicKey?.ToString() ?? "none"];
-        yield return ["listening port", status.ListenPort != 0 ? Number(status.ListenPort) : status.PortProblem is { } problem ? $"none: {problem}" : "none"];
+        string none = status.PortProblem is { } problem ? $"none: {problem}" : "none";
+        yield return ["listening port", status.ListenPort == 0 ? none : Number(status.ListenPort)];
         if (status.Fwmark != 0)
             yield return ["fwmark", string.Create(CultureInfo.InvariantCulture, $"0x{status.Fwmark:x}")];
         if (status.Mtu != 0)

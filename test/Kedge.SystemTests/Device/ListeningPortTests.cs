@@ -4,7 +4,9 @@ using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.SystemTests.Device;
 
-/// <summary>UDP ports that somebody else has: a device says so to whoever asks, never shows what it does not have, and waits for its turn.</summary>
+/// <summary>
+/// UDP ports that somebody else has: a device says so to whoever asks, never shows what it does not have, and waits for its turn.
+/// </summary>
 public sealed class ListeningPortTests : IDisposable
 {
     private const ushort Taken = 7005;
@@ -57,7 +59,11 @@ public sealed class ListeningPortTests : IDisposable
         using (DeviceStatus status = TwoHosts.StatusOf(device.Name))
             Assert.Contains($"UDP port {Taken} is in use by", status.PortProblem, StringComparison.Ordinal);
         Assert.Contains(
-            $"none: UDP port {Taken} is in use by", _hosts.A.Run(Repository.Program, "status", device.Name).Output, StringComparison.Ordinal);
+            $"none: UDP port {Taken} is in use by",
+            _hosts.A.Run(Repository.Program, "status", device.Name).Output,
+            StringComparison.Ordinal);
+        CommandResult check = _hosts.A.TryRun(Repository.Program, "status", device.Name, "--check");
+        Assert.Contains($"UDP port {Taken} is in use by", check.Output + check.Error, StringComparison.Ordinal);
 
         taker.Close();
 

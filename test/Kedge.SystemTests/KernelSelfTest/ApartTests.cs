@@ -62,8 +62,8 @@ public sealed class ApartTests : IDisposable
         Meet("127.0.0.1:1", "127.0.0.1:2");
         _one.Reaches(_two.Address);
 
-        _middle.Ip("address", "add", "127.212.121.99/8", "dev", "lo");
         _middle.Ip("address", "delete", "127.0.0.1/8", "dev", "lo");
+        _middle.Ip("address", "add", "127.212.121.99/8", "dev", "lo");
         _one.Device.Set("listen-port", "9999");
         _one.SetEndpoint(_two, "127.0.0.1:2");
         _one.Reaches(_two.Address6);
@@ -102,7 +102,8 @@ public sealed class ApartTests : IDisposable
         string psk = _net.WriteSecret("other.psk", WireGuardKeys.GeneratePresharedKey());
 
         _one.Device.Set("private-key", _net.WriteSecret("other.key", keys.PrivateKey), "peer", _two.PublicKey, "preshared-key", psk);
-        _two.Device.Set("peer", keys.PublicKey, "preshared-key", psk, "allowed-ips", $"{_one.Address}/32", "peer", _one.PublicKey, "remove");
+        _two.Device.Set("peer", keys.PublicKey, "preshared-key", psk, "allowed-ips", $"{_one.Address}/32");
+        _two.Device.Set("peer", _one.PublicKey, "remove");
 
         _one.Reaches(_two.Address);
         Assert.Equal(keys.PublicKey, Assert.Single(_two.Device.Peers).PublicKey);
@@ -119,10 +120,12 @@ public sealed class ApartTests : IDisposable
         inner.Two.SetEndpoint(inner.One, $"[{_one.Address6}]:1");
 
         inner.One.Reaches(inner.Two.Address6);
-        Assert.True(Iperf.Tcp(inner.One.Inside, inner.Two.Inside, inner.Two.Address, TimeSpan.FromSeconds(1), streams: 5).BitsPerSecond > 1e6);
+        Iperf tcp = Iperf.Tcp(inner.One.Inside, inner.Two.Inside, inner.Two.Address, TimeSpan.FromSeconds(1), streams: 5);
+        Assert.True(tcp.BitsPerSecond > 1e6, $"{tcp}");
     }
 
-    private static string Endpoint(SelfTestEnd at, SelfTestEnd of) => at.Device.Peers.Single(peer => peer.PublicKey == of.PublicKey).Endpoint ?? "";
+    private static string Endpoint(SelfTestEnd at, SelfTestEnd of) =>
+        at.Device.Peers.Single(peer => peer.PublicKey == of.PublicKey).Endpoint ?? "";
 
     private static bool Passes(Socket sender, Socket receiver)
     {

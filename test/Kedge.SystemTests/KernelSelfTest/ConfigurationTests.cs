@@ -32,7 +32,8 @@ public sealed class ConfigurationTests : IDisposable
     [Fact]
     public void A_peer_with_130560_prefixes_is_taken_and_shown_whole()
     {
-        var text = new StringBuilder($"[Interface]\nPrivateKey = {_device.Keys.PrivateKey}\n[Peer]\nPublicKey = {WireGuardKeys.Generate().PublicKey}\n");
+        string peer = WireGuardKeys.Generate().PublicKey;
+        var text = new StringBuilder($"[Interface]\nPrivateKey = {_device.Keys.PrivateKey}\n[Peer]\nPublicKey = {peer}\n");
         for (int a = 1; a <= 255; a++)
             for (int b = 0; b <= 255; b++)
                 text.Append(CultureInfo.InvariantCulture, $"AllowedIPs = {a}.{b}.0.0/16, {a}::{b}/128\n");

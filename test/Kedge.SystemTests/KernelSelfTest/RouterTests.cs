@@ -17,7 +17,7 @@ public sealed class RouterTests : IDisposable
         _net.Connect(_router, _hostTwo, ["10.0.0.1/24"], ["10.0.0.100/24"]);
         _hostOne.AddRoute("default", "192.168.1.1");
         _router.EnableForwarding();
-        _router.Run("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "192.168.1.0/24", "-d", "10.0.0.0/24", "-j", "SNAT", "--to", "10.0.0.1");
+        Translate(_router, "192.168.1.0/24", "10.0.0.0/24", "10.0.0.1");
         (_one, _two) = SelfTestEnd.StartPair(_hostOne, _hostOne, _hostTwo, _hostTwo);
         _one.SetEndpoint(_two, "10.0.0.100:2");
     }
@@ -103,9 +103,12 @@ public sealed class RouterTests : IDisposable
         _hostTwo.EnableForwarding();
         _router.AddRoute($"{_one.Address}/32", "10.0.0.100");
         if (isTranslated)
-            _hostTwo.Run("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "10.0.0.0/24", "-d", "192.168.241.0/24", "-j", "SNAT", "--to", _two.Address);
+            Translate(_hostTwo, "10.0.0.0/24", "192.168.241.0/24", _two.Address);
         Assert.Contains("Destination Host Unreachable", PingOnce(_router, _one.Address), StringComparison.Ordinal);
     }
+
+    private static void Translate(Host host, string from, string to, string source) =>
+        host.Run("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", from, "-d", to, "-j", "SNAT", "--to", source);
 
     private static string PingOnce(Host from, string address) => from.TryRun("ping", "-n", "-c", "1", "-W", "5", address).Output;
 }

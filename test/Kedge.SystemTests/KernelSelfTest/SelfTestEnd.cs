@@ -4,8 +4,8 @@ using Kedge.Demo;
 namespace Kedge.SystemTests.KernelSelfTest;
 
 /// <summary>
-/// An end of a tunnel between two Kedge devices, on which these tests demand what the kernel's own test of its WireGuard demands of the kernel
-/// (tools/testing/selftests/wireguard/netns.sh of Linux): the UDP port on one host, the interface on the same one or another.
+/// An end of a tunnel between two Kedge devices, on which these tests demand what the kernel's own test of its WireGuard demands of the
+/// kernel (tools/testing/selftests/wireguard/netns.sh of Linux): the UDP port on one host, the interface on the same one or another.
 /// </summary>
 /// <param name="outside">The host with the port.</param>
 /// <param name="inside">The host with the interface.</param>

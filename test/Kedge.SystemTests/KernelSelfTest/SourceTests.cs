@@ -76,8 +76,9 @@ public sealed class SourceTests : IDisposable
         {
             _hostOne.Ip("-6", "route", "flush", "dev", first.InterfaceOfA);
             _hostOne.Ip("-6", "route", "flush", "dev", second.InterfaceOfA);
-            // The peer's address is known on the second cable too, where it answers for it.
+            // Unlike IPv4, IPv6 answers for an address on the interface alone that has it.
             _hostTwo.AddAddress(second.InterfaceOfB, "fd00:aa::2/128");
+            _hostTwo.Ip("-6", "route", "add", "fd00:aa::3/128", "dev", second.InterfaceOfB);
         }
         _hostOne.Ip("route", "add", network, "dev", first.InterfaceOfA, "src", a[0].Split('/')[0], "metric", "2000");
         (SelfTestEnd one, SelfTestEnd two) = Start();

@@ -57,9 +57,9 @@ public sealed class UapiAnswer : IDisposable
 
     /// <summary>
     /// Answers <c>kedge_get=1</c>: the keys of <c>get=1</c> without secrets, and <c>own_public_key</c>, <c>listen_port_problem=SENTENCE</c>
-    /// where the port cannot be had, <c>mtu</c>, <c>drop=REASON COUNT</c>, <c>gauge=NAME VALUE</c>, for each STUN server <c>stun_server</c> and, where it has answered, <c>reflexive_endpoint</c>,
-    /// then <c>nat_mapping</c> (<c>endpoint-independent</c> or <c>endpoint-dependent</c>) where that is known; and for a peer
-    /// <c>has_preshared_key</c>.
+    /// where the port cannot be had, <c>mtu</c>, <c>drop=REASON COUNT</c>, <c>gauge=NAME VALUE</c>, for each STUN server <c>stun_server</c>
+    /// and, where it has answered, <c>reflexive_endpoint</c>, then <c>nat_mapping</c> (<c>endpoint-independent</c> or
+    /// <c>endpoint-dependent</c>) where that is known; and for a peer <c>has_preshared_key</c>.
     /// </summary>
     public static UapiAnswer KedgeGet(DeviceStatus status)
     {

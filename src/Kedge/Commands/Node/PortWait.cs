@@ -6,8 +6,8 @@ using Kedge.Protocol.WireGuard.Uapi;
 namespace Kedge.Commands.Node;
 
 /// <summary>
-/// What <c>kedge up</c> does about a UDP port that it is asked for and that somebody else has: it says who, waits in case that one is about to
-/// end, and gives up. Later on, a node waits for its port for as long as it takes.
+/// What <c>kedge up</c> does about a UDP port that it is asked for and that somebody else has: it says who, waits in case that one is about
+/// to end, and gives up. Later on, a node waits for its port for as long as it takes.
 /// </summary>
 internal static class PortWait
 {
