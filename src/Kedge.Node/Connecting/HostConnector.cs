@@ -13,15 +13,16 @@ public static class HostConnector
     /// <param name="host">A name or an address, with or without brackets.</param>
     /// <param name="port">The TCP port.</param>
     /// <param name="cancellation">Ends it.</param>
+    /// <param name="prepare">Sets options of each socket before it connects, such as a firewall mark; null for none.</param>
     /// <returns>The connection, the caller's.</returns>
     /// <exception cref="ConnectException">The name cannot be resolved, or none of its addresses can be connected to.</exception>
     /// <exception cref="OperationCanceledException">It was canceled.</exception>
-    public static async Task<Stream> ConnectAsync(string host, int port, CancellationToken cancellation)
+    public static async Task<Stream> ConnectAsync(string host, int port, CancellationToken cancellation, Action<Socket>? prepare = null)
     {
         ArgumentNullException.ThrowIfNull(host);
         IPAddress[] addresses = await ResolveAsync(host.Trim('[', ']'), cancellation);
         return await AddressRace.RunAsync(
-            addresses, (address, ending) => ConnectAsync(new IPEndPoint(address, port), ending),
+            addresses, (address, ending) => ConnectAsync(new IPEndPoint(address, port), prepare, ending),
             Patience, TimeProvider.System, cancellation);
     }
 
@@ -49,11 +50,12 @@ public static class HostConnector
         }
     }
 
-    private static async Task<Stream> ConnectAsync(IPEndPoint endpoint, CancellationToken cancellation)
+    private static async Task<Stream> ConnectAsync(IPEndPoint endpoint, Action<Socket>? prepare, CancellationToken cancellation)
     {
         var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
+            prepare?.Invoke(socket);
             await socket.ConnectAsync(endpoint, cancellation);
             return new NetworkStream(socket, ownsSocket: true);
         }
