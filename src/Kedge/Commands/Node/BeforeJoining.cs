@@ -114,7 +114,8 @@ internal static class BeforeJoining
     // The port that a controller has where nothing else is said; which it is, a node is told once it has joined.
     private static async Task<Check> CheckStunAsync(IPAddress[] addresses)
     {
-        var questions = addresses.Select(address => AskStunAsync(new IPEndPoint(address, StunServer.DefaultPort)));
+        IEnumerable<Task<(IPEndPoint Server, Endpoint? Seen)>> questions =
+            addresses.Select(address => AskStunAsync(new IPEndPoint(address, StunServer.DefaultPort)));
         await foreach (Task<(IPEndPoint Server, Endpoint? Seen)> answer in Task.WhenEach(questions))
         {
             if (await answer is (var server, { } seen))
