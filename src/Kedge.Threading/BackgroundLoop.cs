@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace Kedge.Threading;
 
 /// <summary>Background work that goes on until it is canceled, whatever happens in one round of it.</summary>
@@ -13,7 +11,6 @@ public static class BackgroundLoop
     /// <param name="onFault">Receives what a round threw; the next one begins after <see cref="Pause"/>. Must not throw.</param>
     /// <param name="clock">Measures the pause.</param>
     /// <param name="ending">Ends the loop; also passed to the work.</param>
-    [SuppressMessage("Design", "CA1031", Justification = "No exception may end the loop: that is the purpose.")]
     public static async Task RunAsync(
         Func<CancellationToken, Task> work, Action<Exception> onFault, TimeProvider clock, CancellationToken ending)
     {

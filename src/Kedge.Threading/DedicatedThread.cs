@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
 
 namespace Kedge.Threading;
@@ -39,7 +38,6 @@ public static class DedicatedThread
         fault?.Throw();
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "Every exception goes to the handler: that is the purpose.")]
     private static void Guard(Action body, Action<Exception> onFault)
     {
         try

@@ -28,9 +28,9 @@ public sealed class ReadmeTests : IDisposable
         // IPv6 comes first, and what is sent there is lost.
         string hosts = $"{DeadAddress} {Name}\n{Address} {Name}";
         Machine beta = AddMachine("beta", "192.0.2.3/24", hosts), alpha = AddMachine("alpha", "192.0.2.2/24", hosts);
-        foreach (Machine node in (Machine[])[alpha, beta])
+        foreach ((Machine node, string ipv6) in ((Machine, string)[])[(alpha, "2001:db8:0:1::2/64"), (beta, "2001:db8:0:1::3/64")])
         {
-            node.Host.Ip("address", "add", "2001:db8:0:1::2/64", "dev", node.Interface, "nodad");
+            node.Host.Ip("address", "add", ipv6, "dev", node.Interface, "nodad");
             node.Host.Ip("neighbor", "add", DeadAddress, "lladdr", "02:00:00:00:de:ad", "nud", "permanent", "dev", node.Interface);
             File.Copy(Path.Combine(controller.Folder, $"{node.Host.Label}.join"), Path.Combine(node.Folder, $"{node.Host.Label}.join"));
         }

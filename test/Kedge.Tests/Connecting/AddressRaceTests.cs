@@ -125,6 +125,20 @@ public class AddressRaceTests
         Assert.DoesNotContain("Resource temporarily unavailable", failure.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Each_socket_is_prepared_before_it_connects()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        bool? wasConnected = null;
+
+        await using Stream stream = await HostConnector.ConnectAsync(
+            "127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port, TestContext.Current.CancellationToken, socket => wasConnected = socket.Connected);
+
+        Assert.False(wasConnected);
+        Assert.True(stream.CanRead);
+    }
+
     private Task<Connection> Race(params IPAddress[] addresses) =>
         AddressRace.RunAsync(addresses, ConnectAsync, Patience, _clock, TestContext.Current.CancellationToken);
 

@@ -114,10 +114,12 @@ internal static class BeforeJoining
     // The port that a controller has where nothing else is said; which it is, a node is told once it has joined.
     private static async Task<Check> CheckStunAsync(IPAddress[] addresses)
     {
-        foreach (IPAddress address in addresses)
+        IEnumerable<Task<(IPEndPoint Server, Endpoint? Seen)>> questions =
+            addresses.Select(address => AskStunAsync(new IPEndPoint(address, StunServer.DefaultPort)));
+        await foreach (Task<(IPEndPoint Server, Endpoint? Seen)> answer in Task.WhenEach(questions))
         {
-            if (await AskStunAsync(new IPEndPoint(address, StunServer.DefaultPort)) is { } seen)
-                return new("STUN", Ok: true, $"{address} sees this machine at {seen}.");
+            if (await answer is (var server, { } seen))
+                return new("STUN", Ok: true, $"{server.Address} sees this machine at {seen}.");
         }
         return new(
             "STUN", Ok: false,
@@ -125,7 +127,7 @@ internal static class BeforeJoining
             + "without STUN, nodes behind a NAT are not found.");
     }
 
-    private static async Task<Endpoint?> AskStunAsync(IPEndPoint server)
+    private static async Task<(IPEndPoint Server, Endpoint? Seen)> AskStunAsync(IPEndPoint server)
     {
         byte[] request = new byte[StunClient.RequestSize], answer = new byte[1500];
         StunTransactionId id = StunTransactionId.Create(RandomNumberGenerator.Fill);
@@ -142,7 +144,7 @@ internal static class BeforeJoining
                     await socket.SendAsync(request.AsMemory(0, length), patience.Token);
                     int received = await socket.ReceiveAsync(answer, patience.Token);
                     if (TryRead(answer.AsSpan(0, received), id, out Endpoint seen))
-                        return seen;
+                        return (server, seen);
                 }
                 catch (OperationCanceledException)
                 {
@@ -154,7 +156,7 @@ internal static class BeforeJoining
         {
             // There is no way there, or nothing at the port.
         }
-        return null;
+        return (server, null);
     }
 
     private static bool TryRead(ReadOnlySpan<byte> datagram, StunTransactionId id, out Endpoint seen)
