@@ -123,8 +123,9 @@ public sealed class Router : IDisposable
         // With all its bits as prefix: a network of its own would come with a route in the main table, ahead of ours.
         HashSet<InterfaceAddress> missing =
             [.. from address in desired select new InterfaceAddress(link.Index, address, 8 * address.Size, Protocol)];
-        foreach (InterfaceAddress address in OurAddresses(link))
-            if (!missing.Remove(address))
+        // A kernel before 5.18 does not say who has added an address.
+        foreach (InterfaceAddress address in _kernel.Addresses().Where(address => address.Index == link.Index))
+            if (!missing.Remove(address with { Protocol = Protocol }) && address.Protocol == Protocol)
                 changes.Try(default, () => _kernel.Delete(address));
         int failed = missing.Count(address => !changes.Try(new RoutingAdditions(0, 1, 0, 0), () => _kernel.Add(address)));
         return failed == 0 || failed < desired.Count;
