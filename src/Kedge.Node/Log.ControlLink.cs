@@ -51,9 +51,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Error, Message = "Something failed that should not. It is tried again. This is a defect of Kedge")]
     public static partial void LinkFailed(ILogger log, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Parts} of {Name} were deleted by another program and have been put back")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Put back {Parts} of {Name}, which another program had deleted")]
     public static partial void RoutingPutBack(ILogger log, string parts, string name);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Name} was set down, or its MTU was changed, by another program; it is as it was again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Set {Name} up again, which another program had set down or given another MTU")]
     public static partial void InterfaceSetUpAgain(ILogger log, string name);
 }

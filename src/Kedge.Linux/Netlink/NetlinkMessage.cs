@@ -73,7 +73,8 @@ internal ref struct NetlinkAttributes(ReadOnlySpan<byte> rest)
 
     /// <summary>The value as the address of a prefix; none where it is none, or the length does not fit.</summary>
     /// <param name="length">How many leading bits the prefix has, as the message's header tells.</param>
-    public readonly IpPrefix Prefix(int length) => Value.Length is 4 or 16 && length <= 8 * Value.Length ? new IpPrefix(Address, length) : default;
+    public readonly IpPrefix Prefix(int length) =>
+        Value.Length is 4 or 16 && length <= 8 * Value.Length ? new IpPrefix(Address, length) : default;
 
     /// <summary>The value as a name.</summary>
     public readonly string Text => Encoding.UTF8.GetString(Value.TrimEnd((byte)0));

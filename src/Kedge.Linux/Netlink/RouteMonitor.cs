@@ -6,8 +6,8 @@ using Kedge.Protocol;
 namespace Kedge.Linux.Netlink;
 
 /// <summary>
-/// Tells of changes to the links, addresses, routes and rules of one network namespace (rtnetlink(7)). One thread waits and reads; any thread
-/// ends its wait. Whoever opened it disposes it, after that thread has ended. Needs no privilege.
+/// Tells of changes to the links, addresses, routes and rules of one network namespace (rtnetlink(7)). One thread waits and reads; any
+/// thread ends its wait. Whoever opened it disposes it, after that thread has ended. Needs no privilege.
 /// </summary>
 public sealed class RouteMonitor : IDisposable
 {
@@ -87,7 +87,11 @@ public sealed class RouteMonitor : IDisposable
                     Protocol = message.Body[5],
                 };
             case Rtnetlink.RTM_NEWRULE or Rtnetlink.RTM_DELRULE when RoutingRule.Read(message) is { } rule:
-                return new RouteChange(RouteChangeKind.Rule, message.Type == Rtnetlink.RTM_DELRULE) { Table = rule.Table, Protocol = rule.Protocol };
+                return new RouteChange(RouteChangeKind.Rule, message.Type == Rtnetlink.RTM_DELRULE)
+                {
+                    Table = rule.Table,
+                    Protocol = rule.Protocol,
+                };
             default:
                 return null;
         }

@@ -178,7 +178,8 @@ public sealed unsafe class RouteSocket : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _socket.Dispose();
 
-    private static string Describe(RoutingRule rule) => rule.Destination.IsNone ? $"{rule.Priority}" : $"{rule.Priority} to {rule.Destination}";
+    private static string Describe(RoutingRule rule) =>
+        rule.Destination.IsNone ? $"{rule.Priority}" : $"{rule.Priority} to {rule.Destination}";
 
     private static NetlinkRequest LinkRequest(ushort type, NetworkLink link, uint flags, uint change)
     {

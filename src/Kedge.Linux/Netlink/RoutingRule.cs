@@ -40,6 +40,7 @@ public sealed record RoutingRule(bool IsIPv6, int Priority, int Table, byte Prot
         if (header[0] is not (Libc.AF_INET or Libc.AF_INET6))
             return null;
         int destinationLength = header[1];
+        UdpFlow flow = default;
         var rule = new RoutingRule(header[0] == Libc.AF_INET6, 0, header[4], 0)
         {
             IsInverted = (MemoryMarshal.Read<uint>(header[8..]) & Rtnetlink.FIB_RULE_INVERT) != 0,
@@ -56,8 +57,8 @@ public sealed record RoutingRule(bool IsIPv6, int Priority, int Table, byte Prot
                 Rtnetlink.FRA_PROTOCOL => rule with { Protocol = (byte)attributes.Number },
                 Rtnetlink.FRA_FWMARK => rule with { Mark = attributes.Number },
                 Rtnetlink.FRA_FWMASK => rule with { MarkMask = attributes.Number },
-                Rtnetlink.FRA_SPORT_RANGE => rule with { Flow = (rule.Flow ?? default) with { SourcePort = (ushort)attributes.Number } },
-                Rtnetlink.FRA_DPORT_RANGE => rule with { Flow = (rule.Flow ?? default) with { DestinationPort = (ushort)attributes.Number } },
+                Rtnetlink.FRA_SPORT_RANGE => rule with { Flow = flow = flow with { SourcePort = (ushort)attributes.Number } },
+                Rtnetlink.FRA_DPORT_RANGE => rule with { Flow = flow = flow with { DestinationPort = (ushort)attributes.Number } },
                 Rtnetlink.FRA_SUPPRESS_PREFIXLEN => rule with { SuppressedPrefixLength = (int)attributes.Number },
                 _ => rule,
             };

@@ -176,7 +176,8 @@ public sealed class ControlLink : IDisposable
             try
             {
                 NetworkNamespace? inside = membership.Settings.NetworkNamespace is { } name ? NetworkNamespace.Open(name) : null;
-                await Task.Run(() => checks.CheckForwarding([.. membership.ChildPrefixes.Select(text => IpPrefix.Parse(text))], inside), ending);
+                IpPrefix[] childPrefixes = [.. membership.ChildPrefixes.Select(text => IpPrefix.Parse(text))];
+                await Task.Run(() => checks.CheckForwarding(childPrefixes, inside), ending);
                 if (inside is null)
                     checks.CheckSources(_zone.Below.Port, membership.Settings.Mark, _zone.Below.Endpoints);
             }

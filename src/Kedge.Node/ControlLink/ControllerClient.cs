@@ -46,11 +46,12 @@ public sealed class ControllerClient : IDisposable
     /// <param name="identity">The key of the certificate; stays the caller's. Null without a certificate.</param>
     /// <param name="clock">What time it is.</param>
     /// <param name="mark">
-    /// The firewall mark of its connections, where this process may set one: an overlay's prefix may hold the controller's address, and must not
-    /// draw them into a tunnel. 0 for none.
+    /// The firewall mark of its connections, where this process may set one: an overlay's prefix may hold the controller's address, and
+    /// must not draw them into a tunnel. 0 for none.
     /// </param>
     /// <exception cref="UserError">The key is not that of the certificate.</exception>
-    public ControllerClient(ControllerAddress controller, ReadOnlyMemory<byte>? certificate, ECDsa? identity, TimeProvider clock, uint mark = 0)
+    public ControllerClient(
+        ControllerAddress controller, ReadOnlyMemory<byte>? certificate, ECDsa? identity, TimeProvider clock, uint mark = 0)
     {
         _controller = controller;
         _clock = clock;

@@ -6,8 +6,9 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Node.ControlLink;
 
 /// <summary>
-/// Looks whether the machine still lets the overlay's packets pass: others may change its firewall and its settings at any time. Each finding
-/// is a problem until it is mended. One thread at a time; it may run other programs, so it is no business of a thread that is waited for.
+/// Looks whether the machine still lets the overlay's packets pass: others may change its firewall and its settings at any time. Each
+/// finding is a problem until it is mended. One thread at a time; it may run other programs, so it is no business of a thread that is
+/// waited for.
 /// </summary>
 /// <param name="interfaceName">The overlay's interface.</param>
 /// <param name="problems">Receives what is in the way.</param>

@@ -206,7 +206,9 @@ public sealed class LinkedZone : IDisposable
         }
     }
 
-    /// <summary>Puts back addresses, routes and rules that another program has taken away. To be called when the kernel tells of it.</summary>
+    /// <summary>
+    /// Puts back addresses, routes and rules that another program has taken away. To be called when the kernel tells of it.
+    /// </summary>
     public void PutBackRoutes()
     {
         lock (_lock)

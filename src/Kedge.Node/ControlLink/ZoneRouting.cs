@@ -81,7 +81,8 @@ internal sealed class ZoneRouting(Problems problems, ILogger log)
     }
 
     private static string Describe(PrefixConflict conflict, Router router) =>
-        $"{conflict.Prefix}, because it overlaps with {conflict.Claim.Prefix}, a prefix of the overlay on {router.NameOf(conflict.Claim.Index)}";
+        $"{conflict.Prefix}, because it overlaps with {conflict.Claim.Prefix}, a prefix of the overlay on "
+        + router.NameOf(conflict.Claim.Index);
 
     private static string? DescribeMissingIPv6(string interfaceName, MissingIPv6 reason)
     {
@@ -92,7 +93,8 @@ internal sealed class ZoneRouting(Problems problems, ILogger log)
             MissingIPv6.SmallMtu => "it needs an MTU of at least 1280: 'kedge up --mtu 1280' sets it",
             _ => $"it is switched off there: 'sysctl -w net.ipv6.conf.{interfaceName}.disable_ipv6=0' switches it on",
         };
-        return why is null ? null : $"{interfaceName} has no IPv6, because {why}. The zone's IPv6 addresses are not reached from here; IPv4 is not affected.";
+        return why is null ? null
+            : $"{interfaceName} has no IPv6, because {why}. The zone's IPv6 addresses are not reached from here; IPv4 is not affected.";
     }
 
     private static string Shorten(IEnumerable<string> items)

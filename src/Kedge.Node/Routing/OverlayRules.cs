@@ -8,10 +8,12 @@ namespace Kedge.Node.Routing;
 /// <list type="number">
 /// <item>the main table without its default route, so that the machine's own networks win;</item>
 /// <item>the interface's own table;</item>
-/// <item>unreachable, so that nothing for the overlay leaves in the clear while the table, the interface or the second rule is missing.</item>
+/// <item>unreachable, so that nothing for the overlay leaves in the clear while the table, the interface or the second rule is
+/// missing.</item>
 /// </list>
-/// None of them is about the overlay's own datagrams, which have the mark. The kernel's strict check of a datagram's source (rp_filter) looks
-/// the way back up without the mark; where it is on, the flow of each peer whose endpoint is in one of the prefixes has a rule before them.
+/// None of them is about the overlay's own datagrams, which have the mark. The kernel's strict check of a datagram's source (rp_filter)
+/// looks the way back up without the mark; where it is on, the flow of each peer whose endpoint is in one of the prefixes has a rule before
+/// them.
 /// </summary>
 internal static class OverlayRules
 {

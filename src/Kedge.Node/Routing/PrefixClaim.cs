@@ -10,8 +10,8 @@ namespace Kedge.Node.Routing;
 public sealed record PrefixClaim(IpPrefix Prefix, int Index, bool IsZone)
 {
     /// <summary>
-    /// Whether an interface must leave a prefix to this claim of another one. First come, first kept; where both have it already, because they
-    /// came at the same time, the lower index keeps it.
+    /// Whether an interface must leave a prefix to this claim of another one. First come, first kept; where both have it already, because
+    /// they came at the same time, the lower index keeps it.
     /// </summary>
     /// <param name="prefix">What the other interface wants.</param>
     /// <param name="index">Its index.</param>

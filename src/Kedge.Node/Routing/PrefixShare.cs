@@ -52,9 +52,10 @@ internal sealed record PrefixShare
 
         bool IsHeld(IpPrefix prefix, bool isZone) => Array.Exists(held, claim => claim.IsZone == isZone && Contains(claim.Prefix, prefix));
 
-        bool Yields(PrefixClaim claim) =>
-            Array.Exists(zone, mine => new PrefixClaim(mine, index, IsZone: true).Precludes(claim.Prefix, claim.Index, claim.IsZone, isHeld: true))
-            || Array.Exists(child, mine => new PrefixClaim(mine, index, IsZone: false).Precludes(claim.Prefix, claim.Index, claim.IsZone, isHeld: true));
+        bool Yields(PrefixClaim claim) => YieldsTo(claim, zone, isZone: true) || YieldsTo(claim, child, isZone: false);
+
+        bool YieldsTo(PrefixClaim claim, IpPrefix[] prefixes, bool isZone) => Array.Exists(
+            prefixes, prefix => new PrefixClaim(prefix, index, isZone).Precludes(claim.Prefix, claim.Index, claim.IsZone, isHeld: true));
     }
 
     private static bool Contains(IpPrefix outer, IpPrefix inner) => outer.Length <= inner.Length && outer.Contains(inner.Address);

@@ -12,8 +12,8 @@ namespace Kedge.Node.Routing;
 /// added; what is too much is deleted only where it bears our protocol number and is this interface's.
 /// <para>
 /// Each interface has a table of its own (<see cref="OverlayRules.TableOf"/>), and rules that lead there for its prefixes and nothing else
-/// (<see cref="OverlayRules"/>). A prefix belongs to one interface (<see cref="PrefixClaim"/>). One thread at a time. Whoever made it disposes
-/// it; that changes nothing. Needs CAP_NET_ADMIN.
+/// (<see cref="OverlayRules"/>). A prefix belongs to one interface (<see cref="PrefixClaim"/>). One thread at a time. Whoever made it
+/// disposes it; that changes nothing. Needs CAP_NET_ADMIN.
 /// </para>
 /// </summary>
 public sealed class Router : IDisposable
@@ -34,8 +34,8 @@ public sealed class Router : IDisposable
     public static Router Open(NetworkNamespace? inside = null) => new(inside, RouteSocket.Open(inside));
 
     /// <summary>
-    /// Makes the kernel agree with what is desired of one interface, and sets it up. What the kernel refuses is told, and keeps nothing else
-    /// from being done.
+    /// Makes the kernel agree with what is desired of one interface, and sets it up. What the kernel refuses is told, and keeps nothing
+    /// else from being done.
     /// </summary>
     /// <exception cref="LinuxException">There is no such interface (ENODEV), or the kernel does not tell what there is.</exception>
     public RoutingResult Apply(InterfaceRouting desired)
@@ -123,8 +123,9 @@ public sealed class Router : IDisposable
         // With all its bits as prefix: a network of its own would come with a route in the main table, ahead of ours.
         HashSet<InterfaceAddress> missing =
             [.. from address in desired select new InterfaceAddress(link.Index, address, 8 * address.Size, Protocol)];
-        foreach (InterfaceAddress address in OurAddresses(link))
-            if (!missing.Remove(address))
+        // A kernel before 5.18 does not say who has added an address.
+        foreach (InterfaceAddress address in _kernel.Addresses().Where(address => address.Index == link.Index))
+            if (!missing.Remove(address with { Protocol = Protocol }) && address.Protocol == Protocol)
                 changes.Try(default, () => _kernel.Delete(address));
         int failed = missing.Count(address => !changes.Try(new RoutingAdditions(0, 1, 0, 0), () => _kernel.Add(address)));
         return failed == 0 || failed < desired.Count;
@@ -183,11 +184,14 @@ public sealed class Router : IDisposable
     {
         Endpoint[] inside =
         [
-            .. desired.Endpoints.Where(endpoint => !endpoint.IsNone && endpoint.Address.IsIPv4 && share.All.Any(prefix => prefix.Contains(endpoint.Address))),
+            .. from endpoint in desired.Endpoints
+               where !endpoint.IsNone && endpoint.Address.IsIPv4 && share.All.Any(prefix => prefix.Contains(endpoint.Address))
+               select endpoint,
         ];
         // Datagrams are outside where the interface is in a namespace of its own.
         return inside.Length == 0 || desired.ListenPort == 0 || _inside is not null || !SourceValidation.IsStrictAnywhere(_inside)
-            ? [] : inside.Take(SourceValidation.MaximumEndpoints);
+            ? []
+            : inside.Distinct().Take(SourceValidation.MaximumEndpoints);
     }
 
     private void RemoveRules(int index)
@@ -204,9 +208,12 @@ public sealed class Router : IDisposable
             : owners[rule.Destination].Any(owner => owner != index);
     }
 
-    /// <summary>Which interfaces the rules of a prefix belong to. The rule for the main table does not say; the others of its prefix do.</summary>
+    /// <summary>
+    /// Which interfaces the rules of a prefix belong to. The rule for the main table does not say; the others of its prefix do.
+    /// </summary>
     private static ILookup<IpPrefix, int> OwnersOf(IEnumerable<RoutingRule> rules, HashSet<int> live) =>
-        rules.Where(rule => live.Contains(OverlayRules.IndexOf(rule.Table))).ToLookup(rule => rule.Destination, rule => OverlayRules.IndexOf(rule.Table));
+        rules.Where(rule => live.Contains(OverlayRules.IndexOf(rule.Table)))
+            .ToLookup(rule => rule.Destination, rule => OverlayRules.IndexOf(rule.Table));
 
     /// <summary>Which of the interfaces that rules are of exist. A crash may have left the rules of one that does not.</summary>
     private HashSet<int> LiveInterfaces(IEnumerable<RoutingRule> rules) =>

@@ -6,9 +6,9 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Node.Routing;
 
 /// <summary>
-/// The kernel's strict check of IPv4 sources (rp_filter, RFC 3704 section 2.2): it drops what comes in by another interface than the one that
-/// leads back. It looks that up without the mark, so the datagrams of a peer whose endpoint is inside a routed prefix, as that of a gateway in the
-/// network that it announces, seem to belong into the tunnel.
+/// The kernel's strict check of IPv4 sources (rp_filter, RFC 3704 section 2.2): it drops what comes in by another interface than the one
+/// that leads back. It looks that up without the mark, so the datagrams of a peer whose endpoint is inside a routed prefix, as that of a
+/// gateway in the network that it announces, seem to belong into the tunnel.
 /// </summary>
 public static class SourceValidation
 {
@@ -65,13 +65,16 @@ public static class SourceValidation
 
     // The larger number of the two counts (ip-sysctl of the kernel's documentation).
     private static bool IsStrict(string name) =>
-        Math.Max(Setting.Read(null, "net/ipv4/conf/all/rp_filter") ?? 0, Setting.Read(null, $"net/ipv4/conf/{name}/rp_filter") ?? 0) == Strict;
+        Math.Max(Read("all"), Read(name)) == Strict;
+
+    private static int Read(string name) => Setting.Read(null, $"net/ipv4/conf/{name}/rp_filter") ?? 0;
 
     private static string[] Names(NetworkNamespace? inside)
     {
         return inside is null ? List() : inside.Run(List);
 
-        static string[] List() => Directory.Exists(Settings) ? [.. Directory.GetDirectories(Settings).Select(path => Path.GetFileName(path))] : [];
+        static string[] List() =>
+            Directory.Exists(Settings) ? [.. Directory.GetDirectories(Settings).Select(path => Path.GetFileName(path))] : [];
     }
 }
 
@@ -82,6 +85,6 @@ public sealed record SourceValidationFinding(string Interface, Endpoint Endpoint
 {
     /// <summary>What it is and what to do about it, as sentences.</summary>
     public override string ToString() =>
-        $"{Interface} drops the datagrams of {Endpoint}, because the way back there leads into the overlay and net.ipv4.conf.{Interface}.rp_filter, or "
-        + $"that of all, is strict. Loosen it with: sysctl -w net.ipv4.conf.{Interface}.rp_filter=2";
+        $"{Interface} drops the datagrams of {Endpoint}, because the way back there leads into the overlay and "
+        + $"net.ipv4.conf.{Interface}.rp_filter, or that of all, is strict. Loosen it with: sysctl -w net.ipv4.conf.{Interface}.rp_filter=2";
 }

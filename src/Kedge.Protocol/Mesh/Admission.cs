@@ -177,7 +177,7 @@ public sealed class Admission(AdmissionContext context, VerifiedCertificates cer
             if (context.Underlay.Any(prefix.Contains))
                 return $"It claims {prefix}, in which the controller or this machine is reached.";
             if (context.Foreign.FirstOrDefault(foreign => ReservedPrefixes.Overlap(foreign.Prefix, prefix)) is { } taken)
-                return $"It claims {prefix}, which overlaps with {taken.Prefix}, a prefix of the overlay on {taken.Interface} of this machine.";
+                return $"It claims {prefix}, which overlaps with {taken.Prefix}, a prefix of the overlay on {taken.Interface} here.";
             if (FindOverlap(id, prefix) is { } other)
                 return $"It claims {prefix}, which {NameOf(other)} has or touches.";
         }

@@ -32,7 +32,7 @@ public sealed class RouteRepairTests(MeshPair pair) : IClassFixture<MeshPair>
             Wait.Until(() => Everything().SequenceEqual(before), Soon, $"what it was before '{line}'");
         }
         string log = File.ReadAllText(Alpha.Run.LinkLog);
-        Assert.Contains("1 rule of kedge0 were deleted by another program and have been put back", log, StringComparison.Ordinal);
+        Assert.Contains("Put back 1 rule of kedge0, which another program had deleted", log, StringComparison.Ordinal);
         Assert.True(Ping.Run(Alpha.Host, pair.Beta.Address, count: 1).AllReceived);
         Assert.True(Ping.Run(Alpha.Host, pair.Beta.Addresses[1], count: 1).AllReceived);
     }

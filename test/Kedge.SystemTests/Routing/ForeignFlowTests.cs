@@ -4,8 +4,8 @@ using Kedge.SystemTests.Mesh;
 namespace Kedge.SystemTests.Routing;
 
 /// <summary>
-/// A machine with two providers and routing by source, another VPN with a policy as wg-quick makes it, and a rule of its own. Nothing that is
-/// not for the overlay may find another way because of it.
+/// A machine with two providers and routing by source, another VPN with a policy as wg-quick makes it, and a rule of its own. Nothing that
+/// is not for the overlay may find another way because of it.
 /// </summary>
 public sealed class ForeignFlowTests : IDisposable
 {

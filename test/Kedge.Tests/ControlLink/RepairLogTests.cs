@@ -17,14 +17,14 @@ public class RepairLogTests
     public void What_was_put_back_is_logged_at_once()
     {
         _log.Add("kedge0", new RoutingAdditions(Links: 0, Addresses: 0, Routes: 1, Rules: 2), _now);
-        Assert.Equal(["2 rules and 1 route of kedge0 were deleted by another program and have been put back"], _lines.Take());
+        Assert.Equal(["Put back 2 rules and 1 route of kedge0, which another program had deleted"], _lines.Take());
 
         _now += TimeSpan.FromSeconds(11);
         _log.Add("kedge0", new RoutingAdditions(Links: 1, Addresses: 1, Routes: 3, Rules: 2), _now);
         Assert.Equal(
             [
-                "kedge0 was set down, or its MTU was changed, by another program; it is as it was again",
-                "2 rules, 3 routes and 1 address of kedge0 were deleted by another program and have been put back",
+                "Set kedge0 up again, which another program had set down or given another MTU",
+                "Put back 2 rules, 3 routes and 1 address of kedge0, which another program had deleted",
             ],
             _lines.Take());
     }
@@ -39,7 +39,7 @@ public class RepairLogTests
         }
         IReadOnlyList<string> lines = _lines.Take();
         Assert.InRange(lines.Count, 5, 6);
-        Assert.StartsWith("20 rules of kedge0", lines[1], StringComparison.Ordinal);
+        Assert.StartsWith("Put back 20 rules of kedge0", lines[1], StringComparison.Ordinal);
 
         _now += TimeSpan.FromSeconds(10);
         _log.Add("kedge0", default, _now);

@@ -145,8 +145,8 @@ internal sealed class NodeOptions
 
     private Option[] All =>
     [
-        _name, _zone, _requestIp, _childPrefix, _listenPort, _mtu, _fwmark, _namespace, _ephemeral, _privateKeyFile, _localEndpointIp, _internalNetwork,
-        _noPortMapping,
+        _name, _zone, _requestIp, _childPrefix, _listenPort, _mtu, _fwmark, _namespace, _ephemeral,
+        _privateKeyFile, _localEndpointIp, _internalNetwork, _noPortMapping,
     ];
 
     /// <summary>Those that a service has too: its units put the interface into their own namespace, and the key into the node's folder.</summary>
@@ -161,7 +161,10 @@ internal sealed class NodeOptions
         _fwmark.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<string?>() is { Length: > 0 } text && !FirewallMark.TryParse(text, out _))
-                result.AddError($"{(result.Implicit ? "KEDGE_FWMARK" : "--fwmark")} is '{text}', but must be one bit of a mark, such as {FirewallMark.Default}.");
+            {
+                string source = result.Implicit ? "KEDGE_FWMARK" : "--fwmark";
+                result.AddError($"{source} is '{text}', but must be one bit of a mark, such as {FirewallMark.Default}.");
+            }
         });
         foreach (Option option in All)
             command.Options.Add(option);

@@ -116,8 +116,8 @@ internal sealed class UpCommand : Command
             Membership membership = Membership.Read(place.Folder)!;
             Start(place, membership.Settings, call.GetRequiredValue(_logLevel), log);
             Tell(place, membership);
-            if (inBackground) // in front the log is followed, which has them
-                foreach (string problem in StatusSocket.Ask(place.Run.StatusSocket) is { } status ? status.Problems.Concat(status.Limits) : [])
+            if (inBackground && StatusSocket.Ask(place.Run.StatusSocket) is { } status) // in front the log is followed, which has them
+                foreach (string problem in status.Problems.Concat(status.Limits))
                     Say(problem);
             Background.DetachAndSignalReady();
             while (true)
