@@ -1,6 +1,5 @@
 using Kedge.Node.ControlLink;
 using Kedge.Protocol.Ip;
-using Kedge.Protocol.Mesh;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard.Uapi;
 
