@@ -29,12 +29,12 @@ public sealed record ControllerSettings
     public int StunPort { get; init; } = StunServer.DefaultPort;
 
     /// <summary>
-    /// The addresses that nodes are told, such as <c>https://control.example:8443</c>, the one of join lines first; empty for the first that it
-    /// listens on.
+    /// The addresses that nodes are told, such as <c>https://control.example:8443</c>, the one of join lines first; empty for the first
+    /// that it listens on.
     /// </summary>
     public IReadOnlyList<Uri> Urls { get; init; } = [];
 
-    /// <summary>The STUN servers that nodes are told, as <c>HOST:PORT</c>; empty for this controller's own, at the host of its address.</summary>
+    /// <summary>The STUN servers that nodes are told, as <c>HOST:PORT</c>; empty for this controller's own.</summary>
     public IReadOnlyList<string> StunServers { get; init; } = [];
 
     /// <summary>The file with the master's certificate of a locked network; null for a managed one, or for what is there.</summary>

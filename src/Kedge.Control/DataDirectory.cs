@@ -70,17 +70,18 @@ internal sealed class DataDirectory : IDisposable
     }
 
     /// <summary>
-    /// Refuses a folder that has a network's keys but not its store: the controller would go on as an empty network under the same keys. The store
-    /// is made before the keys, so a first start that was interrupted never leaves this.
+    /// Refuses a folder that has a network's keys but not its store: the controller would go on as an empty network under the same keys.
+    /// The store is made before the keys, so a first start that was interrupted never leaves this.
     /// </summary>
     /// <exception cref="UserError">The store is missing or empty.</exception>
     public void RequireStoreOfKeys()
     {
         if (HasStore(Path) || !Directory.EnumerateFileSystemEntries(KeyFolder).Any())
             return;
+        string problem = File.Exists(StoreFile) ? "empty" : "missing";
         throw new UserError(
-            $"The keys of a network are in {KeyFolder}, but its store {StoreFile} is {(File.Exists(StoreFile) ? "empty" : "missing")}. Restore a backup "
-            + $"with 'kedge controller restore FILE', or move {KeyFolder} away to start a new network, which no present node will believe.");
+            $"The keys of a network are in {KeyFolder}, but its store {StoreFile} is {problem}. Restore a backup with "
+            + $"'kedge controller restore FILE', or move {KeyFolder} away to start a new network, which no present node will believe.");
     }
 
     /// <summary>Whether a folder has a store with something in it.</summary>

@@ -41,7 +41,8 @@ internal sealed class Refusal : Exception
     /// <summary>The caller has sent too many requests.</summary>
     /// <param name="retryAfter">How long it should wait.</param>
     /// <param name="detail">What there was too much of, and what to do.</param>
-    public static Refusal TooManyRequests(TimeSpan retryAfter, string detail) => new(429, RefusalReason.TooManyRequests, detail) { RetryAfter = retryAfter };
+    public static Refusal TooManyRequests(TimeSpan retryAfter, string detail) =>
+        new(429, RefusalReason.TooManyRequests, detail) { RetryAfter = retryAfter };
 
     /// <summary>What is asked about is not there.</summary>
     public static Refusal NotFound(string detail, RefusalReason reason = RefusalReason.None) => new(404, reason, detail);
@@ -50,7 +51,8 @@ internal sealed class Refusal : Exception
     public static Refusal Conflict(string detail) => new(409, RefusalReason.None, detail);
 
     /// <summary>What is asked for is in conflict with what is, by one member.</summary>
-    public static Refusal Conflict(string field, string detail, RefusalReason reason = RefusalReason.None) => new(409, [new(field, detail)], reason);
+    public static Refusal Conflict(string field, string detail, RefusalReason reason = RefusalReason.None) =>
+        new(409, [new(field, detail)], reason);
 
     /// <summary>A member is wrong.</summary>
     public static Refusal Invalid(string field, string detail) => new(400, [new(field, detail)]);

@@ -138,7 +138,8 @@ internal static class Authorization
             return node switch
             {
                 null => throw Refusal.Forbidden("No node of this network has this identity key.", RefusalReason.NodeUnknown),
-                { Status: StoredNode.Removed } => throw Refusal.Forbidden($"Node {node.Name} was removed from this network.", RefusalReason.NodeRemoved),
+                { Status: StoredNode.Removed } => throw Refusal.Forbidden(
+                    $"Node {node.Name} was removed from this network.", RefusalReason.NodeRemoved),
                 { Status: not StoredNode.Active } => throw Refusal.Forbidden(
                     $"Node {node.Name} has no certificate yet: it waits to be certified.", RefusalReason.AwaitingApproval),
                 _ when !mayBeExpired && reader.Now > node.CertificateTo => throw Refusal.Forbidden(

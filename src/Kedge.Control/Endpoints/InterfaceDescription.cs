@@ -69,7 +69,8 @@ internal static class InterfaceDescription
     private static void DescribeReasons(OpenApiSchema schema)
     {
         schema.Type = JsonSchemaType.String;
-        schema.Enum = [.. Enum.GetValues<RefusalReason>().Where(reason => reason != RefusalReason.None).Select(reason => JsonValue.Create(reason.Text()))];
+        IEnumerable<RefusalReason> given = Enum.GetValues<RefusalReason>().Where(reason => reason != RefusalReason.None);
+        schema.Enum = [.. given.Select(reason => JsonValue.Create(reason.Text()))];
     }
 
     /// <summary>Writes down who may call a route, and that every refusal is a problem.</summary>

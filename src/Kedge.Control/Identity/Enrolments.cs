@@ -71,7 +71,8 @@ internal sealed class Enrolments(
         EnrolmentResult result = store.Read(reader =>
         {
             StoredNode node = Nodes.TryFindByIdentity(reader, key!.SubjectPublicKeyInfo)
-                ?? throw Refusal.NotFound("No node with this identity key is known here: join with a token (kedge token create).", RefusalReason.NodeUnknown);
+                ?? throw Refusal.NotFound(
+                    "No node with this identity key is known here: join with a token (kedge token create).", RefusalReason.NodeUnknown);
             CheckNotRemoved(node);
             return ResultOf(reader, node);
         });
@@ -117,8 +118,10 @@ internal sealed class Enrolments(
 
     private void Use(EnrolmentChallenge challenge)
     {
-        if (!challenges.TryUse(challenge.Id))
-            throw Refusal.Forbidden($"Challenge {challenge.Id} is used: ask for a new one and prove possession again.", RefusalReason.ChallengeInvalid);
+        if (challenges.TryUse(challenge.Id))
+            return;
+        throw Refusal.Forbidden(
+            $"Challenge {challenge.Id} is used: ask for a new one and prove possession again.", RefusalReason.ChallengeInvalid);
     }
 
     private void CheckProof(EnrolmentChallenge challenge, EnrolmentTranscript transcript, EnrolmentForm form, byte[] proof)
@@ -153,7 +156,8 @@ internal sealed class Enrolments(
 
     private static JoinToken CheckToken(StoreReader store, string? presented) => presented is not null
         ? JoinTokens.Check(store, presented)
-        : throw Refusal.Forbidden("No node with this identity key is known here: a token is needed (kedge token create).", RefusalReason.NodeUnknown);
+        : throw Refusal.Forbidden(
+            "No node with this identity key is known here: a token is needed (kedge token create).", RefusalReason.NodeUnknown);
 
     private static void CheckNotRemoved(StoredNode node)
     {
@@ -185,7 +189,8 @@ internal sealed class Enrolments(
         if (before is not null && before.Zone != zone.Id)
         {
             throw Refusal.Forbidden(
-                $"The WireGuard key {form.WireGuardKey} belongs to a node of another zone than {zone.Name}, which the token is for.", RefusalReason.OtherZone);
+                $"The WireGuard key {form.WireGuardKey} belongs to a node of another zone than {zone.Name}, which the token is for.",
+                RefusalReason.OtherZone);
         }
         string name = NameOf(change, zone, form, before);
 
@@ -299,7 +304,8 @@ internal sealed class Enrolments(
             return zone;
         throw known is null
             ? Refusal.Forbidden(
-                $"The token is for zone {zone.Name}, not for {Values.Show(form.Zone)}: ask for a token of that zone, or name none.", RefusalReason.OtherZone)
+                $"The token is for zone {zone.Name}, not for {Values.Show(form.Zone)}: ask for a token of that zone, or name none.",
+                RefusalReason.OtherZone)
             : Refusal.Conflict(
                 "request.zone",
                 $"This machine is node {known.Name} in zone {zone.Name}, and a node is in one zone: leave it first with 'kedge down --leave', or join "

@@ -62,11 +62,15 @@ internal static class JoinTokens
     public static JoinToken Check(StoreReader store, string presented)
     {
         if (!Secret.TryParse(presented, out string? id, out byte[]? hash))
-            throw Refusal.Forbidden("The token is not of the form IDENTIFIER.SECRET: use the whole join line of 'kedge token create'.", RefusalReason.TokenInvalid);
+        {
+            throw Refusal.Forbidden(
+                "The token is not of the form IDENTIFIER.SECRET: use the whole join line of 'kedge token create'.", RefusalReason.TokenInvalid);
+        }
         if (TryFind(store, id) is not var (token, known) || !Secret.Equal(known, hash))
         {
             throw Refusal.Forbidden(
-                $"Token {Values.Show(id)} is not known here, or its secret is another: ask for a new one (kedge token create).", RefusalReason.TokenInvalid);
+                $"Token {Values.Show(id)} is not known here, or its secret is another: ask for a new one (kedge token create).",
+                RefusalReason.TokenInvalid);
         }
         return token.Status == "usable"
             ? token

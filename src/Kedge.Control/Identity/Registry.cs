@@ -46,7 +46,10 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
             StoredZone zone = Zones.TryFind(change, wanted.Zone)
                 ?? throw Refusal.Invalid("zone", $"There is no zone {Values.Show(wanted.Zone)}: 'kedge zone list' shows all.");
             if (Nodes.TryFindByWireGuardKey(change, key) is { } other)
-                throw Refusal.Conflict("wireGuardKey", $"Node {other.Name} has the WireGuard key {key}: each node has its own.", RefusalReason.KeyTaken);
+            {
+                throw Refusal.Conflict(
+                    "wireGuardKey", $"Node {other.Name} has the WireGuard key {key}: each node has its own.", RefusalReason.KeyTaken);
+            }
             CheckName(change, zone, wanted.Name, except: Guid.Empty);
             CheckFixedEndpoint(change, zone, endpoint, owner: Guid.Empty);
             StoredNode node = new()
@@ -286,7 +289,10 @@ internal sealed class Registry(SqliteStore store, Certification certification, P
     private static void CheckName(StoreReader reader, StoredZone zone, string name, Guid except)
     {
         if (Nodes.IsNameTaken(reader, zone.Id, name, except))
-            throw Refusal.Conflict("name", $"Zone {zone.Name} has another node {Values.Show(name)}: choose another name.", RefusalReason.NameTaken);
+        {
+            throw Refusal.Conflict(
+                "name", $"Zone {zone.Name} has another node {Values.Show(name)}: choose another name.", RefusalReason.NameTaken);
+        }
     }
 
     private static void CheckFixedEndpoint(StoreReader reader, StoredZone zone, Endpoint? endpoint, Guid owner)

@@ -29,7 +29,10 @@ public sealed class ControlLink : IDisposable
     private static readonly TimeSpan TellInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ResolveInterval = TimeSpan.FromMinutes(5);
 
-    /// <summary>The shortest time after which a node that was removed asks whether it is back, as after a backup was restored; twice that is the longest.</summary>
+    /// <summary>
+    /// The shortest time after which a node that was removed asks whether it is back, as after a backup was restored; twice that is the
+    /// longest.
+    /// </summary>
     private static readonly TimeSpan EndedInterval = TimeSpan.FromSeconds(30);
 
     /// <summary>Who deletes one route often deletes more of them: they are put back together.</summary>

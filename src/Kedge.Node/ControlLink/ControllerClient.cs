@@ -230,7 +230,8 @@ public sealed class ControllerClient : IDisposable
             using (response)
             {
                 Problem? problem = await ReadProblemAsync(response, either.Token);
-                throw new ControllerException(response.StatusCode, Sentence(response, problem), RetryAfter(response), problem?.Reason ?? RefusalReason.None);
+                throw new ControllerException(
+                    response.StatusCode, Sentence(response, problem), RetryAfter(response), problem?.Reason ?? RefusalReason.None);
             }
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)

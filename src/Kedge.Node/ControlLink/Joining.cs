@@ -99,7 +99,9 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         return new Way(usable, isRefused ? folder.CreateSuccessor() : folder, IsAnew: true);
     }
 
-    /// <summary>Finds out whether the controller still has the node. One that cannot be asked keeps nobody from starting with what is known.</summary>
+    /// <summary>
+    /// Finds out whether the controller still has the node. One that cannot be asked keeps nobody from starting with what is known.
+    /// </summary>
     /// <returns>How it says that it does not; null where it does, or cannot be asked.</returns>
     private async Task<ControllerException?> FindEndAsync(Membership before, ControllerAddress[] addresses, CancellationToken cancellation)
     {
@@ -164,8 +166,8 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         {
             throw new UserError(
                 $"This interface is part of another network already, of {before.Controller}. "
-                + $"Leave that one first with 'kedge down --interface {folder.InterfaceName} --leave', or, if its controller is gone for good, give it up "
-                + $"with 'kedge down --interface {folder.InterfaceName} --forget'; or join with another --interface.");
+                + $"Leave that one first with 'kedge down --interface {folder.InterfaceName} --leave', or, if its controller is gone for good, "
+                + $"give it up with 'kedge down --interface {folder.InterfaceName} --forget'; or join with another --interface.");
         }
     }
 
@@ -305,26 +307,30 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
     }
 
     private static Membership ToMembership(
-        ControllerAddress controller, NodeKeys keys, NodeSettings settings, Membership? before, JoinLine? line, EnrolmentResult result) => new Membership
+        ControllerAddress controller, NodeKeys keys, NodeSettings settings, Membership? before, JoinLine? line, EnrolmentResult result)
     {
-        Controller = before?.Controller ?? controller.Url.ToString(),
-        OtherControllers = before?.OtherControllers,
-        Token = line?.TokenId ?? before?.Token,
-        Network = controller.Network.ToString(),
-        Pin = controller.Pin.ToString(),
-        OtherPins = [.. controller.OtherPins.Select(pin => pin.ToString())],
-        Settings = settings,
-        Status = Membership.Pending,
-        IdentityKeyHash = keys.IdentityPublicKey.Hash.ToString(),
-        Reason = result.Reason,
-        Name = result.Name,
-        NodeId = result.NodeId,
-        ZoneId = result.ZoneId,
-        ZoneName = result.ZoneName,
-        ZonePrefixes = result.ZonePrefixes,
-        Addresses = result.Addresses,
-        ChildPrefixes = result.ChildPrefixes,
-    }.WithControllers([controller.Url.ToString()]);
+        var membership = new Membership
+        {
+            Controller = before?.Controller ?? controller.Url.ToString(),
+            OtherControllers = before?.OtherControllers,
+            Token = line?.TokenId ?? before?.Token,
+            Network = controller.Network.ToString(),
+            Pin = controller.Pin.ToString(),
+            OtherPins = [.. controller.OtherPins.Select(pin => pin.ToString())],
+            Settings = settings,
+            Status = Membership.Pending,
+            IdentityKeyHash = keys.IdentityPublicKey.Hash.ToString(),
+            Reason = result.Reason,
+            Name = result.Name,
+            NodeId = result.NodeId,
+            ZoneId = result.ZoneId,
+            ZoneName = result.ZoneName,
+            ZonePrefixes = result.ZonePrefixes,
+            Addresses = result.Addresses,
+            ChildPrefixes = result.ChildPrefixes,
+        };
+        return membership.WithControllers([controller.Url.ToString()]);
+    }
 
     /// <summary>Checks the certificate that was given, as every other node will, and keeps it.</summary>
     private NodeCertificate Use(EnrolmentResult result, Membership membership, NodeKeys keys, Sha256Digest rosenpass)

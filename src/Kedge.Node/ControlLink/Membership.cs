@@ -170,8 +170,8 @@ public sealed record Membership
     /// <summary>What a person does whose node the controller does not have any more.</summary>
     /// <param name="interfaceName">The node's interface.</param>
     public static string HowToJoinAgain(string interfaceName) =>
-        $"To join again: 'kedge down --interface {interfaceName}' and 'kedge up --interface {interfaceName} --join-file FILE', with a new join line. "
-        + $"To give it up: 'kedge down --interface {interfaceName} --leave'.";
+        $"To join again: 'kedge down --interface {interfaceName}' and 'kedge up --interface {interfaceName} --join-file FILE', with a new "
+        + $"join line. To give it up: 'kedge down --interface {interfaceName} --leave'.";
 
     /// <summary>The same with these addresses of the controller before those that are known.</summary>
     /// <param name="urls">Addresses such as <c>https://controller.example:8443</c>, best first. What is none is left out.</param>

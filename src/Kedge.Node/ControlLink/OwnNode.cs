@@ -79,7 +79,9 @@ internal sealed class OwnNode(NodeFolder folder, Membership membership, Certific
         Change("pin of the controller", membership => membership with { Pin = pins[0], OtherPins = [.. pins.Skip(1)] });
     }
 
-    /// <summary>Takes the addresses at which the controller is from now on. Those that were known stay behind them, in case none of these leads there.</summary>
+    /// <summary>
+    /// Takes the addresses at which the controller is from now on. Those that were known stay behind them, in case none of these leads there.
+    /// </summary>
     /// <param name="urls">The addresses, best first. What is none changes nothing.</param>
     public void UseControllers(IReadOnlyList<string> urls)
     {
@@ -96,7 +98,8 @@ internal sealed class OwnNode(NodeFolder folder, Membership membership, Certific
         bool isRemoved = _membership.Status == Membership.Removed;
         if (end is null ? !isRemoved : isRemoved && _membership.Reason == end)
             return;
-        Change("membership status", membership => membership with { Status = end is null ? Membership.Active : Membership.Removed, Reason = end });
+        string status = end is null ? Membership.Active : Membership.Removed;
+        Change("membership status", membership => membership with { Status = status, Reason = end });
     }
 
     // Settings are others' to change, so what is on disk keeps its own.

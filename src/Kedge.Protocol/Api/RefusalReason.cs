@@ -3,7 +3,10 @@ using System.Text.Json.Serialization;
 
 namespace Kedge.Protocol.Api;
 
-/// <summary>Why a controller refuses a request or ends a map stream, for programs. On the wire it is the name in kebab case, such as <c>node-removed</c>.</summary>
+/// <summary>
+/// Why a controller refuses a request or ends a map stream, for programs. On the wire it is the name in kebab case, such as
+/// <c>node-removed</c>.
+/// </summary>
 [JsonConverter(typeof(RefusalReasonConverter))]
 public enum RefusalReason
 {
@@ -62,5 +65,6 @@ public sealed class RefusalReasonConverter : JsonConverter<RefusalReason>
         reader.TokenType == JsonTokenType.String ? RefusalReasons.Parse(reader.GetString()) : throw new JsonException();
 
     /// <inheritdoc/>
-    public override void Write(Utf8JsonWriter writer, RefusalReason value, JsonSerializerOptions options) => writer.WriteStringValue(value.Text());
+    public override void Write(Utf8JsonWriter writer, RefusalReason value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(value.Text());
 }

@@ -20,7 +20,8 @@ internal sealed class EndSignals : IDisposable
     /// <param name="exceptHangUp">Whether SIGHUP is left out, because it means something else to the process.</param>
     public EndSignals(Action end, bool exceptHangUp = false)
     {
-        _registrations = [.. s_signals.Where(signal => signal != PosixSignal.SIGHUP || !exceptHangUp).Select(signal => PosixSignalRegistration.Create(signal, Take))];
+        IEnumerable<PosixSignal> signals = s_signals.Where(signal => signal != PosixSignal.SIGHUP || !exceptHangUp);
+        _registrations = [.. signals.Select(signal => PosixSignalRegistration.Create(signal, Take))];
 
         void Take(PosixSignalContext context)
         {

@@ -22,7 +22,8 @@ public sealed class SetTests(SharedMesh shared) : IClassFixture<SharedMesh>
         Assert.Equal("", set.Output);
         Assert.Contains("kedge0: name settled -> resettled, listen port any -> 51833, MTU 1420 -> 1300.", set.Error, StringComparison.Ordinal);
         Wait.Until(
-            () => node.Host.Ip("link", "show", MeshNode.Interface).Output.Contains("mtu 1300", StringComparison.Ordinal), MeshNetwork.Patience, "the MTU");
+            () => node.Host.Ip("link", "show", MeshNode.Interface).Output.Contains("mtu 1300", StringComparison.Ordinal),
+            MeshNetwork.Patience, "the MTU");
         Wait.Until(() => node.DeviceStatus().ListenPort == 51833, MeshNetwork.Patience, "the port");
         Wait.Until(() => other.KeyOf("resettled") is not null, MeshNetwork.Patience, "the name");
         other.AwaitReach(node);
@@ -69,7 +70,8 @@ public sealed class SetTests(SharedMesh shared) : IClassFixture<SharedMesh>
         other.AwaitReach("10.9.0.1");
         Assert.True(node.Try("set", "--child-prefix", "").Succeeded);
         Wait.Until(
-            () => !other.Host.Ip("route", "show", "table", "all").Output.Contains("10.7.0.0/24", StringComparison.Ordinal), MeshNetwork.Patience, "the end of the route");
+            () => !other.Host.Ip("route", "show", "table", "all").Output.Contains("10.7.0.0/24", StringComparison.Ordinal),
+            MeshNetwork.Patience, "the end of the route");
         Assert.Empty(Kedge.Node.ControlLink.Membership.Read(node.Folder)!.Settings.ChildPrefixes);
     }
 }

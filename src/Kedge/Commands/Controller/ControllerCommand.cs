@@ -88,7 +88,7 @@ internal sealed class ControllerCommand : Command
             const int Port = ControllerSettings.DefaultPort;
             Console.Out.WriteLine(
                 "           Only this machine can use that address. For others: "
-                + $"kedge controller --listen 0.0.0.0:{Port} --url https://NAME:{Port}, with a name or an address at which they reach this machine.");
+                + $"kedge controller --listen 0.0.0.0:{Port} --url https://NAME:{Port}, where NAME is a name or an address of this machine.");
         }
         if (controller.NewAdministratorToken is not { } token)
             return;

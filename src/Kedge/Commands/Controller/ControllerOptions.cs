@@ -151,7 +151,9 @@ internal sealed class ControllerOptions
             && (parts.Length == 1 || (ushort.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out ushort port) && port > 0));
         if (isServer)
             return parts.Length == 2 ? text : $"{text}:{StunServer.DefaultPort}";
-        result.AddError($"{source} is '{text}', but must be a name or an address, and a port where it is not {StunServer.DefaultPort}, such as stun.example.net:3478.");
+        result.AddError(
+            $"{source} is '{text}', but must be a name or an address, and a port where it is not {StunServer.DefaultPort}, such as "
+            + "stun.example.net:3478.");
         return null;
     }
 

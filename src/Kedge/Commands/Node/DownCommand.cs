@@ -84,7 +84,8 @@ internal sealed class DownCommand : Command
         {
             return Membership.Read(folder) is { Status: not Membership.Removed } membership
                 ? $" As far as is known, the controller at {membership.Controller} still has the node {membership.Name} with "
-                    + $"{string.Join(", ", membership.Addresses.Concat(membership.ChildPrefixes))}: 'kedge node remove {membership.Name}' removes it there."
+                    + $"{string.Join(", ", membership.Addresses.Concat(membership.ChildPrefixes))}: 'kedge node remove {membership.Name}' "
+                    + "removes it there."
                 : null;
         }
         catch (UserError)

@@ -102,7 +102,9 @@ internal sealed class LinkCommand : Command
         }
     }
 
-    /// <summary>Runs a link, and another whenever what it started from has changed on disk: SIGHUP says so, and so does the link itself.</summary>
+    /// <summary>
+    /// Runs a link, and another whenever what it started from has changed on disk: SIGHUP says so, and so does the link itself.
+    /// </summary>
     private static async Task RunLinksAsync(NodePlace place, Action ready, LineLog log, CancellationToken ending)
     {
         var change = new Change();

@@ -38,7 +38,8 @@ internal static class NodeText
     {
         Membership membership = view.Membership;
         yield return ["interface", membership.Settings.NetworkNamespace is { } name ? $"{view.Place.Interface} in namespace {name}" : view.Place.Interface];
-        yield return ["node", $"{membership.Name} ({membership.Status}){(view.IsDown ? $", not running: 'kedge up --interface {view.Place.Interface}' starts it" : "")}"];
+        string down = view.IsDown ? $", not running: 'kedge up --interface {view.Place.Interface}' starts it" : "";
+        yield return ["node", $"{membership.Name} ({membership.Status}){down}"];
         yield return ["zone", $"{view.Link?.Zone ?? membership.ZoneName}: {string.Join(", ", view.Link?.ZonePrefixes ?? membership.ZonePrefixes)}"];
         yield return ["addresses", membership.Addresses.Count == 0 ? "none yet" : string.Join(", ", membership.Addresses)];
         if (view.IdentityKeyHash is { } hash)

@@ -41,7 +41,8 @@ internal sealed class SetCommand : Command
         {
             { Status: not Membership.Pending } joined => joined,
             { } => throw new UserError($"{place.Interface} still waits to join. Give the settings to 'kedge up', which goes on with the join."),
-            null => throw new UserError($"{place.Interface} has not joined a zone. 'kedge status' shows the interfaces that have; name one with --interface."),
+            null => throw new UserError(
+                $"{place.Interface} has not joined a zone. 'kedge status' shows the interfaces that have; name one with --interface."),
         };
         NodeSettings settings = _options.ApplyGiven(call, before.Settings);
         string[] changes = [.. Changes(before.Settings, settings)];
@@ -54,7 +55,8 @@ internal sealed class SetCommand : Command
         using var signals = new EndSignals(ending.Cancel);
         Membership now = await new Joining(place.Folder, Say, TimeProvider.System).JoinAsync(null, settings, ending.Token);
         bool runs = HaveLinkReadAgain(place);
-        Say($"{place.Interface}: {string.Join(", ", changes)}.{(runs ? "" : $" It does not run: 'kedge up --interface {place.Interface}' starts it with them.")}");
+        string down = runs ? "" : $" It does not run: 'kedge up --interface {place.Interface}' starts it with them.";
+        Say($"{place.Interface}: {string.Join(", ", changes)}.{down}");
         if (now.DescribeWaiting() is { } waiting)
             Say(waiting);
         return 0;

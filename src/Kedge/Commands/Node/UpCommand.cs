@@ -165,13 +165,17 @@ internal sealed class UpCommand : Command
             EndLink(place); // it reads its settings at its start
     }
 
-    private static bool HasOtherToken(Membership before, JoinLine line) => line.TokenId is not null && before.Token is not null && line.TokenId != before.Token;
+    private static bool HasOtherToken(Membership before, JoinLine line) =>
+        line.TokenId is not null && before.Token is not null && line.TokenId != before.Token;
 
     /// <summary>Leaves a zone that cannot be up on this machine, because the join line may be of another: a node is in one zone.</summary>
     private static async Task LeaveUnusableAsync(Membership before, NodePlace place)
     {
         if ((await Leaving.LeaveAsync(place.Folder)).Refusal is { } refusal)
-            throw new UserError($"The node {before.Name} of zone {before.ZoneName} could not leave that zone, which overlaps with networks of this machine: {refusal}");
+        {
+            throw new UserError(
+                $"The node {before.Name} could not leave zone {before.ZoneName}, which overlaps with networks of this machine: {refusal}");
+        }
         Say($"The node {before.Name} has left zone {before.ZoneName}, which overlaps with networks of this machine.");
         File.Delete(place.Folder.Membership);
         File.Delete(place.Folder.Certificate);
