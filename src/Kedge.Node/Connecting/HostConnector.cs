@@ -12,12 +12,12 @@ public static class HostConnector
     /// <summary>Finds a host's addresses and connects to the one that answers first.</summary>
     /// <param name="host">A name or an address, with or without brackets.</param>
     /// <param name="port">The TCP port.</param>
-    /// <param name="cancellation">Ends it.</param>
     /// <param name="prepare">Sets options of each socket before it connects, such as a firewall mark; null for none.</param>
+    /// <param name="cancellation">Ends it.</param>
     /// <returns>The connection, the caller's.</returns>
     /// <exception cref="ConnectException">The name cannot be resolved, or none of its addresses can be connected to.</exception>
     /// <exception cref="OperationCanceledException">It was canceled.</exception>
-    public static async Task<Stream> ConnectAsync(string host, int port, CancellationToken cancellation, Action<Socket>? prepare = null)
+    public static async Task<Stream> ConnectAsync(string host, int port, Action<Socket>? prepare, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(host);
         IPAddress[] addresses = await ResolveAsync(host.Trim('[', ']'), cancellation);

@@ -37,7 +37,7 @@ public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimePro
     {
         AllowAutoRedirect = false,
         ConnectCallback = async (context, cancellation) =>
-            await HostConnector.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, cancellation),
+            await HostConnector.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, prepare: null, cancellation),
         UseCookies = false,
         SslOptions = new SslClientAuthenticationOptions
         {
