@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Kedge.Linux;
 
 namespace Kedge.Node.Connecting;
 
@@ -13,17 +12,17 @@ public static class HostConnector
     /// <summary>Finds a host's addresses and connects to the one that answers first.</summary>
     /// <param name="host">A name or an address, with or without brackets.</param>
     /// <param name="port">The TCP port.</param>
-    /// <param name="mark">The firewall mark of the connection, where this process may set one; 0 for none.</param>
+    /// <param name="prepare">Sets options of each socket before it connects, such as a firewall mark; null for none.</param>
     /// <param name="cancellation">Ends it.</param>
     /// <returns>The connection, the caller's.</returns>
     /// <exception cref="ConnectException">The name cannot be resolved, or none of its addresses can be connected to.</exception>
     /// <exception cref="OperationCanceledException">It was canceled.</exception>
-    public static async Task<Stream> ConnectAsync(string host, int port, uint mark, CancellationToken cancellation)
+    public static async Task<Stream> ConnectAsync(string host, int port, Action<Socket>? prepare, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(host);
         IPAddress[] addresses = await ResolveAsync(host.Trim('[', ']'), cancellation);
         return await AddressRace.RunAsync(
-            addresses, (address, ending) => ConnectAsync(new IPEndPoint(address, port), mark, ending),
+            addresses, (address, ending) => ConnectAsync(new IPEndPoint(address, port), prepare, ending),
             Patience, TimeProvider.System, cancellation);
     }
 
@@ -51,13 +50,12 @@ public static class HostConnector
         }
     }
 
-    private static async Task<Stream> ConnectAsync(IPEndPoint endpoint, uint mark, CancellationToken cancellation)
+    private static async Task<Stream> ConnectAsync(IPEndPoint endpoint, Action<Socket>? prepare, CancellationToken cancellation)
     {
         var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            if (mark != 0)
-                SocketMark.TrySet(socket, mark);
+            prepare?.Invoke(socket);
             await socket.ConnectAsync(endpoint, cancellation);
             return new NetworkStream(socket, ownsSocket: true);
         }

@@ -1,5 +1,7 @@
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using Kedge.Linux;
 using Kedge.Node.Connecting;
 using Kedge.Protocol;
 
@@ -42,7 +44,7 @@ public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimePro
     {
         AllowAutoRedirect = false,
         ConnectCallback = async (context, cancellation) =>
-            await HostConnector.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, mark, cancellation),
+            await HostConnector.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, socket => Mark(socket, mark), cancellation),
         UseCookies = false,
         SslOptions = new SslClientAuthenticationOptions
         {
@@ -57,6 +59,12 @@ public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimePro
                 Verify(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, clock.GetLocalNow().DateTime),
         },
     };
+
+    private static void Mark(Socket socket, uint mark)
+    {
+        if (mark != 0)
+            SocketMark.TrySet(socket, mark);
+    }
 
     /// <summary>Accepts what the server presents, or says why not.</summary>
     /// <param name="leaf">The server's own certificate.</param>

@@ -119,7 +119,7 @@ public class AddressRaceTests
     public async Task A_name_that_cannot_be_resolved_is_named()
     {
         ConnectException failure = await Assert.ThrowsAsync<ConnectException>(
-            () => HostConnector.ConnectAsync("nowhere.invalid", 8443, TestContext.Current.CancellationToken));
+            () => HostConnector.ConnectAsync("nowhere.invalid", 8443, prepare: null, TestContext.Current.CancellationToken));
 
         Assert.StartsWith("cannot resolve nowhere.invalid: ", failure.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("Resource temporarily unavailable", failure.Message, StringComparison.Ordinal);
@@ -133,7 +133,7 @@ public class AddressRaceTests
         bool? wasConnected = null;
 
         await using Stream stream = await HostConnector.ConnectAsync(
-            "127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port, TestContext.Current.CancellationToken, socket => wasConnected = socket.Connected);
+            "127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port, socket => wasConnected = socket.Connected, TestContext.Current.CancellationToken);
 
         Assert.False(wasConnected);
         Assert.True(stream.CanRead);

@@ -69,7 +69,7 @@ internal sealed class PingCommand : Command
             return Canonical(node);
         IReadOnlyList<string> addresses = found[0].Addresses;
         return addresses.FirstOrDefault(address => address.Contains(':', StringComparison.Ordinal) == ipv6)
-            ?? (ipv6 ? null : addresses.FirstOrDefault())
+            ?? (!ipv6 && addresses is [var other, ..] ? other : null)
             ?? throw new UserError($"Node '{node}' has no IPv6 address, only {string.Join(", ", addresses)}.");
     }
 
