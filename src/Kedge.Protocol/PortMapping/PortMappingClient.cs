@@ -177,7 +177,7 @@ public sealed class PortMappingClient
         _language = language;
         TimeSpan lifetime = response.Lifetime < LongestLifetime ? response.Lifetime : LongestLifetime;
         PortMappingError error = response.Error != PortMappingError.None ? response.Error
-            : lifetime <= TimeSpan.Zero || response.External.Port == 0 ? PortMappingError.Failed
+            : lifetime <= TimeSpan.Zero || response.External.Port == 0 || !response.External.Address.IsIPv4 ? PortMappingError.Failed
             : Array.Exists(NotPublic, prefix => prefix.Contains(response.External.Address)) ? PortMappingError.GatewayBehindNat
             : PortMappingError.None;
         if (error != PortMappingError.None)
