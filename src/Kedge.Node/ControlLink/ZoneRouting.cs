@@ -2,7 +2,6 @@ using Kedge.Linux;
 using Kedge.Linux.Namespaces;
 using Kedge.Node.Routing;
 using Kedge.Protocol;
-using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 using Microsoft.Extensions.Logging;
 

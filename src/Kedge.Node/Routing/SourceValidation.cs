@@ -1,4 +1,3 @@
-using Kedge.Linux;
 using Kedge.Linux.Namespaces;
 using Kedge.Linux.Netlink;
 using Kedge.Protocol.Ip;

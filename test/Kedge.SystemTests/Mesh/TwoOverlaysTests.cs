@@ -12,7 +12,7 @@ public sealed class TwoOverlaysTests : IDisposable
     [Fact]
     public void A_member_of_one_zone_draws_no_traffic_of_the_other()
     {
-        const string claimed = "10.200.0.0/16";
+        const string Claimed = "10.200.0.0/16";
         _mesh.Administer("zone", "create", "blue", "--prefix", "10.201.0.0/20");
         MeshNode both = _mesh.Join("both");
         both.Host.Start(both.Call("up", "--interface", "kedge1", "--name", "both", "--join-file", _mesh.WriteToken("--zone", "blue")))
@@ -21,15 +21,15 @@ public sealed class TwoOverlaysTests : IDisposable
         Assert.Contains("dev kedge0", before, StringComparison.Ordinal);
 
         MeshNode thief = _mesh.AddNode("thief"), honest = _mesh.AddNode("honest");
-        thief.Up("--join-file", _mesh.WriteToken("--zone", "blue", "--allow-prefix", claimed), "--child-prefix", claimed);
+        thief.Up("--join-file", _mesh.WriteToken("--zone", "blue", "--allow-prefix", Claimed), "--child-prefix", Claimed);
         honest.Up("--join-file", _mesh.WriteToken("--zone", "blue", "--allow-prefix", "10.7.0.0/24"), "--child-prefix", "10.7.0.0/24");
 
         Wait.Until(() => RouteTo(both, "10.7.0.9").Contains("dev kedge1", StringComparison.Ordinal), MeshNetwork.Patience, "the honest one's network");
         Wait.Until(
-            () => Status(both).Contains($"It claims {claimed}, which overlaps with 10.200.0.0/20, a prefix of the overlay on kedge0", StringComparison.Ordinal),
+            () => Status(both).Contains($"It claims {Claimed}, which overlaps with 10.200.0.0/20, a prefix of the overlay on kedge0 here", StringComparison.Ordinal),
             MeshNetwork.Patience, "the refusal");
         Assert.Equal(before, RouteTo(both, "10.200.5.9"));
-        Assert.DoesNotContain($"to {claimed} fwmark 0/0x1000 lookup main suppress_prefixlength 0 proto 76\n19304", both.Host.Ip("rule").Output, StringComparison.Ordinal);
+        Assert.DoesNotContain($"to {Claimed} fwmark 0/0x1000 lookup main suppress_prefixlength 0 proto 76\n19304", both.Host.Ip("rule").Output, StringComparison.Ordinal);
 
         // It is free when the other goes.
         Assert.True(both.Try("down", "--interface", "kedge0").Succeeded);
