@@ -1,3 +1,4 @@
+using Kedge.Linux;
 using Kedge.Linux.Namespaces;
 using Kedge.Linux.Netlink;
 using Kedge.Protocol.Ip;

@@ -3,7 +3,6 @@ using System.Text;
 using Kedge.Linux.Namespaces;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Routing;
-using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;

@@ -83,9 +83,11 @@ internal sealed class SetCommand : Command
             ("networks behind it", List(before.ChildPrefixes), List(now.ChildPrefixes)),
             ("listen port", Port(before), Port(now)),
             ("MTU", Number(before.Mtu), Number(now.Mtu)),
+            ("firewall mark", $"{before.Mark}", $"{now.Mark}"),
             ("ephemeral", YesOrNo(before.Ephemeral), YesOrNo(now.Ephemeral)),
             ("local endpoint addresses", List(before.LocalEndpointAddresses), List(now.LocalEndpointAddresses)),
             ("internal network", YesOrNo(before.InternalNetwork), YesOrNo(now.InternalNetwork)),
+            ("port mapping", YesOrNo(!before.NoPortMapping), YesOrNo(!now.NoPortMapping)),
         ];
         return from one in all where one.Before != one.Now select $"{one.What} {one.Before} -> {one.Now}";
     }
