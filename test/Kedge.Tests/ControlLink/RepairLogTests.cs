@@ -53,7 +53,7 @@ public class RepairLogTests
     {
         private readonly List<string> _lines = [];
 
-        public IReadOnlyList<string> Take()
+        public string[] Take()
         {
             string[] lines = [.. _lines];
             _lines.Clear();
