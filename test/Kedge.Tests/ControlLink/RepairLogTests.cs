@@ -37,8 +37,8 @@ public class RepairLogTests
             _log.Add("kedge0", new RoutingAdditions(Links: 0, Addresses: 0, Routes: 0, Rules: 1), _now);
             _now += TimeSpan.FromSeconds(0.5);
         }
-        IReadOnlyList<string> lines = _lines.Take();
-        Assert.InRange(lines.Count, 5, 6);
+        string[] lines = _lines.Take();
+        Assert.InRange(lines.Length, 5, 6);
         Assert.StartsWith("Put back 20 rules of kedge0", lines[1], StringComparison.Ordinal);
 
         _now += TimeSpan.FromSeconds(10);
@@ -53,7 +53,7 @@ public class RepairLogTests
     {
         private readonly List<string> _lines = [];
 
-        public IReadOnlyList<string> Take()
+        public string[] Take()
         {
             string[] lines = [.. _lines];
             _lines.Clear();
