@@ -92,7 +92,7 @@ public class ManPageTests
         Assert.Equal(".TH \"KEDGE\\-UP\" \"1\" \"2026-01-02\" \"Kedge 1.2.3\" \"Kedge manual\"", lines[0]);
         Assert.Equal(
             [
-                ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", ".SH OPTIONS", ".SH ROUTING", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT",
+                ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", ".SH OPTIONS", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT",
                 ".SH FILES", ".SH EXAMPLES", ".SH \"SEE ALSO\"",
             ],
             lines.Where(line => line.StartsWith(".SH", StringComparison.Ordinal)));
