@@ -14,13 +14,11 @@ public sealed class HealthTests(SharedMesh shared) : IClassFixture<SharedMesh>
         Assert.Equal("kedge0 is healthy.\n", Check().Output);
         Assert.Equal("kedge0 is healthy.\n", Check(MeshNode.Interface).Output);
 
-        _node.Host.Ip("link", "set", MeshNode.Interface, "down");
-        AssertUnhealthy("kedge0: The interface is down.");
-        _node.Host.Ip("link", "set", MeshNode.Interface, "up");
-
         _node.Supervisor!.Kill(); // first: it would start the others again
         MeshNode.Kill(_node.ControlLink);
         AssertUnhealthy("kedge0: The control link does not run");
+        _node.Host.Ip("link", "set", MeshNode.Interface, "down"); // which the control link would put right at once
+        AssertUnhealthy("kedge0: The interface is down.");
         MeshNode.Kill(_node.NodeProcess);
         AssertUnhealthy("kedge0: The node process does not run");
     }

@@ -106,11 +106,14 @@ public sealed class OffloadPathTests : IDisposable
     {
         (PathEnd a, PathEnd b) = Connect(All, receivesRuns: true);
         (byte[] packet, VnetHeader header) = SuperPacket(udp: false, payload: 40 * Segment);
-        for (int i = 0; i < 100; i++)
-            Carry();
-        long allocated = 0;
-        for (int i = 0; i < 100; i++)
-            allocated += Carry();
+        // Until the runtime has compiled everything for good, which it does in the background, a call may still allocate once.
+        long allocated = 1;
+        for (int attempt = 0; attempt < 10 && allocated > 0; attempt++)
+        {
+            allocated = 0;
+            for (int i = 0; i < 100; i++)
+                allocated += Carry();
+        }
         Assert.Equal(0, allocated);
         Assert.Equal(0, a.Drops() + b.Drops());
 
