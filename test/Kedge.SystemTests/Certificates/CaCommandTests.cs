@@ -200,7 +200,7 @@ public sealed class CaCommandTests : IClassFixture<CaCommandTests.NewMaster>, ID
         File.WriteAllText(KeyFile, _workshop.MasterKey.ExportPkcs8PrivateKeyPem());
         Fails("is not the key of", "ca", "sign", "--ca", _folder, "--yes", requests);
         File.WriteAllText(KeyFile, "junk");
-        Fails("has no ECDSA key", "ca", "sign", "--ca", _folder, "--yes", requests);
+        Fails("has no ECDSA P-256 key", "ca", "sign", "--ca", _folder, "--yes", requests);
         File.Delete(KeyFile);
         Fails("There is no file", "ca", "sign", "--ca", _folder, "--yes", requests);
     }
