@@ -4,25 +4,17 @@ using Kedge.Linux.Interop;
 namespace Kedge.Linux.Netlink;
 
 /// <summary>
-/// Watches one interface of the network namespace in which it was made (rtnetlink(7), <c>RTMGRP_LINK</c>). Its index is believed only until
+/// Watches one interface of the network namespace in which it was made (rtnetlink(7)). Its index is believed only until
 /// it leaves: from then on it may be another interface's. One thread reads; wait for changes with a <see cref="Waiter"/>. Whoever made it
 /// disposes it.
 /// </summary>
-public sealed unsafe class LinkMonitor : IDisposable
+public sealed class LinkMonitor : IDisposable
 {
-    private const uint RTMGRP_LINK = 1;
     private const ushort IFLA_NEW_IFINDEX = 49;
 
-    /// <summary>Bytes of a read; an interface's description takes 1 to 2 KB.</summary>
-    private const int BufferLength = 32 * 1024;
-
-    private readonly Descriptor _socket;
+    private readonly NetlinkEvents _events = new(Rtnetlink.RTNLGRP_LINK);
     private readonly IAttachedLink? _link;
-    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferLength);
     private int _index; // 0 once the interface has left
-    private int _next;
-    private int _end;
-    private bool _hasLostChanges;
     private LinkState? _last;
 
     /// <summary>Begins to watch; the first <see cref="TryRead"/> tells the state of now.</summary>
@@ -32,23 +24,19 @@ public sealed unsafe class LinkMonitor : IDisposable
     public LinkMonitor(uint index, IAttachedLink? link = null)
     {
         (_index, _link) = ((int)index, link);
-        const int Type = Libc.SOCK_RAW | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC;
-        _socket = Descriptor.From(Libc.socket(Libc.AF_NETLINK, Type, Rtnetlink.NETLINK_ROUTE), "create", "netlink socket");
         try
         {
-            Libc.SockaddrNl address = new() { Family = Libc.AF_NETLINK, Groups = RTMGRP_LINK };
-            _ = Descriptor.Check(Libc.bind(_socket.Number, &address, (uint)sizeof(Libc.SockaddrNl)), "subscribe to", "RTMGRP_LINK");
             RequestState();
         }
         catch
         {
-            _socket.Dispose();
+            _events.Dispose();
             throw;
         }
     }
 
     /// <summary>What becomes readable when something changes.</summary>
-    internal int Number => _socket.Number;
+    internal int Number => _events.Number;
 
     /// <summary>
     /// Tells the next state that differs from the one told before, without blocking. Where the kernel had more to tell than it had room
@@ -58,9 +46,9 @@ public sealed unsafe class LinkMonitor : IDisposable
     /// <exception cref="LinuxException">The kernel refused.</exception>
     public bool TryRead(out LinkState state)
     {
-        do
+        while (true)
         {
-            while (TryTake(out NetlinkMessage message))
+            while (_events.TryRead(out NetlinkMessage message))
             {
                 if (Interpret(message) is { } read && read != _last)
                 {
@@ -68,69 +56,22 @@ public sealed unsafe class LinkMonitor : IDisposable
                     return true;
                 }
             }
+            if (!_events.TakeLoss() || _index == 0)
+                break;
+            RequestState(); // only now there is room for the answer
         }
-        while (TryFill());
         state = default;
         return false;
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _socket.Dispose();
+    public void Dispose() => _events.Dispose();
 
     private void RequestState()
     {
         var request = new NetlinkRequest(Rtnetlink.RTM_GETLINK, 0, Rtnetlink.LinkHeaderSize);
         MemoryMarshal.Write(request.Header, new Libc.Ifinfomsg { Index = _index });
-        ReadOnlySpan<byte> bytes = request.Finish(sequence: 0, isAcknowledged: false);
-        fixed (byte* start = bytes)
-        {
-            if (Libc.send(_socket.Number, start, (nuint)bytes.Length, 0) < 0)
-                throw new LinuxException(Marshal.GetLastPInvokeError(), "ask for the state of", $"interface {_index}");
-        }
-    }
-
-    /// <summary>Reads the next datagram of messages; false where there is none.</summary>
-    private bool TryFill()
-    {
-        while (true)
-        {
-            Libc.SockaddrNl sender;
-            uint senderLength = (uint)sizeof(Libc.SockaddrNl);
-            nint length;
-            fixed (byte* buffer = _buffer)
-                length = Libc.recvfrom(_socket.Number, buffer, BufferLength, Libc.MSG_DONTWAIT, &sender, &senderLength);
-            if (length >= 0)
-            {
-                (_next, _end) = (0, sender.PortId == 0 ? (int)length : 0); // Only the kernel is believed.
-                return true;
-            }
-            switch (Marshal.GetLastPInvokeError())
-            {
-                case Errno.EINTR:
-                    break;
-                case Errno.ENOBUFS: // The queue was full, and changes were lost.
-                    _hasLostChanges = true;
-                    break;
-                case Errno.EAGAIN when _hasLostChanges: // Only now there is room for the answer.
-                    _hasLostChanges = false;
-                    if (_index != 0)
-                        RequestState();
-                    break;
-                case Errno.EAGAIN:
-                    return false;
-                case var error:
-                    throw new LinuxException(error, "read from", "netlink socket");
-            }
-        }
-    }
-
-    /// <summary>Takes the next message off the datagram that was read last; false at its end.</summary>
-    private bool TryTake(out NetlinkMessage message)
-    {
-        ReadOnlySpan<byte> rest = _buffer.AsSpan(_next, _end - _next);
-        bool taken = NetlinkMessage.TryTake(ref rest, out message);
-        _next = taken ? _end - rest.Length : _end;
-        return taken;
+        _events.Send(request.Finish(sequence: 0, isAcknowledged: false), "ask for the state of", $"interface {_index}");
     }
 
     private LinkState? Interpret(NetlinkMessage message)

@@ -12,6 +12,14 @@ internal sealed unsafe class NetlinkEvents : IDisposable
     /// <summary>Bytes of a read; an interface's description takes 1 to 2 KB.</summary>
     private const int BufferLength = 32 * 1024;
 
+    /// <summary>The groups of addresses, routes and rules.</summary>
+    public static ReadOnlySpan<int> Routing =>
+    [
+        Rtnetlink.RTNLGRP_IPV4_IFADDR, Rtnetlink.RTNLGRP_IPV6_IFADDR,
+        Rtnetlink.RTNLGRP_IPV4_ROUTE, Rtnetlink.RTNLGRP_IPV6_ROUTE,
+        Rtnetlink.RTNLGRP_IPV4_RULE, Rtnetlink.RTNLGRP_IPV6_RULE,
+    ];
+
     private readonly Descriptor _socket;
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferLength);
     private int _next;
@@ -49,6 +57,20 @@ internal sealed unsafe class NetlinkEvents : IDisposable
         bool hasLost = _hasLostMessages;
         _hasLostMessages = false;
         return hasLost;
+    }
+
+    /// <summary>Asks the kernel something; the answer comes among the messages.</summary>
+    /// <param name="request">The finished request.</param>
+    /// <param name="operation">What is asked, for the message of an exception.</param>
+    /// <param name="subject">About what.</param>
+    /// <exception cref="LinuxException">The kernel refused.</exception>
+    public void Send(ReadOnlySpan<byte> request, string operation, string subject)
+    {
+        fixed (byte* start = request)
+        {
+            if (Libc.send(_socket.Number, start, (nuint)request.Length, 0) < 0)
+                throw new LinuxException(Marshal.GetLastPInvokeError(), operation, subject);
+        }
     }
 
     /// <summary>Takes the next message, without blocking; it is valid until the next call.</summary>

@@ -23,11 +23,7 @@ public sealed class RouteMonitor : IDisposable
     {
         return inside is null ? OpenHere() : inside.Run(OpenHere);
 
-        static RouteMonitor OpenHere() => new(new NetlinkEvents(
-            Rtnetlink.RTNLGRP_LINK,
-            Rtnetlink.RTNLGRP_IPV4_IFADDR, Rtnetlink.RTNLGRP_IPV6_IFADDR,
-            Rtnetlink.RTNLGRP_IPV4_ROUTE, Rtnetlink.RTNLGRP_IPV6_ROUTE,
-            Rtnetlink.RTNLGRP_IPV4_RULE, Rtnetlink.RTNLGRP_IPV6_RULE));
+        static RouteMonitor OpenHere() => new(new NetlinkEvents([Rtnetlink.RTNLGRP_LINK, .. NetlinkEvents.Routing]));
     }
 
     /// <summary>Blocks until there is something to read, or <see cref="Wake"/> is called.</summary>
