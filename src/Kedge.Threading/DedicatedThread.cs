@@ -1,5 +1,3 @@
-using System.Runtime.ExceptionServices;
-
 namespace Kedge.Threading;
 
 /// <summary>
@@ -31,11 +29,24 @@ public static class DedicatedThread
     /// <summary>Runs an action on a thread of its own, and returns when it has ended. What it throws is thrown here.</summary>
     /// <param name="name">The thread's name.</param>
     /// <param name="action">What to do, where the calling thread must not, such as entering a namespace.</param>
-    public static void Run(string name, Action action)
+    public static void Run(string name, Action action) => RunAsync(name, action).GetAwaiter().GetResult();
+
+    /// <summary>Runs an action on a thread of its own.</summary>
+    /// <param name="name">The thread's name.</param>
+    /// <param name="action">What to do, where the thread pool must not wait for it.</param>
+    /// <returns>Ends when the action has ended, as it did.</returns>
+    public static Task RunAsync(string name, Action action)
     {
-        ExceptionDispatchInfo? fault = null;
-        Start(name, action, exception => fault = ExceptionDispatchInfo.Capture(exception)).Join();
-        fault?.Throw();
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Start(
+            name,
+            () =>
+            {
+                action();
+                ended.SetResult();
+            },
+            ended.SetException);
+        return ended.Task;
     }
 
     private static void Guard(Action body, Action<Exception> onFault)

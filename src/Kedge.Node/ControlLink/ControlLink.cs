@@ -149,7 +149,8 @@ public sealed class ControlLink : IDisposable
     }
 
     /// <summary>Has what another program takes away of addresses, routes and rules put back.</summary>
-    private Task WatchRoutesAsync(CancellationToken ending) => Task.Factory.StartNew(
+    private Task WatchRoutesAsync(CancellationToken ending) => DedicatedThread.RunAsync(
+        "routes",
         () =>
         {
             using RouteWatch? watch = TryWatchRoutes();
@@ -162,10 +163,7 @@ public sealed class ControlLink : IDisposable
             }
             if (watch is null)
                 ending.WaitHandle.WaitOne(ResubscribeInterval);
-        },
-        ending,
-        TaskCreationOptions.LongRunning,
-        TaskScheduler.Default);
+        });
 
     /// <summary>Looks from time to time whether the machine still lets packets pass.</summary>
     private async Task CheckHostAsync(CancellationToken ending)
@@ -178,7 +176,7 @@ public sealed class ControlLink : IDisposable
             Membership membership = _zone.Membership;
             try
             {
-                NetworkNamespace? inside = membership.Settings.NetworkNamespace is { } name ? NetworkNamespace.Open(name) : null;
+                NetworkNamespace? inside = membership.Settings.OpenNamespace();
                 IpPrefix[] childPrefixes = [.. membership.ChildPrefixes.Select(text => IpPrefix.Parse(text))];
                 await Task.Run(() => checks.CheckForwarding(childPrefixes, inside), ending);
                 if (inside is null)
@@ -196,8 +194,7 @@ public sealed class ControlLink : IDisposable
     {
         try
         {
-            NetworkNamespace? inside = _zone.Membership.Settings.NetworkNamespace is { } name ? NetworkNamespace.Open(name) : null;
-            return new RouteWatch(_zone.InterfaceName, inside);
+            return new RouteWatch(_zone.InterfaceName, _zone.Membership.Settings.OpenNamespace());
         }
         catch (LinuxException)
         {

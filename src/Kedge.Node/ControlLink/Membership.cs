@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kedge.Linux;
 using Kedge.Linux.Files;
+using Kedge.Linux.Namespaces;
 using Kedge.Linux.Processes;
 using Kedge.Node.Routing;
 using Kedge.Protocol;
@@ -60,6 +61,10 @@ public sealed record NodeSettings
     /// <summary>Whether the gateway is asked to map the port: where the others are not to reach this node elsewhere.</summary>
     [JsonIgnore]
     public bool MapsPort => !NoPortMapping && !InternalNetwork && LocalEndpointAddresses.Count == 0;
+
+    /// <summary>The network namespace that the interface is put in; null for this one.</summary>
+    /// <exception cref="LinuxException">There is no such namespace.</exception>
+    public NetworkNamespace? OpenNamespace() => NetworkNamespace is { } name ? Kedge.Linux.Namespaces.NetworkNamespace.Open(name) : null;
 }
 
 /// <summary>What an interface has joined: <c>link.json</c>. No secret is in it.</summary>

@@ -50,7 +50,7 @@ internal sealed class ZoneRouting(Problems problems, ILogger log)
         inside = null;
         try
         {
-            inside = settings.NetworkNamespace is { } name ? NetworkNamespace.Open(name) : null;
+            inside = settings.OpenNamespace();
             using Router router = Router.Open(inside);
             if (_applied is null)
                 router.RemoveLeftovers();
