@@ -170,62 +170,54 @@ internal sealed class NodeOptions
             command.Options.Add(option);
     }
 
-    /// <summary>What a call itself asks for, by its options alone, on top of what was asked for before.</summary>
-    public NodeSettings ApplyGiven(ParseResult call, NodeSettings before)
-    {
-        NodeSettings all = Apply(call, before);
-        return before with
-        {
-            Name = IsGiven(_name) ? all.Name : before.Name,
-            RequestedAddresses = IsGiven(_requestIp) ? all.RequestedAddresses : before.RequestedAddresses,
-            ChildPrefixes = IsGiven(_childPrefix) ? all.ChildPrefixes : before.ChildPrefixes,
-            ListenPort = IsGiven(_listenPort) ? all.ListenPort : before.ListenPort,
-            Mtu = IsGiven(_mtu) ? all.Mtu : before.Mtu,
-            Fwmark = IsGiven(_fwmark) ? all.Fwmark : before.Fwmark,
-            Ephemeral = IsGiven(_ephemeral) ? all.Ephemeral : before.Ephemeral,
-            LocalEndpointAddresses = IsGiven(_localEndpointIp) ? all.LocalEndpointAddresses : before.LocalEndpointAddresses,
-            InternalNetwork = IsGiven(_internalNetwork) ? all.InternalNetwork : before.InternalNetwork,
-            NoPortMapping = IsGiven(_noPortMapping) ? all.NoPortMapping : before.NoPortMapping,
-        };
-
-        bool IsGiven(Option option) => call.GetResult(option) is { Implicit: false };
-    }
-
     /// <summary>The UDP port that a call asks for; 0 for none, or any.</summary>
     public ushort AskedPort(ParseResult call) => (ushort)(call.GetValue(_listenPort) ?? 0);
 
-    /// <summary>What a call asks for, on top of what was asked for before.</summary>
-    public NodeSettings Apply(ParseResult call, NodeSettings before) => before with
+    /// <summary>What a call asks for, by its options or the environment, on top of what was asked for before.</summary>
+    public NodeSettings Apply(ParseResult call, NodeSettings before) => Apply(new Answers(call, GivenOnly: false), before);
+
+    /// <summary>What a call itself asks for, by its options alone, on top of what was asked for before.</summary>
+    public NodeSettings ApplyGiven(ParseResult call, NodeSettings before) => Apply(new Answers(call, GivenOnly: true), before);
+
+    private NodeSettings Apply(Answers call, NodeSettings before) => before with
     {
-        Name = Given(call, _name, before.Name),
-        Zone = Given(call, _zone, before.Zone),
-        RequestedAddresses = Items(call, _requestIp) ?? before.RequestedAddresses,
-        ChildPrefixes = Items(call, _childPrefix)?.Select(text => IpPrefix.Parse(text).ToString()).ToArray() ?? before.ChildPrefixes,
-        ListenPort = call.GetValue(_listenPort) ?? before.ListenPort,
-        Mtu = call.GetValue(_mtu) ?? before.Mtu,
-        Fwmark = call.GetValue(_fwmark) switch
+        Name = call.Text(_name, before.Name),
+        Zone = call.Text(_zone, before.Zone),
+        RequestedAddresses = call.Items(_requestIp) ?? before.RequestedAddresses,
+        ChildPrefixes = call.Items(_childPrefix)?.Select(text => IpPrefix.Parse(text).ToString()).ToArray() ?? before.ChildPrefixes,
+        ListenPort = call.Value(_listenPort) ?? before.ListenPort,
+        Mtu = call.Value(_mtu) ?? before.Mtu,
+        Fwmark = call.Value(_fwmark) switch
         {
             null => before.Fwmark,
             "" => null,
             var text => FirewallMark.TryParse(text, out FirewallMark mark) ? mark.Bit : before.Fwmark,
         },
-        NetworkNamespace = Given(call, _namespace, before.NetworkNamespace),
-        Ephemeral = call.GetValue(_ephemeral) ?? before.Ephemeral,
-        PrivateKeyFile = Given(call, _privateKeyFile, before.PrivateKeyFile) is { } path ? Path.GetFullPath(path) : null,
-        LocalEndpointAddresses = Items(call, _localEndpointIp) ?? before.LocalEndpointAddresses,
-        InternalNetwork = call.GetValue(_internalNetwork) ?? before.InternalNetwork,
-        NoPortMapping = call.GetValue(_noPortMapping) ?? before.NoPortMapping,
+        NetworkNamespace = call.Text(_namespace, before.NetworkNamespace),
+        Ephemeral = call.Value(_ephemeral) ?? before.Ephemeral,
+        PrivateKeyFile = call.Text(_privateKeyFile, before.PrivateKeyFile) is { } path ? Path.GetFullPath(path) : null,
+        LocalEndpointAddresses = call.Items(_localEndpointIp) ?? before.LocalEndpointAddresses,
+        InternalNetwork = call.Value(_internalNetwork) ?? before.InternalNetwork,
+        NoPortMapping = call.Value(_noPortMapping) ?? before.NoPortMapping,
     };
 
-    private static string? Given(ParseResult call, Option<string?> option, string? before) => call.GetValue(option) switch
+    /// <summary>What a call has said to options.</summary>
+    /// <param name="Call">The call.</param>
+    /// <param name="GivenOnly">Whether what the environment says does not count.</param>
+    private readonly record struct Answers(ParseResult Call, bool GivenOnly)
     {
-        null => before,
-        "" => null,
-        var text => text,
-    };
+        public T? Value<T>(Option<T?> option) => GivenOnly && Call.GetResult(option) is not { Implicit: false } ? default : Call.GetValue(option);
 
-    private static string[]? Items(ParseResult call, Option<string?> option) =>
-        call.GetValue(option)?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        public string? Text(Option<string?> option, string? before) => Value(option) switch
+        {
+            null => before,
+            "" => null,
+            var text => text,
+        };
+
+        public string[]? Items(Option<string?> option) =>
+            Value(option)?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+    }
 
     private static Option<string?> Text(string name, string valueName, string variable, string description) => new(name)
     {
