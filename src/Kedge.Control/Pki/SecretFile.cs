@@ -7,8 +7,8 @@ using Kedge.Protocol.Certificates;
 
 namespace Kedge.Control.Pki;
 
-/// <summary>Files of the controller's data folder, which only their owner may read (mode 0600) and which are replaced as a whole.</summary>
-internal static class SecretFile
+/// <summary>Files of the controller's data folder and of authorities, which only their owner may read (mode 0600) and which are replaced as a whole.</summary>
+public static class SecretFile
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
@@ -111,7 +111,9 @@ internal static class SecretFile
         }
     }
 
-    private static byte[] Read(string path)
+    /// <summary>Reads a file; the caller zeroes what is secret.</summary>
+    /// <exception cref="UserError">It is not there, or cannot be read.</exception>
+    public static byte[] Read(string path)
     {
         try
         {

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Kedge.Control.Pki;
 using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 
@@ -75,7 +76,7 @@ internal sealed class AuthorityFolder
         {
             throw new UserError($"'{name}' cannot be a master's name: 1 to 64 printable characters, no blank at either end.");
         }
-        PemFile.WriteKey(keyFile, key); // first: a certificate whose key is lost would be a network that nobody can join
+        SecretFile.WriteKey(keyFile, key); // first: a certificate whose key is lost would be a network that nobody can join
         PemFile.Write(CertificateFileOf(path), "CERTIFICATE", master.Certificate.Der.Span);
         return new AuthorityFolder(path, master.Certificate);
     }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kedge.Control.Pki;
 using Kedge.Linux;
 using Kedge.Linux.Files;
 using Kedge.Protocol;
@@ -22,7 +23,7 @@ internal sealed class InvitationFolder(string path)
         {
             throw new UserError($"The folder {path} cannot be made: {e.Message}", e);
         }
-        PemFile.WriteAll(FileOf(record.Name), JsonSerializer.SerializeToUtf8Bytes(record, InvitationJson.Default.InvitationRecord));
+        SecretFile.Write(FileOf(record.Name), JsonSerializer.SerializeToUtf8Bytes(record, InvitationJson.Default.InvitationRecord));
     }
 
     /// <summary>The invitation of a name; null where there was none.</summary>

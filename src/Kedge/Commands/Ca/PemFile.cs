@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
-using Kedge.Linux;
-using Kedge.Linux.Files;
+using Kedge.Control.Pki;
 using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 
@@ -21,7 +20,7 @@ internal static class PemFile
     /// <exception cref="UserError">It cannot be read, or there is none in it.</exception>
     public static IReadOnlyList<PemItem> Read(string path)
     {
-        byte[] contents = ReadAll(path);
+        byte[] contents = SecretFile.Read(path);
         if (contents is [0x30, ..])
             return [new("CERTIFICATE", contents)];
         List<PemItem> items = [];
@@ -38,28 +37,13 @@ internal static class PemFile
     /// <summary>Writes one part, or replaces the file that is there.</summary>
     /// <exception cref="UserError">It cannot be written; the old file is still there.</exception>
     public static void Write(string path, string label, ReadOnlySpan<byte> der) =>
-        WriteAll(path, Encoding.ASCII.GetBytes(PemEncoding.WriteString(label, der) + "\n"));
-
-    /// <summary>Writes a private key.</summary>
-    /// <exception cref="UserError">It cannot be written.</exception>
-    public static void WriteKey(string path, ECDsa key)
-    {
-        byte[] text = PrivateKeyPem.Write(key);
-        try
-        {
-            WriteAll(path, text);
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(text);
-        }
-    }
+        SecretFile.Write(path, Encoding.ASCII.GetBytes(PemEncoding.WriteString(label, der) + "\n"));
 
     /// <summary>Reads a private key; the caller disposes it.</summary>
     /// <exception cref="UserError">It cannot be read, is not an ECDSA P-256 key, or others than its owner can read it.</exception>
     public static ECDsa ReadKey(string path)
     {
-        byte[] contents = ReadAll(path);
+        byte[] contents = SecretFile.Read(path);
         try
         {
             if ((File.GetUnixFileMode(path) & Others) != 0)
@@ -71,32 +55,6 @@ internal static class PemFile
         finally
         {
             CryptographicOperations.ZeroMemory(contents);
-        }
-    }
-
-    private static byte[] ReadAll(string path)
-    {
-        try
-        {
-            return PrivateFile.TryRead(path, out byte[]? contents) ? contents : throw new UserError($"There is no file {path}.");
-        }
-        catch (LinuxException e)
-        {
-            throw new UserError($"{path} cannot be read: {e.Message}", e);
-        }
-    }
-
-    /// <summary>Writes a file of the authority's own, or replaces the one that is there.</summary>
-    /// <exception cref="UserError">It cannot be written; the old file is still there.</exception>
-    internal static void WriteAll(string path, ReadOnlySpan<byte> contents)
-    {
-        try
-        {
-            PrivateFile.Write(path, contents);
-        }
-        catch (LinuxException e)
-        {
-            throw new UserError($"{path} cannot be written: {e.Message}", e);
         }
     }
 }
