@@ -63,9 +63,14 @@ public sealed class PortMapper(ReadOnlySpan<byte> secret, ILogger log) : IDispos
     // The address towards the gateway is the one that the kernel would send from.
     private PortMappingTarget FindTarget()
     {
-        if (Port == 0 || FindGateway() is not { IsNone: false } gateway)
+        if (Port == 0)
             return default;
-        if (gateway == _target.Gateway && _socket?.LocalEndPoint is IPEndPoint local && IsOwn(local))
+        using RouteSocket kernel = RouteSocket.Open();
+        Route? byDefault = kernel.Routes(Route.MainTable) // the kernel lists the one that it takes first
+            .FirstOrDefault(route => route is { Destination.Length: 0, IsUnicast: true, Gateway.IsIPv4: true });
+        if (byDefault is not { Gateway: var gateway })
+            return default;
+        if (gateway == _target.Gateway && kernel.Addresses().Any(address => address.Address == _target.Client))
             return _target with { Port = Port };
         try
         {
@@ -73,28 +78,13 @@ public sealed class PortMapper(ReadOnlySpan<byte> secret, ILogger log) : IDispos
             _socket?.Dispose();
             _socket = socket;
             socket.Connect(new IPEndPoint(gateway.ToIPAddress(), PortMappingTarget.ServerPort));
-            return new PortMappingTarget(gateway, AddressOf((IPEndPoint)socket.LocalEndPoint!), Port);
+            return new PortMappingTarget(gateway, IpAddress.FromBytes(((IPEndPoint)socket.LocalEndPoint!).Address.GetAddressBytes()), Port);
         }
         catch (SocketException)
         {
             return default; // the network is about to change
         }
     }
-
-    private static IpAddress FindGateway()
-    {
-        using RouteSocket kernel = RouteSocket.Open();
-        return kernel.Routes(Route.MainTable) // the kernel lists the one that it takes first
-            .FirstOrDefault(route => route is { Destination.Length: 0, IsUnicast: true, Gateway.IsIPv4: true })?.Gateway ?? default;
-    }
-
-    private static bool IsOwn(IPEndPoint local)
-    {
-        using RouteSocket kernel = RouteSocket.Open();
-        return kernel.Addresses().Any(address => address.Address == AddressOf(local));
-    }
-
-    private static IpAddress AddressOf(IPEndPoint endpoint) => IpAddress.FromBytes(endpoint.Address.GetAddressBytes());
 
     private void Follow(PortMappingTarget target)
     {

@@ -2,11 +2,13 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using Kedge.Linux;
 using Kedge.Node.ControlLink;
-using Kedge.Node.Routing;
+using Kedge.Protocol;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Stun;
+using Kedge.Protocol.WireGuard;
 using static Kedge.Commands.Node.NetcheckCommand;
 
 namespace Kedge.Commands.Node;
@@ -17,7 +19,7 @@ internal static class BeforeJoining
     private const string TunDevice = "/dev/net/tun";
     private const int NetworkAdministration = 12; // CAP_NET_ADMIN, capabilities(7)
 
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10), StunPatience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Checks what can be checked.</summary>
     /// <param name="place">Which interface is to join.</param>
@@ -71,14 +73,6 @@ internal static class BeforeJoining
         }
     }
 
-    private static Check CheckLocal()
-    {
-        IReadOnlyList<IpAddress> addresses = LocalAddresses.Find();
-        return addresses.Count == 0
-            ? new("local addresses", Ok: false, "This machine has no address that others could reach.")
-            : new("local addresses", Ok: true, $"{string.Join(", ", addresses)}.");
-    }
-
     private static async Task<IPAddress[]> FindAsync(string host)
     {
         try
@@ -129,27 +123,34 @@ internal static class BeforeJoining
 
     private static async Task<(IPEndPoint Server, Endpoint? Seen)> AskStunAsync(IPEndPoint server)
     {
-        byte[] request = new byte[StunClient.RequestSize], answer = new byte[1500];
-        StunTransactionId id = StunTransactionId.Create(RandomNumberGenerator.Fill);
-        int length = new StunWriter(request, StunMessageType.BindingRequest, id).Length;
+        var endpoint = new Endpoint(IpAddress.FromBytes(server.Address.GetAddressBytes()), (ushort)server.Port);
+        if (!StunClient.CanAsk(endpoint))
+            return (server, null);
+        var client = new StunClient(RandomNumberGenerator.Fill);
+        byte[] buffer = new byte[1500];
+        Instant end = BootClock.Now + StunClient.GiveUpTime;
+        client.Use(BootClock.Now, [endpoint]);
         try
         {
             using var socket = new Socket(server.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
             await socket.ConnectAsync(server);
-            for (int attempt = 0; attempt < 3; attempt++)
+            while (BootClock.Now < end)
             {
-                using var patience = new CancellationTokenSource(StunPatience);
+                if (client.Poll(BootClock.Now, buffer, out _) is { Kind: OutcomeKind.ToNetwork } due)
+                    await socket.SendAsync(buffer.AsMemory(0, due.Length));
+                TimeSpan wait = client.NextDeadline - BootClock.Now;
+                using var patience = new CancellationTokenSource(wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
                 try
                 {
-                    await socket.SendAsync(request.AsMemory(0, length), patience.Token);
-                    int received = await socket.ReceiveAsync(answer, patience.Token);
-                    if (TryRead(answer.AsSpan(0, received), id, out Endpoint seen))
-                        return (server, seen);
+                    int received = await socket.ReceiveAsync(buffer, patience.Token);
+                    client.Receive(buffer.AsSpan(0, received), endpoint);
                 }
                 catch (OperationCanceledException)
                 {
                     // Lost, or not answered: once more.
                 }
+                if (client.Results.First() is { Reflexive: { IsNone: false } seen })
+                    return (server, seen);
             }
         }
         catch (SocketException)
@@ -157,14 +158,5 @@ internal static class BeforeJoining
             // There is no way there, or nothing at the port.
         }
         return (server, null);
-    }
-
-    private static bool TryRead(ReadOnlySpan<byte> datagram, StunTransactionId id, out Endpoint seen)
-    {
-        seen = default;
-        return StunMessage.TryParse(datagram, out StunMessage message)
-            && message.TransactionId == id
-            && message.Type == StunMessageType.BindingSuccess
-            && message.TryReadMappedAddress(out seen);
     }
 }

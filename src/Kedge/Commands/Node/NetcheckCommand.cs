@@ -44,7 +44,7 @@ internal sealed class NetcheckCommand : Command
             CheckProcesses(view),
             .. CheckStun(view),
             .. CheckPortMapping(view),
-            CheckLocal(view),
+            CheckLocal($"; UDP port {view.Device?.ListenPort ?? 0}"),
             CheckConflict(view),
             .. CheckSources(view),
             .. CheckForwarding(view),
@@ -116,12 +116,14 @@ internal sealed class NetcheckCommand : Command
             yield return new("port mapping", Ok: true, $"UDP port {view.Device?.ListenPort ?? 0}: {mapping}.");
     }
 
-    private static Check CheckLocal(NodeView view)
+    /// <summary>Checks that the machine has an address for others.</summary>
+    /// <param name="more">What else is told of good ones.</param>
+    public static Check CheckLocal(string more = "")
     {
         IReadOnlyList<IpAddress> addresses = LocalAddresses.Find();
         return addresses.Count == 0
             ? new("local addresses", Ok: false, "This machine has no address that others could reach.")
-            : new("local addresses", Ok: true, $"{string.Join(", ", addresses)}; UDP port {view.Device?.ListenPort ?? 0}.");
+            : new("local addresses", Ok: true, $"{string.Join(", ", addresses)}{more}.");
     }
 
     private static Check CheckConflict(NodeView view)
