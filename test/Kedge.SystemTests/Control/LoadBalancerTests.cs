@@ -41,7 +41,9 @@ public sealed class LoadBalancerTests : IDisposable
     public async Task A_connection_with_no_header_from_the_load_balancer_or_with_one_from_elsewhere_is_closed(string from, bool hasHeader)
     {
         using HttpClient client = CreateClient(from, hasHeader ? Header : []);
-        await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync("/health/live", TestContext.Current.CancellationToken));
+        Exception? failure = await Record.ExceptionAsync(() => client.GetAsync("/health/live", TestContext.Current.CancellationToken));
+        // Where the connection is closed before the client has looked at its far end, the socket's own exception comes through.
+        Assert.True(failure is HttpRequestException or SocketException, $"{failure}");
     }
 
     [Fact]
