@@ -4,6 +4,7 @@ using Kedge.Linux.Netlink;
 using Kedge.Linux.Tun;
 using Kedge.Linux.Udp;
 using Kedge.Protocol;
+using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
@@ -16,12 +17,15 @@ namespace Kedge.Node.Dataplane;
 /// A running WireGuard device: a TUN interface, a UDP port, and threads between them. Packets run to completion on the thread that read
 /// them: <see cref="OutboundPath"/> on one a queue of the interface, <see cref="InboundPath"/> on one a socket of the port, of which there
 /// are as many. A flow leaves by one queue and a peer comes in by one socket, so both stay in order. Handshakes, timers and configuration
-/// have a thread of their own, <see cref="HandshakeLoop"/>, so that a flood of initiations delays no packet.
+/// have a thread of their own, <see cref="HandshakeLoop"/>, so that a flood of initiations delays no packet, and the protocols beside
+/// WireGuard have another, <see cref="ControlLoop"/>.
 /// <para>Any thread may call its members. Whoever made it disposes it; the device and the port are the caller's.</para>
 /// </summary>
 public sealed class Dataplane : IDisposable
 {
     private const int MostQueuesByDefault = 4;
+    private const int MostStunMessages = 64;
+    private const int MostProbes = 512;
 
     private readonly TunDevice _device;
     private readonly UdpPort _port;
@@ -31,7 +35,11 @@ public sealed class Dataplane : IDisposable
     private readonly ListeningPort _listening;
     private readonly DeviceControl _control;
     private readonly RouteChanges? _routes;
-    private readonly PathReview? _paths;
+    private readonly PathReview? _pathReview;
+    private readonly PathProtocol _paths;
+    private readonly PathControl _pathControl;
+    private readonly ControlLoop _controlLoop;
+    private readonly Waiter _controlWaiter = new();
     private readonly Waiter _waiter;
     private readonly HandshakeLoop _handshakes;
     private readonly List<Thread> _threads = [];
@@ -52,16 +60,23 @@ public sealed class Dataplane : IDisposable
         _waiter = new Waiter(link, _routes);
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
-        _paths = _routes is null ? null : new PathReview(_wireGuard, _routes);
+        _paths = new PathProtocol(RandomNumberGenerator.Fill, _controlWaiter.Wake);
+        _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened));
+        var table = new ControlTable(
+            new ControlEntry(DatagramKind.Stun, stun, new DatagramQueue(MostStunMessages, StunMessage.MaximumSize)),
+            new ControlEntry(DatagramKind.Probe, _paths, new DatagramQueue(MostProbes, ControlLoop.MaximumLength)));
+        _controlLoop = new ControlLoop(_wireGuard, table, port.Sockets[0], _controlWaiter);
+        _pathReview = _routes is null ? null : new PathReview(_wireGuard, _routes);
         _listening = new ListeningPort(port, log);
-        _control = new DeviceControl(_wireGuard, stun, _listening, timestamps, log);
-        var handshakes = new HandshakeQueue();
-        _handshakes = new HandshakeLoop(_wireGuard, stun, port.Sockets[0], handshakes, _waiter);
+        _control = new DeviceControl(_wireGuard, stun, _pathControl, _controlLoop.Post, _listening, timestamps, log);
+        DatagramQueue handshakes = HandshakeLoop.CreateQueue();
+        _handshakes = new HandshakeLoop(_wireGuard, port.Sockets[0], handshakes, _waiter);
         AddThread("handshake", RunHandshakes);
+        AddThread("control", RunControl);
         foreach ((int i, (TunQueue queue, IDatagramSocket socket)) in device.Queues.Zip(port.Sockets).Index())
         {
             var outbound = new OutboundPath(_wireGuard, queue, socket);
-            var inbound = new InboundPath(_wireGuard, queue, socket, handshakes, stun, _waiter.Wake);
+            var inbound = new InboundPath(_wireGuard, queue, socket, handshakes, table, _waiter.Wake, _controlWaiter.Wake);
             AddThread($"outbound-{i}", () => Run(outbound.RunBatch, queue.WaitReadable));
             AddThread($"inbound-{i}", () => Run(inbound.RunBatch, socket.WaitReadable));
         }
@@ -72,6 +87,9 @@ public sealed class Dataplane : IDisposable
     /// <see cref="MostQueuesByDefault"/>, for a machine has more to do than this.
     /// </summary>
     public static int DefaultQueues => Math.Clamp(Environment.ProcessorCount / 2, 1, MostQueuesByDefault);
+
+    /// <summary>Raised when there is something that those who watch the device should know. On the control thread; handlers return at once.</summary>
+    public event Action<DeviceEvent>? Happened;
 
     /// <summary>Ends when the interface is deleted, or fails with what ended a thread.</summary>
     public Task Ended => _ended.Task;
@@ -97,14 +115,16 @@ public sealed class Dataplane : IDisposable
 
     /// <summary>Changes the configuration.</summary>
     /// <exception cref="UapiException">It cannot be; nothing has been changed.</exception>
-    public void Apply(DeviceChange change) => OnHandshakeThread(() =>
-    {
-        _control.Apply(change);
-        return true;
-    });
+    public void Apply(DeviceChange change) => OnThread(_handshakes.Post, () => _control.Apply(change));
 
     /// <summary>The configuration and what has happened. The caller disposes it, because it holds keys.</summary>
-    public DeviceStatus Status() => OnHandshakeThread(_control.Status);
+    public DeviceStatus Status()
+    {
+        DeviceStatus status = null!;
+        OnThread(_handshakes.Post, () => status = _control.Status());
+        OnThread(_controlLoop.Post, () => _pathControl.Describe(status, DateTimeOffset.UtcNow));
+        return status;
+    }
 
     /// <summary>Ends the threads, closes the port, and zeroes all keys.</summary>
     public void Dispose()
@@ -114,9 +134,11 @@ public sealed class Dataplane : IDisposable
             if (thread.IsAlive)
                 thread.Join();
         _port.Close();
+        _paths.Dispose();
         _wireGuard.Dispose();
         _waiter.Dispose();
-        _paths?.Dispose();
+        _controlWaiter.Dispose();
+        _pathReview?.Dispose();
         _routes?.Dispose();
     }
 
@@ -142,16 +164,18 @@ public sealed class Dataplane : IDisposable
         foreach (IDatagramSocket socket in _port.Sockets)
             socket.Wake();
         _waiter.Wake();
+        _controlWaiter.Wake();
     }
 
-    private T OnHandshakeThread<T>(Func<T> request)
+    private void OnThread(Action<Action> post, Action request)
     {
-        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _handshakes.Post(() =>
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        post(() =>
         {
             try
             {
-                done.SetResult(request());
+                request();
+                done.SetResult();
             }
             catch (Exception exception)
             {
@@ -159,7 +183,8 @@ public sealed class Dataplane : IDisposable
             }
         });
         Task.WaitAny(done.Task, Ended);
-        return done.Task.IsCompleted ? done.Task.GetAwaiter().GetResult() : throw new ObjectDisposedException(nameof(Dataplane));
+        ObjectDisposedException.ThrowIf(!done.Task.IsCompleted, this);
+        done.Task.GetAwaiter().GetResult();
     }
 
     // A thread that ends takes the whole device with it: half a device would carry nothing, and say nothing.
@@ -186,10 +211,16 @@ public sealed class Dataplane : IDisposable
         while (!_stopping)
         {
             ReadLink();
-            Instant deadline = Instant.Earlier(_control.Poll(), _paths?.Poll(BootClock.Now, _listening.Mark) ?? Instant.Never);
+            Instant deadline = Instant.Earlier(_control.Poll(), _pathReview?.Poll(BootClock.Now, _listening.Mark) ?? Instant.Never);
             _waiter.Wait(Instant.Earlier(_handshakes.RunOnce(), deadline));
         }
         _control.Down();
+    }
+
+    private void RunControl()
+    {
+        while (!_stopping)
+            _controlWaiter.Wait(Instant.Earlier(_controlLoop.RunOnce(), _pathControl.Poll()));
     }
 
     private void ReadLink()

@@ -1,3 +1,4 @@
+using Kedge.Protocol.Ip;
 using System.Buffers;
 using System.Collections.ObjectModel;
 using Kedge.Protocol.Api;

@@ -46,6 +46,7 @@ internal static class WgDevice
         dataplane.Start();
         await using StateRecorder? recorder = file is null ? null : new(file, dataplane.Status, keyFile, TimeProvider.System, log);
         await using var server = new UapiServer(socket, () => Status(dataplane, tun.Device, port), Apply, log);
+        dataplane.Happened += server.Publish;
 
         Task attached = ready();
         Log.Ready(log, socket.Path);

@@ -1,3 +1,4 @@
+using Kedge.Protocol.Ip;
 using System.Net;
 using System.Net.Sockets;
 using Kedge.Demo;

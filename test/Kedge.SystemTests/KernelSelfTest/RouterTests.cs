@@ -1,3 +1,4 @@
+using Kedge.Protocol.Ip;
 using Kedge.Demo;
 
 namespace Kedge.SystemTests.KernelSelfTest;

@@ -1,3 +1,4 @@
+using Kedge.Protocol.Ip;
 using System.Globalization;
 using Kedge.Demo;
 

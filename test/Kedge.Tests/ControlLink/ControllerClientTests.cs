@@ -1,3 +1,4 @@
+using Kedge.Protocol.Ip;
 using System.Net;
 using Kedge.Control;
 using Kedge.Node.ControlLink;
