@@ -1,8 +1,6 @@
 using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Linux.Netlink;
-using Kedge.Linux.Tun;
-using Kedge.Linux.Udp;
 using Kedge.Protocol;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
@@ -13,7 +11,7 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// A running WireGuard device: a TUN interface, a UDP port, and threads between them. Packets run to completion on the thread that read
+/// A running WireGuard device: an interface, a UDP port, and threads between them. Packets run to completion on the thread that read
 /// them: <see cref="OutboundPath"/> on one a queue of the interface, <see cref="InboundPath"/> on one a socket of the port, of which there
 /// are as many. A flow leaves by one queue and a peer comes in by one socket, so both stay in order. Handshakes, timers and configuration
 /// have a thread of their own, <see cref="HandshakeLoop"/>, so that a flood of initiations delays no packet.
@@ -23,9 +21,8 @@ public sealed class Dataplane : IDisposable
 {
     private const int MostQueuesByDefault = 4;
 
-    private readonly TunDevice _device;
-    private readonly UdpPort _port;
-    private readonly LinkMonitor _link;
+    private readonly IPacketDevice _device;
+    private readonly IDatagramPort _port;
     private readonly ILogger _log;
     private readonly WireGuardDevice _wireGuard;
     private readonly ListeningPort _listening;
@@ -41,15 +38,14 @@ public sealed class Dataplane : IDisposable
     /// <summary>Puts the parts together; nothing runs before <see cref="Start"/>.</summary>
     /// <param name="device">The interface.</param>
     /// <param name="port">The port, closed, with a socket for each queue: it is opened when the interface is up.</param>
-    /// <param name="link">The interface's state.</param>
     /// <param name="timestamps">Where timestamps are kept.</param>
     /// <param name="timing">The specification's times, or a test's.</param>
     /// <param name="log">Where faults are told.</param>
-    public Dataplane(TunDevice device, UdpPort port, LinkMonitor link, TimestampFile timestamps, Timing timing, ILogger log)
+    public Dataplane(IPacketDevice device, IDatagramPort port, TimestampFile timestamps, Timing timing, ILogger log)
     {
-        (_device, _port, _link, _log) = (device, port, link, log);
+        (_device, _port, _log) = (device, port, log);
         _routes = TryWatchRoutes(log);
-        _waiter = new Waiter(link, _routes);
+        _waiter = device.CreateWaiter(_routes);
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
         _paths = _routes is null ? null : new PathReview(_wireGuard, _routes);
@@ -58,7 +54,7 @@ public sealed class Dataplane : IDisposable
         var handshakes = new HandshakeQueue();
         _handshakes = new HandshakeLoop(_wireGuard, stun, port.Sockets[0], handshakes, _waiter);
         AddThread("handshake", RunHandshakes);
-        foreach ((int i, (TunQueue queue, IDatagramSocket socket)) in device.Queues.Zip(port.Sockets).Index())
+        foreach ((int i, (IPacketQueue queue, IDatagramSocket socket)) in device.Queues.Zip(port.Sockets).Index())
         {
             var outbound = new OutboundPath(_wireGuard, queue, socket);
             var inbound = new InboundPath(_wireGuard, queue, socket, handshakes, stun, _waiter.Wake);
@@ -137,7 +133,7 @@ public sealed class Dataplane : IDisposable
     {
         _stopping = true;
         _ended.TrySetResult();
-        foreach (TunQueue queue in _device.Queues)
+        foreach (IPacketQueue queue in _device.Queues)
             queue.Wake();
         foreach (IDatagramSocket socket in _port.Sockets)
             socket.Wake();
@@ -194,7 +190,7 @@ public sealed class Dataplane : IDisposable
 
     private void ReadLink()
     {
-        while (_link.TryRead(out LinkState state))
+        while (_device.TryReadState(out LinkState state))
         {
             if (state.Deleted)
             {
@@ -202,7 +198,6 @@ public sealed class Dataplane : IDisposable
                 return;
             }
             _wireGuard.Mtu = state.Mtu;
-            _device.RecordMtu(state.Mtu);
             // Where it cannot be seen, the interface is taken to be up, or its port would never be opened.
             if (state.Moved)
                 Log.InterfaceOutOfSight(_log, _device.Name, state.Mtu);
