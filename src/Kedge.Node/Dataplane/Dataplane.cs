@@ -1,8 +1,6 @@
 using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Linux.Netlink;
-using Kedge.Linux.Tun;
-using Kedge.Linux.Udp;
 using Kedge.Protocol;
 using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
@@ -14,7 +12,7 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// A running WireGuard device: a TUN interface, a UDP port, and threads between them. Packets run to completion on the thread that read
+/// A running WireGuard device: an interface, a UDP port, and threads between them. Packets run to completion on the thread that read
 /// them: <see cref="OutboundPath"/> on one a queue of the interface, <see cref="InboundPath"/> on one a socket of the port, of which there
 /// are as many. A flow leaves by one queue and a peer comes in by one socket, so both stay in order. Handshakes, timers and configuration
 /// have a thread of their own, <see cref="HandshakeLoop"/>, so that a flood of initiations delays no packet, and the protocols beside
@@ -27,9 +25,8 @@ public sealed class Dataplane : IDisposable
     private const int MostStunMessages = 64;
     private const int MostProbes = 512;
 
-    private readonly TunDevice _device;
-    private readonly UdpPort _port;
-    private readonly LinkMonitor _link;
+    private readonly IPacketDevice _device;
+    private readonly IDatagramPort _port;
     private readonly ILogger _log;
     private readonly WireGuardDevice _wireGuard;
     private readonly ListeningPort _listening;
@@ -49,15 +46,14 @@ public sealed class Dataplane : IDisposable
     /// <summary>Puts the parts together; nothing runs before <see cref="Start"/>.</summary>
     /// <param name="device">The interface.</param>
     /// <param name="port">The port, closed, with a socket for each queue: it is opened when the interface is up.</param>
-    /// <param name="link">The interface's state.</param>
     /// <param name="timestamps">Where timestamps are kept.</param>
     /// <param name="timing">The specification's times, or a test's.</param>
     /// <param name="log">Where faults are told.</param>
-    public Dataplane(TunDevice device, UdpPort port, LinkMonitor link, TimestampFile timestamps, Timing timing, ILogger log)
+    public Dataplane(IPacketDevice device, IDatagramPort port, TimestampFile timestamps, Timing timing, ILogger log)
     {
-        (_device, _port, _link, _log) = (device, port, link, log);
+        (_device, _port, _log) = (device, port, log);
         _routes = TryWatchRoutes(log);
-        _waiter = new Waiter(link, _routes);
+        _waiter = device.CreateWaiter(_routes);
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
         _paths = new PathProtocol(RandomNumberGenerator.Fill, _controlWaiter.Wake);
@@ -73,7 +69,7 @@ public sealed class Dataplane : IDisposable
         _handshakes = new HandshakeLoop(_wireGuard, port.Sockets[0], handshakes, _waiter);
         AddThread("handshake", RunHandshakes);
         AddThread("control", RunControl);
-        foreach ((int i, (TunQueue queue, IDatagramSocket socket)) in device.Queues.Zip(port.Sockets).Index())
+        foreach ((int i, (IPacketQueue queue, IDatagramSocket socket)) in device.Queues.Zip(port.Sockets).Index())
         {
             var outbound = new OutboundPath(_wireGuard, queue, socket);
             var inbound = new InboundPath(_wireGuard, queue, socket, handshakes, table, _waiter.Wake, _controlWaiter.Wake);
@@ -159,7 +155,7 @@ public sealed class Dataplane : IDisposable
     {
         _stopping = true;
         _ended.TrySetResult();
-        foreach (TunQueue queue in _device.Queues)
+        foreach (IPacketQueue queue in _device.Queues)
             queue.Wake();
         foreach (IDatagramSocket socket in _port.Sockets)
             socket.Wake();
@@ -225,7 +221,7 @@ public sealed class Dataplane : IDisposable
 
     private void ReadLink()
     {
-        while (_link.TryRead(out LinkState state))
+        while (_device.TryReadState(out LinkState state))
         {
             if (state.Deleted)
             {
@@ -233,7 +229,6 @@ public sealed class Dataplane : IDisposable
                 return;
             }
             _wireGuard.Mtu = state.Mtu;
-            _device.RecordMtu(state.Mtu);
             // Where it cannot be seen, the interface is taken to be up, or its port would never be opened.
             if (state.Moved)
                 Log.InterfaceOutOfSight(_log, _device.Name, state.Mtu);

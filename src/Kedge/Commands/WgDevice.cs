@@ -40,7 +40,7 @@ internal static class WgDevice
         if (queues < settings.Queues)
             Log.FewerQueues(log, settings.InterfaceName, settings.Queues);
         using var port = new UdpPort(settings.Offload.Udp, queues);
-        using var dataplane = new Dataplane(tun.Device, port, tun.Link, new TimestampFile(settings.StateDirectory), Timing.Default, log);
+        using var dataplane = new Dataplane(tun, port, new TimestampFile(settings.StateDirectory), Timing.Default, log);
         NodeStateFile? file = settings.Restores ? new(new NodeFolder(settings.StateDirectory, settings.InterfaceName).Node) : null;
         string? keyFile = Restore(dataplane, settings, file, log);
         dataplane.Start();
