@@ -7,7 +7,6 @@ using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 using Kedge.Protocol.Stun;
-using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
 
@@ -40,6 +39,7 @@ public sealed class LinkedZone : IDisposable
     private IReadOnlyCollection<IpAddress> _underlay = [];
     private IReadOnlyCollection<ForeignPrefix> _foreign = [];
     private IReadOnlyCollection<Endpoint> _stunServers = [];
+    private IReadOnlyList<PeerEndpoint> _ownEndpoints = [];
     private ZonePeers _peers;
     private Dictionary<string, string> _toldRefusals = [];
     private NatMapping _natMapping;
@@ -74,7 +74,7 @@ public sealed class LinkedZone : IDisposable
         _map = file.Read(PassOver) ?? new NetworkMap(membership.NodeId);
         _trust.Merge(new TrustResource(certificate.Authorities, []));
         _trust.Merge(_map.Trust ?? new TrustResource([], []));
-        _peers = NewPeers(file.ReadKnown(PassOver), new Vantage());
+        _peers = NewPeers(file.ReadKnown(PassOver));
         _peers.TakeAll(_map, DateTimeOffset.UtcNow);
         _saver = new MapSaver(file, _trust, _map.Position, problems);
         if (!_trust.IsSaved)
@@ -156,6 +156,8 @@ public sealed class LinkedZone : IDisposable
             MapOutcome outcome = _map.Apply(line);
             if (outcome == MapOutcome.Committed)
                 TakeCommit();
+            if (outcome == MapOutcome.Introduced && _map.Introduction is { } introduction)
+                TakeIntroduction(introduction);
             Problems.Set("duplicates", ZoneReport.DuplicatesOf(_map, _folder));
             return outcome;
         }
@@ -238,7 +240,22 @@ public sealed class LinkedZone : IDisposable
     public EndpointReport Report()
     {
         lock (_lock)
-            return new EndpointReport([.. _peers.Vantage.Own.Take(EndpointReport.MaximumEndpoints).Select(OwnEndpoints.ToText)]);
+            return new EndpointReport([.. _ownEndpoints.Take(EndpointReport.MaximumEndpoints).Select(OwnEndpoints.ToText)]);
+    }
+
+    /// <summary>What happens in the node process, until that ends or the caller does.</summary>
+    /// <inheritdoc cref="NodeProcess.WatchAsync"/>
+    public IAsyncEnumerable<DeviceEvent> WatchDeviceAsync(CancellationToken cancellation) => _process.WatchAsync(cancellation);
+
+    /// <summary>The introduction that the node process wishes for; null where the peer is none any more.</summary>
+    public Introduction? IntroductionFor(DeviceEvent wish)
+    {
+        lock (_lock)
+        {
+            return wish.Peer is { } key && _peers.IdOf(key) is var id && id != Guid.Empty
+                ? new Introduction(id, Report().Endpoints, wish.IsAnswer)
+                : null;
+        }
     }
 
     /// <inheritdoc cref="OwnNode.NoteMembership"/>
@@ -290,7 +307,7 @@ public sealed class LinkedZone : IDisposable
     {
         lock (_lock)
         {
-            return ZoneReport.Status(_folder.InterfaceName, Membership, Certificate, _map, _peers) with
+            return ZoneReport.Status(_folder.InterfaceName, Membership, Certificate, _map, _peers, _ownEndpoints) with
             {
                 Controller = controller,
                 CertificateRenewsAt = renewsAt,
@@ -312,7 +329,7 @@ public sealed class LinkedZone : IDisposable
 
     private void PassOver(string path, string reason) => Log.FileNotUsed(_log, path, reason);
 
-    private ZonePeers NewPeers(IEnumerable<Sha256Digest> known, Vantage vantage)
+    private ZonePeers NewPeers(IEnumerable<Sha256Digest> known)
     {
         var admission = new Admission(
             new AdmissionContext
@@ -327,16 +344,14 @@ public sealed class LinkedZone : IDisposable
         foreach (Sha256Digest fingerprint in known)
             admission.Know(fingerprint);
         admission.Believe(_trust.Current, DateTimeOffset.UtcNow);
-        var peers = new ZonePeers(admission, Timing.Default.RejectAfterTime);
-        peers.MoveTo(vantage, _map);
-        return peers;
+        return new ZonePeers(admission);
     }
 
     // What the node itself is has changed, so everybody is judged anew; who was admitted is still known.
     private void Rebuild()
     {
         Sha256Digest[] known = [.. _peers.Admission.Admitted.Values.Select(peer => peer.Certificate.Fingerprint)];
-        _peers = NewPeers(known, _peers.Vantage);
+        _peers = NewPeers(known);
         _peers.TakeAll(_map, DateTimeOffset.UtcNow);
         Changed(isRemoval: true);
     }
@@ -368,6 +383,12 @@ public sealed class LinkedZone : IDisposable
             _saver.Save(_map, _peers.Admission.Admitted.Values);
     }
 
+    private void TakeIntroduction(PeerIntroduction introduction)
+    {
+        if (_peers.Admission.Admitted.TryGetValue(introduction.From, out AdmittedPeer? peer))
+            _process.Introduce(peer.Certificate.WireGuardKey, introduction.Endpoints, introduction.Opened);
+    }
+
     private void TryRenewFromMap(MapPeer self)
     {
         if (NodeCertificate.TryParse(self.Certificate.Span, out NodeCertificate? certificate, out _)
@@ -394,8 +415,9 @@ public sealed class LinkedZone : IDisposable
                 return;
             _process.UsePort(status, (ushort)Membership.Settings.ListenPort);
             _process.UseStunServers(status, _stunServers);
+            _process.UseOverlay(status, ZonePrefixes(), Membership.Settings.InternalNetwork);
             Look(status);
-            bool done = TryReconcilePeers(status, now);
+            bool done = TryReconcilePeers(status);
             bool isReady = done;
             if (now >= _routeAt || _isDirty)
                 done &= TryRoute(status, now);
@@ -406,19 +428,24 @@ public sealed class LinkedZone : IDisposable
     }
 
     // Without a map nothing is known, which is not the same as that there is nobody: the node process may have peers from its own state.
-    private bool TryReconcilePeers(DeviceStatus status, Instant now)
+    private bool TryReconcilePeers(DeviceStatus status)
     {
         if (_map.IsEmpty)
             return true;
-        using DeviceChange? change = _peers.Reconcile(status.Peers, now, DateTimeOffset.UtcNow);
+        using DeviceChange? change = _peers.Reconcile(status.Peers, OwnEndpoints.AreBehindNat(_ownEndpoints));
         // The map on disk may be a few seconds older than what the device was told; removals, though, were written at once.
         if (!_hasCommitted && change is not null)
             foreach (PeerChange removal in change.Peers.Where(peer => peer.Remove).ToArray())
                 change.Peers.Remove(removal);
-        return change is null || change.Peers.Count == 0 || _process.TryApply(change, "peers");
+        if (change is null || change.Peers.Count == 0)
+            return true;
+        if (!_process.TryApply(change, "peers"))
+            return false;
+        _peers.Applied(change);
+        return true;
     }
 
-    /// <summary>Finds out where this node stands: what it tells the others, and which of their endpoints come first.</summary>
+    /// <summary>Finds out where this node can be reached, which it tells the others.</summary>
     private void Look(DeviceStatus status)
     {
         if (status.ListenPort == 0 && status.PortProblem is null)
@@ -427,16 +454,9 @@ public sealed class LinkedZone : IDisposable
         _portMapper.Port = settings.MapsPort ? status.ListenPort : (ushort)0;
         IReadOnlyList<PeerEndpoint> own = OwnEndpoints.Find(status, settings, _portMapper.State.External, LocalAddresses.Find());
         _natMapping = status.NatMapping;
-        if (own.SequenceEqual(_peers.Vantage.Own))
+        if (own.SequenceEqual(_ownEndpoints))
             return;
-        _peers.MoveTo(
-            new Vantage
-            {
-                Own = own,
-                InternalNetwork = settings.InternalNetwork,
-                Overlay = ZonePrefixes(),
-            },
-            _map);
+        _ownEndpoints = own;
         Log.Reachable(_log, own.Count == 0 ? "no known address" : string.Join(", ", own.Select(OwnEndpoints.Describe)));
     }
 

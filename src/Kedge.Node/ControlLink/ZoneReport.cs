@@ -1,3 +1,4 @@
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 
 namespace Kedge.Node.ControlLink;
@@ -20,7 +21,7 @@ internal static class ZoneReport
 
     /// <summary>The zone's state; what is not part of the zone is the caller's to add.</summary>
     public static LinkStatus Status(
-        string interfaceName, Membership membership, CertificateFile certificate, NetworkMap map, ZonePeers peers) => new()
+        string interfaceName, Membership membership, CertificateFile certificate, NetworkMap map, ZonePeers peers, IReadOnlyList<PeerEndpoint> own) => new()
         {
             Interface = interfaceName,
             Name = membership.Name,
@@ -34,8 +35,8 @@ internal static class ZoneReport
             Controller = new ControllerConnection(membership.Controller, Connected: false, Since: null, LastError: null),
             Revision = map.Position.Revision,
             CertificateExpiresAt = certificate.Node.NotAfter,
-            Endpoints = [.. peers.Vantage.Own.Select(OwnEndpoints.Describe)],
-            BehindNat = peers.Vantage.IsBehindNat,
+            Endpoints = [.. own.Select(OwnEndpoints.Describe)],
+            BehindNat = OwnEndpoints.AreBehindNat(own),
             Peers =
             [
                 .. from peer in peers.Admission.Admitted.Values
@@ -51,5 +52,5 @@ internal static class ZoneReport
         peer.Certificate.WireGuardKey.ToString(),
         [.. peer.Certificate.Addresses.Select(address => address.ToString())],
         [.. peer.Certificate.Prefixes.Select(prefix => prefix.ToString())],
-        [.. peers.CandidatesOf(peer.Id).Select(candidate => candidate.ToString())]);
+        [.. peers.CandidatesOf(peer.Id).Select(OwnEndpoints.Describe)]);
 }

@@ -95,7 +95,9 @@ public sealed partial class PeerTunnel
         _receivedTimestamp = timestamp;
         _lastAnswered = now;
         Interlocked.Add(ref _receivedBytes, HandshakeInitiation.Size);
-        // The path stays as it is until the session is confirmed: this may be an old initiation, sent again by anybody from anywhere.
+        // A path that is known stays until the session is confirmed: this may be an old initiation, sent again by anybody from anywhere.
+        if (_path is null && _pathFinder is null)
+            NotePath(remote, local);
         _timers.Received(now);
 
         var session = new KeyPair(this, keys, isInitiator: false, localIndex, initiation.Sender, now, _timing);

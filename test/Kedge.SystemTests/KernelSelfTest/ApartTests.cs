@@ -1,4 +1,3 @@
-using Kedge.Protocol.Ip;
 using System.Net;
 using System.Net.Sockets;
 using Kedge.Demo;

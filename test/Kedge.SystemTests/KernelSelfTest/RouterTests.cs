@@ -1,4 +1,3 @@
-using Kedge.Protocol.Ip;
 using Kedge.Demo;
 
 namespace Kedge.SystemTests.KernelSelfTest;

@@ -1,4 +1,3 @@
-using Kedge.Protocol.Ip;
 using System.Globalization;
 using Kedge.Demo;
 
