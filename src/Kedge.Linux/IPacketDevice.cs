@@ -9,8 +9,8 @@ namespace Kedge.Linux;
 public interface IPacketDevice
 {
     /// <summary>
-    /// The name that the interface was created with. A <see cref="LinuxException"/> with this <see cref="LinuxException.Target"/> means that
-    /// the interface is gone.
+    /// The name that the interface was created with. A <see cref="LinuxException"/> with this <see cref="LinuxException.Target"/> means
+    /// that the interface is gone.
     /// </summary>
     string Name { get; }
 
@@ -21,8 +21,8 @@ public interface IPacketDevice
     IReadOnlyList<IPacketQueue> Queues { get; }
 
     /// <summary>
-    /// Reads the next state that differs from the last one read, without blocking; the first call returns the state at that time. The device
-    /// takes over the MTU of the state that it returns.
+    /// Reads the next state that differs from the last one read, without blocking; the first call returns the state at that time. The
+    /// device takes over the MTU of the state that it returns.
     /// </summary>
     /// <returns>Whether the state has changed.</returns>
     /// <exception cref="LinuxException">The kernel refused.</exception>

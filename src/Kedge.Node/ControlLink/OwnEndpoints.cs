@@ -40,14 +40,6 @@ public static class OwnEndpoints
         return [.. own.Distinct()];
     }
 
-    /// <summary>
-    /// Whether these are of a node behind a NAT: it is seen from outside under an address that its machine does not have. A NAT forgets, so
-    /// what goes through it is to be kept alive.
-    /// </summary>
-    public static bool AreBehindNat(IReadOnlyCollection<PeerEndpoint> own) => own.Any(seen =>
-        seen.Kind == PeerEndpointKind.Reflexive
-        && !own.Any(other => other.Kind == PeerEndpointKind.Local && other.Address.Address == seen.Address.Address));
-
     /// <summary>An endpoint as the controller is told of it.</summary>
     public static NodeEndpoint ToText(PeerEndpoint endpoint) => new(endpoint.Address.ToString(), endpoint.Kind.ToText());
 
