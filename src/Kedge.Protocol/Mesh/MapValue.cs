@@ -29,14 +29,14 @@ internal static class MapValue
     {
         if (Read(json, ApiJson.Default.EndpointsResource, out reason) is not { } value)
             return null;
-        var endpoints = new List<PeerEndpoint>(Math.Min(value.Endpoints.Count, EndpointReport.MaximumEndpoints));
-        foreach (NodeEndpoint endpoint in value.Endpoints)
-        {
-            if (endpoints.Count < EndpointReport.MaximumEndpoints && TryRead(endpoint, out PeerEndpoint read))
-                endpoints.Add(read);
-        }
-        return [.. endpoints];
+        return Read(value.Endpoints, EndpointReport.MaximumEndpoints);
     }
+
+    /// <summary>What a peer asks for; kinds and addresses of later versions are left out.</summary>
+    public static PeerIntroduction? ReadIntroduction(Guid from, ReadOnlySpan<byte> json, out string reason) =>
+        Read(json, ApiJson.Default.IntroductionNotice, out reason) is { } value
+            ? new PeerIntroduction(from, Read(value.Endpoints, PeerIntroduction.MaximumEndpoints), value.Opened)
+            : null;
 
     /// <summary>The value that <see cref="ReadPeer"/> reads.</summary>
     public static PeerResource Write(MapPeer peer) =>
@@ -112,6 +112,17 @@ internal static class MapValue
             reason = $"Its value is not a {type.Type.Name}.";
             return null;
         }
+    }
+
+    private static PeerEndpoint[] Read(IReadOnlyList<NodeEndpoint> values, int most)
+    {
+        var endpoints = new List<PeerEndpoint>(Math.Min(values.Count, most));
+        foreach (NodeEndpoint value in values)
+        {
+            if (endpoints.Count < most && TryRead(value, out PeerEndpoint read))
+                endpoints.Add(read);
+        }
+        return [.. endpoints];
     }
 
     private static bool TryRead(NodeEndpoint? text, out PeerEndpoint endpoint)
