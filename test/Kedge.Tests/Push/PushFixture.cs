@@ -61,6 +61,17 @@ internal sealed class PushFixture : IAsyncDisposable
     public async Task UntilAsync(Func<bool> condition, string what)
     {
         var patience = System.Diagnostics.Stopwatch.StartNew();
+    /// <summary>Waits until something holds, while the clock stands still: nothing that is put off for a while happens.</summary>
+    public static async Task AtOnceAsync(Func<bool> condition)
+    {
+        var patience = System.Diagnostics.Stopwatch.StartNew();
+        while (!condition())
+        {
+            Assert.True(patience.Elapsed < TimeSpan.FromSeconds(20), "Waited in vain.");
+            await OthersAsync();
+        }
+    }
+
         while (!condition())
         {
             Assert.True(patience.Elapsed < TimeSpan.FromSeconds(20), $"Waited in vain for {what}.");
