@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Kedge.Control.Introductions;
 using Kedge.Control.Push;
 using Kedge.Protocol.Api;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -22,6 +23,7 @@ internal sealed class PushFixture : IAsyncDisposable
             Saved.AddRange(known);
             return Task.CompletedTask;
         }, NullLogger.Instance);
+        Introducer = new Introducer(Store, Push.FindStreams, _meter, Clock);
         Push.Start();
     }
 
@@ -32,6 +34,8 @@ internal sealed class PushFixture : IAsyncDisposable
     public EndpointBoard Endpoints { get; }
 
     public MapPush Push { get; }
+
+    public Introducer Introducer { get; }
 
     /// <summary>The endpoints that were written down.</summary>
     public List<KnownEndpoints> Saved { get; } = [];
@@ -57,10 +61,6 @@ internal sealed class PushFixture : IAsyncDisposable
             await Task.Run(Thread.Yield);
     }
 
-    /// <summary>Lets a little time pass again and again, as it does, until something holds.</summary>
-    public async Task UntilAsync(Func<bool> condition, string what)
-    {
-        var patience = System.Diagnostics.Stopwatch.StartNew();
     /// <summary>Waits until something holds, while the clock stands still: nothing that is put off for a while happens.</summary>
     public static async Task AtOnceAsync(Func<bool> condition)
     {
@@ -72,6 +72,10 @@ internal sealed class PushFixture : IAsyncDisposable
         }
     }
 
+    /// <summary>Lets a little time pass again and again, as it does, until something holds.</summary>
+    public async Task UntilAsync(Func<bool> condition, string what)
+    {
+        var patience = System.Diagnostics.Stopwatch.StartNew();
         while (!condition())
         {
             Assert.True(patience.Elapsed < TimeSpan.FromSeconds(20), $"Waited in vain for {what}.");
