@@ -1,11 +1,11 @@
 namespace Kedge.Protocol.Api;
 
 /// <summary>
-/// What a node asks the controller to tell a peer at once: two NATs let each other's datagrams in only when both ends open them at about the
-/// same time. Nothing keeps it, and nothing repeats it.
+/// What a node asks the controller to tell a peer at once: NATs at both ends let the other's datagrams in only when both are opened at
+/// about the same time. Nothing keeps it, and nothing repeats it.
 /// </summary>
 /// <param name="Peer">The identifier of the node to tell; an active node of the same zone.</param>
-/// <param name="Endpoints">Where the asking node can be reached, best first; at most <see cref="EndpointReport.MaximumEndpoints"/>.</param>
+/// <param name="Endpoints">Where the asking node can be reached, best first; at most as many as in an <see cref="EndpointReport"/>.</param>
 /// <param name="Opened">
 /// False: "I have opened my NAT towards you, ping me at these endpoints". True: the answer to that, "I have pinged you".
 /// </param>

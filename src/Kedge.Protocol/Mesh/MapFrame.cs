@@ -82,7 +82,9 @@ public readonly ref struct MapFrame
     /// <summary>The controller's clock, of <see cref="MapFrameType.Open"/> and <see cref="MapFrameType.Bookmark"/>.</summary>
     public DateTimeOffset Time { get; private init; }
 
-    /// <summary>The identifier of <see cref="MapFrameType.Question"/>; of <see cref="MapFrameType.Introduction"/>, that of the node that asks.</summary>
+    /// <summary>
+    /// The identifier of <see cref="MapFrameType.Question"/>; of <see cref="MapFrameType.Introduction"/>, that of the node that asks.
+    /// </summary>
     public Guid Id { get; private init; }
 
     /// <summary>The addresses of <see cref="MapFrameType.Duplicates"/> from which other machines connect; null for none.</summary>

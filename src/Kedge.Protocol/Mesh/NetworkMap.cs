@@ -371,8 +371,11 @@ public sealed class NetworkMap
         if (!_peers.ContainsKey(id) || EndpointsOf(id).SequenceEqual(endpoints))
             return;
         RemoveEndpoints(id);
-        _bytes += BytesOf(endpoints);
-        _endpoints[id] = endpoints;
+        if (endpoints.Length > 0)
+        {
+            _bytes += BytesOf(endpoints);
+            _endpoints[id] = endpoints;
+        }
         Difference.AddEndpoints(id);
     }
 
