@@ -131,7 +131,7 @@ internal sealed record NatPairResult(TimeSpan? AnsweredAfter, NodePath OfA, Node
 }
 
 /// <summary>What a node says of the path to a peer, in <c>kedge status --json</c>.</summary>
-/// <param name="State"><c>direct</c>, <c>waiting</c> or <c>none</c>; null where it does not know the peer.</param>
+/// <param name="State">Such as <c>direct</c> or <c>waiting</c>; null where it does not know the peer.</param>
 /// <param name="Endpoint">Where it reaches the peer; null where it does not.</param>
 /// <param name="Text">All that it says.</param>
 internal sealed record NodePath(string? State, string? Endpoint, string Text)
