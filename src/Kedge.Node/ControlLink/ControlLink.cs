@@ -66,6 +66,8 @@ public sealed class ControlLink : IDisposable
     private readonly Channel<DeviceEvent> _wishes = Channel.CreateBounded<DeviceEvent>(
         new BoundedChannelOptions(MostIntroductions) { FullMode = BoundedChannelFullMode.DropOldest });
 
+    private readonly IntroductionLog _introductions = new();
+
     private volatile ControllerConnection _connection;
 
     /// <summary>Puts the parts together; nothing happens before <see cref="RunAsync"/>.</summary>
@@ -103,7 +105,7 @@ public sealed class ControlLink : IDisposable
         using ProcessLock claim = ProcessLock.TryTake(_run.LinkLock)
             ?? throw new UserError($"Another control link runs for this interface, process {ProcessLock.Holder(_run.LinkLock)?.Id}. 'kedge down' ends it.");
         await using var status = new StatusSocket(
-            _run.StatusSocket, () => _zone.Status(_connection, _renewal.DueAt), TimeProvider.System, _log);
+            _run.StatusSocket, () => _introductions.AddTo(_zone.Status(_connection, _renewal.DueAt)), TimeProvider.System, _log);
         await Task.WhenAll(
             Forever(() => TickAsync(ready, ending), ending),
             Forever(() => ResolveAsync(ending), ending),
@@ -211,14 +213,16 @@ public sealed class ControlLink : IDisposable
         new ParallelOptions { MaxDegreeOfParallelism = IntroductionsAtOnce, CancellationToken = session },
         async (wish, cancellation) =>
         {
-            if (_zone.IntroductionFor(wish) is not { } introduction)
+            if (wish.Peer is not { } peer || _zone.IntroductionFor(wish) is not { } introduction)
                 return;
             try
             {
                 await client.IntroduceAsync(introduction, cancellation);
+                _introductions.PassedOn(peer);
             }
             catch (ControllerException exception)
             {
+                _introductions.Refused(peer, exception);
                 Log.NotIntroduced(_log, exception.Message);
             }
         });

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.Json;
 using Kedge.Demo.Nat;
 
 namespace Kedge.Demo.Mesh;
@@ -172,10 +171,7 @@ public sealed class MeshDemo(string program, DemoReport report)
         int direct = 0;
         foreach (DemoNode node in nodes.Where(node => members.Any(member => member.Host == node.Host)))
         {
-            using var status = JsonDocument.Parse(node.Status("--json"));
-            Dictionary<string, string> states = status.RootElement.GetProperty("node").GetProperty("peers").EnumerateArray().ToDictionary(
-                peer => peer.GetProperty("name").GetString()!,
-                peer => peer.GetProperty("path").GetProperty("state").GetString()!);
+            IReadOnlyDictionary<string, string> states = node.PathStates();
             string[] row = [.. members.Select(member => member.Host == node.Host ? "-" : states.GetValueOrDefault(member.Host.Label, "?"))];
             report.Say($"    {node.Host,-10}{string.Concat(row.Select(state => $"{state,10}"))}");
             direct += row.Count(state => state == "direct");
