@@ -63,6 +63,7 @@ public sealed class ControlLink : IDisposable
     private readonly ILogger _log;
     private readonly CancellationTokenSource _renewing = new();
     private readonly SemaphoreSlim _toTell = new(0, 1);
+    private readonly SemaphoreSlim _toResolve = new(0, 1);
     private readonly Channel<DeviceEvent> _wishes = Channel.CreateBounded<DeviceEvent>(
         new BoundedChannelOptions(MostIntroductions) { FullMode = BoundedChannelFullMode.DropOldest });
 
@@ -138,6 +139,7 @@ public sealed class ControlLink : IDisposable
         _keys.Dispose();
         _renewing.Dispose();
         _toTell.Dispose();
+        _toResolve.Dispose();
     }
 
     private static UserError NotJoined(NodeFolder folder, string what) =>
@@ -282,13 +284,12 @@ public sealed class ControlLink : IDisposable
                     servers.AddRange((await FindAsync(host)).Select(address => new Endpoint(address, port)));
             }
             _zone.UseUnderlay(controller, [.. servers.Where(StunClient.CanAsk).Distinct().Take(StunClient.MaximumServers)]);
+            // At once: a node behind a NAT cannot be told of to peers before a STUN server has seen it.
+            _zone.Tick();
             // Again when the map names others, and from time to time.
-            TimeSpan waited = default;
-            while (waited < ResolveInterval && _zone.StunServerNames.SequenceEqual(names) && ControllerHosts().SequenceEqual(hosts))
-            {
-                await Task.Delay(TickInterval, ending);
-                waited += TickInterval;
-            }
+            Instant end = BootClock.Now + ResolveInterval;
+            while (BootClock.Now < end && _zone.StunServerNames.SequenceEqual(names) && ControllerHosts().SequenceEqual(hosts))
+                await _toResolve.WaitAsync(TickInterval, ending);
         }
 
         string[] ControllerHosts() => [.. _zone.Membership.ControllerAddresses.Select(address => address.Url.IdnHost).Distinct()];
@@ -407,6 +408,8 @@ public sealed class ControlLink : IDisposable
                     beside.Add(Forever(() => IntroduceAsync(client, session.Token), session.Token));
                 }
                 MapOutcome outcome = _zone.Apply(line.Span);
+                if (outcome == MapOutcome.Committed && _toResolve.CurrentCount == 0)
+                    _toResolve.Release();
                 if (outcome == MapOutcome.Ending)
                 {
                     string name = _zone.Membership.Name;
