@@ -68,12 +68,12 @@ internal static class PathsBench
     {
         string zone = $"zone{number}";
         controller.Administer("zone", "create", zone, "--prefix", Prefix);
-        DemoNode first = DemoNode.Join(scene.AddFirst(place, $"a{number}"), program, controller, zone, "--log-level", "debug");
+        DemoNode first = DemoNode.Join(scene.AddFirst(place, $"a{number}"), program, controller, zone, Logging());
         first.Process.WaitForLine("is up: node", Patience);
         string address = controller.Addresses(zone)[first.Host.Label];
 
         Host host = scene.AddSecond(place, $"b{number}");
-        DemoNode second = DemoNode.Join(host, program, controller, zone, "--log-level", "debug");
+        DemoNode second = DemoNode.Join(host, program, controller, zone, Logging());
         long start = Stopwatch.GetTimestamp();
         second.Process.WaitForLine("is up: node", Patience);
         TimeSpan up = Stopwatch.GetElapsedTime(start);
@@ -91,9 +91,13 @@ internal static class PathsBench
         return new Round(up, answered, state);
     }
 
+    private static string? LogFolder => Environment.GetEnvironmentVariable("KEDGE_BENCH_LOGS") is { Length: > 0 } folder ? folder : null;
+
+    private static string[] Logging() => LogFolder is null ? [] : ["--log-level", "verbose"];
+
     private static void Keep(DemoNode node, Scene scene, TimeSpan answered)
     {
-        if (Environment.GetEnvironmentVariable("KEDGE_BENCH_LOGS") is not { Length: > 0 } folder)
+        if (LogFolder is not { } folder)
             return;
         string name = string.Create(
             CultureInfo.InvariantCulture, $"{scene.Name.Replace(' ', '-')}-{node.Host}-{answered.TotalMilliseconds:0}ms.log");

@@ -67,20 +67,20 @@ public sealed partial class PathReportTests(NatMesh mesh) : IClassFixture<NatMes
     }
 
     [Fact]
-    public void The_status_tells_what_was_tried_and_which_NAT_is_in_the_way()
+    public void The_status_tells_what_was_tried_and_that_a_NAT_is_in_the_way()
     {
         using var pair = NatPair.Create(mesh.Network, NodePlace.PortRestricted, NodePlace.SymmetricRandom);
         Assert.Null(pair.Connect(TimeSpan.FromSeconds(8)).AnsweredAfter);
 
-        string symmetric = pair.B.Try("status", MeshNode.Interface).Output, other = pair.A.Try("status", MeshNode.Interface).Output;
+        string text = pair.B.Try("status", MeshNode.Interface).Output;
 
-        Assert.Contains("\nnot direct\n", symmetric, StringComparison.Ordinal);
-        Assert.Matches($@"{Regex.Escape(pair.GatewayOfA!.Address)}:\d+ \(as STUN sees it\): no answer (yet )?to \d+ pings?\n", symmetric);
-        Assert.Contains("This node's NAT gives each destination another port", symmetric, StringComparison.Ordinal);
-        Assert.Contains("This node's NAT uses one port for all destinations", other, StringComparison.Ordinal);
+        Assert.Contains("\nnot direct\n", text, StringComparison.Ordinal);
+        Assert.Matches($@"{Regex.Escape(pair.GatewayOfA!.Address)}:\d+ \(as STUN sees it\): no answer (yet )?to \d+ pings?\n", text);
+        // There is one STUN server, which cannot tell the kind.
+        const string Nat = "This node is behind a NAT of unknown kind.";
+        Assert.Contains(Nat, text, StringComparison.Ordinal);
         JsonElement reasons = Path(pair.B).GetProperty("reasons");
-        Assert.Contains(reasons.EnumerateArray(), reason => reason.GetString()!.StartsWith("This node's NAT gives", StringComparison.Ordinal));
-        Assert.Equal("endpoint-dependent", pair.B.StatusJson().GetProperty("natMapping").GetString());
+        Assert.Contains(reasons.EnumerateArray(), reason => reason.GetString()!.StartsWith(Nat, StringComparison.Ordinal));
     }
 
     [Fact]

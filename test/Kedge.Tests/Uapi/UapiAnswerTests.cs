@@ -167,8 +167,8 @@ public sealed class UapiAnswerTests
 
         using UapiAnswer get = UapiAnswer.Get(status), kedgeGet = UapiAnswer.KedgeGet(status);
         Assert.EndsWith("allowed_ip=2001:db8:ffff:ffff:ffff:ffff:ffff:ffff/128\nerrno=0\n\n", Text(get), StringComparison.Ordinal);
-        string candidate = $"candidate=reflexive {longest} answered 2147483647 2147483647 {(long)TimeSpan.MaxValue.TotalMicroseconds}";
-        Assert.EndsWith($"{candidate}\nerrno=0\n\n", Text(kedgeGet), StringComparison.Ordinal);
+        string last = $"candidate=reflexive {longest} answered 2147483647 2147483647 {(long)TimeSpan.MaxValue.TotalMicroseconds}";
+        Assert.EndsWith($"{last}\nerrno=0\n\n", Text(kedgeGet), StringComparison.Ordinal);
     }
 
     [Fact]
