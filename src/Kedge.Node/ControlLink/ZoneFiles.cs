@@ -70,9 +70,12 @@ internal sealed class ZoneFiles
         try
         {
             Trust.Save();
-            // The certificates first: a crash in between costs nothing, since a node that is not in the map is not admitted.
-            _admittedFile.Write(admitted, Map);
-            _file.Write(Map, DateTimeOffset.UtcNow);
+            if (!Map.IsEmpty) // without a map nothing is known, and what is on disk waits for one
+            {
+                // The certificates first: a crash in between costs nothing, since a node that is not in the map is not admitted.
+                _admittedFile.Write(admitted, Map);
+                _file.Write(Map, DateTimeOffset.UtcNow);
+            }
             Saved = Map.Position;
             _at = Instant.Never;
             _problems.Set("map", null);
