@@ -8,17 +8,17 @@ namespace Kedge.Control.Push;
 
 /// <summary>
 /// Tells the nodes of one zone what they are to know. It follows the store: a change is read once, told once, and shared by all streams, each
-/// of which is nothing but a position in its <see cref="ZoneContent"/>. Changes are gathered for a tenth of a second; a removal is told at
-/// once, unless something was told a moment ago: see <see cref="Pause"/>. Any thread.
+/// of which is nothing but a position in its <see cref="ZoneContent"/>. While the zone is quiet, a change is told after a moment in which
+/// those that belong to it come as well, and a removal at once. What follows is gathered: see <see cref="Pause"/>. Any thread.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "A cancellation source without a timer holds nothing that has to be disposed.")]
 internal sealed class ZoneFeed
 {
-    /// <summary>How long changes are gathered.</summary>
-    public static readonly TimeSpan Coalescing = TimeSpan.FromMilliseconds(100);
+    /// <summary>How long a change waits for others even in a quiet zone: a node that joins also says where it is reached.</summary>
+    public static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>The longest time between two times of telling.</summary>
-    public static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
+    /// <summary>The shortest and longest time between two times of telling, for which changes are gathered.</summary>
+    public static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(100), LongestPause = TimeSpan.FromMilliseconds(500);
 
     /// <summary>How many writes a second a zone may cost while nodes come and go all the time: each time of telling is one to every stream.</summary>
     public const int MostWritesPerSecond = 5000;
@@ -278,7 +278,7 @@ internal sealed class ZoneFeed
         lock (_lock)
             pending = _pending;
         await pending.Any.WaitAsync(_ending.Token);
-        await pending.Urgent.WaitAsync(Coalescing, _sources.Clock, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await pending.Urgent.WaitAsync(Gathering, _sources.Clock, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         int streams;
         lock (_lock)
             streams = _streams.Count;
@@ -295,9 +295,12 @@ internal sealed class ZoneFeed
         }
     }
 
-    /// <summary>The shortest time between two times of telling, by the number of streams: of <see cref="Coalescing"/> to <see cref="LongestPause"/>.</summary>
+    /// <summary>
+    /// The shortest time between two times of telling, by the number of streams: of <see cref="ShortestPause"/> to
+    /// <see cref="LongestPause"/>.
+    /// </summary>
     internal static TimeSpan Pause(int streams) => TimeSpan.FromSeconds(
-        Math.Clamp((double)streams / MostWritesPerSecond, Coalescing.TotalSeconds, LongestPause.TotalSeconds));
+        Math.Clamp((double)streams / MostWritesPerSecond, ShortestPause.TotalSeconds, LongestPause.TotalSeconds));
 
     private async Task PublishAsync(PendingChanges changes)
     {

@@ -57,6 +57,17 @@ internal sealed class PushFixture : IAsyncDisposable
             await Task.Run(Thread.Yield);
     }
 
+    /// <summary>Waits until something holds, while the clock stands still: nothing that is put off for a while happens.</summary>
+    public static async Task AtOnceAsync(Func<bool> condition)
+    {
+        var patience = System.Diagnostics.Stopwatch.StartNew();
+        while (!condition())
+        {
+            Assert.True(patience.Elapsed < TimeSpan.FromSeconds(20), "Waited in vain.");
+            await OthersAsync();
+        }
+    }
+
     /// <summary>Lets a little time pass again and again, as it does, until something holds.</summary>
     public async Task UntilAsync(Func<bool> condition, string what)
     {
