@@ -40,7 +40,7 @@ internal sealed class ZoneFeed
     private readonly ILogger _log;
     private readonly Lock _lock = new();
     private readonly ZoneContent _content;
-    private readonly HashSet<MapSubscription> _streams = [];
+    private readonly StreamSet _streams = new();
     private readonly CancellationTokenSource _ending = new();
     private PendingChanges _pending = new();
     private bool _isPublishing;
@@ -92,7 +92,7 @@ internal sealed class ZoneFeed
         get
         {
             lock (_lock)
-                return [.. _streams];
+                return [.. _streams.All];
         }
     }
 
@@ -155,8 +155,8 @@ internal sealed class ZoneFeed
                 return false;
             _streams.Add(stream);
             // The oldest of too many go: their node has come back before the end of the old connection was noticed.
-            IEnumerable<MapSubscription> open = _streams.Where(one => one.Node == stream.Node && !one.IsClosing).OrderBy(one => one.Number);
-            foreach (MapSubscription old in open.SkipLast(MapSubscription.MostOfOneNode).ToArray())
+            MapSubscription[] open = [.. _streams.Of(stream.Node).Where(one => !one.IsClosing).OrderBy(one => one.Number)];
+            foreach (MapSubscription old in open.SkipLast(MapSubscription.MostOfOneNode))
                 old.Close();
             if (!IsWelcome(stream))
             {
@@ -165,6 +165,13 @@ internal sealed class ZoneFeed
             }
             return true;
         }
+    }
+
+    /// <summary>The streams of a node that is still as it was when it opened them.</summary>
+    public IReadOnlyList<MapSubscription> StreamsOf(Guid node)
+    {
+        lock (_lock)
+            return [.. _streams.Of(node).Where(stream => !stream.IsClosing && IsWelcome(stream))];
     }
 
     /// <summary>A stream has ended.</summary>
@@ -321,7 +328,7 @@ internal sealed class ZoneFeed
             _content.Apply(changes, here, zone, trust);
             _isPublishing = false;
             AdvanceIfIdle();
-            foreach (MapSubscription stream in _streams.Where(stream => changes.Nodes.Contains(stream.Node) && !IsWelcome(stream)))
+            foreach (MapSubscription stream in changes.Nodes.SelectMany(_streams.Of).Where(stream => !IsWelcome(stream)))
                 stream.Dismiss(present.Contains(stream.Node) ? RefusalReason.NodeUnknown : RefusalReason.NodeRemoved);
         }
         foreach (MapSubscription stream in Streams)

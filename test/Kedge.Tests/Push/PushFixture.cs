@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Kedge.Control.Introductions;
 using Kedge.Control.Push;
 using Kedge.Protocol.Api;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -22,6 +23,7 @@ internal sealed class PushFixture : IAsyncDisposable
             Saved.AddRange(known);
             return Task.CompletedTask;
         }, NullLogger.Instance);
+        Introducer = new Introducer(Store, Push.FindStreams, _meter, Clock);
         Push.Start();
     }
 
@@ -32,6 +34,8 @@ internal sealed class PushFixture : IAsyncDisposable
     public EndpointBoard Endpoints { get; }
 
     public MapPush Push { get; }
+
+    public Introducer Introducer { get; }
 
     /// <summary>The endpoints that were written down.</summary>
     public List<KnownEndpoints> Saved { get; } = [];
