@@ -28,12 +28,8 @@ public sealed partial class OutageTests : IClassFixture<MeshPair>
         MeshNode.Kill(before);
 
         // Nothing but what the kernel had no room for, on a machine that has much else to do.
-        string before2 = Drops();
-        string output2 = pings.WaitForExit(MeshNetwork.Patience).Output;
-        var seen = System.Text.RegularExpressions.Regex.Matches(output2, @"bytes from.*icmp_seq=(\d+)").Select(m => int.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture)).ToHashSet();
-        string missing = string.Join(",", Enumerable.Range(1, 500).Where(n => !seen.Contains(n))) + " before " + before2 + " lines " + output2.Split('\n').Length + string.Join("|", output2.Split('\n').Where(l => !l.Contains("bytes from")).Take(6));
-        int lost = 500 - seen.Count;
-        Assert.True(lost <= OverflowedQueues() - overflowed, $"{lost} lost; dropped: {Drops()} missing {missing} LOG {File.ReadAllText(_a.Run.LinkLog)}");
+        int lost = LostOf(pings);
+        Assert.True(lost <= OverflowedQueues() - overflowed, $"{lost} lost; dropped: {Drops()}");
         Wait.Until(() => _a.ControlLink is { } now && now != before, MeshNetwork.Patience, "another control link");
         Wait.Until(() => _a.LinkStatus()?.Controller.Connected == true, MeshNetwork.Patience, "its connection");
         Assert.Equal(0, load.WaitForExit(MeshNetwork.Patience).ExitCode);
