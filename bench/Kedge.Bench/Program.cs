@@ -1,5 +1,6 @@
 using Kedge.Bench.Dataplane;
 using Kedge.Bench.Fleet;
+using Kedge.Bench.Paths;
 using Kedge.Bench.PostQuantum;
 
 // script/bench [NAME]: without a name, all of them, one after the other.
@@ -8,6 +9,7 @@ Dictionary<string, Action> benches = new()
     ["pq"] = PostQuantumBench.Run,
     ["dataplane"] = DataplaneBench.Run,
     ["control"] = ControlBench.Run,
+    ["paths"] = PathsBench.Run,
 };
 
 // A benchmark calls this program anew where it needs a process in a namespace.

@@ -50,8 +50,8 @@ public sealed class ControlLink : IDisposable
         _renewal.Plan(certificate.Node, DateTimeOffset.UtcNow);
         _device = new DeviceWatch(_zone, process, log);
         var reports = new ControllerReports(_zone, _device, _renewal, problems);
-        _follower = new MapFollower(folder, _zone, _keys, reports, _device, problems, log);
         _names = new NameResolution(_zone);
+        _follower = new MapFollower(folder, _zone, _keys, reports, _device, _names, problems, log);
         _host = new HostWatch(_zone, problems);
     }
 
@@ -68,7 +68,7 @@ public sealed class ControlLink : IDisposable
             ?? throw new UserError(
                 $"Another control link runs for this interface, process {ProcessLock.Holder(_run.LinkLock)?.Id}. 'kedge down' ends it.");
         await using var status = new StatusSocket(
-            _run.StatusSocket, () => _zone.Status(_follower.Connection, _renewal.DueAt), TimeProvider.System, _log);
+            _run.StatusSocket, () => _device.Introductions.AddTo(_zone.Status(_follower.Connection, _renewal.DueAt)), TimeProvider.System, _log);
         await Task.WhenAll(
             Forever(() => TickAsync(ready, ending), ending),
             Forever(() => _names.RunAsync(ending), ending),
@@ -101,6 +101,7 @@ public sealed class ControlLink : IDisposable
         _keys.Dispose();
         _renewing.Dispose();
         _device.Dispose();
+        _names.Dispose();
     }
 
     private static UserError NotJoined(NodeFolder folder, string what) => new(

@@ -23,6 +23,9 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
     private readonly Channel<DeviceEvent> _wishes = Channel.CreateBounded<DeviceEvent>(
         new BoundedChannelOptions(MostWishes) { FullMode = BoundedChannelFullMode.DropOldest });
 
+    /// <summary>What came of introductions.</summary>
+    public IntroductionLog Introductions { get; } = new();
+
     /// <summary>Follows the node process until that ends.</summary>
     public async Task RunAsync(CancellationToken ending)
     {
@@ -54,14 +57,16 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
         new ParallelOptions { MaxDegreeOfParallelism = IntroductionsAtOnce, CancellationToken = session },
         async (wish, cancellation) =>
         {
-            if (zone.IntroductionFor(wish) is not { } introduction)
+            if (wish.Peer is not { } peer || zone.IntroductionFor(wish) is not { } introduction)
                 return;
             try
             {
                 await client.IntroduceAsync(introduction, cancellation);
+                Introductions.PassedOn(peer);
             }
             catch (ControllerException exception)
             {
+                Introductions.Refused(peer, exception);
                 Log.NotIntroduced(log, exception.Message);
             }
         });

@@ -57,6 +57,9 @@ public sealed record LinkStatus
     /// <summary>Whether the gateway maps the port, and from where, in words; null where it is not asked to.</summary>
     public string? PortMapping { get; init; }
 
+    /// <summary>The introductions that the node process has wished for.</summary>
+    public IntroductionCounts Introductions { get; init; } = new(0, 0);
+
     /// <summary>The peers that are installed.</summary>
     public IReadOnlyList<LinkPeer> Peers { get; init; } = [];
 
@@ -85,7 +88,16 @@ public sealed record ControllerConnection(string Url, bool Connected, DateTimeOf
 /// <param name="Prefixes">All that is routed to it, its addresses included.</param>
 /// <param name="Candidates">Where it may be reached, best first.</param>
 public sealed record LinkPeer(
-    Guid Id, string Name, string PublicKey, IReadOnlyList<string> Addresses, IReadOnlyList<string> Prefixes, IReadOnlyList<string> Candidates);
+    Guid Id, string Name, string PublicKey, IReadOnlyList<string> Addresses, IReadOnlyList<string> Prefixes, IReadOnlyList<string> Candidates)
+{
+    /// <summary>Why the last introduction to it was not passed on, as a clause; null where it was, and where none was asked for.</summary>
+    public string? IntroductionRefusal { get; init; }
+}
+
+/// <summary>What became of introductions to peers, since the control link was started.</summary>
+/// <param name="PassedOn">How many the controller has passed on.</param>
+/// <param name="Refused">How many it has refused, or could not be asked for.</param>
+public sealed record IntroductionCounts(long PassedOn, long Refused);
 
 /// <summary>A record of the map that is not installed.</summary>
 /// <param name="Resource">The record, such as <c>peer/ID</c>.</param>

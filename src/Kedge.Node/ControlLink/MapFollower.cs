@@ -14,10 +14,11 @@ namespace Kedge.Node.ControlLink;
 /// <param name="keys">The node's keys; stay the caller's.</param>
 /// <param name="reports">What the controller is told while the stream is open.</param>
 /// <param name="device">Whom the node wants to be introduced to.</param>
+/// <param name="names">Told when the map may name other STUN servers.</param>
 /// <param name="problems">Receives why a node that is gone could not join again.</param>
 /// <param name="log">Receives connections and their ends.</param>
 internal sealed class MapFollower(
-    NodeFolder folder, LinkedZone zone, NodeKeys keys, ControllerReports reports, DeviceWatch device, Problems problems, ILogger log)
+    NodeFolder folder, LinkedZone zone, NodeKeys keys, ControllerReports reports, DeviceWatch device, NameResolution names, Problems problems, ILogger log)
 {
     /// <summary>
     /// The shortest time after which a node that was removed asks whether it is back, as after a backup was restored; twice that is the
@@ -126,7 +127,10 @@ internal sealed class MapFollower(
                     beside.Add(Forever(token => reports.RunAsync(client, token), session.Token));
                     beside.Add(Forever(token => device.IntroduceAsync(client, token), session.Token));
                 }
-                if (EndAfter(zone.Apply(line.Span)) is { } end)
+                MapOutcome outcome = zone.Apply(line.Span);
+                if (outcome == MapOutcome.Committed)
+                    names.LookAgain();
+                if (EndAfter(outcome) is { } end)
                     return end;
             }
             return new StreamEnd(Ended);

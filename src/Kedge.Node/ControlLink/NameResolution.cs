@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
+using Kedge.Linux;
+using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Stun;
 
@@ -9,15 +11,12 @@ namespace Kedge.Node.ControlLink;
 /// Resolves the names of a zone's controller and STUN servers. A name that does not resolve keeps the addresses that it had.
 /// </summary>
 /// <param name="zone">The zone, which is given the addresses.</param>
-internal sealed class NameResolution(LinkedZone zone)
+internal sealed class NameResolution(LinkedZone zone) : IDisposable
 {
     private static readonly TimeSpan ResolveInterval = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
 
-    // A node that has just joined gets the names with its first map.
-    private static readonly TimeSpan FirstInterval = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan FirstTime = TimeSpan.FromSeconds(5);
-
+    private readonly SemaphoreSlim _lookAgain = new(0, 1);
     private readonly Dictionary<string, IPAddress[]> _known = [];
 
     private string[] ControllerHosts => [.. zone.Membership.ControllerAddresses.Select(address => address.Url.IdnHost).Distinct()];
@@ -38,15 +37,23 @@ internal sealed class NameResolution(LinkedZone zone)
                     servers.AddRange((await FindAsync(host, ending)).Select(address => new Endpoint(address, port)));
             }
             zone.UseUnderlay(controller, [.. servers.Where(StunClient.CanAsk).Distinct().Take(StunClient.MaximumServers)]);
-            TimeSpan waited = default;
-            while (waited < ResolveInterval && zone.StunServerNames.SequenceEqual(names) && ControllerHosts.SequenceEqual(hosts))
-            {
-                TimeSpan interval = names.Length == 0 && waited < FirstTime ? FirstInterval : LookInterval;
-                await Task.Delay(interval, ending);
-                waited += interval;
-            }
+            // At once: a node behind a NAT cannot be reached before a STUN server has seen it.
+            zone.Tick();
+            Instant end = BootClock.Now + ResolveInterval;
+            while (BootClock.Now < end && zone.StunServerNames.SequenceEqual(names) && ControllerHosts.SequenceEqual(hosts))
+                await _lookAgain.WaitAsync(LookInterval, ending);
         }
     }
+
+    /// <summary>Has names that are new resolved at once. Any thread.</summary>
+    public void LookAgain()
+    {
+        if (_lookAgain.CurrentCount == 0)
+            _lookAgain.Release();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _lookAgain.Dispose();
 
     private static bool TrySplit(string server, out string host, out ushort port)
     {

@@ -106,8 +106,14 @@ public sealed class PathControl(WireGuardDevice wireGuard, PathProtocol paths, S
         status.InternalNetwork = _surroundings.IsInternal;
         foreach (IpPrefix prefix in _surroundings.Overlay)
             status.Overlay.Add(prefix);
+        foreach (PathState state in Enum.GetValues<PathState>())
+            status.Gauges.Add(new NamedCount($"Peers{state}", paths.Count(state)));
+        status.Gauges.Add(new NamedCount("PathChanges", paths.Changes));
         status.Gauges.Add(new NamedCount("PathPings", paths.Pings));
         status.Gauges.Add(new NamedCount("PathPongs", paths.Pongs));
+        status.Gauges.Add(new NamedCount("IntroductionsSent", paths.IntroductionsSent));
+        status.Gauges.Add(new NamedCount("IntroductionsReceived", paths.IntroductionsReceived));
+        status.Gauges.Add(new NamedCount("IntroductionsRefused", paths.IntroductionsRefused));
         foreach (PeerStatus peer in status.Peers)
         {
             if (paths.Find(peer.PublicKey)?.Status(now) is not { } path)

@@ -36,6 +36,9 @@ internal sealed class Candidate(PeerEndpoint at, Instant expires)
     /// <summary>When it is forgotten; <see cref="Instant.Never"/> while the peer tells of it.</summary>
     public Instant Expires { get; set; } = expires;
 
+    /// <summary>Pings sent since the last <see cref="Begin"/>.</summary>
+    public int Pings { get; private set; }
+
     /// <summary>Pongs since the last <see cref="Begin"/>.</summary>
     public int Pongs { get; private set; }
 
@@ -65,7 +68,7 @@ internal sealed class Candidate(PeerEndpoint at, Instant expires)
     /// <param name="schedule">When they are sent, from <paramref name="now"/> on.</param>
     /// <param name="wantedPongs">How many pongs end the series.</param>
     public void Begin(Instant now, TimeSpan[] schedule, int wantedPongs = EnoughPongs) =>
-        (_start, _schedule, _next, _wantedPongs, Pongs) = (now, schedule, 0, wantedPongs, 0);
+        (_start, _schedule, _next, _wantedPongs, Pings, Pongs) = (now, schedule, 0, wantedPongs, 0, 0);
 
     /// <summary>Notes that the ping that was due has been sent, or would have been.</summary>
     /// <param name="now">The time.</param>
@@ -76,6 +79,7 @@ internal sealed class Candidate(PeerEndpoint at, Instant expires)
         {
             _underWay[_next % Remembered] = (sent, now);
             LastPing = now;
+            Pings++;
         }
         do
             _next++;

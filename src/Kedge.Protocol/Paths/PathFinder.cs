@@ -125,7 +125,8 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
         State,
         Since,
         _current?.RoundTrip,
-        [.. _candidates.Select(candidate => new CandidateStatus(candidate.At, candidate.Result(now), candidate.RoundTrip))]);
+        [.. _candidates.Select(candidate => new CandidateStatus(
+            candidate.At, candidate.Result(now), candidate.Pings, candidate.Pongs, candidate.RoundTrip))]);
 
     /// <inheritdoc/>
     public Instant NextDeadline(Instant now)
@@ -210,10 +211,11 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     /// <param name="now">The time.</param>
     /// <param name="endpoints">Where the peer can be reached just now.</param>
     /// <param name="opened">Whether it is the answer to ours.</param>
-    internal void Introduced(Instant now, IReadOnlyList<PeerEndpoint> endpoints, bool opened)
+    /// <returns>False for one too many, which changes nothing.</returns>
+    internal bool TryIntroduce(Instant now, IReadOnlyList<PeerEndpoint> endpoints, bool opened)
     {
         if (_introduced.WaitFor(now, IntroductionRate) > TimeSpan.Zero)
-            return;
+            return false;
         _introduced = _introduced.Take(now, IntroductionRate);
         foreach (PeerEndpoint at in _paths.Surroundings.Select(endpoints))
             FindOrAdd(now, at.Address, at.Kind);
@@ -226,6 +228,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
             BeginRound(now);
         if (!opened)
             _paths.Introduce(_peer.PublicKey, opened: true);
+        return true;
     }
 
     /// <summary>Takes a ping of the peer.</summary>
@@ -465,6 +468,8 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
         (_current, _confirmed, _suspectSince, _heardAt) = (candidate, now, null, null);
         (_introduceAt, _retries, _roundEnd, _retryAt) = (Instant.Never, 0, Instant.Never, Instant.Never);
         Enter(now, PathState.Direct);
+        if (_peer.Path?.Remote != path.Remote)
+            _paths.CountChange();
         if (_peer.Path != path)
             _peer.Path = path;
     }

@@ -59,6 +59,21 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
     /// <summary>Pongs received so far.</summary>
     public long Pongs { get; private set; }
 
+    /// <summary>Introductions that were wished for, and answers to those of peers.</summary>
+    public long IntroductionsSent { get; private set; }
+
+    /// <summary>Introductions by peers, also those that were refused.</summary>
+    public long IntroductionsReceived { get; private set; }
+
+    /// <summary>Introductions by peers that changed nothing: of a peer that is not probed, or one too many.</summary>
+    public long IntroductionsRefused { get; private set; }
+
+    /// <summary>How often a peer got a path, or another one than before.</summary>
+    public long Changes { get; private set; }
+
+    /// <summary>How many peers are in a state.</summary>
+    public int Count(PathState state) => _finders.Values.Count(finder => finder.State == state);
+
     /// <summary>Has the path to a peer found by probes from now on, or with other keys than before.</summary>
     /// <param name="now">The time.</param>
     /// <param name="peer">The peer.</param>
@@ -106,9 +121,12 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
     /// <param name="opened">Whether it answers an introduction of ours.</param>
     public void Introduced(Instant now, PublicKey peer, IReadOnlyList<PeerEndpoint> endpoints, bool opened)
     {
-        if (Find(peer) is not { } finder)
+        IntroductionsReceived++;
+        if (Find(peer) is not { } finder || !finder.TryIntroduce(now, endpoints, opened))
+        {
+            IntroductionsRefused++;
             return;
-        finder.Introduced(now, endpoints, opened);
+        }
         Attend(finder);
     }
 
@@ -195,10 +213,14 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
     /// <summary>Wishes for an introduction. The oldest wish gives way when there are too many.</summary>
     internal void Introduce(PublicKey peer, bool opened)
     {
+        IntroductionsSent++;
         if (_wishes.Count == MaximumWishes)
             _wishes.Dequeue();
         _wishes.Enqueue(new IntroductionWish(peer, opened));
     }
+
+    /// <summary>Counts a path that a peer has got.</summary>
+    internal void CountChange() => Changes++;
 
     /// <summary>Wishes to know where STUN servers see the port now.</summary>
     internal void RefreshReflexive(Instant now)

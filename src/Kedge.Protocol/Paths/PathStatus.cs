@@ -37,8 +37,10 @@ public enum CandidateResult
 /// <summary>A peer's endpoint and what came of it.</summary>
 /// <param name="Endpoint">The endpoint, and how it is known.</param>
 /// <param name="Result">What came of trying it.</param>
+/// <param name="Pings">How many pings were sent there in the last series.</param>
+/// <param name="Pongs">How many of these have been answered.</param>
 /// <param name="RoundTrip">The shortest of the last round trips; null unless it has answered.</param>
-public readonly record struct CandidateStatus(PeerEndpoint Endpoint, CandidateResult Result, TimeSpan? RoundTrip);
+public readonly record struct CandidateStatus(PeerEndpoint Endpoint, CandidateResult Result, int Pings, int Pongs, TimeSpan? RoundTrip);
 
 /// <summary>How a peer is reached, or why not.</summary>
 /// <param name="State">How far the device has got.</param>

@@ -74,6 +74,16 @@ public sealed class Host
     /// <exception cref="CommandException">It failed.</exception>
     public CommandResult Ip(params string[] arguments) => Topology.RunHere(new Command(["ip", "-n", Namespace.Name, .. arguments]));
 
+    /// <summary>Runs several lines of <c>ip -batch</c> for this host, which takes one process.</summary>
+    /// <param name="lines">Such as <c>route add 10.2.0.0/16 via 10.1.0.1</c>; none is fine.</param>
+    /// <exception cref="CommandException">One failed.</exception>
+    public void IpBatch(params IReadOnlyList<string> lines)
+    {
+        ArgumentNullException.ThrowIfNull(lines);
+        if (lines.Count > 0)
+            Topology.RunHere(new Command("ip", "-n", Namespace.Name, "-batch", "-") { Input = string.Join('\n', lines) + '\n' });
+    }
+
     /// <summary>Adds an address such as <c>10.1.0.1/24</c> or <c>fd01::1/64</c> to an interface; it is usable at once.</summary>
     /// <exception cref="CommandException">The kernel refused it.</exception>
     public void AddAddress(string interfaceName, string address)
@@ -144,8 +154,7 @@ public sealed class Host
     internal void SetUp(string interfaceName, string[] addresses, int mtu)
     {
         string link = string.Create(CultureInfo.InvariantCulture, $"link set {interfaceName} mtu {mtu} up");
-        IEnumerable<string> lines = [link, .. addresses.Select(address => AddressLine(interfaceName, address))];
-        Topology.RunHere(new Command("ip", "-n", Namespace.Name, "-batch", "-") { Input = string.Join('\n', lines) + '\n' });
+        IpBatch([link, .. addresses.Select(address => AddressLine(interfaceName, address))]);
     }
 
     /// <summary>Makes the new namespace usable.</summary>

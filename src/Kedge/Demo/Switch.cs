@@ -22,6 +22,17 @@ public sealed class Switch
     /// <summary>The namespace of the bridge, for capturing and filtering what passes.</summary>
     public Host Host => _host;
 
+    /// <summary>Makes the switch a router as well, for both families: between those on it and whatever else its namespace is linked to.</summary>
+    /// <param name="addresses">Its own addresses, with prefix lengths.</param>
+    /// <exception cref="CommandException">The kernel refused an address.</exception>
+    public void EnableRouting(string[] addresses)
+    {
+        ArgumentNullException.ThrowIfNull(addresses);
+        _host.EnableForwarding();
+        foreach (string address in addresses)
+            _host.AddAddress(Bridge, address);
+    }
+
     /// <summary>Plugs a host in.</summary>
     /// <param name="host">A host of the same network.</param>
     /// <param name="addresses">Addresses with prefix lengths, IPv4 and IPv6, for the host's end.</param>

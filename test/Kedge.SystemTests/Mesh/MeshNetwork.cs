@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kedge.Demo;
+using Kedge.Demo.Nat;
 
 namespace Kedge.SystemTests.Mesh;
 
@@ -9,6 +10,8 @@ namespace Kedge.SystemTests.Mesh;
 internal sealed class MeshNetwork : IDisposable
 {
     public const string ControllerAddress = "192.0.2.1";
+
+    private const string ControllerIpv6 = "2001:db8::1";
 
     /// <summary>How long anything may take on a machine that has much else to do.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
@@ -21,18 +24,36 @@ internal sealed class MeshNetwork : IDisposable
     private string? _joinFile;
 
     /// <param name="controllerArguments">What else the controller is told.</param>
-    public MeshNetwork(params string[] controllerArguments)
+    public MeshNetwork(params string[] controllerArguments) : this(isInternet: false, controllerArguments)
+    {
+    }
+
+    private MeshNetwork(bool isInternet, string[] controllerArguments)
     {
         _controllerArguments = controllerArguments;
         Net = Topology.Create();
         _switch = Net.AddSwitch("lan");
         ControllerHost = Net.AddHost("controller");
-        _switch.Attach(ControllerHost, [$"{ControllerAddress}/24"]);
+        if (isInternet)
+        {
+            Internet = new Internet(_switch);
+            Internet.Attach(ControllerHost, _lastAddress);
+            // The one port that is open where UDP is blocked.
+            Listen = [$"{ControllerAddress}:443", $"[{ControllerIpv6}]:443"];
+            Urls = [.. Listen.Select(address => $"https://{address}")];
+        }
+        else
+        {
+            _switch.Attach(ControllerHost, [$"{ControllerAddress}/24"]);
+        }
         _controller = StartController();
         LogIn();
     }
 
     public Topology Net { get; }
+
+    /// <summary>What gateways have their line to; null where the switch is nothing but a switch.</summary>
+    public Internet? Internet { get; }
 
     public Host ControllerHost { get; }
 
@@ -54,11 +75,18 @@ internal sealed class MeshNetwork : IDisposable
     /// <summary>The controller's folder.</summary>
     public string DataDirectory => Path.Combine(Net.TempFolder, "controller");
 
+    /// <summary>A network in which the switch is the internet, so that gateways can be added, with a controller on both families.</summary>
+    public static MeshNetwork OnInternet() => new(isInternet: true, []);
+
     /// <summary>Adds a machine on the switch.</summary>
     public Host AddHost(string label)
     {
         Host host = Net.AddHost(label);
-        _switch.Attach(host, [$"192.0.2.{++_lastAddress}/24"]);
+        ++_lastAddress;
+        if (Internet is null)
+            _switch.Attach(host, [$"192.0.2.{_lastAddress}/24"]);
+        else
+            Internet.Attach(host, _lastAddress);
         return host;
     }
 
@@ -118,7 +146,7 @@ internal sealed class MeshNetwork : IDisposable
     {
         string pin = _controller.WaitForLine("join line  ", Patience).Split("pin=")[1];
         string token = File.ReadAllText(Path.Combine(DataDirectory, "administrator.token")).Trim();
-        Net.WriteSecret("login.json", $$"""{"url": "https://{{ControllerAddress}}:8443", "pin": "{{pin}}", "token": "{{token}}"}""");
+        Net.WriteSecret("login.json", $$"""{"url": "{{Urls[0]}}", "pin": "{{pin}}", "token": "{{token}}"}""");
     }
 
     private Command Call(params string[] arguments) => new([Repository.Program, .. arguments])

@@ -226,6 +226,39 @@ public sealed class PathFinderTests : IDisposable
     }
 
     [Fact]
+    public void What_was_tried_is_counted_for_each_endpoint_and_in_all()
+    {
+        PathNode a = _world.AddNode("a", "203.0.113.1:7000"), b = _world.AddNode("b", "203.0.113.2:7000"), gone = _world.AddNode("gone", "203.0.113.3:7000");
+        PathWorld.Connect(a, b);
+        a.AddPeer(gone);
+        _world.Loses = (_, to) => to == gone.Address;
+        a.Send(b, 1);
+        a.Send(gone, 1);
+        _world.Run(TimeSpan.FromSeconds(7));
+
+        CandidateStatus silent = Assert.Single(a.FinderOf(gone).Status(_world.Now).Candidates);
+        Assert.Equal((CandidateResult.Silent, Candidate.Opening.Length, 0, null), (silent.Result, silent.Pings, silent.Pongs, silent.RoundTrip));
+        CandidateStatus good = Assert.Single(a.FinderOf(b).Status(_world.Now).Candidates);
+        Assert.Equal((CandidateResult.Answered, Candidate.EnoughPongs), (good.Result, good.Pongs));
+        Assert.Equal((1, 1, 0), (a.Paths.Count(PathState.Direct), a.Paths.Count(PathState.Waiting), a.Paths.Count(PathState.Idle)));
+        Assert.Equal(a.Log.Count(sent => sent.Kind == DatagramKind.Probe && sent.Bytes[0] == Datagram.Ping), a.Paths.Pings);
+        Assert.Equal(1, a.Paths.Changes);
+        Assert.InRange(a.Paths.IntroductionsSent, 2, 10);
+    }
+
+    [Fact]
+    public void An_introduction_too_many_and_one_of_a_stranger_are_counted_as_refused()
+    {
+        PathNode a = _world.AddNode("a", "203.0.113.1:7000"), b = _world.AddNode("b", "203.0.113.2:7000");
+        PathWorld.Connect(a, b);
+        a.Paths.Introduced(_world.Now, a.Key, b.Told, opened: true);
+        for (int i = 0; i < 10; i++)
+            a.Paths.Introduced(_world.Now, b.Key, b.Told, opened: true);
+
+        Assert.Equal((11, 5), (a.Paths.IntroductionsReceived, a.Paths.IntroductionsRefused));
+    }
+
+    [Fact]
     public void What_is_no_peers_is_dropped_before_it_is_looked_at()
     {
         PathNode a = _world.AddNode("a", "203.0.113.1:7000");

@@ -1,5 +1,6 @@
 using System.Text;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
@@ -83,6 +84,11 @@ public sealed class UapiAnswerTests
         Assert.Contains("stun_server=192.0.2.9:3478\nreflexive_endpoint=203.0.113.9:51820\nstun_server=[2001:db8::9]:3478\nnat_mapping=endpoint-dependent\n", text, StringComparison.Ordinal);
         Assert.Contains("gauge=PacketThreads 2", lines);
         Assert.Contains("has_preshared_key=true", lines);
+        Assert.Contains("path=waiting\npath_since_sec=1700000009\npath_rtt_usec=37\n", text, StringComparison.Ordinal);
+        Assert.Contains("candidate=reflexive 198.51.100.7:41641 silent 7 0", lines);
+        Assert.Contains("candidate=reflexive 198.51.100.7:41641 answered 3 2 1500", lines);
+        using DeviceStatus read = UapiAnswerReader.Read(answer.Bytes.Span);
+        Assert.Equal(status.Peers[0].Candidates, read.Peers[0].Candidates);
     }
 
     [Fact]
@@ -149,6 +155,11 @@ public sealed class UapiAnswerTests
                 ReceivedBytes = ulong.MaxValue,
                 PersistentKeepaliveInterval = 65535,
             };
+            peer.PathState = PathState.Connecting;
+            (peer.PathSince, peer.RoundTrip) = (DateTimeOffset.MaxValue, TimeSpan.MaxValue);
+            var seen = new PeerEndpoint(longest, PeerEndpointKind.Reflexive);
+            for (int candidate = 0; candidate < 50; candidate++)
+                peer.Candidates.Add(new CandidateStatus(seen, CandidateResult.Answered, int.MaxValue, int.MaxValue, TimeSpan.MaxValue));
             for (int prefix = 0; prefix < 50; prefix++)
                 peer.AllowedIps.Add(new IpPrefix(IpAddress.Parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"), 128));
             status.Peers.Add(peer);
@@ -156,7 +167,8 @@ public sealed class UapiAnswerTests
 
         using UapiAnswer get = UapiAnswer.Get(status), kedgeGet = UapiAnswer.KedgeGet(status);
         Assert.EndsWith("allowed_ip=2001:db8:ffff:ffff:ffff:ffff:ffff:ffff/128\nerrno=0\n\n", Text(get), StringComparison.Ordinal);
-        Assert.EndsWith("allowed_ip=2001:db8:ffff:ffff:ffff:ffff:ffff:ffff/128\nerrno=0\n\n", Text(kedgeGet), StringComparison.Ordinal);
+        string last = $"candidate=reflexive {longest} answered 2147483647 2147483647 {(long)TimeSpan.MaxValue.TotalMicroseconds}";
+        Assert.EndsWith($"{last}\nerrno=0\n\n", Text(kedgeGet), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -199,6 +211,10 @@ public sealed class UapiAnswerTests
             ReceivedBytes = 2224,
             PersistentKeepaliveInterval = 111,
         };
+        (peer.PathState, peer.PathSince, peer.RoundTrip) = (PathState.Waiting, DateTimeOffset.FromUnixTimeSeconds(1700000009), TimeSpan.FromMicroseconds(37));
+        var seen = new PeerEndpoint(Endpoint.Parse("198.51.100.7:41641"), PeerEndpointKind.Reflexive);
+        peer.Candidates.Add(new CandidateStatus(seen, CandidateResult.Silent, Pings: 7, Pongs: 0, RoundTrip: null));
+        peer.Candidates.Add(new CandidateStatus(seen, CandidateResult.Answered, Pings: 3, Pongs: 2, TimeSpan.FromMicroseconds(1500)));
         peer.AllowedIps.Add(IpPrefix.Parse("192.168.4.4/32"));
         peer.AllowedIps.Add(IpPrefix.Parse("fd00::/64"));
         status.Peers.Add(peer);

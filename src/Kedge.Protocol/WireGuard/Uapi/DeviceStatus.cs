@@ -59,6 +59,9 @@ public sealed class DeviceStatus : IDisposable
     /// <summary>How NATs on the way map the port, as far as the STUN servers' answers tell. Shown to <c>kedge_get</c> only.</summary>
     public NatMapping NatMapping { get; set; }
 
+    /// <summary>A peer by its key in base64; null for none.</summary>
+    public PeerStatus? Find(string publicKey) => Peers.FirstOrDefault(peer => peer.PublicKey.ToString() == publicKey);
+
     /// <summary>Zeroes the secret keys.</summary>
     public void Dispose()
     {

@@ -21,7 +21,7 @@ public sealed class UapiAnswer : IDisposable
     private const int CountBound = 32; // and the name
     private const int StunBound = 160;
     private const int OverlayBound = 64;
-    private const int CandidateBound = 128;
+    private const int CandidateBound = 160;
 
     private static readonly byte[] NoKey = new byte[PublicKey.Size];
 
@@ -64,7 +64,7 @@ public sealed class UapiAnswer : IDisposable
     /// and, where it has answered, <c>reflexive_endpoint</c>, then <c>nat_mapping</c> (<c>endpoint-independent</c> or
     /// <c>endpoint-dependent</c>) where that is known, <c>internal_network</c> and <c>overlay</c>; and for a peer <c>has_preshared_key</c>, and
     /// if its path is found by probes <c>path</c> (<c>idle</c>, <c>connecting</c>, <c>direct</c>, <c>waiting</c>), <c>path_since_sec</c>,
-    /// <c>path_rtt_usec</c> and each <c>candidate=KIND ENDPOINT RESULT [MICROSECONDS]</c>.
+    /// <c>path_rtt_usec</c> and each <c>candidate=KIND ENDPOINT RESULT PINGS PONGS [MICROSECONDS]</c>.
     /// </summary>
     public static UapiAnswer KedgeGet(DeviceStatus status)
     {
@@ -157,7 +157,9 @@ public sealed class UapiAnswer : IDisposable
         foreach (CandidateStatus candidate in peer.Candidates)
         {
             string time = candidate.RoundTrip is { } rtt ? $" {(long)rtt.TotalMicroseconds}" : "";
-            WriteLine("candidate="u8, $"{candidate.Endpoint.Kind.ToText()} {candidate.Endpoint.Address} {PathText.Of(candidate.Result)}{time}");
+            WriteLine("candidate="u8, string.Create(
+                CultureInfo.InvariantCulture,
+                $"{candidate.Endpoint.Kind.ToText()} {candidate.Endpoint.Address} {PathText.Of(candidate.Result)} {candidate.Pings} {candidate.Pongs}{time}"));
         }
     }
 

@@ -154,10 +154,12 @@ public static class UapiAnswerReader
 
     private static CandidateStatus ReadCandidate(string[] words)
     {
-        if (words.Length < 3 || !EndpointKinds.TryParse($"{words[0]} {words[1]}", out PeerEndpoint endpoint) || PathText.ParseResult(words[2]) is not { } result)
+        if (words.Length < 5 || !EndpointKinds.TryParse($"{words[0]} {words[1]}", out PeerEndpoint endpoint) || PathText.ParseResult(words[2]) is not { } result)
             throw new FormatException($"'{string.Join(' ', words)}' is not a candidate.");
-        TimeSpan? roundTrip = words.Length > 3 ? TimeSpan.FromMicroseconds(long.Parse(words[3], CultureInfo.InvariantCulture)) : null;
-        return new CandidateStatus(endpoint, result, roundTrip);
+        TimeSpan? roundTrip = words.Length > 5 ? TimeSpan.FromMicroseconds(Number(5)) : null;
+        return new CandidateStatus(endpoint, result, checked((int)Number(3)), checked((int)Number(4)), roundTrip);
+
+        long Number(int word) => long.Parse(words[word], CultureInfo.InvariantCulture);
     }
 
     private static byte[] ReadKey(ReadOnlySpan<byte> value)

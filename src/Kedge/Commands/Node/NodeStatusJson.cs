@@ -55,10 +55,15 @@ internal static class NodeStatusJson
         WriteTime(json, "certificateRenewsAt", link?.CertificateRenewsAt);
         Write(json, "endpoints", link?.Endpoints ?? []);
         json.WriteBoolean("behindNat", link?.BehindNat ?? false);
+        json.WriteString("natMapping", NatMapping(link?.NatMapping));
         json.WriteString("portMapping", link?.PortMapping);
+        json.WriteStartObject("introductions");
+        json.WriteNumber("passedOn", link?.Introductions.PassedOn ?? 0);
+        json.WriteNumber("refused", link?.Introductions.Refused ?? 0);
+        json.WriteEndObject();
         json.WriteStartArray("peers");
         foreach (LinkPeer peer in view.Peers)
-            Write(json, peer, view.DevicePeer(peer), now);
+            Write(json, view, peer, now);
         json.WriteEndArray();
         json.WriteStartArray("refused");
         foreach (LinkRefusal refusal in link?.Refused ?? [])
@@ -73,29 +78,27 @@ internal static class NodeStatusJson
         json.WriteEndObject();
     }
 
-    private static void Write(Utf8JsonWriter json, LinkPeer peer, PeerStatus? seen, DateTimeOffset now)
+    private static void Write(Utf8JsonWriter json, NodeView view, LinkPeer peer, DateTimeOffset now)
     {
+        PeerStatus? seen = view.DevicePeer(peer);
         json.WriteStartObject();
         json.WriteString("name", peer.Name);
         json.WriteString("id", peer.Id);
         json.WriteString("publicKey", peer.PublicKey);
         Write(json, "addresses", peer.Addresses);
         Write(json, "prefixes", peer.Prefixes);
-        WritePath(json, seen, now);
+        WritePath(json, view, peer, seen, now);
         WriteTime(json, "lastHandshake", seen?.LastHandshake);
         Write(json, "candidates", peer.Candidates);
         json.WriteEndObject();
     }
 
-    private static void WritePath(Utf8JsonWriter json, PeerStatus? seen, DateTimeOffset now)
+    private static void WritePath(Utf8JsonWriter json, NodeView view, LinkPeer peer, PeerStatus? seen, DateTimeOffset now)
     {
         json.WriteStartObject("path");
-        json.WriteString("state", NodeText.PathOf(seen, now));
+        json.WriteString("state", PathExplanation.StateOf(seen, now));
         json.WriteString("endpoint", seen is null || seen.Endpoint.IsNone ? null : seen.Endpoint.ToString());
-        if (seen?.RoundTrip is { } roundTrip)
-            json.WriteNumber("roundTripMilliseconds", Math.Round(roundTrip.TotalMilliseconds, 3));
-        else
-            json.WriteNull("roundTripMilliseconds");
+        WriteRoundTrip(json, seen?.RoundTrip);
         WriteTime(json, "since", seen?.PathSince);
         json.WriteStartArray("candidates");
         foreach (CandidateStatus candidate in seen?.Candidates ?? [])
@@ -104,9 +107,13 @@ internal static class NodeStatusJson
             json.WriteString("endpoint", candidate.Endpoint.Address.ToString());
             json.WriteString("kind", candidate.Endpoint.Kind.ToText());
             json.WriteString("result", PathText.Of(candidate.Result));
+            json.WriteNumber("pings", candidate.Pings);
+            json.WriteNumber("pongs", candidate.Pongs);
+            WriteRoundTrip(json, candidate.RoundTrip);
             json.WriteEndObject();
         }
         json.WriteEndArray();
+        Write(json, "reasons", PathExplanation.ReasonsFor(view, peer, seen));
         json.WriteEndObject();
     }
 
@@ -116,6 +123,18 @@ internal static class NodeStatusJson
         foreach (string value in values)
             json.WriteStringValue(value);
         json.WriteEndArray();
+    }
+
+    // As the node process writes it: endpoint-independent, endpoint-dependent; null while it is not known.
+    private static string? NatMapping(string? name) =>
+        name is null or nameof(Protocol.Stun.NatMapping.Unknown) ? null : JsonNamingPolicy.KebabCaseLower.ConvertName(name);
+
+    private static void WriteRoundTrip(Utf8JsonWriter json, TimeSpan? time)
+    {
+        if (time is { } value)
+            json.WriteNumber("roundTripMilliseconds", Math.Round(value.TotalMilliseconds, 3));
+        else
+            json.WriteNull("roundTripMilliseconds");
     }
 
     private static void WriteTime(Utf8JsonWriter json, string name, DateTimeOffset? time)

@@ -19,22 +19,13 @@ internal static class NodeText
         {
             text.Append('\n');
             StatusText.AppendTable(text, "", peers.Select(peer => PeerRow(view, peer, now)).Prepend(
-                ["PEER", "ADDRESS", "PATH", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT", "NETWORKS"]));
+                ["PEER", "ADDRESS", "PATH", "SINCE", "ENDPOINT", "ROUND TRIP", "HANDSHAKE", "RECEIVED", "SENT", "NETWORKS"]));
+            AppendList(text, "not direct", peers.SelectMany(peer => WhyNotDirect(view, peer, now)));
         }
         AppendList(text, "refused", view.Link?.Refused.Select(refusal => $"{refusal.Resource}: {refusal.Reason}") ?? []);
         AppendList(text, "problems", view.ProblemsAndLimits());
         return text.ToString();
     }
-
-    /// <summary>How a peer is reached; a stock peer <c>direct</c> while a session with it is alive.</summary>
-    public static string PathOf(PeerStatus? seen, DateTimeOffset now) => seen switch
-    {
-        null => "not installed",
-        { PathState: { } state } => PathText.Of(state),
-        { LastHandshake: { } last } when now - last < NodeView.SessionLifetime => "direct",
-        { Endpoint.IsNone: true } => "unknown",
-        _ => "idle",
-    };
 
     private static IEnumerable<string[]> Rows(NodeView view, DateTimeOffset now)
     {
@@ -79,13 +70,26 @@ internal static class NodeText
         [
             peer.Name,
             string.Join(", ", peer.Addresses),
-            PathOf(seen, now),
+            PathExplanation.StateOf(seen, now),
+            seen?.PathSince is { } since ? StatusText.Age(now - since) : "unknown",
             seen is null || seen.Endpoint.IsNone ? "none" : seen.Endpoint.ToString(),
+            seen?.RoundTrip is { } time ? PathExplanation.Milliseconds(time) : "unknown",
             seen?.LastHandshake is { } last ? StatusText.Age(now - last) : "never",
             StatusText.Bytes(seen?.ReceivedBytes ?? 0),
             StatusText.Bytes(seen?.SentBytes ?? 0),
             string.Join(", ", networks) is { Length: > 0 } list ? list : "none",
         ];
+    }
+
+    private static IEnumerable<string> WhyNotDirect(NodeView view, LinkPeer peer, DateTimeOffset now)
+    {
+        PeerStatus? seen = view.DevicePeer(peer);
+        if (seen is null || !PathExplanation.IsNeeded(seen))
+            yield break;
+        string next = seen.PathState == PathState.Waiting ? ", tried again while packets are sent to it" : "";
+        yield return $"{peer.Name}: {PathExplanation.StateOf(seen, now)}{next}";
+        foreach (string line in seen.Candidates.Select(PathExplanation.Describe).Concat(PathExplanation.ReasonsFor(view, peer, seen)))
+            yield return $"  {line}";
     }
 
     private static void AppendList(StringBuilder text, string title, IEnumerable<string> lines)

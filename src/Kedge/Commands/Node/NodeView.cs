@@ -30,6 +30,19 @@ internal sealed record NodeView(NodePlace Place, Membership Membership, LinkStat
         return new NodeView(place, membership, link, TryGetDevice(place));
     }
 
+    /// <summary>What the node process shows; null where it does not answer. The caller disposes it.</summary>
+    public static DeviceStatus? TryGetDevice(NodePlace place)
+    {
+        try
+        {
+            return UapiClient.GetStatus(place.RuntimeDirectory, place.Interface);
+        }
+        catch (Exception e) when (e is UserError or UapiException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Whether the node is taken down, or has never been up: neither process runs, and it does not wait to join.</summary>
     public bool IsDown => Device is null && Link is null && Membership.Status != Membership.Pending;
 
@@ -37,7 +50,7 @@ internal sealed record NodeView(NodePlace Place, Membership Membership, LinkStat
     public IReadOnlyList<LinkPeer> Peers => Link?.Peers ?? PeersOnDisk();
 
     /// <summary>What the device shows of a peer; null where it does not have it.</summary>
-    public PeerStatus? DevicePeer(LinkPeer peer) => Device?.Peers.FirstOrDefault(one => one.PublicKey.ToString() == peer.PublicKey);
+    public PeerStatus? DevicePeer(LinkPeer peer) => Device?.Find(peer.PublicKey);
 
     /// <summary>
     /// The SHA-256 of the identity key's SubjectPublicKeyInfo, base64url: what <c>kedge ca sign</c> shows of this node too. Null where it is not
@@ -81,18 +94,6 @@ internal sealed record NodeView(NodePlace Place, Membership Membership, LinkStat
             return CertificateFile.Read(Place.Folder.Certificate);
         }
         catch (Exception e) when (e is UserError or LinuxException)
-        {
-            return null;
-        }
-    }
-
-    private static DeviceStatus? TryGetDevice(NodePlace place)
-    {
-        try
-        {
-            return UapiClient.GetStatus(place.RuntimeDirectory, place.Interface);
-        }
-        catch (Exception e) when (e is UserError or UapiException)
         {
             return null;
         }

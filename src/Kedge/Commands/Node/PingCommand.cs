@@ -1,12 +1,16 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
+using Kedge.Node.ControlLink;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Commands.Node;
 
-/// <summary><c>kedge ping NODE</c>: pings a node of the zone by its name, through the tunnel, with the machine's ping(8).</summary>
+/// <summary>
+/// <c>kedge ping NODE</c>: pings a node of the zone by its name, through the tunnel, with the machine's ping(8), and says of each answer by
+/// which path the node was reached then.
+/// </summary>
 internal sealed class PingCommand : Command
 {
     private readonly Argument<string> _node = new("NODE") { Description = "The node's name, or one of its addresses." };
@@ -40,16 +44,31 @@ internal sealed class PingCommand : Command
         string count = call.GetValue(_count).ToString(CultureInfo.InvariantCulture);
         string[] ping = ["ping", "-c", count, address];
         string[] line = view.Membership.Settings.NetworkNamespace is { } name ? ["ip", "netns", "exec", name, .. ping] : ping;
-        try
-        {
-            using Process process = Process.Start(line[0], line[1..]);
-            process.WaitForExit();
-            return process.ExitCode == 0 ? 0 : 1;
-        }
-        catch (System.ComponentModel.Win32Exception e)
-        {
-            throw new UserError($"{line[0]} cannot be started: {e.Message}. It is in Debian's package {(line[0] == "ip" ? "iproute2" : "iputils-ping")}.", e);
-        }
+        // A node has no path to itself.
+        LinkPeer? peer = view.Peers.FirstOrDefault(peer => peer.Addresses.Contains(address));
+        var run = new PingRun(() => peer is null ? null : FindPath(place, peer));
+        int exitCode = run.Run(line);
+        if (!run.IsAnswered && peer is not null)
+            TellWhere(place, peer);
+        return exitCode == 0 ? 0 : 1;
+    }
+
+    /// <summary>How a peer is reached now; null where the node process does not tell.</summary>
+    private static string? FindPath(NodePlace place, LinkPeer peer)
+    {
+        using DeviceStatus? device = NodeView.TryGetDevice(place);
+        if (device?.Find(peer.PublicKey) is not { } seen)
+            return null;
+        string endpoint = seen.Endpoint.IsNone ? "no endpoint," : seen.Endpoint.ToString();
+        return $"{endpoint} {PathExplanation.StateOf(seen, DateTimeOffset.UtcNow)}";
+    }
+
+    /// <summary>Says where the reasons are why nothing was answered, if there is no path.</summary>
+    private static void TellWhere(NodePlace place, LinkPeer peer)
+    {
+        using DeviceStatus? device = NodeView.TryGetDevice(place);
+        if (PathExplanation.IsNeeded(device?.Find(peer.PublicKey)))
+            Console.Error.WriteLine($"There is no path to {peer.Name} yet. 'kedge status {place.Interface}' tells what was tried.");
     }
 
     private static string FindAddress(NodeView view, string node, bool ipv6)

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Kedge.Demo.Mesh;
 
 /// <summary>A member of a zone: a host on which <c>kedge up</c> runs.</summary>
@@ -6,12 +8,13 @@ public sealed class DemoNode
     private readonly string _program;
     private readonly string[] _places;
 
-    private DemoNode(Host host, string program, string zone)
+    private DemoNode(Host host, string program, string zone, string joinFile, string[] options)
     {
         (Host, Zone, _program) = (host, zone, program);
         InterfaceName = host.Topology.NewInterfaceName();
         string folder = Path.Combine(host.Topology.TempFolder, host.Label);
         _places = ["--state-dir", Path.Combine(folder, "state"), "--run-dir", Path.Combine(folder, "run")];
+        Process = host.Start([program, "up", "--interface", InterfaceName, "--name", host.Label, "--join-file", joinFile, .. _places, .. options]);
     }
 
     /// <summary>Where it runs; its label is the node's name.</summary>
@@ -23,6 +26,9 @@ public sealed class DemoNode
     /// <summary>Its overlay interface.</summary>
     public string InterfaceName { get; }
 
+    /// <summary><c>kedge up</c>.</summary>
+    public RunningProcess Process { get; }
+
     /// <summary>Has a host join a zone.</summary>
     /// <param name="host">The host.</param>
     /// <param name="program">The path of the program <c>kedge</c>.</param>
@@ -31,17 +37,25 @@ public sealed class DemoNode
     /// <param name="options">More options of <c>kedge up</c>.</param>
     public static DemoNode Join(Host host, string program, DemoController controller, string zone, params string[] options)
     {
-        var node = new DemoNode(host, program, zone);
-        string joinFile = controller.NewJoinFile(zone, host.Label);
-        host.Start(
-            [program, "up", "--interface", node.InterfaceName, "--name", host.Label, "--join-file", joinFile, .. node._places, .. options]);
-        return node;
+        ArgumentNullException.ThrowIfNull(host);
+        ArgumentNullException.ThrowIfNull(controller);
+        return new DemoNode(host, program, zone, controller.NewJoinFile(zone, host.Label), options);
     }
 
     /// <summary>What the node tells of itself.</summary>
     /// <exception cref="CommandException">There is nothing to tell.</exception>
     public string Status(params string[] options) =>
         Host.Run([_program, "status", InterfaceName, .. _places, .. options]).Output;
+
+    /// <summary>How the node says that it reaches its peers: <c>direct</c>, for example, by the peer's name.</summary>
+    /// <exception cref="CommandException">It does not say.</exception>
+    public IReadOnlyDictionary<string, string> PathStates()
+    {
+        using var status = JsonDocument.Parse(Status("--json"));
+        return status.RootElement.GetProperty("node").GetProperty("peers").EnumerateArray().ToDictionary(
+            peer => peer.GetProperty("name").GetString()!,
+            peer => peer.GetProperty("path").GetProperty("state").GetString()!);
+    }
 
     /// <summary>Ends the node's processes and removes what it has made on its host.</summary>
     /// <exception cref="CommandException">It failed.</exception>

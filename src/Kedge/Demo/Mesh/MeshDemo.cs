@@ -1,11 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
+using Kedge.Demo.Nat;
 
 namespace Kedge.Demo.Mesh;
 
 /// <summary>
-/// <c>kedge demo mesh</c>: a controller and five nodes, two zones with the same addresses, one node behind a NAT and one member that is a
-/// stock WireGuard device. Takes less than a minute and leaves nothing behind. Needs root.
+/// <c>kedge demo mesh</c>: a controller and seven nodes, two zones with the same addresses, three nodes behind NATs of different kinds and
+/// one member that is a stock WireGuard device. Takes less than a minute and leaves nothing behind. Needs root.
 /// </summary>
 /// <param name="program">The path of the program <c>kedge</c>.</param>
 /// <param name="report">Where it tells what it sees.</param>
@@ -21,16 +22,19 @@ public sealed class MeshDemo(string program, DemoReport report)
     {
         report.Say(
             $"""
-            Machines made of network namespaces, on a network of their own: a controller, five nodes and a stock WireGuard device.
-            Two zones, 'red' and 'blue', both with the addresses {Prefix}. Node 'gamma' is behind a NAT.
+            Machines made of network namespaces, on a network of their own: a controller, seven nodes and a stock WireGuard device.
+            Two zones, 'red' and 'blue', both with the addresses {Prefix}. Three nodes of red are behind NATs, and no port is forwarded:
+            'gamma' behind a home router, 'zeta' behind a home router and its carrier's NAT, 'eta' behind a router that changes ports.
             """);
         long start = Stopwatch.GetTimestamp();
         using var net = Topology.Create();
-        Switch internet = net.AddSwitch("internet");
+        var internet = new Internet(net.AddSwitch("internet"));
         Host controllerHost = Attach("controller", 1);
         Host alpha = Attach("alpha", 11), beta = Attach("beta", 12), delta = Attach("delta", 14), epsilon = Attach("epsilon", 15);
         Host stock = Attach("stock", 16);
-        Host gamma = BehindNat(net, internet, "gamma");
+        Host gamma = internet.AddGateway("home-gamma").AddHost("gamma");
+        Host zeta = internet.AddGateway("carrier").AddGateway("home-zeta").AddHost("zeta");
+        Host eta = internet.AddGateway("home-eta", new() { Kind = NatKind.PortRestrictedRemapping }).AddHost("eta");
 
         DemoController controller = null!;
         if (!report.Check("controller", () =>
@@ -45,7 +49,7 @@ public sealed class MeshDemo(string program, DemoReport report)
         report.Say("Each node gets a token of its own, which is good for one join, and starts 'kedge up' with it:");
         DemoNode[] nodes =
         [
-            .. new[] { alpha, beta, gamma }.Select(host => DemoNode.Join(host, program, controller, "red")),
+            .. new[] { alpha, beta, gamma, zeta, eta }.Select(host => DemoNode.Join(host, program, controller, "red")),
             .. new[] { delta, epsilon }.Select(host => DemoNode.Join(host, program, controller, "blue")),
         ];
         using DeviceProcess device = DeviceProcess.StartWireGuardGo(stock);
@@ -65,8 +69,11 @@ public sealed class MeshDemo(string program, DemoReport report)
         Member[] red = Members(controller, nodes, device, "red"), blue = Members(controller, nodes, device, "blue");
         report.Check("red and blue are apart", () => Apart(nodes, red, blue));
 
-        report.Say("How fast, in Mbit/s by TCP, one pair after the other, from the row to the column:");
-        report.Check("speed in red", () => Speeds(red), "red");
+        report.Say("By which path, as 'kedge status' of the row tells of the column:");
+        report.Check("paths in red", () => Paths(nodes, red), "red");
+
+        report.Say("How fast, in Mbit/s by TCP, one pair after the other, from the row to the column; of the NATs with one:");
+        report.Check("speed in red", () => Speeds([.. red.Where(member => member.Host != zeta && member.Host != eta)]), "red");
         report.Check("speed in blue", () => Speeds(blue), "blue");
 
         report.Say("Last, 'kedge down' on every node:");
@@ -76,23 +83,12 @@ public sealed class MeshDemo(string program, DemoReport report)
         Host Attach(string name, int number)
         {
             Host host = net.AddHost(name);
-            internet.Attach(host, [$"192.0.2.{number}/24"]);
+            internet.Attach(host, number);
             return host;
         }
     }
 
     private sealed record Member(Host Host, string Address);
-
-    private static Host BehindNat(Topology net, Switch internet, string name)
-    {
-        Host gateway = net.AddHost("gateway"), host = net.AddHost(name);
-        Link wan = internet.Attach(gateway, ["192.0.2.13/24"]);
-        net.Connect(gateway, host, ["10.1.0.1/24"], ["10.1.0.2/24"]);
-        gateway.EnableForwarding();
-        gateway.Masquerade(wan.InterfaceOfA);
-        host.AddRoute("default", "10.1.0.1");
-        return host;
-    }
 
     private static string Joined(DemoController controller, DemoNode node)
     {
@@ -145,10 +141,18 @@ public sealed class MeshDemo(string program, DemoReport report)
     private static string Apart(DemoNode[] nodes, Member[] red, Member[] blue)
     {
         string[] redOnly = [.. red.Select(member => member.Address).Except(blue.Select(member => member.Address))];
-        foreach (Member member in blue)
-            foreach (string address in redOnly)
-                if (Ping.Run(member.Host, address, count: 1, patience: Ping.Brief).Received > 0)
-                    throw new DemoException($"{member.Host} of blue got an answer from {address}, which only red has");
+        // All at once, because each waits for what is not to come.
+        (Member From, string To, RunningProcess Ping)[] pings =
+        [
+            .. from member in blue
+               from address in redOnly
+               select (member, address, member.Host.Start("ping", "-n", "-c", "1", "-W", "1", address)),
+        ];
+        foreach ((Member from, string to, RunningProcess ping) in pings)
+        {
+            if (ping.WaitForExit(JoinTimeout).Succeeded)
+                throw new DemoException($"{from.Host} of blue got an answer from {to}, which only red has");
+        }
         foreach (DemoNode node in nodes)
         {
             string status = node.Status("--json");
@@ -159,9 +163,27 @@ public sealed class MeshDemo(string program, DemoReport report)
         return $"no answer in blue from {string.Join(", ", redOnly)}; no node knows one of the other zone";
     }
 
+    /// <summary>Each node of a zone and what it says of the path to each other member.</summary>
+    private string Paths(DemoNode[] nodes, Member[] members)
+    {
+        SayColumns(members);
+        List<string> others = [];
+        int direct = 0;
+        foreach (DemoNode node in nodes.Where(node => members.Any(member => member.Host == node.Host)))
+        {
+            IReadOnlyDictionary<string, string> states = node.PathStates();
+            string[] row = [.. members.Select(member => member.Host == node.Host ? "-" : states.GetValueOrDefault(member.Host.Label, "?"))];
+            report.Say($"    {node.Host,-10}{string.Concat(row.Select(state => $"{state,10}"))}");
+            direct += row.Count(state => state == "direct");
+            others.AddRange(members.Zip(row).Where(pair => pair.Second is not ("direct" or "-")).Select(
+                pair => $"{node.Host} to {pair.First.Host}: {pair.Second}"));
+        }
+        return others.Count == 0 ? $"all {direct} are direct" : throw new DemoException($"not direct are {string.Join(", ", others)}");
+    }
+
     private string Speeds(Member[] members)
     {
-        report.Say($"    {"",-10}{string.Concat(members.Select(member => $"{member.Host,10}"))}");
+        SayColumns(members);
         double slowest = double.MaxValue;
         foreach (Member from in members)
         {
@@ -181,6 +203,9 @@ public sealed class MeshDemo(string program, DemoReport report)
         }
         return string.Create(CultureInfo.InvariantCulture, $"the slowest pair {slowest:0} Mbit/s");
     }
+
+    private void SayColumns(Member[] members) =>
+        report.Say($"    {"",-10}{string.Concat(members.Select(member => $"{member.Host,10}"))}");
 
     private static string DownAll(DemoNode[] nodes)
     {

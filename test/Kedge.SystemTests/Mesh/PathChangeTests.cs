@@ -1,0 +1,185 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using Kedge.Demo;
+using Kedge.Demo.Nat;
+using Kedge.Linux.Udp;
+using Kedge.Protocol.Ip;
+using Kedge.SystemTests.Interop;
+using Kedge.SystemTests.Linux;
+
+namespace Kedge.SystemTests.Mesh;
+
+/// <summary>How long traffic stops when the path under it is taken away. Twenty packets a second tell.</summary>
+public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
+{
+    private const double PingsPerSecond = 20;
+
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LimitWithAnotherPath = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1 / PingsPerSecond);
+
+    [Fact]
+    public void A_NAT_that_was_switched_off_and_on_and_takes_other_ports_stops_it_for_less_than_5_s()
+    {
+        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+
+        AssertOutage(pair, Limit, () => pair.GatewayOfA!.Reboot(keepsPorts: false));
+    }
+
+    [Fact]
+    public void An_uplink_that_is_lost_is_replaced_by_another_in_less_than_5_s()
+    {
+        using var pair = NatPair.Create(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
+        Gateway other = mesh.Network.Internet!.AddGateway($"{pair.A.Label}-other");
+        other.Attach(pair.A.Host, metric: 2);
+        Connect(pair);
+
+        AssertOutage(pair, Limit, () => pair.GatewayOfA!.Detach(pair.A.Host));
+
+        Assert.StartsWith($"{other.Address}:", NodePath.Of(pair.B, pair.A).Endpoint, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    [Trait("Category", "Soak")]
+    public void A_NAT_that_was_switched_off_and_on_and_keeps_its_ports_stops_it_for_less_than_5_s()
+    {
+        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+
+        // With both ends sending, a mapping is back with the first packet.
+        AssertOutage(pair, Limit, () => pair.GatewayOfA!.Reboot(keepsPorts: true), mustStop: false);
+    }
+
+    [Fact]
+    [Trait("Category", "Soak")]
+    public void A_NAT_with_another_address_stops_it_for_less_than_5_s()
+    {
+        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.AcceptsInInput);
+
+        AssertOutage(pair, Limit, () => pair.GatewayOfB!.ChangeAddress());
+
+        Assert.StartsWith($"{pair.GatewayOfB!.Address}:", NodePath.Of(pair.A, pair.B).Endpoint, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    [Trait("Category", "Soak")]
+    public void A_machine_that_moves_to_another_network_is_back_in_less_than_5_s()
+    {
+        using NatPair pair = Connected(NodePlace.SymmetricRandom, NodePlace.FullCone);
+        Gateway other = mesh.Network.Internet!.AddGateway($"{pair.A.Label}-other");
+
+        AssertOutage(pair, Limit, () =>
+        {
+            pair.GatewayOfA!.Detach(pair.A.Host);
+            other.Attach(pair.A.Host);
+        });
+    }
+
+    [Fact]
+    [Trait("Category", "Soak")]
+    public void Of_two_known_paths_the_other_takes_over_in_less_than_2_s()
+    {
+        using NatPair pair = Connected(NodePlace.Public, NodePlace.Public);
+        (string toB, string toA) = (NodePath.Of(pair.A, pair.B).Endpoint!, NodePath.Of(pair.B, pair.A).Endpoint!);
+
+        AssertOutage(pair, LimitWithAnotherPath, () =>
+        {
+            DropFrom(pair.A.Host, Endpoint.Parse(toB).Address);
+            DropFrom(pair.B.Host, Endpoint.Parse(toA).Address);
+        });
+
+        Assert.NotEqual(toB, NodePath.Of(pair.A, pair.B).Endpoint);
+
+        static void DropFrom(Host host, IpAddress source) => host.Run(new Command("nft", "-f", "-")
+        {
+            Input = "table inet cut {\n chain input {\n type filter hook input priority -300; policy accept;\n"
+                + $"{(source.IsIPv4 ? "ip" : "ip6")} saddr {source} meta l4proto udp drop\n }}\n}}\n",
+        });
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    [Trait("Category", "Soak")]
+    public void Traffic_that_nobody_answers_notices_a_change_at_either_end_too(bool atSender)
+    {
+        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+        using UdpPort from = new(), to = new();
+        pair.A.Host.Namespace.Run(() => from.Open(0));
+        pair.B.Host.Namespace.Run(() => to.Open(7000));
+        using var receiver = new Receiver(to);
+        var destination = new Endpoint(IpAddress.Parse(pair.B.Address), 7000);
+        int sent = 0;
+        Send(1);
+        int before = sent;
+
+        (atSender ? pair.GatewayOfA : pair.GatewayOfB)!.Reboot(keepsPorts: false);
+        Send(Limit.TotalSeconds + 2);
+
+        int[] arrived = [.. receiver.All.Select(one => BinaryPrimitives.ReadInt32LittleEndian(one.Bytes)).Distinct()];
+        Assert.InRange(arrived.Count(number => number < before), before / 2, before);
+        Assert.InRange(sent - before - arrived.Count(number => number >= before), 0, Limit / Interval);
+
+        void Send(double seconds)
+        {
+            for (int i = 0; i < seconds * PingsPerSecond; i++)
+            {
+                from.Sockets[0].Send([Batch.Datagram(destination, sent++)]);
+                Wait.TryUntil(() => false, Interval);
+            }
+        }
+    }
+
+    [Fact]
+    [Trait("Category", "Soak")]
+    public void Without_a_controller_a_path_lasts_and_comes_back_where_ports_stay()
+    {
+        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+        mesh.Network.KillController();
+        try
+        {
+            AssertOutage(pair, TimeSpan.Zero, () => { }, mustStop: false);
+            AssertOutage(pair, Limit, () => pair.GatewayOfA!.Reboot(keepsPorts: true), mustStop: false);
+        }
+        finally
+        {
+            mesh.Network.RestartController();
+        }
+    }
+
+    private static void Connect(NatPair pair)
+    {
+        NatPairResult result = pair.Connect(TimeSpan.FromSeconds(10));
+        Assert.True(result.AnsweredAfter is not null, result.ToString());
+    }
+
+    /// <summary>Changes something under steady pings, and counts those that get lost.</summary>
+    /// <param name="pair">A pair that is connected.</param>
+    /// <param name="limit">For how long pings may get lost.</param>
+    /// <param name="change">What happens.</param>
+    /// <param name="mustStop">Whether none lost says that nothing has happened.</param>
+    private static void AssertOutage(NatPair pair, TimeSpan limit, Action change, bool mustStop = true)
+    {
+        using var pings = PingStream.Start(pair.B.Host, pair.A.Address, interval: Interval.TotalSeconds);
+        pings.WaitForReplies(MeshNetwork.Patience, count: 10);
+        int before = pings.Answered.Max(), lostBefore = pings.Lost.Count;
+
+        change();
+
+        // Long enough that whatever is lost within the limit is followed by answers; the rest is for a machine that is busy.
+        int last = before + (int)((limit.TotalSeconds + 2) * PingsPerSecond);
+        bool isBack = Wait.TryUntil(() => pings.Answered.Max() >= last, 2 * limit + TimeSpan.FromSeconds(10));
+        TimeSpan outage = (pings.Lost.Count - lostBefore) * Interval;
+        string seen = string.Create(
+            CultureInfo.InvariantCulture, $"{outage.TotalSeconds:0.00} s; a: {NodePath.Of(pair.A, pair.B)}; b: {NodePath.Of(pair.B, pair.A)}");
+        Assert.True(isBack, $"It does not come back: {seen}");
+        Assert.True(outage <= limit, $"It was away for {seen}");
+        Assert.True(outage > TimeSpan.Zero || !mustStop, "Nothing has happened.");
+    }
+
+    private NatPair Connected(NodePlace a, NodePlace b)
+    {
+        var pair = NatPair.Create(mesh.Network, a, b);
+        Connect(pair);
+        return pair;
+    }
+}
