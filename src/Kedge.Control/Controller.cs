@@ -11,6 +11,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kedge.Control.Endpoints;
 using Kedge.Control.Identity;
+using Kedge.Control.Introductions;
 using Kedge.Control.Listening;
 using Kedge.Control.Pki;
 using Kedge.Control.Push;
@@ -83,7 +84,7 @@ public sealed class Controller : IAsyncDisposable
         _gate = new ConnectionGate(new ProxyReader(settings.ProxyProtocolFrom, clock, log), known, clock);
         if (settings.StunPort != 0)
             _stun = new StunPort([.. settings.Listen.Select(listen => listen.Address).Distinct()], settings.StunPort, known, clock, log);
-        Count(_metrics.Meter, presence);
+        Count(_metrics.Meter, presence, budget);
 
         _app = BuildHost(settings, log);
         Counter<long> requests = _metrics.Meter.CreateCounter<long>("kedge.http.requests", description: "Requests that were answered, by status.");
@@ -99,7 +100,7 @@ public sealed class Controller : IAsyncDisposable
         RouteGroupBuilder api = _app.MapGroup("/api/v1");
         api.MapEnrolments(enrolments, challenges);
         api.MapOwnNode(enrolments, registry);
-        api.MapPush(_push, presence, budget, log);
+        api.MapPush(_push, new Introducer(_store, _push.FindStreams, _metrics.Meter, clock), presence, budget, log);
         api.MapZones(_store, registry);
         api.MapNodes(registry, new WireGuardConfiguration(_store, reached));
         api.MapTokens(_store, JoinLineOf);
@@ -343,12 +344,15 @@ public sealed class Controller : IAsyncDisposable
         Version = version,
     };
 
-    private void Count(Meter meter, Presence presence)
+    private void Count(Meter meter, Presence presence, NodeBudget budget)
     {
         meter.CreateObservableGauge("kedge.nodes", () => _store.Read(reader => reader.List(
             $"SELECT status, COUNT(*) FROM node WHERE status IN ('pending', 'active') GROUP BY status",
             row => new Measurement<long>(row.Number(1), new KeyValuePair<string, object?>("status", row.Text(0))))), description: "Nodes, by status.");
         meter.CreateObservableGauge("kedge.nodes.online", () => (long)presence.Online, description: "Nodes whose control link is connected.");
+        meter.CreateObservableCounter("kedge.nodes.requests.refused", () => Enum.GetValues<NodeWork>().Select(work => new Measurement<long>(
+            budget.RefusedOf(work), new KeyValuePair<string, object?>("work", work.ToString().ToLowerInvariant()))),
+            description: "Requests of nodes that were refused because the node has made too many, by kind.");
         meter.CreateObservableGauge("kedge.zones", () => _store.Read(reader => reader.Number($"SELECT COUNT(*) FROM zone")), description: "Zones.");
         meter.CreateObservableGauge("kedge.store.revision", () => _store.Revision, description: "The last revision of the store.");
         meter.CreateObservableGauge("kedge.store.writable", () => _store.IsWritable ? 1L : 0L, description: "Whether the last change could be kept.");

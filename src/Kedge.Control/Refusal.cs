@@ -48,7 +48,7 @@ internal sealed class Refusal : Exception
     public static Refusal NotFound(string detail, RefusalReason reason = RefusalReason.None) => new(404, reason, detail);
 
     /// <summary>What is asked for is in conflict with what is.</summary>
-    public static Refusal Conflict(string detail) => new(409, RefusalReason.None, detail);
+    public static Refusal Conflict(string detail, RefusalReason reason = RefusalReason.None) => new(409, reason, detail);
 
     /// <summary>What is asked for is in conflict with what is, by one member.</summary>
     public static Refusal Conflict(string field, string detail, RefusalReason reason = RefusalReason.None) =>

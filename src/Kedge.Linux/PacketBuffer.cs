@@ -51,6 +51,9 @@ public sealed class PacketBuffer
     /// <summary>The two ECN bits of the datagram's own IP header (RFC 3168), received or to be sent.</summary>
     public byte Ecn { get; set; }
 
+    /// <summary>To be sent on an <see cref="IDatagramSocket"/>: the time to live or hop limit; 0 for the kernel's.</summary>
+    public byte TimeToLive { get; set; }
+
     /// <summary>
     /// Received: the remote end. To be sent: the local address and, as scope, the interface to send from; none lets the kernel choose. The
     /// port of a local address is not used. Linux takes the interface of an IPv4 address for an order, even where no route leads there, and
@@ -83,6 +86,7 @@ public sealed class PacketBuffer
         Vnet = default;
         GsoSize = 0;
         Ecn = 0;
+        TimeToLive = 0;
         Source = Destination = default;
     }
 }

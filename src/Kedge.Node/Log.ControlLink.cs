@@ -56,4 +56,7 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Set {Name} up again, which another program had set down or given another MTU")]
     public static partial void InterfaceSetUpAgain(ILogger log, string name);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The controller did not introduce this node to a peer: {Reason}")]
+    public static partial void NotIntroduced(ILogger log, string reason);
 }

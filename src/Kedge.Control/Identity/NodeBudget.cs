@@ -15,6 +15,9 @@ internal enum NodeWork
 
     /// <summary>A map stream, which may begin with a whole map.</summary>
     Stream,
+
+    /// <summary>An introduction, which is written to a peer's map stream and kept nowhere.</summary>
+    Introduction,
 }
 
 /// <summary>
@@ -32,11 +35,16 @@ internal sealed class NodeBudget(TimeProvider clock)
         [NodeWork.Report] = new(60, TimeSpan.FromMilliseconds(250)),
         [NodeWork.Change] = new(10, TimeSpan.FromSeconds(30)),
         [NodeWork.Stream] = new(12, TimeSpan.FromSeconds(5)),
+        [NodeWork.Introduction] = new(100, TimeSpan.FromMilliseconds(50)),
     };
 
     private static readonly Rate LogLines = new(20, TimeSpan.FromSeconds(30));
 
     private readonly ConcurrentDictionary<Guid, Account> _accounts = new();
+    private readonly long[] _refused = new long[Enum.GetValues<NodeWork>().Length];
+
+    /// <summary>How many requests of a kind were refused in all.</summary>
+    public long RefusedOf(NodeWork work) => Interlocked.Read(ref _refused[(int)work]);
 
     /// <summary>Counts a request of a node.</summary>
     /// <exception cref="Refusal">It is one too many: 429, with the time until the next is accepted.</exception>
@@ -54,6 +62,7 @@ internal sealed class NodeBudget(TimeProvider clock)
                 return;
             }
         }
+        Interlocked.Increment(ref _refused[(int)work]);
         throw Refusal.TooManyRequests(wait, $"Node {node} {WordsOf(work)} more often than any node needs to: try again in {Math.Ceiling(wait.TotalSeconds)} s.");
     }
 
@@ -99,6 +108,7 @@ internal sealed class NodeBudget(TimeProvider clock)
     {
         NodeWork.Report => "reports",
         NodeWork.Change => "asks for changes",
+        NodeWork.Introduction => "asks for introductions",
         _ => "opens map streams",
     };
 

@@ -10,8 +10,11 @@ namespace Kedge.Control.Push;
 /// </summary>
 internal sealed class EndpointBoard(TimeProvider clock)
 {
-    /// <summary>How many reports of a node are told at once after a pause.</summary>
-    public const int Burst = 4;
+    /// <summary>
+    /// How many reports of a node are told at once after a pause. A machine that starts, or moves to another network, makes three: its own
+    /// addresses, then what a STUN server sees, and what its gateway maps.
+    /// </summary>
+    public const int Burst = 8;
 
     /// <summary>The pace that a node can keep up.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);

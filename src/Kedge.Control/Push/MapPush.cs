@@ -53,6 +53,16 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
             StageEndpoints(zone, node);
     }
 
+    /// <summary>Finds where a node reads its map: all its streams, of which one may be that of a connection that has broken.</summary>
+    /// <param name="zone">The node's zone.</param>
+    /// <param name="node">The node.</param>
+    /// <returns>What sends the node an introduction, without waiting; null for a node that has no stream open.</returns>
+    public Action<byte[]>? FindStreams(Guid zone, Guid node)
+    {
+        MapSubscription[] streams = [.. LiveOf(zone).SelectMany(feed => feed.StreamsOf(node))];
+        return streams.Length == 0 ? null : frame => Array.ForEach(streams, stream => stream.Introduce(frame));
+    }
+
     /// <summary>Opens a node's stream.</summary>
     /// <param name="zone">The node's zone.</param>
     /// <param name="node">The node.</param>
@@ -142,9 +152,11 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
         }
     }
 
+    private IEnumerable<ZoneFeed> LiveOf(Guid zone) => Live().Where(feed => feed.Zone == zone);
+
     private void StageEndpoints(Guid zone, Guid node)
     {
-        foreach (ZoneFeed feed in Live().Where(feed => feed.Zone == zone))
+        foreach (ZoneFeed feed in LiveOf(zone))
             feed.StageEndpoints(node);
     }
 

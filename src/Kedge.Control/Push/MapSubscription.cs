@@ -8,7 +8,8 @@ namespace Kedge.Control.Push;
 
 /// <summary>
 /// One node's map stream: a position, and a pipe to write to. Nothing is queued for it; when it can be written to, it is brought from
-/// where it is to where the zone is by then. A node that does not read keeps one slice of bytes waiting, and is cut off after a while.
+/// where it is to where the zone is by then. A node that does not read keeps one slice of bytes waiting, and is cut off after a while. Only
+/// introductions, which are of use for a moment, wait in a queue, which is short.
 /// </summary>
 /// <param name="feed">What it reads.</param>
 /// <param name="node">The node that reads.</param>
@@ -28,10 +29,17 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
     /// <summary>The shortest and longest time between two signs of life.</summary>
     public static readonly TimeSpan ShortestSilence = TimeSpan.FromSeconds(25), LongestSilence = TimeSpan.FromSeconds(30);
 
+    /// <summary>How many introductions wait for a node that does not read. Then the oldest is dropped.</summary>
+    public const int MostIntroductions = 64;
+
     private const int SliceSize = 16384;
     private static long _numbers;
 
     private readonly Channel<bool> _wakes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<byte[]> _introductions = Channel.CreateBounded<byte[]>(
+        new BoundedChannelOptions(MostIntroductions) { FullMode = BoundedChannelFullMode.DropOldest },
+        _ => sources.Counters.DroppedIntroductions.Add(1));
+
     private readonly CancellationTokenSource _closing = new();
     private long? _position; // in the feed's sequence; null before the first map
     private bool _isFirst = true; // it has not been up to date yet
@@ -97,6 +105,14 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
         Wake();
     }
 
+    /// <summary>Tells the node of an introduction, once it has a map and has read what came before. Never waits.</summary>
+    /// <param name="frame">The frame; not changed from now on.</param>
+    public void Introduce(byte[] frame)
+    {
+        _introductions.Writer.TryWrite(frame);
+        Wake();
+    }
+
     /// <summary>Writes until the node goes, or is not to be served any more.</summary>
     /// <param name="from">What the node has.</param>
     /// <param name="output">Where to write.</param>
@@ -123,6 +139,10 @@ internal sealed class MapSubscription(ZoneFeed feed, Guid node, byte[] identityH
             if ((Interlocked.Exchange(ref _duplicates, null) ?? Interlocked.Exchange(ref _question, null)) is { } note)
             {
                 await WriteAsync(output, Single(note), end);
+            }
+            else if (_position is not null && _introductions.Reader.TryRead(out byte[]? introduction))
+            {
+                await WriteAsync(output, Single(introduction), end);
             }
             else if (feed.Next(_position) is { } segment)
             {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using Kedge.Control.Endpoints;
 using Kedge.Control.Identity;
+using Kedge.Control.Introductions;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Mesh;
@@ -18,7 +19,8 @@ internal static class PushRoutes
     private const string StreamType = "application/x-ndjson";
     private const int MostRefused = 1000, LongestReason = 500;
 
-    public static void MapPush(this RouteGroupBuilder api, MapPush push, Presence presence, NodeBudget budget, ILogger log)
+    public static void MapPush(
+        this RouteGroupBuilder api, MapPush push, Introducer introducer, Presence presence, NodeBudget budget, ILogger log)
     {
         RouteGroupBuilder node = api.MapGroup("/node").WithTags("Node");
 
@@ -55,6 +57,39 @@ internal static class PushRoutes
             })
             .For(Access.NodeEvenExpired).WithName("answerQuestion")
             .WithSummary("Answers a question of the map stream, which shows that somebody reads it.").Refuses(400, 401, 403, 429);
+
+        node.MapPost("/introductions", async (Introduction body, Caller caller, CancellationToken cancellation) =>
+            {
+                await IntroduceAsync(introducer, caller.RequireNode(), body, cancellation);
+                return TypedResults.Accepted((string?)null);
+            })
+            .For(Access.NodeEvenExpired, NodeWork.Introduction).WithName("introduceNode")
+            .WithSummary("Tells a peer of the zone, at once and in its map stream, that the node wants a direct path. Nothing is kept.")
+            .Refuses(400, 401, 403, 404, 409, 429);
+    }
+
+    private static async Task IntroduceAsync(Introducer introducer, StoredNode node, Introduction body, CancellationToken cancellation)
+    {
+        var faults = new Faults();
+        EnrolmentForm.CheckEndpoints(faults, "endpoints", body.Endpoints);
+        if (body.Peer == node.Id)
+            faults.Add("peer", $"{body.Peer} is the node that asks: name one of its peers.");
+        faults.ThrowIfAny();
+        IntroductionResult result = await introducer.IntroduceAsync(node.Zone, node.Id, body, cancellation);
+        switch (result.Outcome)
+        {
+            case IntroductionOutcome.Unknown:
+                throw Refusal.NotFound(
+                    $"{body.Peer} is no active node of this zone: name one that the map has.", RefusalReason.PeerUnknown);
+            case IntroductionOutcome.NotConnected:
+                throw Refusal.Conflict(
+                    $"Node {body.Peer} is not connected to this controller now: try again once it is.", RefusalReason.PeerNotConnected);
+            case IntroductionOutcome.Limited:
+                throw Refusal.TooManyRequests(
+                    result.RetryAfter,
+                    $"Node {body.Peer} is passed more introductions than it could follow, of node {node.Id} or in all: "
+                    + $"try again in {Math.Ceiling(result.RetryAfter.TotalSeconds)} s.");
+        }
     }
 
     private static async Task StreamAsync(HttpContext context, StoredNode node, MapPosition from, MapPush push, Presence presence)

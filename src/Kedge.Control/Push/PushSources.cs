@@ -36,6 +36,10 @@ internal sealed class PushCounters(Meter meter)
     /// <summary>Streams that ended because their node did not read them.</summary>
     public Counter<long> Stuck { get; } = meter.CreateCounter<long>("kedge.push.stuck", description: "Streams that ended because nobody read them.");
 
+    /// <summary>Introductions that were dropped because their node does not read its stream.</summary>
+    public Counter<long> DroppedIntroductions { get; } = meter.CreateCounter<long>(
+        "kedge.push.introductions.dropped", description: "Introductions that were dropped because nobody read the stream.");
+
     /// <summary>Records that were left out of maps because they make no sense.</summary>
     public Counter<long> BadRecords { get; } = meter.CreateCounter<long>("kedge.push.bad.records", description: "Records that were left out of maps.");
 }

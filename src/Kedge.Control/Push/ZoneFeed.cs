@@ -8,17 +8,17 @@ namespace Kedge.Control.Push;
 
 /// <summary>
 /// Tells the nodes of one zone what they are to know. It follows the store: a change is read once, told once, and shared by all streams, each
-/// of which is nothing but a position in its <see cref="ZoneContent"/>. Changes are gathered for a tenth of a second; a removal is told at
-/// once, unless something was told a moment ago: see <see cref="Pause"/>. Any thread.
+/// of which is nothing but a position in its <see cref="ZoneContent"/>. While the zone is quiet, a change is told after a moment in which
+/// those that belong to it come as well, and a removal at once. What follows is gathered: see <see cref="Pause"/>. Any thread.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "A cancellation source without a timer holds nothing that has to be disposed.")]
 internal sealed class ZoneFeed
 {
-    /// <summary>How long changes are gathered.</summary>
-    public static readonly TimeSpan Coalescing = TimeSpan.FromMilliseconds(100);
+    /// <summary>How long a change waits for others even in a quiet zone: a node that joins also says where it is reached.</summary>
+    public static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>The longest time between two times of telling.</summary>
-    public static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
+    /// <summary>The shortest and longest time between two times of telling, for which changes are gathered.</summary>
+    public static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(100), LongestPause = TimeSpan.FromMilliseconds(500);
 
     /// <summary>How many writes a second a zone may cost while nodes come and go all the time: each time of telling is one to every stream.</summary>
     public const int MostWritesPerSecond = 5000;
@@ -40,7 +40,7 @@ internal sealed class ZoneFeed
     private readonly ILogger _log;
     private readonly Lock _lock = new();
     private readonly ZoneContent _content;
-    private readonly HashSet<MapSubscription> _streams = [];
+    private readonly StreamSet _streams = new();
     private readonly CancellationTokenSource _ending = new();
     private PendingChanges _pending = new();
     private bool _isPublishing;
@@ -92,7 +92,7 @@ internal sealed class ZoneFeed
         get
         {
             lock (_lock)
-                return [.. _streams];
+                return [.. _streams.All];
         }
     }
 
@@ -155,8 +155,8 @@ internal sealed class ZoneFeed
                 return false;
             _streams.Add(stream);
             // The oldest of too many go: their node has come back before the end of the old connection was noticed.
-            IEnumerable<MapSubscription> open = _streams.Where(one => one.Node == stream.Node && !one.IsClosing).OrderBy(one => one.Number);
-            foreach (MapSubscription old in open.SkipLast(MapSubscription.MostOfOneNode).ToArray())
+            MapSubscription[] open = [.. _streams.Of(stream.Node).Where(one => !one.IsClosing).OrderBy(one => one.Number)];
+            foreach (MapSubscription old in open.SkipLast(MapSubscription.MostOfOneNode))
                 old.Close();
             if (!IsWelcome(stream))
             {
@@ -165,6 +165,13 @@ internal sealed class ZoneFeed
             }
             return true;
         }
+    }
+
+    /// <summary>The streams of a node that is still as it was when it opened them.</summary>
+    public IReadOnlyList<MapSubscription> StreamsOf(Guid node)
+    {
+        lock (_lock)
+            return [.. _streams.Of(node).Where(stream => !stream.IsClosing && IsWelcome(stream))];
     }
 
     /// <summary>A stream has ended.</summary>
@@ -278,7 +285,7 @@ internal sealed class ZoneFeed
         lock (_lock)
             pending = _pending;
         await pending.Any.WaitAsync(_ending.Token);
-        await pending.Urgent.WaitAsync(Coalescing, _sources.Clock, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await pending.Urgent.WaitAsync(Gathering, _sources.Clock, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         int streams;
         lock (_lock)
             streams = _streams.Count;
@@ -295,9 +302,12 @@ internal sealed class ZoneFeed
         }
     }
 
-    /// <summary>The shortest time between two times of telling, by the number of streams: of <see cref="Coalescing"/> to <see cref="LongestPause"/>.</summary>
+    /// <summary>
+    /// The shortest time between two times of telling, by the number of streams: of <see cref="ShortestPause"/> to
+    /// <see cref="LongestPause"/>.
+    /// </summary>
     internal static TimeSpan Pause(int streams) => TimeSpan.FromSeconds(
-        Math.Clamp((double)streams / MostWritesPerSecond, Coalescing.TotalSeconds, LongestPause.TotalSeconds));
+        Math.Clamp((double)streams / MostWritesPerSecond, ShortestPause.TotalSeconds, LongestPause.TotalSeconds));
 
     private async Task PublishAsync(PendingChanges changes)
     {
@@ -318,7 +328,7 @@ internal sealed class ZoneFeed
             _content.Apply(changes, here, zone, trust);
             _isPublishing = false;
             AdvanceIfIdle();
-            foreach (MapSubscription stream in _streams.Where(stream => changes.Nodes.Contains(stream.Node) && !IsWelcome(stream)))
+            foreach (MapSubscription stream in changes.Nodes.SelectMany(_streams.Of).Where(stream => !IsWelcome(stream)))
                 stream.Dismiss(present.Contains(stream.Node) ? RefusalReason.NodeUnknown : RefusalReason.NodeRemoved);
         }
         foreach (MapSubscription stream in Streams)

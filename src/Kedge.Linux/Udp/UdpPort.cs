@@ -15,7 +15,7 @@ namespace Kedge.Linux.Udp;
 /// however, another process of the same user can join it, and would get a part of the datagrams. A single socket shares with nobody.
 /// </para>
 /// </summary>
-public sealed class UdpPort : IDisposable
+public sealed class UdpPort : IDatagramPort, IDisposable
 {
     /// <summary>How often a port is tried that turns out to be taken, where another attempt may go better.</summary>
     private const int Attempts = 64;
@@ -46,7 +46,7 @@ public sealed class UdpPort : IDisposable
             _sockets[i] = new UdpSocketPair(local, withOffloads, _counters);
     }
 
-    /// <summary>The local port; 0 while closed.</summary>
+    /// <inheritdoc/>
     public int Port => _port;
 
     /// <summary>The sockets; they are this object's, and the same for as long as it exists.</summary>
@@ -79,16 +79,7 @@ public sealed class UdpPort : IDisposable
         }
     }
 
-    /// <summary>
-    /// Opens the port on both address families, or moves to another while other threads use the sockets. Where the port cannot be had, what
-    /// was open stays open.
-    /// </summary>
-    /// <param name="port">The port; 0 for a random one.</param>
-    /// <param name="mark">The firewall mark of everything sent (<c>SO_MARK</c>); 0 for none.</param>
-    /// <exception cref="LinuxException">
-    /// EADDRINUSE: the port is taken. EACCES: it is a privileged one. EADDRNOTAVAIL: this machine has no such local address.
-    /// EAFNOSUPPORT: it speaks neither family.
-    /// </exception>
+    /// <inheritdoc/>
     public void Open(ushort port, uint mark = 0)
     {
         lock (_changing)
@@ -103,9 +94,7 @@ public sealed class UdpPort : IDisposable
         }
     }
 
-    /// <summary>Finds out whether a port could be opened now, and leaves everything as it is.</summary>
-    /// <param name="port">The port.</param>
-    /// <exception cref="LinuxException">It could not, for the same reasons as with <see cref="Open"/>.</exception>
+    /// <inheritdoc/>
     public void Probe(ushort port)
     {
         lock (_changing)
@@ -115,15 +104,14 @@ public sealed class UdpPort : IDisposable
         }
     }
 
-    /// <summary>Closes the port: nothing is received, and what is sent is lost. It can be opened again.</summary>
+    /// <inheritdoc/>
     public void Close()
     {
         lock (_changing)
             Replace(new BoundPair[_sockets.Length], port: 0);
     }
 
-    /// <summary>Sets the firewall mark of what is sent from now on; 0 for none. Does nothing while the port is closed.</summary>
-    /// <exception cref="LinuxException">EPERM: this process may not.</exception>
+    /// <inheritdoc/>
     public void SetMark(uint mark)
     {
         lock (_changing)

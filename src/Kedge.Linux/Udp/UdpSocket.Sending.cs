@@ -177,6 +177,8 @@ internal sealed unsafe partial class UdpSocket
         }
         if (buffer.Ecn != 0)
             *control.Append<int>(ipv6 ? Libc.IPPROTO_IPV6 : Libc.IPPROTO_IP, ipv6 ? Libc.IPV6_TCLASS : Libc.IP_TOS) = buffer.Ecn & 3;
+        if (buffer.TimeToLive != 0)
+            *control.Append<int>(ipv6 ? Libc.IPPROTO_IPV6 : Libc.IPPROTO_IP, ipv6 ? Libc.IPV6_HOPLIMIT : Libc.IP_TTL) = buffer.TimeToLive;
         if (isRun)
             *control.Append<ushort>(Libc.SOL_UDP, Libc.UDP_SEGMENT) = buffer.GsoSize;
         return control.Length;

@@ -18,8 +18,8 @@ internal sealed unsafe partial class UdpSocket(bool ipv6, Endpoint local, bool w
     /// <summary>Messages a system call; what belongs to them is on the stack: no state, so that any number of threads may send.</summary>
     public const int BatchLength = 64;
 
-    /// <summary>Bytes of control messages a message: addresses (40), ECN (24), and the length of a run's datagrams (24).</summary>
-    private const int ControlLength = 96;
+    /// <summary>Bytes of control messages a message: addresses (40), ECN, the time to live, and the length of a run's datagrams (24 each).</summary>
+    private const int ControlLength = 112;
 
     /// <summary>What the kernel queues each way, as other implementations ask for: 7 MB ride out some 10 ms of a full 5 Gbit/s.</summary>
     private const int QueueBytes = 7 << 20;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Threading.Channels;
 using Kedge.Linux;
 using Kedge.Linux.Namespaces;
 using Kedge.Linux.Processes;
@@ -11,6 +12,7 @@ using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 using Kedge.Protocol.Stun;
+using Kedge.Protocol.WireGuard.Uapi;
 using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
@@ -41,6 +43,11 @@ public sealed class ControlLink : IDisposable
     /// <summary>What a fight with another program about routes costs is bounded by this.</summary>
     private static readonly TimeSpan PutBackInterval = TimeSpan.FromMilliseconds(500);
 
+    private static readonly TimeSpan WatchAgainAfter = TimeSpan.FromMilliseconds(200);
+
+    private const int MostIntroductions = 64; // that wait; older ones are of no more use
+    private const int IntroductionsAtOnce = 8;
+
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan ResubscribeInterval = TimeSpan.FromSeconds(5);
 
@@ -55,6 +62,10 @@ public sealed class ControlLink : IDisposable
     private readonly Problems _problems;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _renewing = new();
+    private readonly SemaphoreSlim _toTell = new(0, 1);
+    private readonly Channel<DeviceEvent> _wishes = Channel.CreateBounded<DeviceEvent>(
+        new BoundedChannelOptions(MostIntroductions) { FullMode = BoundedChannelFullMode.DropOldest });
+
     private volatile ControllerConnection _connection;
 
     /// <summary>Puts the parts together; nothing happens before <see cref="RunAsync"/>.</summary>
@@ -98,6 +109,7 @@ public sealed class ControlLink : IDisposable
             Forever(() => ResolveAsync(ending), ending),
             Forever(() => _portMapper.RunAsync(ending), ending),
             Forever(() => WatchRoutesAsync(ending), ending),
+            Forever(() => WatchDeviceAsync(ending), ending),
             Forever(() => CheckHostAsync(ending), ending),
             Forever(() => FollowAsync(ending), ending));
         return !cancellation.IsCancellationRequested;
@@ -123,6 +135,7 @@ public sealed class ControlLink : IDisposable
         _portMapper.Dispose();
         _keys.Dispose();
         _renewing.Dispose();
+        _toTell.Dispose();
     }
 
     private static UserError NotJoined(NodeFolder folder, string what) =>
@@ -163,6 +176,51 @@ public sealed class ControlLink : IDisposable
             }
             if (watch is null)
                 ending.WaitHandle.WaitOne(ResubscribeInterval);
+        });
+
+    /// <summary>
+    /// Follows what happens in the node process: whom it wants to be introduced to, and where it is seen from now, which the others are told at
+    /// once.
+    /// </summary>
+    private async Task WatchDeviceAsync(CancellationToken ending)
+    {
+        try
+        {
+            await foreach (DeviceEvent happened in _zone.WatchDeviceAsync(ending))
+            {
+                if (happened.Peer is not null)
+                {
+                    _wishes.Writer.TryWrite(happened);
+                    continue;
+                }
+                _zone.Tick();
+                if (_toTell.CurrentCount == 0)
+                    _toTell.Release();
+            }
+        }
+        catch (Exception e) when (e is SocketException or IOException)
+        {
+            // It does not run just now.
+        }
+        await Task.Delay(WatchAgainAfter, ending);
+    }
+
+    /// <summary>Has the controller introduce this node to the peers that it wants to reach, while the stream is open.</summary>
+    private Task IntroduceAsync(ControllerClient client, CancellationToken session) => Parallel.ForEachAsync(
+        _wishes.Reader.ReadAllAsync(session),
+        new ParallelOptions { MaxDegreeOfParallelism = IntroductionsAtOnce, CancellationToken = session },
+        async (wish, cancellation) =>
+        {
+            if (_zone.IntroductionFor(wish) is not { } introduction)
+                return;
+            try
+            {
+                await client.IntroduceAsync(introduction, cancellation);
+            }
+            catch (ControllerException exception)
+            {
+                Log.NotIntroduced(_log, exception.Message);
+            }
         });
 
     /// <summary>Looks from time to time whether the machine still lets packets pass.</summary>
@@ -330,18 +388,19 @@ public sealed class ControlLink : IDisposable
     private async Task<StreamEnd> FollowAsync(ControllerClient client, string url, Backoff backoff, CancellationToken ending)
     {
         using CancellationTokenSource session = CancellationTokenSource.CreateLinkedTokenSource(ending);
-        Task? telling = null;
+        List<Task> beside = [];
         try
         {
             await foreach (ReadOnlyMemory<byte> line in client.WatchAsync(_zone.Position, session.Token))
             {
-                if (telling is null)
+                if (beside.Count == 0)
                 {
                     backoff.Succeeded();
                     _zone.NoteMembership(null);
                     _connection = new(url, Connected: true, DateTimeOffset.UtcNow, LastError: null);
                     Log.Connected(_log, url);
-                    telling = Forever(() => TellAsync(client, session.Token), session.Token);
+                    beside.Add(Forever(() => TellAsync(client, session.Token), session.Token));
+                    beside.Add(Forever(() => IntroduceAsync(client, session.Token), session.Token));
                 }
                 MapOutcome outcome = _zone.Apply(line.Span);
                 if (outcome == MapOutcome.Ending)
@@ -362,8 +421,7 @@ public sealed class ControlLink : IDisposable
         finally
         {
             await session.CancelAsync();
-            if (telling is not null)
-                await telling;
+            await Task.WhenAll(beside);
         }
     }
 
@@ -386,7 +444,7 @@ public sealed class ControlLink : IDisposable
                 answered = await TryTellAsync("answer", () => client.AnswerAsync(new StreamAnswer(question), session), session) ? question : answered;
             if (_renewal.IsDue(DateTimeOffset.UtcNow))
                 await RenewAsync(client, session);
-            await Task.Delay(TellInterval, session);
+            await _toTell.WaitAsync(TellInterval, session);
         }
     }
 

@@ -135,6 +135,14 @@ public sealed class ControllerClient : IDisposable
         TellAsync(HttpMethod.Post, "node/answers", JsonContent.Create(answer, ApiJson.Default.StreamAnswer), cancellation);
 
     /// <summary>
+    /// Has the controller pass an introduction on to a peer. Done once it was passed on, which does not say that the peer has read it.
+    /// Refused with <see cref="RefusalReason.PeerUnknown"/>, <see cref="RefusalReason.PeerNotConnected"/> or
+    /// <see cref="RefusalReason.TooManyRequests"/>; with 404 and no reason by a controller of an earlier version.
+    /// </summary>
+    public Task IntroduceAsync(Introduction introduction, CancellationToken cancellation) =>
+        TellAsync(HttpMethod.Post, "node/introductions", JsonContent.Create(introduction, ApiJson.Default.Introduction), cancellation);
+
+    /// <summary>
     /// The frames of the map stream, one line each without its line feed, valid until the next is asked for. It ends when the controller ends
     /// it, and with a <see cref="ControllerException"/> when it breaks or brings nothing for 90 seconds.
     /// </summary>

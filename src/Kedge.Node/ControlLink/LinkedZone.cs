@@ -7,7 +7,6 @@ using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 using Kedge.Protocol.Stun;
-using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
 
@@ -30,7 +29,6 @@ public sealed class LinkedZone : IDisposable
     private readonly MapSaver _saver;
     private readonly OwnNode _own;
     private readonly NodeProcess _process;
-    private readonly VerifiedCertificates _certificates;
     private readonly PortMapper _portMapper;
     private readonly ZoneRouting _routing;
     private readonly ILogger _log;
@@ -40,8 +38,8 @@ public sealed class LinkedZone : IDisposable
     private IReadOnlyCollection<IpAddress> _underlay = [];
     private IReadOnlyCollection<ForeignPrefix> _foreign = [];
     private IReadOnlyCollection<Endpoint> _stunServers = [];
-    private ZonePeers _peers;
-    private Dictionary<string, string> _toldRefusals = [];
+    private readonly ZonePeers _peers;
+    private Dictionary<string, string> _loggedRefusals = [];
     private NatMapping _natMapping;
 
     private bool _isDirty;
@@ -64,7 +62,7 @@ public sealed class LinkedZone : IDisposable
         NodeFolder folder, Membership membership, CertificateFile certificate, NodeKeys keys, NodeProcess process,
         VerifiedCertificates certificates, PortMapper portMapper, Problems problems, ILogger log)
     {
-        (_folder, _process, _certificates, _portMapper, _log) = (folder, process, certificates, portMapper, log);
+        (_folder, _process, _portMapper, _log) = (folder, process, portMapper, log);
         _own = new OwnNode(folder, membership, certificate, keys, problems);
         Problems = problems;
         _routing = new ZoneRouting(problems, log);
@@ -74,13 +72,17 @@ public sealed class LinkedZone : IDisposable
         _map = file.Read(PassOver) ?? new NetworkMap(membership.NodeId);
         _trust.Merge(new TrustResource(certificate.Authorities, []));
         _trust.Merge(_map.Trust ?? new TrustResource([], []));
-        _peers = NewPeers(file.ReadKnown(PassOver), new Vantage());
-        _peers.TakeAll(_map, DateTimeOffset.UtcNow);
-        _saver = new MapSaver(file, _trust, _map.Position, problems);
+        var admitted = new AdmittedFile(folder);
+        _peers = new ZonePeers(
+            new Admission(Context(), certificates), new ZoneEndpoints(), admitted.Read(PassOver));
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        _peers.SetTrust(_trust.Current, _map, now);
+        _peers.ApplySnapshot(_map, now);
+        _saver = new MapSaver(file, admitted, _trust, _map.Position, problems);
         if (!_trust.IsSaved)
             _saver.Plan(isRemoval: true);
         if (!_map.IsEmpty)
-            Log.MapRestored(_log, _peers.Admission.Admitted.Count, _map.Position.Revision);
+            Log.MapRestored(_log, _peers.AdmittedCount, _map.Position.Revision);
     }
 
     /// <summary>What does not work at present.</summary>
@@ -156,6 +158,8 @@ public sealed class LinkedZone : IDisposable
             MapOutcome outcome = _map.Apply(line);
             if (outcome == MapOutcome.Committed)
                 TakeCommit();
+            if (outcome == MapOutcome.Introduced && _map.Introduction is { } introduction)
+                TakeIntroduction(introduction);
             Problems.Set("duplicates", ZoneReport.DuplicatesOf(_map, _folder));
             return outcome;
         }
@@ -170,7 +174,7 @@ public sealed class LinkedZone : IDisposable
             if (_underlay.ToHashSet().SetEquals(controller))
                 return;
             _underlay = controller;
-            Rebuild();
+            ContextChanged();
         }
     }
 
@@ -186,13 +190,12 @@ public sealed class LinkedZone : IDisposable
             if (now >= _retryAt)
             {
                 _retryAt = now + RetryInterval;
-                _peers.Admission.RetryRefused(DateTimeOffset.UtcNow);
-                if (_peers.Admission.TakeChanges().Count > 0)
+                if (_peers.RetryRefused(_map, DateTimeOffset.UtcNow))
                     Changed(isRemoval: false);
             }
             Reconcile(now);
             if (_saver.IsDue(now))
-                _saver.Save(_map, _peers.Admission.Admitted.Values);
+                _saver.Save(_map, _peers.Admitted);
         }
     }
 
@@ -225,7 +228,7 @@ public sealed class LinkedZone : IDisposable
     {
         lock (_lock)
         {
-            RefusedResource[] refused = [.. ZoneReport.Refusals(_map, _peers.Admission).Take(MaximumRefusals).Select(refusal => new RefusedResource(refusal.Resource, refusal.Reason))];
+            RefusedResource[] refused = [.. ZoneReport.Refusals(_map, _peers).Take(MaximumRefusals).Select(refusal => new RefusedResource(refusal.Resource, refusal.Reason))];
             bool isNew = acknowledged is null
                 || acknowledged.Store != _saver.Saved.Store
                 || acknowledged.Revision != _saver.Saved.Revision
@@ -238,7 +241,22 @@ public sealed class LinkedZone : IDisposable
     public EndpointReport Report()
     {
         lock (_lock)
-            return new EndpointReport([.. _peers.Vantage.Own.Take(EndpointReport.MaximumEndpoints).Select(OwnEndpoints.ToText)]);
+            return new EndpointReport([.. _peers.Endpoints.Own.Take(EndpointReport.MaximumEndpoints).Select(OwnEndpoints.ToText)]);
+    }
+
+    /// <summary>What happens in the node process, until that ends or the caller does.</summary>
+    /// <inheritdoc cref="NodeProcess.WatchAsync"/>
+    public IAsyncEnumerable<DeviceEvent> WatchDeviceAsync(CancellationToken cancellation) => _process.WatchAsync(cancellation);
+
+    /// <summary>The introduction that the node process wishes for; null if the peer is none any more.</summary>
+    public Introduction? IntroductionFor(DeviceEvent wish)
+    {
+        lock (_lock)
+        {
+            return wish.Peer is { } key && _peers.IdOf(key) is var id && id != Guid.Empty
+                ? new Introduction(id, Report().Endpoints, wish.IsAnswer)
+                : null;
+        }
     }
 
     /// <inheritdoc cref="OwnNode.NoteMembership"/>
@@ -269,11 +287,11 @@ public sealed class LinkedZone : IDisposable
                 return Refuse(reason);
             if (_trust.Merge(told))
             {
-                _peers.Believe(_trust.Current, _map, DateTimeOffset.UtcNow);
+                _peers.SetTrust(_trust.Current, _map, DateTimeOffset.UtcNow);
                 Changed(isRemoval: true);
             }
             if (_own.Use(new CertificateFile(certificate, authorities.Count == 0 ? Certificate.Authorities : authorities)))
-                Rebuild();
+                ContextChanged();
             Log.CertificateRenewed(_log, certificate.NotAfter);
             return true;
         }
@@ -307,37 +325,24 @@ public sealed class LinkedZone : IDisposable
     {
         lock (_lock)
             if (_saver.HasMore)
-                _saver.Save(_map, _peers.Admission.Admitted.Values);
+                _saver.Save(_map, _peers.Admitted);
     }
 
     private void PassOver(string path, string reason) => Log.FileNotUsed(_log, path, reason);
 
-    private ZonePeers NewPeers(IEnumerable<Sha256Digest> known, Vantage vantage)
+    private AdmissionContext Context() => new()
     {
-        var admission = new Admission(
-            new AdmissionContext
-            {
-                Zone = Membership.ZoneId,
-                WireGuardKey = _own.Keys.WireGuardPublicKey,
-                Prefixes = Certificate.Node.Prefixes,
-                Underlay = _underlay,
-                Foreign = _foreign,
-            },
-            _certificates);
-        foreach (Sha256Digest fingerprint in known)
-            admission.Know(fingerprint);
-        admission.Believe(_trust.Current, DateTimeOffset.UtcNow);
-        var peers = new ZonePeers(admission, Timing.Default.RejectAfterTime);
-        peers.MoveTo(vantage, _map);
-        return peers;
-    }
+        Zone = Membership.ZoneId,
+        WireGuardKey = _own.Keys.WireGuardPublicKey,
+        Prefixes = Certificate.Node.Prefixes,
+        Underlay = _underlay,
+        Foreign = _foreign,
+    };
 
-    // What the node itself is has changed, so everybody is judged anew; who was admitted is still known.
-    private void Rebuild()
+    // What the node itself is has changed, so all records are evaluated again.
+    private void ContextChanged()
     {
-        Sha256Digest[] known = [.. _peers.Admission.Admitted.Values.Select(peer => peer.Certificate.Fingerprint)];
-        _peers = NewPeers(known, _peers.Vantage);
-        _peers.TakeAll(_map, DateTimeOffset.UtcNow);
+        _peers.SetContext(Context(), _map, DateTimeOffset.UtcNow);
         Changed(isRemoval: true);
     }
 
@@ -345,12 +350,12 @@ public sealed class LinkedZone : IDisposable
     {
         DateTimeOffset now = DateTimeOffset.UtcNow;
         MapDifference difference = _map.Difference;
-        int before = _peers.Admission.Admitted.Count;
+        int before = _peers.AdmittedCount;
         bool hasNewTrust = difference.Network && _map.Trust is { } trust && _trust.Merge(trust);
         // Records before trust: a node whose former certificate is revoked now is not out for a moment, in which another could take its place.
-        _peers.Take(_map, now);
+        _peers.ApplyDelta(_map, now);
         if (hasNewTrust)
-            _peers.Believe(_trust.Current, _map, now);
+            _peers.SetTrust(_trust.Current, _map, now);
         if (difference.Self && _map.Self is { } self)
             TryRenewFromMap(self);
         if (difference.Network && _map.Settings?.ServerPins is { } pins)
@@ -358,14 +363,20 @@ public sealed class LinkedZone : IDisposable
         if (difference.Network && _map.Settings?.ControllerUrls is { } urls)
             _own.UseControllers(urls);
         _hasCommitted = true;
-        bool isRemoval = hasNewTrust || difference.Peers.Any(id => !_map.Peers.ContainsKey(id)) || _peers.Admission.Admitted.Count < before;
-        TellRefusals();
+        bool isRemoval = hasNewTrust || difference.Peers.Any(id => !_map.Peers.ContainsKey(id)) || _peers.AdmittedCount < before;
+        LogRefusals();
         if (difference.Peers.Count > 0 || difference.Network)
-            Log.MapApplied(_log, _map.Position.Revision, _peers.Admission.Admitted.Count, _peers.Admission.Refused.Count);
+            Log.MapApplied(_log, _map.Position.Revision, _peers.AdmittedCount, _peers.RefusedCount);
         Changed(isRemoval);
         Reconcile(BootClock.Now);
         if (isRemoval)
-            _saver.Save(_map, _peers.Admission.Admitted.Values);
+            _saver.Save(_map, _peers.Admitted);
+    }
+
+    private void TakeIntroduction(PeerIntroduction introduction)
+    {
+        if (_peers.KeyOf(introduction.From) is { } key)
+            _process.Introduce(key, introduction.Endpoints, introduction.Opened);
     }
 
     private void TryRenewFromMap(MapPeer self)
@@ -394,8 +405,9 @@ public sealed class LinkedZone : IDisposable
                 return;
             _process.UsePort(status, (ushort)Membership.Settings.ListenPort);
             _process.UseStunServers(status, _stunServers);
+            _process.UseOverlay(status, ZonePrefixes(), Membership.Settings.InternalNetwork);
             Look(status);
-            bool done = TryReconcilePeers(status, now);
+            bool done = TryReconcilePeers(status);
             bool isReady = done;
             if (now >= _routeAt || _isDirty)
                 done &= TryRoute(status, now);
@@ -406,19 +418,24 @@ public sealed class LinkedZone : IDisposable
     }
 
     // Without a map nothing is known, which is not the same as that there is nobody: the node process may have peers from its own state.
-    private bool TryReconcilePeers(DeviceStatus status, Instant now)
+    private bool TryReconcilePeers(DeviceStatus status)
     {
         if (_map.IsEmpty)
             return true;
-        using DeviceChange? change = _peers.Reconcile(status.Peers, now, DateTimeOffset.UtcNow);
+        using DeviceChange? change = _peers.Reconcile(status.Peers);
         // The map on disk may be a few seconds older than what the device was told; removals, though, were written at once.
         if (!_hasCommitted && change is not null)
             foreach (PeerChange removal in change.Peers.Where(peer => peer.Remove).ToArray())
                 change.Peers.Remove(removal);
-        return change is null || change.Peers.Count == 0 || _process.TryApply(change, "peers");
+        if (change is null || change.Peers.Count == 0)
+            return true;
+        if (!_process.TryApply(change, "peers"))
+            return false;
+        _peers.Endpoints.Applied(change);
+        return true;
     }
 
-    /// <summary>Finds out where this node stands: what it tells the others, and which of their endpoints come first.</summary>
+    /// <summary>Finds out where this node can be reached, which it tells the others.</summary>
     private void Look(DeviceStatus status)
     {
         if (status.ListenPort == 0 && status.PortProblem is null)
@@ -427,22 +444,15 @@ public sealed class LinkedZone : IDisposable
         _portMapper.Port = settings.MapsPort ? status.ListenPort : (ushort)0;
         IReadOnlyList<PeerEndpoint> own = OwnEndpoints.Find(status, settings, _portMapper.State.External, LocalAddresses.Find());
         _natMapping = status.NatMapping;
-        if (own.SequenceEqual(_peers.Vantage.Own))
+        if (own.SequenceEqual(_peers.Endpoints.Own))
             return;
-        _peers.MoveTo(
-            new Vantage
-            {
-                Own = own,
-                InternalNetwork = settings.InternalNetwork,
-                Overlay = ZonePrefixes(),
-            },
-            _map);
+        _peers.Endpoints.Own = own;
         Log.Reachable(_log, own.Count == 0 ? "no known address" : string.Join(", ", own.Select(OwnEndpoints.Describe)));
     }
 
     private bool TryRoute(DeviceStatus status, Instant now)
     {
-        _below = (status.ListenPort, [.. status.Peers.Select(peer => peer.Endpoint).Concat(_peers.Candidates)]);
+        _below = (status.ListenPort, [.. status.Peers.Select(peer => peer.Endpoint).Concat(_peers.Endpoints.Candidates)]);
         _routeAt = now + RoutingInterval;
         IReadOnlyList<IpPrefix> zone = ZonePrefixes();
         return _routing.TryApply(
@@ -467,20 +477,20 @@ public sealed class LinkedZone : IDisposable
         if (_foreign.ToHashSet().SetEquals(_routing.Foreign))
             return;
         _foreign = _routing.Foreign;
-        Rebuild();
-        TellRefusals();
+        ContextChanged();
+        LogRefusals();
     }
 
     private IReadOnlyList<IpPrefix> ZonePrefixes() =>
         ZoneRoutes.Usable(_map.Zone?.Prefixes ?? Membership.ZonePrefixes, Certificate.Node.Addresses, _underlay);
 
-    private void TellRefusals()
+    private void LogRefusals()
     {
-        Dictionary<string, string> refusals = ZoneReport.Refusals(_map, _peers.Admission).Take(MaximumRefusals).DistinctBy(refusal => refusal.Resource)
+        Dictionary<string, string> refusals = ZoneReport.Refusals(_map, _peers).Take(MaximumRefusals).DistinctBy(refusal => refusal.Resource)
             .ToDictionary(refusal => refusal.Resource, refusal => refusal.Reason);
         foreach ((string resource, string reason) in refusals)
-            if (_toldRefusals.GetValueOrDefault(resource) != reason)
+            if (_loggedRefusals.GetValueOrDefault(resource) != reason)
                 Log.PeerRefused(_log, resource, reason);
-        _toldRefusals = refusals;
+        _loggedRefusals = refusals;
     }
 }

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using Kedge.Linux;
 using Kedge.Linux.Files;
 using Kedge.Protocol;
@@ -8,8 +6,8 @@ using Kedge.Protocol.Mesh;
 namespace Kedge.Node.ControlLink;
 
 /// <summary>
-/// The map on disk, and the certificates that had been admitted from it: what a node starts from when nobody tells it anything. The
-/// generation before stays beside the newest one, and is taken where that is damaged.
+/// The map on disk: what a node starts from when nobody tells it anything. The generation before stays beside the newest one, and is used
+/// if that is damaged.
 /// </summary>
 /// <param name="folder">The node's folder.</param>
 /// <param name="network">The network's identifier.</param>
@@ -17,7 +15,7 @@ namespace Kedge.Node.ControlLink;
 public sealed class MapFile(NodeFolder folder, Sha256Digest network, Guid node)
 {
     /// <summary>Reads the newest map that is whole and this node's; null where there is none.</summary>
-    /// <param name="damaged">Told the file and what is wrong with it, for each that is passed over.</param>
+    /// <param name="damaged">Called for each file that is skipped, with the reason.</param>
     public NetworkMap? Read(Action<string, string> damaged)
     {
         foreach (string path in (string[])[folder.Map, folder.PreviousMap])
@@ -38,30 +36,10 @@ public sealed class MapFile(NodeFolder folder, Sha256Digest network, Guid node)
         return null;
     }
 
-    /// <summary>Reads which certificates had been admitted.</summary>
-    /// <inheritdoc cref="Read"/>
-    public IReadOnlyList<Sha256Digest> ReadKnown(Action<string, string> damaged)
+    /// <summary>Writes a map, and returns when it is on the disk. An empty map leaves what was there.</summary>
+    /// <exception cref="LinuxException">It could not be written; what was there is still there.</exception>
+    public void Write(NetworkMap map, DateTimeOffset now)
     {
-        try
-        {
-            return NodeFolder.Read(folder.Known) is { } json
-                ? [.. JsonSerializer.Deserialize(json, MapFileJson.Default.StringArray)!.Select(text => Sha256Digest.Parse(text))]
-                : [];
-        }
-        catch (Exception e) when (e is LinuxException or JsonException or FormatException)
-        {
-            damaged(folder.Known, e.Message);
-            return [];
-        }
-    }
-
-    /// <summary>Writes a map and who is admitted from it, and returns when both are on the disk.</summary>
-    /// <exception cref="LinuxException">They could not be written; what was there is still there.</exception>
-    public void Write(NetworkMap map, IEnumerable<AdmittedPeer> admitted, DateTimeOffset now)
-    {
-        // Who is known first: a crash in between costs nothing, since who is not in the map is not admitted.
-        string[] known = [.. admitted.Select(peer => peer.Certificate.Fingerprint.ToString()).Order(StringComparer.Ordinal)];
-        PrivateFile.Write(folder.Known, JsonSerializer.SerializeToUtf8Bytes(known, MapFileJson.Default.StringArray));
         if (map.IsEmpty)
             return;
         byte[] contents = MapCache.Write(map, network.ToArray(), now);
@@ -82,6 +60,3 @@ public sealed class MapFile(NodeFolder folder, Sha256Digest network, Guid node)
         }
     }
 }
-
-[JsonSerializable(typeof(string[]))]
-internal sealed partial class MapFileJson : JsonSerializerContext;

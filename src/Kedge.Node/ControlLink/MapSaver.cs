@@ -9,11 +9,12 @@ namespace Kedge.Node.ControlLink;
 /// written. Whom the node believes goes before it: a map is acknowledged, and so asked for no more, only once its revocations are kept.
 /// One thread at a time.
 /// </summary>
-/// <param name="file">The file.</param>
+/// <param name="file">The map's file.</param>
+/// <param name="admitted">The file of the admitted certificates.</param>
 /// <param name="trust">Whom the node believes.</param>
 /// <param name="saved">What is in the file.</param>
 /// <param name="problems">Receives write failures.</param>
-public sealed class MapSaver(MapFile file, ZoneTrust trust, MapPosition saved, Problems problems)
+public sealed class MapSaver(MapFile file, AdmittedFile admitted, ZoneTrust trust, MapPosition saved, Problems problems)
 {
     private static readonly TimeSpan Delay = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(10);
@@ -33,13 +34,17 @@ public sealed class MapSaver(MapFile file, ZoneTrust trust, MapPosition saved, P
     /// <summary>Whether it is time to write.</summary>
     public bool IsDue(Instant now) => now >= _at;
 
-    /// <summary>Writes the map. A disk that cannot be written is a problem that is told, and everything goes on.</summary>
-    public void Save(NetworkMap map, IEnumerable<AdmittedPeer> admitted)
+    /// <summary>
+    /// Writes the map and the admitted certificates. If the disk cannot be written, that is reported as a problem, and everything goes on.
+    /// </summary>
+    public void Save(NetworkMap map, IEnumerable<ZonePeer> peers)
     {
         try
         {
             trust.Save();
-            file.Write(map, admitted, DateTimeOffset.UtcNow);
+            // The certificates first: a crash in between costs nothing, since a node that is not in the map is not admitted.
+            admitted.Write(peers, map);
+            file.Write(map, DateTimeOffset.UtcNow);
             Saved = map.Position;
             _at = Instant.Never;
             problems.Set("map", null);

@@ -59,8 +59,8 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     /// <summary>The generation before.</summary>
     public string PreviousMap => Map + ".previous";
 
-    /// <summary>The certificates that had been admitted as peers' when the map was kept.</summary>
-    public string Known => In("known.json");
+    /// <summary>The certificates that had been admitted when the map was kept.</summary>
+    public string Admitted => In("admitted.json");
 
     /// <summary>What the node process needs in order to start by itself.</summary>
     public string Node => In("node.json");
@@ -95,7 +95,7 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     /// <exception cref="UserError">A file cannot be removed.</exception>
     public void DeleteMap() => Change(() =>
     {
-        foreach (string path in (string[])[Map, PreviousMap, Known])
+        foreach (string path in (string[])[Map, PreviousMap, Admitted])
             File.Delete(path);
     });
 

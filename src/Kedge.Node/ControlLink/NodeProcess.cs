@@ -1,8 +1,10 @@
+using System.Net.Sockets;
 using Kedge.Linux.Udp;
 using Kedge.Node.Routing;
 using Kedge.Node.Uapi;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Node.ControlLink;
@@ -95,6 +97,37 @@ public sealed class NodeProcess(string runtimeDirectory, string interfaceName, P
         using var change = new DeviceChange { ListenPort = listenPort };
         TryApply(change, PortSubject);
     }
+
+    /// <summary>Tells the device what is known of the overlay, which no peer is behind.</summary>
+    /// <param name="status">What the device has.</param>
+    /// <param name="overlay">The prefixes that the overlay has its addresses from.</param>
+    /// <param name="isInternal">Whether all nodes are in one internal network.</param>
+    public void UseOverlay(DeviceStatus status, IReadOnlyList<IpPrefix> overlay, bool isInternal)
+    {
+        if (status.InternalNetwork == isInternal && status.Overlay.SequenceEqual(overlay))
+            return;
+        using var change = new DeviceChange { Overlay = overlay, InternalNetwork = isInternal };
+        TryApply(change, "overlay");
+    }
+
+    /// <summary>Introduces a peer to the device.</summary>
+    /// <param name="peer">The peer's key.</param>
+    /// <param name="endpoints">Where it can be reached just now.</param>
+    /// <param name="isAnswer">Whether it answers an introduction of this node.</param>
+    public void Introduce(PublicKey peer, IReadOnlyList<PeerEndpoint> endpoints, bool isAnswer)
+    {
+        using var change = new DeviceChange
+        {
+            Peers = { new PeerChange(peer) { UpdateOnly = true, Candidates = endpoints, Introduction = isAnswer } },
+        };
+        TryApply(change, "introduction");
+    }
+
+    /// <summary>What happens in the device, until that ends or the caller does.</summary>
+    /// <exception cref="SocketException">It does not run.</exception>
+    /// <exception cref="IOException">It has ended.</exception>
+    public IAsyncEnumerable<DeviceEvent> WatchAsync(CancellationToken cancellation) =>
+        UapiClient.WatchAsync(runtimeDirectory, interfaceName, cancellation);
 
     /// <summary>Has the device ask these STUN servers, and no others.</summary>
     public void UseStunServers(DeviceStatus status, IReadOnlyCollection<Endpoint> servers)

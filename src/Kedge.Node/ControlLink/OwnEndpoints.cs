@@ -1,6 +1,5 @@
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Ip;
-using Kedge.Protocol.Mesh;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Node.ControlLink;
@@ -42,15 +41,7 @@ public static class OwnEndpoints
     }
 
     /// <summary>An endpoint as the controller is told of it.</summary>
-    public static NodeEndpoint ToText(PeerEndpoint endpoint) => new(
-        endpoint.Address.ToString(),
-        endpoint.Kind switch
-        {
-            PeerEndpointKind.Fixed => "fixed",
-            PeerEndpointKind.Reflexive => "reflexive",
-            PeerEndpointKind.Mapped => "mapped",
-            _ => "local",
-        });
+    public static NodeEndpoint ToText(PeerEndpoint endpoint) => new(endpoint.Address.ToString(), endpoint.Kind.ToText());
 
     /// <summary>An endpoint as a person is told of it.</summary>
     public static string Describe(PeerEndpoint endpoint) => $"{endpoint.Address} ({ToText(endpoint).Kind})";

@@ -6,9 +6,9 @@ namespace Kedge.Node.ControlLink;
 internal static class ZoneReport
 {
     /// <summary>Records that are not used, and why, in order of their names.</summary>
-    public static IEnumerable<LinkRefusal> Refusals(NetworkMap map, Admission admission) =>
+    public static IEnumerable<LinkRefusal> Refusals(NetworkMap map, ZonePeers peers) =>
         map.Refused.Select(refused => new LinkRefusal(refused.Resource, refused.Reason))
-            .Concat(admission.Refused.Select(refused => new LinkRefusal(MapResource.Peer(refused.Key), refused.Value)))
+            .Concat(peers.Refused.Select(refused => new LinkRefusal(MapResource.Peer(refused.Key), refused.Value)))
             .OrderBy(refusal => refusal.Resource, StringComparer.Ordinal);
 
     /// <summary>That other machines use this node's keys at the same time, as a sentence; null where none does.</summary>
@@ -34,22 +34,22 @@ internal static class ZoneReport
             Controller = new ControllerConnection(membership.Controller, Connected: false, Since: null, LastError: null),
             Revision = map.Position.Revision,
             CertificateExpiresAt = certificate.Node.NotAfter,
-            Endpoints = [.. peers.Vantage.Own.Select(OwnEndpoints.Describe)],
-            BehindNat = peers.Vantage.IsBehindNat,
+            Endpoints = [.. peers.Endpoints.Own.Select(OwnEndpoints.Describe)],
+            BehindNat = peers.Endpoints.IsBehindNat,
             Peers =
             [
-                .. from peer in peers.Admission.Admitted.Values
+                .. from peer in peers.Admitted
                    orderby peer.Certificate.Name
                    select ToStatus(peer, peers),
             ],
-            Refused = [.. Refusals(map, peers.Admission)],
+            Refused = [.. Refusals(map, peers)],
         };
 
-    private static LinkPeer ToStatus(AdmittedPeer peer, ZonePeers peers) => new(
+    private static LinkPeer ToStatus(ZonePeer peer, ZonePeers peers) => new(
         peer.Id,
         peer.Certificate.Name,
         peer.Certificate.WireGuardKey.ToString(),
         [.. peer.Certificate.Addresses.Select(address => address.ToString())],
         [.. peer.Certificate.Prefixes.Select(prefix => prefix.ToString())],
-        [.. peers.CandidatesOf(peer.Id).Select(candidate => candidate.ToString())]);
+        [.. peers.Endpoints.CandidatesOf(peer.Certificate.WireGuardKey).Select(OwnEndpoints.Describe)]);
 }

@@ -1,5 +1,4 @@
 using Kedge.Protocol.Ip;
-using Kedge.Protocol.Mesh;
 
 namespace Kedge.Node.ControlLink;
 

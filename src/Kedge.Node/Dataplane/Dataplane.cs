@@ -1,9 +1,8 @@
 using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Linux.Netlink;
-using Kedge.Linux.Tun;
-using Kedge.Linux.Udp;
 using Kedge.Protocol;
+using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
@@ -13,25 +12,31 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// A running WireGuard device: a TUN interface, a UDP port, and threads between them. Packets run to completion on the thread that read
+/// A running WireGuard device: an interface, a UDP port, and threads between them. Packets run to completion on the thread that read
 /// them: <see cref="OutboundPath"/> on one a queue of the interface, <see cref="InboundPath"/> on one a socket of the port, of which there
 /// are as many. A flow leaves by one queue and a peer comes in by one socket, so both stay in order. Handshakes, timers and configuration
-/// have a thread of their own, <see cref="HandshakeLoop"/>, so that a flood of initiations delays no packet.
+/// have a thread of their own, <see cref="HandshakeLoop"/>, so that a flood of initiations delays no packet, and the protocols beside
+/// WireGuard have another, <see cref="ControlLoop"/>.
 /// <para>Any thread may call its members. Whoever made it disposes it; the device and the port are the caller's.</para>
 /// </summary>
 public sealed class Dataplane : IDisposable
 {
     private const int MostQueuesByDefault = 4;
+    private const int MostStunMessages = 64;
+    private const int MostProbes = 512;
 
-    private readonly TunDevice _device;
-    private readonly UdpPort _port;
-    private readonly LinkMonitor _link;
+    private readonly IPacketDevice _device;
+    private readonly IDatagramPort _port;
     private readonly ILogger _log;
     private readonly WireGuardDevice _wireGuard;
     private readonly ListeningPort _listening;
     private readonly DeviceControl _control;
     private readonly RouteChanges? _routes;
-    private readonly PathReview? _paths;
+    private readonly PathReview? _pathReview;
+    private readonly PathProtocol _paths;
+    private readonly PathControl _pathControl;
+    private readonly ControlLoop _controlLoop;
+    private readonly Waiter _controlWaiter = new();
     private readonly Waiter _waiter;
     private readonly HandshakeLoop _handshakes;
     private readonly List<Thread> _threads = [];
@@ -41,27 +46,33 @@ public sealed class Dataplane : IDisposable
     /// <summary>Puts the parts together; nothing runs before <see cref="Start"/>.</summary>
     /// <param name="device">The interface.</param>
     /// <param name="port">The port, closed, with a socket for each queue: it is opened when the interface is up.</param>
-    /// <param name="link">The interface's state.</param>
     /// <param name="timestamps">Where timestamps are kept.</param>
     /// <param name="timing">The specification's times, or a test's.</param>
     /// <param name="log">Where faults are told.</param>
-    public Dataplane(TunDevice device, UdpPort port, LinkMonitor link, TimestampFile timestamps, Timing timing, ILogger log)
+    public Dataplane(IPacketDevice device, IDatagramPort port, TimestampFile timestamps, Timing timing, ILogger log)
     {
-        (_device, _port, _link, _log) = (device, port, link, log);
+        (_device, _port, _log) = (device, port, log);
         _routes = TryWatchRoutes(log);
-        _waiter = new Waiter(link, _routes);
+        _waiter = device.CreateWaiter(_routes);
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
-        _paths = _routes is null ? null : new PathReview(_wireGuard, _routes);
+        _paths = new PathProtocol(RandomNumberGenerator.Fill, _controlWaiter.Wake);
+        _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened));
+        var table = new ControlTable(
+            new ControlEntry(DatagramKind.Stun, stun, new DatagramQueue(MostStunMessages, StunMessage.MaximumSize)),
+            new ControlEntry(DatagramKind.Probe, _paths, new DatagramQueue(MostProbes, ControlLoop.MaximumLength)));
+        _controlLoop = new ControlLoop(_wireGuard, table, port.Sockets[0], _controlWaiter);
+        _pathReview = _routes is null ? null : new PathReview(_wireGuard, _routes);
         _listening = new ListeningPort(port, log);
-        _control = new DeviceControl(_wireGuard, stun, _listening, timestamps, log);
-        var handshakes = new HandshakeQueue();
-        _handshakes = new HandshakeLoop(_wireGuard, stun, port.Sockets[0], handshakes, _waiter);
+        _control = new DeviceControl(_wireGuard, stun, _pathControl, _controlLoop.Post, _listening, timestamps, log);
+        DatagramQueue handshakes = HandshakeLoop.CreateQueue();
+        _handshakes = new HandshakeLoop(_wireGuard, port.Sockets[0], handshakes, _waiter);
         AddThread("handshake", RunHandshakes);
-        foreach ((int i, (TunQueue queue, IDatagramSocket socket)) in device.Queues.Zip(port.Sockets).Index())
+        AddThread("control", RunControl);
+        foreach ((int i, (IPacketQueue queue, IDatagramSocket socket)) in device.Queues.Zip(port.Sockets).Index())
         {
             var outbound = new OutboundPath(_wireGuard, queue, socket);
-            var inbound = new InboundPath(_wireGuard, queue, socket, handshakes, stun, _waiter.Wake);
+            var inbound = new InboundPath(_wireGuard, queue, socket, handshakes, table, _waiter.Wake, _controlWaiter.Wake);
             AddThread($"outbound-{i}", () => Run(outbound.RunBatch, queue.WaitReadable));
             AddThread($"inbound-{i}", () => Run(inbound.RunBatch, socket.WaitReadable));
         }
@@ -72,6 +83,9 @@ public sealed class Dataplane : IDisposable
     /// <see cref="MostQueuesByDefault"/>, for a machine has more to do than this.
     /// </summary>
     public static int DefaultQueues => Math.Clamp(Environment.ProcessorCount / 2, 1, MostQueuesByDefault);
+
+    /// <summary>Raised when there is something that those who watch the device should know. On the control thread; handlers return at once.</summary>
+    public event Action<DeviceEvent>? Happened;
 
     /// <summary>Ends when the interface is deleted, or fails with what ended a thread.</summary>
     public Task Ended => _ended.Task;
@@ -97,14 +111,16 @@ public sealed class Dataplane : IDisposable
 
     /// <summary>Changes the configuration.</summary>
     /// <exception cref="UapiException">It cannot be; nothing has been changed.</exception>
-    public void Apply(DeviceChange change) => OnHandshakeThread(() =>
-    {
-        _control.Apply(change);
-        return true;
-    });
+    public void Apply(DeviceChange change) => OnThread(_handshakes.Post, () => _control.Apply(change));
 
     /// <summary>The configuration and what has happened. The caller disposes it, because it holds keys.</summary>
-    public DeviceStatus Status() => OnHandshakeThread(_control.Status);
+    public DeviceStatus Status()
+    {
+        DeviceStatus status = null!;
+        OnThread(_handshakes.Post, () => status = _control.Status());
+        OnThread(_controlLoop.Post, () => _pathControl.Describe(status, DateTimeOffset.UtcNow));
+        return status;
+    }
 
     /// <summary>Ends the threads, closes the port, and zeroes all keys.</summary>
     public void Dispose()
@@ -114,9 +130,11 @@ public sealed class Dataplane : IDisposable
             if (thread.IsAlive)
                 thread.Join();
         _port.Close();
+        _paths.Dispose();
         _wireGuard.Dispose();
         _waiter.Dispose();
-        _paths?.Dispose();
+        _controlWaiter.Dispose();
+        _pathReview?.Dispose();
         _routes?.Dispose();
     }
 
@@ -137,21 +155,23 @@ public sealed class Dataplane : IDisposable
     {
         _stopping = true;
         _ended.TrySetResult();
-        foreach (TunQueue queue in _device.Queues)
+        foreach (IPacketQueue queue in _device.Queues)
             queue.Wake();
         foreach (IDatagramSocket socket in _port.Sockets)
             socket.Wake();
         _waiter.Wake();
+        _controlWaiter.Wake();
     }
 
-    private T OnHandshakeThread<T>(Func<T> request)
+    private void OnThread(Action<Action> post, Action request)
     {
-        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _handshakes.Post(() =>
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        post(() =>
         {
             try
             {
-                done.SetResult(request());
+                request();
+                done.SetResult();
             }
             catch (Exception exception)
             {
@@ -159,7 +179,8 @@ public sealed class Dataplane : IDisposable
             }
         });
         Task.WaitAny(done.Task, Ended);
-        return done.Task.IsCompleted ? done.Task.GetAwaiter().GetResult() : throw new ObjectDisposedException(nameof(Dataplane));
+        ObjectDisposedException.ThrowIf(!done.Task.IsCompleted, this);
+        done.Task.GetAwaiter().GetResult();
     }
 
     // A thread that ends takes the whole device with it: half a device would carry nothing, and say nothing.
@@ -186,15 +207,21 @@ public sealed class Dataplane : IDisposable
         while (!_stopping)
         {
             ReadLink();
-            Instant deadline = Instant.Earlier(_control.Poll(), _paths?.Poll(BootClock.Now, _listening.Mark) ?? Instant.Never);
+            Instant deadline = Instant.Earlier(_control.Poll(), _pathReview?.Poll(BootClock.Now, _listening.Mark) ?? Instant.Never);
             _waiter.Wait(Instant.Earlier(_handshakes.RunOnce(), deadline));
         }
         _control.Down();
     }
 
+    private void RunControl()
+    {
+        while (!_stopping)
+            _controlWaiter.Wait(Instant.Earlier(_controlLoop.RunOnce(), _pathControl.Poll()));
+    }
+
     private void ReadLink()
     {
-        while (_link.TryRead(out LinkState state))
+        while (_device.TryReadState(out LinkState state))
         {
             if (state.Deleted)
             {
@@ -202,7 +229,6 @@ public sealed class Dataplane : IDisposable
                 return;
             }
             _wireGuard.Mtu = state.Mtu;
-            _device.RecordMtu(state.Mtu);
             // Where it cannot be seen, the interface is taken to be up, or its port would never be opened.
             if (state.Moved)
                 Log.InterfaceOutOfSight(_log, _device.Name, state.Mtu);

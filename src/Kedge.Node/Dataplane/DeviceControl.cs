@@ -3,6 +3,7 @@ using Kedge.Linux;
 using Kedge.Linux.Udp;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
@@ -11,14 +12,23 @@ using Microsoft.Extensions.Logging;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// What an administrator does to a device: configure it, look at it, take it up and down. Owned by the handshake thread.
+/// What an administrator does to a device: configure it, look at it, take it up and down. Owned by the handshake thread; what belongs to the
+/// control thread is handed over to it.
 /// </summary>
+/// <param name="wireGuard">The state of the tunnels.</param>
+/// <param name="stun">The STUN servers, of which any thread may read the list.</param>
+/// <param name="paths">The paths to peers.</param>
+/// <param name="onControlThread">Has something done on the control thread, in the order of the calls.</param>
+/// <param name="port">The UDP port.</param>
+/// <param name="timestamps">Where timestamps are kept.</param>
+/// <param name="log">Receives what happens.</param>
 public sealed class DeviceControl(
-    WireGuardDevice wireGuard, StunClient stun, ListeningPort port, TimestampFile timestamps, ILogger log)
+    WireGuardDevice wireGuard, StunClient stun, PathControl paths, Action<Action> onControlThread, ListeningPort port, TimestampFile timestamps, ILogger log)
 {
     private static readonly TimeSpan LoopInterval = TimeSpan.FromMinutes(1);
 
     private readonly HashSet<PeerTunnel> _interrupted = [];
+    private readonly HashSet<PublicKey> _probed = [];
     private Instant _loopTellableAt;
 
     /// <summary>
@@ -70,12 +80,20 @@ public sealed class DeviceControl(
         if (change.ListenPort is not null || change.Fwmark is not null)
             Listen(change.ListenPort, change.Fwmark ?? port.Mark);
         if (change.ReplaceStunServers || change.StunServers.Count > 0)
-            stun.Use(BootClock.Now, change.ReplaceStunServers ? change.StunServers : stun.Servers.Concat(change.StunServers));
+        {
+            Endpoint[] servers = [.. change.ReplaceStunServers ? change.StunServers : stun.Servers.Concat(change.StunServers)];
+            onControlThread(() => stun.Use(BootClock.Now, servers));
+        }
+        if (change.Overlay is not null || change.InternalNetwork is not null)
+        {
+            (IReadOnlyList<IpPrefix>? overlay, bool? isInternal) = (change.Overlay, change.InternalNetwork);
+            onControlThread(() => paths.UseOverlay(overlay, isInternal));
+        }
         if (change.PrivateKey is { } privateKey)
             UsePrivateKey(privateKey);
         if (change.ReplacePeers)
             foreach (PublicKey key in wireGuard.Peers.Select(peer => peer.PublicKey).ToArray())
-                wireGuard.RemovePeer(key);
+                Remove(key);
         foreach (PeerChange peer in change.Peers)
             Apply(peer);
     }
@@ -119,9 +137,6 @@ public sealed class DeviceControl(
             if (reason != DropReason.None)
                 status.Drops.Add(new NamedCount(reason.ToString(), wireGuard.Drops[reason]));
         status.Gauges.Add(new NamedCount("CookieReplies", wireGuard.CookieReplies));
-        foreach (StunResult result in stun.Results)
-            status.StunResults.Add(result);
-        status.NatMapping = stun.Mapping;
         return status;
     }
 
@@ -151,7 +166,7 @@ public sealed class DeviceControl(
     private void SpeakUp()
     {
         wireGuard.ListenPort = port.Shown;
-        stun.Restart(BootClock.Now);
+        onControlThread(paths.Restart);
         foreach (PeerTunnel peer in wireGuard.Peers)
             if (peer.PersistentKeepalive > TimeSpan.Zero || _interrupted.Contains(peer))
                 peer.RequestKeepalive();
@@ -176,7 +191,7 @@ public sealed class DeviceControl(
         if (number is not null && wireGuard.IsUp)
         {
             wireGuard.ListenPort = port.Shown;
-            stun.Restart(BootClock.Now);
+            onControlThread(paths.Restart);
         }
         Instant now = BootClock.Now;
         foreach (PeerTunnel peer in wireGuard.Peers)
@@ -196,12 +211,49 @@ public sealed class DeviceControl(
         if (privateKey.IndexOfAnyExcept((byte)0) < 0)
         {
             wireGuard.SetIdentity(null, null);
+            foreach (PublicKey key in _probed)
+                onControlThread(() => paths.Remove(key));
+            _probed.Clear();
             return;
         }
         if (wireGuard.Identity is { } current && CryptographicOperations.FixedTimeEquals(current.PrivateKey, privateKey))
             return;
         var identity = new LocalIdentity(privateKey);
         wireGuard.SetIdentity(identity, timestamps.Open(identity.PublicKey, (path, exception) => Log.TimestampFileFailed(log, path, exception.Message)));
+        foreach (PublicKey key in _probed)
+            if (wireGuard.FindPeer(key) is { } peer)
+                Probe(peer);
+    }
+
+    private void Remove(PublicKey key)
+    {
+        wireGuard.RemovePeer(key);
+        if (_probed.Remove(key))
+            onControlThread(() => paths.Remove(key));
+    }
+
+    private void Probe(PeerTunnel peer)
+    {
+        if (ProbeKeys.Derive(wireGuard, peer) is { } keys)
+            onControlThread(() => paths.Add(peer, keys));
+    }
+
+    /// <summary>What another node tells of a peer: where it can be reached, or that it wants to be reached now.</summary>
+    private void ApplyPaths(PeerTunnel peer, PeerChange change)
+    {
+        PublicKey key = peer.PublicKey;
+        IReadOnlyList<PeerEndpoint> candidates = change.Candidates ?? [];
+        if (change.Introduction is { } isAnswer)
+        {
+            onControlThread(() => paths.Introduce(key, candidates, isAnswer));
+            return;
+        }
+        if (change.Candidates is not null)
+        {
+            onControlThread(() => paths.Offer(key, candidates));
+            if (_probed.Add(key))
+                Probe(peer);
+        }
     }
 
     private void Apply(PeerChange change)
@@ -211,7 +263,7 @@ public sealed class DeviceControl(
             return;
         if (change.Remove)
         {
-            wireGuard.RemovePeer(change.PublicKey);
+            Remove(change.PublicKey);
             return;
         }
         if (wireGuard.FindPeer(change.PublicKey) is not { } peer)
@@ -222,8 +274,15 @@ public sealed class DeviceControl(
         }
         if (change.PresharedKey is { } presharedKey)
             peer.PresharedKey = presharedKey;
+        ApplyPaths(peer, change);
         if (change.Endpoint is { } endpoint)
-            peer.Path = new PeerPath(endpoint, default);
+        {
+            // Of a peer that is probed it is one endpoint more to try.
+            if (_probed.Contains(peer.PublicKey))
+                onControlThread(() => paths.Introduce(change.PublicKey, [new PeerEndpoint(endpoint, PeerEndpointKind.Fixed)], isAnswer: true));
+            else
+                peer.Path = new PeerPath(endpoint, default);
+        }
         if (change.ReplaceAllowedIps)
         {
             // What the peer keeps is never taken away in between: packets go on while this is done.

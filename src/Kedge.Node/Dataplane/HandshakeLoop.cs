@@ -2,41 +2,44 @@ using System.Collections.Concurrent;
 using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
-using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// The handshake thread's work: handshake messages, timers, STUN, the interface's state, and what administrators ask for. Everything in
+/// The handshake thread's work: handshake messages, timers, the interface's state, and what administrators ask for. Everything in
 /// <see cref="WireGuardDevice"/> that is not a packet's is done here, one thing after the other, so nothing of it is locked.
 /// </summary>
 public sealed class HandshakeLoop
 {
+    /// <summary>How many messages wait at most.</summary>
+    public const int QueueCapacity = 4096;
+
     /// <summary>How many messages are taken before timers are looked at again.</summary>
     private const int BatchSize = 64;
 
     private readonly WireGuardDevice _wireGuard;
     private readonly IDatagramSocket _socket;
-    private readonly StunClient _stun;
-    private readonly HandshakeQueue _queue;
+    private readonly DatagramQueue _queue;
     private readonly Waiter _waiter;
     private readonly LoadMeter _load;
     private readonly ConcurrentQueue<Action> _requests = new();
-    private readonly byte[] _message = new byte[HandshakeQueue.MaximumLength];
+    private readonly byte[] _message = new byte[HandshakeInitiation.Size];
     private readonly PacketBuffer[] _outgoing = PacketBuffer.Allocate(1);
 
     /// <summary>A loop over what the caller owns.</summary>
     /// <param name="wireGuard">The state of the tunnels.</param>
-    /// <param name="stun">What is asked of STUN servers.</param>
     /// <param name="socket">Where replies, initiations and keepalives go.</param>
-    /// <param name="queue">Where handshake messages come from.</param>
+    /// <param name="queue">Where handshake messages come from; see <see cref="CreateQueue"/>.</param>
     /// <param name="waiter">What the loop sleeps on.</param>
-    public HandshakeLoop(WireGuardDevice wireGuard, StunClient stun, IDatagramSocket socket, HandshakeQueue queue, Waiter waiter)
+    public HandshakeLoop(WireGuardDevice wireGuard, IDatagramSocket socket, DatagramQueue queue, Waiter waiter)
     {
-        (_wireGuard, _stun, _socket, _queue, _waiter) = (wireGuard, stun, socket, queue, waiter);
-        _load = new LoadMeter(wireGuard.Timing, HandshakeQueue.Capacity);
+        (_wireGuard, _socket, _queue, _waiter) = (wireGuard, socket, queue, waiter);
+        _load = new LoadMeter(wireGuard.Timing, QueueCapacity);
     }
+
+    /// <summary>A queue for handshake messages.</summary>
+    public static DatagramQueue CreateQueue() => new(QueueCapacity, HandshakeInitiation.Size);
 
     /// <summary>Has something done on the handshake thread. Any thread.</summary>
     public void Post(Action request)
@@ -53,7 +56,7 @@ public sealed class HandshakeLoop
             request();
         Instant now = BootClock.Now;
         bool more = ReceiveBatch(now);
-        Instant deadline = Instant.Earlier(PollPeers(now), PollStun(now));
+        Instant deadline = PollPeers(now);
         return more ? now : deadline;
     }
 
@@ -64,11 +67,6 @@ public sealed class HandshakeLoop
             int queued = _queue.Count;
             if (!_queue.TryTake(_message, out int length, out Endpoint remote, out Endpoint local))
                 return false;
-            if (Datagram.Classify(_message.AsSpan(0, length)) == DatagramKind.Stun)
-            {
-                Count(_stun.Receive(_message.AsSpan(0, length), remote));
-                continue;
-            }
             PacketBuffer reply = _outgoing[0];
             reply.Reset();
             bool isUnderLoad = _load.IsUnderLoad(now, queued);
@@ -83,19 +81,10 @@ public sealed class HandshakeLoop
 
     private void Count(Outcome outcome) => _wireGuard.Drops.Add(outcome.Reason, outcome.Kind == OutcomeKind.Drop ? 1 : 0);
 
-    private Instant PollStun(Instant now)
-    {
-        if (!_wireGuard.IsUp)
-            return Instant.Never;
-        while (_stun.Poll(now, _outgoing[0].Array, out Endpoint server) is { Kind: OutcomeKind.ToNetwork } outcome)
-            Send(outcome.Length, server, default);
-        return _stun.NextDeadline;
-    }
-
     private Instant PollPeers(Instant now)
     {
         DateTimeOffset wallClock = DateTimeOffset.UtcNow;
-        PeerSchedule schedule = _wireGuard.Schedule;
+        Schedule<PeerTunnel> schedule = _wireGuard.Schedule;
         schedule.TakeAsking();
         while (schedule.TakeDue(now) is { } peer)
         {

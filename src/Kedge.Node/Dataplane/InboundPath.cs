@@ -3,7 +3,6 @@ using Kedge.Linux;
 using Kedge.Linux.Tun;
 using Kedge.Protocol;
 using Kedge.Protocol.Offload;
-using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Node.Dataplane;
@@ -26,9 +25,10 @@ public sealed class InboundPath
     private readonly WireGuardDevice _wireGuard;
     private readonly IPacketQueue _queue;
     private readonly IDatagramSocket _socket;
-    private readonly HandshakeQueue _handshakes;
-    private readonly StunClient _stun;
+    private readonly DatagramQueue _handshakes;
+    private readonly ControlTable _control;
     private readonly Action _wakeHandshakes;
+    private readonly Action _wakeControl;
     private readonly PacketBuffer[] _buffers = PacketBuffer.Allocate(BatchSize);
     private readonly AeadPacket[] _packets = new AeadPacket[MostOpened];
     private readonly DropReason[] _verdicts = new DropReason[MostOpened];
@@ -44,17 +44,20 @@ public sealed class InboundPath
     /// <param name="queue">Where packets go.</param>
     /// <param name="socket">Where datagrams come from.</param>
     /// <param name="handshakes">Where handshake messages go.</param>
-    /// <param name="stun">Whose answers go to the handshake thread too.</param>
+    /// <param name="control">Where datagrams of other protocols go.</param>
     /// <param name="wakeHandshakes">Wakes the thread that reads <paramref name="handshakes"/>.</param>
+    /// <param name="wakeControl">Wakes the thread that reads the queues of <paramref name="control"/>.</param>
     public InboundPath(
         WireGuardDevice wireGuard,
         IPacketQueue queue,
         IDatagramSocket socket,
-        HandshakeQueue handshakes,
-        StunClient stun,
-        Action wakeHandshakes)
+        DatagramQueue handshakes,
+        ControlTable control,
+        Action wakeHandshakes,
+        Action wakeControl)
     {
-        (_wireGuard, _queue, _socket, _handshakes, _stun, _wakeHandshakes) = (wireGuard, queue, socket, handshakes, stun, wakeHandshakes);
+        (_wireGuard, _queue, _socket, _handshakes, _control) = (wireGuard, queue, socket, handshakes, control);
+        (_wakeHandshakes, _wakeControl) = (wakeHandshakes, wakeControl);
         if (queue.Offloads.HasFlag(TunOffloads.Tcp))
             _coalescer = new Coalescer(MostOpened + WorthWriting, coalescesUdp: queue.Offloads.HasFlag(TunOffloads.Udp));
     }
@@ -128,21 +131,16 @@ public sealed class InboundPath
                 HandOver(datagram, buffer);
                 return null;
 
-            // Only from servers that we ask: strangers must not fill the queue with these.
-            case DatagramKind.Stun when _stun.IsServer(buffer.Source) && datagram.Length <= HandshakeQueue.MaximumLength:
-                HandOver(datagram, buffer);
-                return null;
-
-            case DatagramKind.Stun:
-                _wireGuard.Drops.Add(DropReason.UnexpectedStun);
-                return null;
-
-            case DatagramKind.Rosenpass:
-                _wireGuard.Drops.Add(DropReason.NotEnabled);
-                return null;
-
-            default:
+            case DatagramKind.Unknown:
                 _wireGuard.Drops.Add(DropReason.UnknownDatagram);
+                return null;
+
+            case var kind:
+                DropReason reason = _control.Add(kind, datagram, buffer.Source, buffer.Destination, out bool wasEmpty);
+                if (reason != DropReason.None)
+                    _wireGuard.Drops.Add(reason);
+                if (wasEmpty)
+                    _wakeControl();
                 return null;
         }
     }

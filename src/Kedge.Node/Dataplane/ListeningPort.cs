@@ -12,7 +12,7 @@ namespace Kedge.Node.Dataplane;
 /// </summary>
 /// <param name="port">The sockets; the caller's.</param>
 /// <param name="log">Receives a line when a port cannot be had, is replaced, or can be had again.</param>
-public sealed class ListeningPort(UdpPort port, ILogger log)
+public sealed class ListeningPort(IDatagramPort port, ILogger log)
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(5);

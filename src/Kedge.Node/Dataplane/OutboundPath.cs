@@ -95,7 +95,7 @@ public sealed class OutboundPath
         return packet.SegmentCount;
     }
 
-    /// <summary>Counts a packet that goes nowhere, and tells its sender, where that is to be told.</summary>
+    /// <summary>Keeps a packet until its peer has a path, or counts it and tells its sender, where that is to be told.</summary>
     /// <param name="packet">The packet.</param>
     /// <param name="buffer">The buffer that it lies in, which is free after this.</param>
     /// <param name="peer">Whom it is for; null for nobody.</param>
@@ -105,6 +105,11 @@ public sealed class OutboundPath
         if (reason == DropReason.RoutingLoop)
         {
             _wireGuard.CountLoop(peer!);
+            return;
+        }
+        if (OutboundRouter.Waits(peer, reason))
+        {
+            Stage(packet, peer!);
             return;
         }
         _wireGuard.Drops.Add(reason);
@@ -121,6 +126,16 @@ public sealed class OutboundPath
         _answers = _answers.Take(now, AnswerRate);
         buffer.Length = length;
         _wireGuard.Drops.Add(DropReason.WriteFailed, 1 - _queue.Write(new ReadOnlySpan<PacketBuffer>(in buffer)));
+    }
+
+    private void Stage(in SuperPacket packet, PeerTunnel peer)
+    {
+        for (int i = 0; i < packet.SegmentCount; i++)
+        {
+            Span<byte> segment = _staged[0].Array.AsSpan(0, packet.SegmentLength(i));
+            packet.WriteSegment(i, segment);
+            peer.Stage(segment);
+        }
     }
 
     /// <summary>

@@ -7,17 +7,25 @@ using Kedge.Protocol;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// A device's interface, made or adopted, and the eye on its state, both in one network namespace. Whoever opened it disposes it.
+/// A TUN interface, created or adopted, together with its link monitor, both in one network namespace. Whoever opened it disposes it.
 /// </summary>
-public sealed class TunInterface : IDisposable
+public sealed class TunInterface : IPacketDevice, IDisposable
 {
-    private TunInterface(TunDevice device, LinkMonitor link) => (Device, Link) = (device, link);
+    private readonly LinkMonitor _link;
+
+    private TunInterface(TunDevice device, LinkMonitor link) => (Device, _link) = (device, link);
 
     /// <summary>The interface.</summary>
     public TunDevice Device { get; }
 
-    /// <summary>Its state.</summary>
-    public LinkMonitor Link { get; }
+    /// <inheritdoc/>
+    public string Name => Device.Name;
+
+    /// <inheritdoc/>
+    public int Mtu => Device.Mtu;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<IPacketQueue> Queues => Device.Queues;
 
     /// <summary>Makes an interface, or adopts the persistent one of its name, with the addresses and routes that it has.</summary>
     /// <param name="name">Its name.</param>
@@ -36,9 +44,22 @@ public sealed class TunInterface : IDisposable
     }
 
     /// <inheritdoc/>
+    public bool TryReadState(out LinkState state)
+    {
+        if (!_link.TryRead(out state))
+            return false;
+        if (!state.Deleted)
+            Device.RecordMtu(state.Mtu);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public Waiter CreateWaiter(RouteChanges? routes) => new(_link, routes);
+
+    /// <inheritdoc/>
     public void Dispose()
     {
-        Link.Dispose();
+        _link.Dispose();
         Device.Dispose();
     }
 

@@ -5,6 +5,11 @@ using Kedge.Protocol.Ip;
 
 namespace Kedge.Node.Routing;
 
+/// <summary>An address of this machine.</summary>
+/// <param name="Address">The address.</param>
+/// <param name="Network">The network on the link that it is in.</param>
+public readonly record struct LocalAddress(IpAddress Address, IpPrefix Network);
+
 /// <summary>Addresses by which other machines of the same site may reach this one.</summary>
 public static class LocalAddresses
 {
@@ -17,7 +22,10 @@ public static class LocalAddresses
     /// </summary>
     /// <param name="inside">The namespace; null for the calling thread's.</param>
     /// <exception cref="LinuxException">There is no such namespace.</exception>
-    public static IReadOnlyList<IpAddress> Find(NetworkNamespace? inside = null)
+    public static IReadOnlyList<IpAddress> Find(NetworkNamespace? inside = null) => [.. FindWithNetworks(inside).Select(one => one.Address)];
+
+    /// <inheritdoc cref="Find"/>
+    public static IReadOnlyList<LocalAddress> FindWithNetworks(NetworkNamespace? inside = null)
     {
         using RouteSocket kernel = RouteSocket.Open(inside);
         IReadOnlyList<Route> routes = kernel.Routes(Route.MainTable);
@@ -36,7 +44,7 @@ public static class LocalAddresses
                where usable.Contains(address.Index) && !address.IsUnfitForOthers
                where !address.Address.IsIPv6LinkLocal && !LinkLocal.Contains(address.Address)
                orderby defaults.Contains(address.Index) descending
-               select address.Address,
+               select new LocalAddress(address.Address, new IpPrefix(address.Address, address.PrefixLength)),
         ];
     }
 }

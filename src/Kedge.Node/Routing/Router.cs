@@ -3,7 +3,6 @@ using Kedge.Linux;
 using Kedge.Linux.Namespaces;
 using Kedge.Linux.Netlink;
 using Kedge.Protocol.Ip;
-using Kedge.Protocol.Mesh;
 
 namespace Kedge.Node.Routing;
 

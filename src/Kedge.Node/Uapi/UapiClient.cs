@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using Kedge.Linux.LocalSockets;
 using Kedge.Linux.Processes;
 using Kedge.Protocol;
@@ -30,6 +31,24 @@ public static class UapiClient
     {
         using UapiRequest request = UapiRequest.Set(change);
         Exchange(directory, interfaceName, request.Bytes.Span).Dispose();
+    }
+
+    /// <summary>Watches the device, until that ends or the caller does.</summary>
+    /// <param name="directory">Where its socket is.</param>
+    /// <param name="interfaceName">Its interface.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="SocketException">There is no such device, it has ended, or it may not be asked.</exception>
+    /// <exception cref="IOException">The device has ended.</exception>
+    public static async IAsyncEnumerable<DeviceEvent> WatchAsync(
+        string directory, string interfaceName, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(PathOf(directory, interfaceName)), cancellation);
+        await socket.SendAsync("kedge_watch=1\n\n"u8.ToArray(), cancellation);
+        using var reader = new StreamReader(new NetworkStream(socket));
+        while (await reader.ReadLineAsync(cancellation) is { } line)
+            if (DeviceEvent.TryParse(line, out DeviceEvent? happened))
+                yield return happened;
     }
 
     /// <summary>The process that runs a device; null where none does, or it may not be asked.</summary>

@@ -1,5 +1,7 @@
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using System.Text;
+using System.Threading.Channels;
 using Kedge.Linux;
 using Kedge.Protocol.WireGuard.Uapi;
 
@@ -22,12 +24,14 @@ internal sealed class UapiConnection : IDisposable
 
     private const int BufferSize = 8192;
     private const int SendSize = 65536;
+    private const int MaximumEvents = 64; // more that wait are older than what can still matter
 
     private readonly UapiServer _server;
     private readonly Socket _socket;
     private readonly UapiReader _reader = new(InterfaceIndex);
     private readonly byte[] _buffer = new byte[BufferSize];
     private readonly CancellationTokenSource _deadline = new();
+    private volatile Channel<DeviceEvent>? _events;
     private long _lastActive = Environment.TickCount64;
     private bool _lingers;
 
@@ -69,6 +73,9 @@ internal sealed class UapiConnection : IDisposable
         }
     }
 
+    /// <summary>Has an event sent, if the client watches. Any thread.</summary>
+    public void Publish(DeviceEvent happened) => _events?.Writer.TryWrite(happened);
+
     /// <summary>Ends the connection soon.</summary>
     public void Close() => _deadline.Cancel();
 
@@ -108,6 +115,11 @@ internal sealed class UapiConnection : IDisposable
                 continue;
 
             _deadline.CancelAfter(Timeout.InfiniteTimeSpan); // the client now waits for us
+            if (found == UapiEvent.KedgeWatch)
+            {
+                await SendEventsAsync(deadline);
+                return;
+            }
             using DeviceChange? change = found == UapiEvent.Set ? _reader.TakeChange() : null;
             using UapiAnswer answer = found is UapiEvent.Error or UapiEvent.Violation
                 ? _server.Refuse(_reader.Error!)
@@ -119,6 +131,23 @@ internal sealed class UapiConnection : IDisposable
                 _deadline.CancelAfter(LingerLimit);
             }
         }
+    }
+
+    // The first one has whoever watches look, since anything may have happened before.
+    private async Task SendEventsAsync(CancellationToken deadline)
+    {
+        _events = Channel.CreateBounded<DeviceEvent>(new BoundedChannelOptions(MaximumEvents) { FullMode = BoundedChannelFullMode.DropOldest });
+        Publish(DeviceEvent.Changed);
+        Task<int> end = _socket.ReceiveAsync(_buffer, deadline).AsTask(); // the client says nothing more; its end is noticed
+        while (!end.IsCompleted)
+        {
+            Task<bool> ready = _events.Reader.WaitToReadAsync(deadline).AsTask();
+            await Task.WhenAny(end, ready);
+            while (ready.IsCompletedSuccessfully && _events.Reader.TryRead(out DeviceEvent? happened))
+                await SendAsync(Encoding.ASCII.GetBytes($"{happened}\n"), deadline);
+            _deadline.CancelAfter(Timeout.InfiniteTimeSpan);
+        }
+        _deadline.Cancel();
     }
 
     private async Task SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken deadline)

@@ -69,6 +69,14 @@ public sealed class UapiServer : IAsyncDisposable
         _accepting = BackgroundLoop.RunAsync(AcceptAsync, e => Log.RequestFailed(_log, e), TimeProvider.System, _stop.Token);
     }
 
+    /// <summary>Tells those that watch the device. Any thread; never waits.</summary>
+    public void Publish(DeviceEvent happened)
+    {
+        lock (_lock)
+            foreach (UapiConnection connection in _connections.Keys)
+                connection.Publish(happened);
+    }
+
     /// <summary>Ends all connections, and waits until nothing calls the device any more.</summary>
     public async ValueTask DisposeAsync()
     {

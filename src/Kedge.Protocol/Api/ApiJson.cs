@@ -44,4 +44,6 @@ namespace Kedge.Protocol.Api;
 [JsonSerializable(typeof(EndpointReport))]
 [JsonSerializable(typeof(MapAcknowledgement))]
 [JsonSerializable(typeof(StreamAnswer))]
+[JsonSerializable(typeof(Introduction))]
+[JsonSerializable(typeof(IntroductionNotice))]
 public sealed partial class ApiJson : JsonSerializerContext;

@@ -42,6 +42,12 @@ public enum RefusalReason
 
     /// <summary>The caller has sent too many requests: <c>Retry-After</c> says when to try again.</summary>
     TooManyRequests,
+
+    /// <summary>The zone has no active node of the identifier that the caller names.</summary>
+    PeerUnknown,
+
+    /// <summary>The node that the caller names has no map stream open now, so nothing can be passed on to it.</summary>
+    PeerNotConnected,
 }
 
 /// <summary>Properties of reasons.</summary>

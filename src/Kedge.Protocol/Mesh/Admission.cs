@@ -4,40 +4,14 @@ using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Protocol.Mesh;
 
-/// <summary>Who is to admit peers: the node itself.</summary>
-public sealed record AdmissionContext
-{
-    /// <summary>The node's zone.</summary>
-    public required Guid Zone { get; init; }
-
-    /// <summary>Its WireGuard key: nobody else has it.</summary>
-    public required PublicKey WireGuardKey { get; init; }
-
-    /// <summary>The prefixes that are its own: nobody else has an address of them.</summary>
-    public IReadOnlyCollection<IpPrefix> Prefixes { get; init; } = [];
-
-    /// <summary>
-    /// Addresses that must never be a peer's, because the network below the overlay is reached by them: the controller's, for one.
-    /// </summary>
-    public IReadOnlyCollection<IpAddress> Underlay { get; init; } = [];
-
-    /// <summary>What other overlays of this machine have: a peer with any of it would draw their traffic.</summary>
-    public IReadOnlyCollection<ForeignPrefix> Foreign { get; init; } = [];
-}
-
-/// <summary>A peer that may be installed.</summary>
-/// <param name="Id">The node's identifier in the map.</param>
-/// <param name="Certificate">Its certificate, verified: the key and exactly the prefixes to install.</param>
-public sealed record AdmittedPeer(Guid Id, NodeCertificate Certificate);
-
 /// <summary>
-/// Which nodes of a map may be installed as peers. The map comes from a controller that need not be believed: what counts is the
-/// certificate. A peer is admitted for the key and the prefixes that its certificate binds together, in one's own network and zone,
-/// unless it is
-/// revoked; nobody gets the key or an address that another admitted peer, or the node itself, has already.
+/// Which nodes may be installed as peers. Who names them, a controller's map or another node, need not be trusted: what counts is the
+/// certificate. A peer is admitted for the key and the prefixes that its certificate binds together, in one's own network and zone, unless
+/// it is revoked; nobody gets the key or an address that another admitted peer, or the node itself, has already.
 /// <para>
-/// The end of validity keeps a new peer out, and never one that is known: not after a restart either (<see cref="Know"/>). A record that is
-/// refused leaves what was admitted for the same node before in place, unless that is revoked or the node is gone.
+/// The end of validity keeps a new peer out, and never one that is known: not after a restart either, see <see cref="PeerClaim"/>. A
+/// certificate that is refused leaves what was admitted for the same node before in place, unless that is revoked, the node is gone, or
+/// another has taken its place. Claims that change together are evaluated together, so nodes may exchange keys and addresses.
 /// </para>
 /// One thread at a time.
 /// </summary>
@@ -45,178 +19,235 @@ public sealed record AdmittedPeer(Guid Id, NodeCertificate Certificate);
 /// <param name="certificates">What has been checked already.</param>
 public sealed class Admission(AdmissionContext context, VerifiedCertificates certificates)
 {
-    private readonly Dictionary<Guid, MapPeer> _records = [];
-    private readonly Dictionary<Guid, AdmittedPeer> _admitted = [];
-    private readonly Dictionary<Guid, string> _refused = [];
-    private readonly Dictionary<PublicKey, Guid> _owners = [];
+    private readonly HashSet<PeerClaim> _claims = [];
+    private readonly HashSet<PeerClaim> _refused = [];
+    private readonly Dictionary<PublicKey, NodeCertificate> _admitted = [];
     private readonly AdmittedPrefixes _prefixes = new();
-    private readonly HashSet<Sha256Digest> _known = [];
-    private readonly HashSet<Guid> _changed = [];
+    private readonly HashSet<PublicKey> _changed = [];
+    private AdmissionContext _context = context;
     private NetworkTrust? _trust;
 
-    /// <summary>Who may be installed.</summary>
-    public IReadOnlyDictionary<Guid, AdmittedPeer> Admitted => _admitted;
+    /// <summary>The node that admits.</summary>
+    public AdmissionContext Context => _context;
 
-    /// <summary>
-    /// Records that may not be, and why, as a sentence. Where an older certificate of the same node is admitted it is in
-    /// <see cref="Admitted"/> as well.
-    /// </summary>
-    public IReadOnlyDictionary<Guid, string> Refused => _refused;
+    /// <summary>The certificates of those that may be installed, by their WireGuard keys.</summary>
+    public IReadOnlyDictionary<PublicKey, NodeCertificate> Admitted => _admitted;
 
-    /// <summary>Says that a certificate had been admitted before this program started.</summary>
-    public void Know(Sha256Digest fingerprint) => _known.Add(fingerprint);
+    /// <summary>How many claims are refused, those included for which an older certificate is admitted.</summary>
+    public int RefusedCount => _refused.Count;
 
-    /// <summary>The nodes that were admitted, changed or put out since this was last asked.</summary>
-    public IReadOnlySet<Guid> TakeChanges()
+    /// <summary>The WireGuard keys that were admitted, changed or removed since the last call.</summary>
+    public IReadOnlySet<PublicKey> TakeChanges()
     {
-        HashSet<Guid> changes = [.. _changed];
+        HashSet<PublicKey> changes = [.. _changed];
         _changed.Clear();
         return changes;
     }
 
-    /// <summary>Believes somebody else than before, and judges all records anew. Who is revoked goes.</summary>
-    public void Believe(NetworkTrust trust, DateTimeOffset now)
+    /// <summary>Replaces the trust anchors and revocation lists, and evaluates what they concern. Revoked peers are removed.</summary>
+    public void SetTrust(NetworkTrust trust, DateTimeOffset now)
     {
         _trust = trust;
-        foreach (AdmittedPeer peer in _admitted.Values.ToArray())
-            if (certificates.Verify(peer.Certificate.Der, trust, context.Zone, out _) is not null)
-                PutOut(peer.Id);
-        foreach (MapPeer record in _records.Values.Where(record => !_admitted.ContainsKey(record.Id)).ToArray())
-            Judge(record, now);
-        RetryRefused(now);
+        Evaluate(_claims.Where(claim => claim.Refusal is not null || !IsTrusted(claim.Admitted!)), now);
     }
 
-    /// <summary>Takes what a map says of some nodes now: records that are new or changed, or none for a node that is gone.</summary>
-    /// <param name="map">The map.</param>
-    /// <param name="nodes">The nodes about which it says something else than before.</param>
+    /// <summary>Replaces the node that admits, as when it has other prefixes, and evaluates all claims again.</summary>
+    public void SetContext(AdmissionContext context, DateTimeOffset now)
+    {
+        _context = context;
+        Evaluate(_claims, now);
+    }
+
+    /// <summary>Takes certificates that were offered, and claims that were withdrawn. What was refused before is evaluated again.</summary>
+    /// <param name="offered">Claims, new or known, and their certificates from now on, DER.</param>
+    /// <param name="withdrawn">Claims of nodes that are gone.</param>
     /// <param name="now">The present time.</param>
-    public void Update(IReadOnlyDictionary<Guid, MapPeer> map, IEnumerable<Guid> nodes, DateTimeOffset now)
+    public void Update(
+        IEnumerable<(PeerClaim Claim, ReadOnlyMemory<byte> Certificate)> offered, IEnumerable<PeerClaim> withdrawn, DateTimeOffset now)
     {
-        List<MapPeer> put = [];
-        foreach (Guid id in nodes)
+        foreach (PeerClaim claim in withdrawn)
         {
-            if (map.TryGetValue(id, out MapPeer? record))
-            {
-                put.Add(record);
-                continue;
-            }
-            _records.Remove(id);
-            _refused.Remove(id);
-            PutOut(id);
+            if (claim.Admitted is { } gone)
+                _changed.Add(gone.WireGuardKey);
+            Remove(claim);
+            _claims.Remove(claim);
+            _refused.Remove(claim);
+            claim.Refusal = null;
         }
-        // Who was known before the start comes first, in an order that does not depend on the controller: the first one keeps a prefix.
-        foreach (MapPeer record in put.OrderBy(record => IsKnown(record) ? 0 : 1).ThenBy(record => record.Id))
+        HashSet<PeerClaim> changed = [.. _refused];
+        foreach ((PeerClaim claim, ReadOnlyMemory<byte> certificate) in offered)
         {
-            _records[record.Id] = record;
-            Judge(record, now);
+            claim.Certificate = certificate;
+            _claims.Add(claim);
+            changed.Add(claim);
         }
-        RetryRefused(now);
+        Evaluate(changed, now);
     }
 
-    /// <summary>Judges refused records anew: one may be valid by now, or what it was in conflict with may be gone.</summary>
-    public void RetryRefused(DateTimeOffset now)
+    /// <summary>Evaluates refused claims again: one may be valid by now.</summary>
+    public void RetryRefused(DateTimeOffset now) => Evaluate(_refused, now);
+
+    /// <summary>
+    /// Evaluates claims together. All of them give up what they have before the first one is admitted, so that none is refused for what
+    /// another one is about to lose. Those that claim nothing new come first and keep their place; then an order by keys, which does not
+    /// depend on whoever names the nodes.
+    /// </summary>
+    private void Evaluate(IEnumerable<PeerClaim> claims, DateTimeOffset now)
     {
-        // Each round admits somebody or is the last one.
-        for (int before = -1; before != _refused.Count && _refused.Count > 0;)
+        Evaluation[] evaluations =
+        [
+            .. claims.Select(claim => Check(claim, now))
+                .OrderBy(evaluation => evaluation.Rank)
+                .ThenBy(evaluation => evaluation.Key, StringComparer.Ordinal),
+        ];
+        foreach (Evaluation evaluation in evaluations)
+            Remove(evaluation.Claim);
+        foreach (Evaluation evaluation in evaluations)
+            Decide(evaluation);
+        foreach (Evaluation evaluation in evaluations)
         {
-            before = _refused.Count;
-            foreach (Guid id in _refused.Keys.Order().ToArray())
-                Judge(_records[id], now);
+            // The older certificate, if the new one is refused for what others have.
+            PeerClaim claim = evaluation.Claim;
+            if (claim.Admitted is null && evaluation.Former is { } former && FindConflict(former) is null)
+                Add(claim, former);
+            if (evaluation.Before?.Fingerprint != claim.Admitted?.Fingerprint)
+                foreach (NodeCertificate? certificate in (ReadOnlySpan<NodeCertificate?>)[evaluation.Before, claim.Admitted])
+                    if (certificate is not null)
+                        _changed.Add(certificate.WireGuardKey);
         }
     }
 
-    private bool IsKnown(MapPeer record) => _known.Count > 0 && _known.Contains(Sha256Digest.Of(record.Certificate.Span));
-
-    private void Judge(MapPeer record, DateTimeOffset now)
+    /// <summary>Checks everything about a claim that does not depend on other claims.</summary>
+    private Evaluation Check(PeerClaim claim, DateTimeOffset now)
     {
-        string? reason = Check(record, now, out NodeCertificate? certificate, out bool isRevoked);
-        if (reason is null)
-        {
-            _refused.Remove(record.Id);
-            Admit(record.Id, certificate!);
-            return;
-        }
-        _refused[record.Id] = certificate is null ? reason : $"{certificate.Name}: {reason}";
-        if (isRevoked)
-            PutOut(record.Id);
-    }
-
-    private string? Check(MapPeer record, DateTimeOffset now, out NodeCertificate? certificate, out bool isRevoked)
-    {
-        certificate = null;
-        isRevoked = false;
+        var evaluation = new Evaluation(claim) { Before = claim.Admitted };
         if (_trust is null)
-            return "It cannot be verified: the network's authorities are not known yet.";
-        CertificateRefusal? refusal = certificates.Verify(record.Certificate, _trust, context.Zone, out certificate);
-        isRevoked = refusal == CertificateRefusal.Revoked;
-        if (refusal is null && !MayHaveEnded(record.Id, certificate!))
+        {
+            evaluation.Refusal = "It cannot be verified: the network's authorities are not known yet.";
+            return evaluation;
+        }
+        if (claim.Former is { } former && IsTrusted(former) && CheckContext(former) is null)
+            evaluation.Former = former;
+        claim.Restored = null;
+        CertificateRefusal? refusal = certificates.Verify(claim.Certificate, _trust, _context.Zone, out NodeCertificate? certificate);
+        if (refusal == CertificateRefusal.Revoked)
+            evaluation.Former = null;
+        if (refusal is null && !MayHaveEnded(evaluation.Former, certificate!))
             refusal = _trust.VerifyDates(certificate!, now);
-        return refusal?.Sentence() ?? CheckClaims(record.Id, certificate!);
+        if ((refusal?.Sentence() ?? CheckContext(certificate!)) is { } reason)
+            evaluation.Refusal = certificate is null ? reason : $"{certificate.Name}: {reason}";
+        else
+            evaluation.Offered = certificate;
+        return evaluation;
     }
+
+    private bool IsTrusted(NodeCertificate certificate) => certificates.Verify(certificate.Der, _trust!, _context.Zone, out _) is null;
 
     // A known peer is the same node with nothing more than it was admitted for.
-    private bool MayHaveEnded(Guid id, NodeCertificate certificate) =>
-        _known.Contains(certificate.Fingerprint)
-        || (_admitted.TryGetValue(id, out AdmittedPeer? known)
-            && known.Certificate.WireGuardKey == certificate.WireGuardKey
-            && Equals(known.Certificate.IdentityKey, certificate.IdentityKey)
-            && known.Certificate.AddressBlocks.Contains(certificate.AddressBlocks));
+    private static bool MayHaveEnded(NodeCertificate? known, NodeCertificate certificate) =>
+        known is not null
+        && known.WireGuardKey == certificate.WireGuardKey
+        && Equals(known.IdentityKey, certificate.IdentityKey)
+        && known.AddressBlocks.Contains(certificate.AddressBlocks);
 
-    private string? CheckClaims(Guid id, NodeCertificate certificate)
+    private string? CheckContext(NodeCertificate certificate)
     {
-        if (certificate.WireGuardKey == context.WireGuardKey)
+        if (certificate.WireGuardKey == _context.WireGuardKey)
             return "It claims this node's own WireGuard key.";
-        if (_owners.TryGetValue(certificate.WireGuardKey, out Guid owner) && owner != id)
-            return $"It claims the WireGuard key of {NameOf(owner)}.";
         foreach (IpPrefix prefix in certificate.Prefixes)
         {
             if (!ReservedPrefixes.IsUsableOverlay(prefix))
                 return $"It claims {prefix}, which no node can have.";
-            if (context.Prefixes.Any(own => ReservedPrefixes.Overlap(own, prefix)))
+            if (_context.Prefixes.Any(own => ReservedPrefixes.Overlap(own, prefix)))
                 return $"It claims {prefix}, which is this node's own or touches it.";
-            if (context.Underlay.Any(prefix.Contains))
+            if (_context.Underlay.Any(prefix.Contains))
                 return $"It claims {prefix}, in which the controller or this machine is reached.";
-            if (context.Foreign.FirstOrDefault(foreign => ReservedPrefixes.Overlap(foreign.Prefix, prefix)) is { } taken)
+            if (_context.Foreign.FirstOrDefault(foreign => ReservedPrefixes.Overlap(foreign.Prefix, prefix)) is { } taken)
                 return $"It claims {prefix}, which overlaps with {taken.Prefix}, a prefix of the overlay on {taken.Interface} here.";
-            if (FindOverlap(id, prefix) is { } other)
-                return $"It claims {prefix}, which {NameOf(other)} has or touches.";
         }
         return null;
     }
 
-    // What the node itself has now is about to be replaced.
-    private Guid? FindOverlap(Guid id, IpPrefix prefix)
+    private void Decide(Evaluation evaluation)
     {
-        bool isItsOwn = _admitted.TryGetValue(id, out AdmittedPeer? before) && before.Certificate.Prefixes.Contains(prefix);
-        if (isItsOwn || _prefixes.FindOverlap(prefix) is not { } owner)
-            return null;
-        if (owner != id)
-            return owner;
-        IEnumerable<AdmittedPeer> others = _admitted.Values.Where(peer => peer.Id != id);
-        return others.FirstOrDefault(peer => peer.Certificate.Prefixes.Any(has => ReservedPrefixes.Overlap(has, prefix)))?.Id;
+        PeerClaim claim = evaluation.Claim;
+        claim.Refusal = evaluation.Refusal;
+        if (evaluation.Candidate is { } candidate)
+        {
+            if (FindConflict(candidate) is not { } conflict)
+                Add(claim, candidate);
+            else
+                claim.Refusal ??= $"{candidate.Name}: {conflict}";
+        }
+        if (claim.Refusal is null)
+            _refused.Remove(claim);
+        else
+            _refused.Add(claim);
     }
 
-    private string NameOf(Guid id) => _admitted[id].Certificate.Name;
-
-    private void Admit(Guid id, NodeCertificate certificate)
+    private string? FindConflict(NodeCertificate certificate)
     {
-        if (_admitted.TryGetValue(id, out AdmittedPeer? before) && before.Certificate.Fingerprint == certificate.Fingerprint)
-            return;
-        PutOut(id);
-        _admitted[id] = new AdmittedPeer(id, certificate);
-        _owners[certificate.WireGuardKey] = id;
+        if (_admitted.TryGetValue(certificate.WireGuardKey, out NodeCertificate? owner))
+            return $"It claims the WireGuard key of {owner.Name}.";
         foreach (IpPrefix prefix in certificate.Prefixes)
-            _prefixes.Add(prefix, id);
-        _changed.Add(id);
+            if (_prefixes.FindOverlap(prefix) is { } other)
+                return $"It claims {prefix}, which {_admitted[other].Name} has or touches.";
+        return null;
     }
 
-    private void PutOut(Guid id)
+    private void Add(PeerClaim claim, NodeCertificate certificate)
     {
-        if (!_admitted.Remove(id, out AdmittedPeer? peer))
+        claim.Admitted = certificate;
+        _admitted[certificate.WireGuardKey] = certificate;
+        foreach (IpPrefix prefix in certificate.Prefixes)
+            _prefixes.Add(prefix, certificate.WireGuardKey);
+    }
+
+    private void Remove(PeerClaim claim)
+    {
+        if (claim.Admitted is not { } certificate)
             return;
-        _owners.Remove(peer.Certificate.WireGuardKey);
-        foreach (IpPrefix prefix in peer.Certificate.Prefixes)
+        claim.Admitted = null;
+        _admitted.Remove(certificate.WireGuardKey);
+        foreach (IpPrefix prefix in certificate.Prefixes)
             _prefixes.Remove(prefix);
-        _changed.Add(id);
+    }
+
+    /// <summary>One claim while it is evaluated.</summary>
+    private sealed class Evaluation(PeerClaim claim)
+    {
+        public PeerClaim Claim => claim;
+
+        /// <summary>What was admitted before.</summary>
+        public NodeCertificate? Before { get; init; }
+
+        /// <summary>What was admitted before, or before the start, if it may be admitted again.</summary>
+        public NodeCertificate? Former { get; set; }
+
+        /// <summary>What is offered; null if it is refused for a reason of its own.</summary>
+        public NodeCertificate? Offered { get; set; }
+
+        /// <summary>The reason of its own for which the offered certificate is refused.</summary>
+        public string? Refusal { get; set; }
+
+        /// <summary>What is to be admitted.</summary>
+        public NodeCertificate? Candidate => Offered ?? Former;
+
+        /// <summary>The lower, the earlier it is its turn: 0 for what keeps its key and place.</summary>
+        public int Rank
+        {
+            get
+            {
+                if (Former is null)
+                    return 3;
+                if (Offered is null)
+                    return 0;
+                if (!Former.AddressBlocks.Contains(Offered.AddressBlocks))
+                    return 2;
+                return Former.WireGuardKey == Offered.WireGuardKey ? 0 : 1;
+            }
+        }
+
+        public string Key => Candidate?.WireGuardKey.ToString() ?? "";
     }
 }

@@ -9,7 +9,11 @@ namespace Kedge.Protocol.Mesh;
 /// <param name="AllowedIps">Exactly the prefixes that are its own.</param>
 /// <param name="PersistentKeepalive">Seconds between keepalives; 0 for none.</param>
 /// <param name="Endpoint">Where it is to be reached from now on; null where the device's own knowledge stays.</param>
-public sealed record DesiredPeer(PublicKey Key, IReadOnlyCollection<IpPrefix> AllowedIps, ushort PersistentKeepalive, Endpoint? Endpoint = null);
+public sealed record DesiredPeer(PublicKey Key, IReadOnlyCollection<IpPrefix> AllowedIps, ushort PersistentKeepalive, Endpoint? Endpoint = null)
+{
+    /// <summary>Where it tells that it can be reached, to be handed to the device; null if the device has it, or is not to look for it.</summary>
+    public IReadOnlyList<PeerEndpoint>? Candidates { get; init; }
+}
 
 /// <summary>
 /// What must be changed of a device so that it has the peers that it should have. Only differences: a peer that is right is not mentioned,
@@ -45,6 +49,11 @@ public static class DesiredPeers
         if (desired.Endpoint is { } endpoint && endpoint != present?.Endpoint)
         {
             change.Endpoint = endpoint;
+            differs = true;
+        }
+        if (desired.Candidates is { } candidates)
+        {
+            change.Candidates = candidates;
             differs = true;
         }
         if (desired.PersistentKeepalive != (present?.PersistentKeepaliveInterval ?? 0))

@@ -34,6 +34,11 @@ public enum MapFrameType
     Duplicates,
 
     /// <summary>
+    /// A peer wants a direct path to this node, or has answered that. It belongs to no revision and to no commit: it may come at any time.
+    /// </summary>
+    Introduction,
+
+    /// <summary>
     /// The controller ends the stream on purpose: connect anew, at a random time within the spread. Or, with a reason, the node is told why it
     /// gets no more.
     /// </summary>
@@ -56,7 +61,7 @@ public readonly ref struct MapFrame
     /// <summary>The resource of <see cref="MapFrameType.Put"/> and <see cref="MapFrameType.Remove"/>; empty otherwise.</summary>
     public string Resource { get; private init; } = "";
 
-    /// <summary>The value of <see cref="MapFrameType.Put"/>, JSON; empty otherwise.</summary>
+    /// <summary>The value of <see cref="MapFrameType.Put"/> and <see cref="MapFrameType.Introduction"/>, JSON; empty otherwise.</summary>
     public ReadOnlySpan<byte> Value { get; private init; }
 
     /// <summary>The store and the epoch of <see cref="MapFrameType.Open"/>.</summary>
@@ -77,7 +82,9 @@ public readonly ref struct MapFrame
     /// <summary>The controller's clock, of <see cref="MapFrameType.Open"/> and <see cref="MapFrameType.Bookmark"/>.</summary>
     public DateTimeOffset Time { get; private init; }
 
-    /// <summary>The identifier of <see cref="MapFrameType.Question"/>.</summary>
+    /// <summary>
+    /// The identifier of <see cref="MapFrameType.Question"/>; of <see cref="MapFrameType.Introduction"/>, that of the node that asks.
+    /// </summary>
     public Guid Id { get; private init; }
 
     /// <summary>The addresses of <see cref="MapFrameType.Duplicates"/> from which other machines connect; null for none.</summary>
@@ -174,6 +181,7 @@ public readonly ref struct MapFrame
         "bookmark" => MapFrameType.Bookmark,
         "question" => MapFrameType.Question,
         "duplicates" => MapFrameType.Duplicates,
+        "introduction" => MapFrameType.Introduction,
         "bye" => MapFrameType.Bye,
         _ => MapFrameType.Unknown,
     };
@@ -190,6 +198,8 @@ public readonly ref struct MapFrame
         MapFrameType.Open when Store == Guid.Empty || Epoch == Guid.Empty => "A stream that opens names its store and its epoch.",
         MapFrameType.Put or MapFrameType.Remove when Resource.Length == 0 => "It names no resource.",
         MapFrameType.Put when Value.IsEmpty => "It has no value.",
+        MapFrameType.Introduction when Id == Guid.Empty => "It does not say which node asks.",
+        MapFrameType.Introduction when Value.IsEmpty => "It has no value.",
         MapFrameType.Commit or MapFrameType.Bookmark when Revision <= 0 || Sequence < 0 || Count < 0 => "It says no revision.",
         _ => null,
     };

@@ -74,6 +74,16 @@ public static class MapFrameWriter
             json.WriteString("from"u8, from);
     });
 
+    /// <summary>A peer wants a direct path to the node that reads, or has answered that.</summary>
+    /// <param name="from">The peer.</param>
+    /// <param name="notice">What it says.</param>
+    public static byte[] Introduction(Guid from, IntroductionNotice notice) => Write("introduction", json =>
+    {
+        json.WriteString("id"u8, from);
+        json.WritePropertyName("value"u8);
+        JsonSerializer.Serialize(json, notice, ApiJson.Default.IntroductionNotice);
+    });
+
     /// <summary>The stream ends on purpose.</summary>
     /// <param name="spread">The time within which to come back.</param>
     /// <param name="reason">Why the node gets no more; none where the controller itself ends.</param>

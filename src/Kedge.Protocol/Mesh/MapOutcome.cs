@@ -23,4 +23,7 @@ public enum MapOutcome
     /// a snapshot.
     /// </summary>
     Diverged,
+
+    /// <summary>A peer asks for a direct path, or answers: see <see cref="NetworkMap.Introduction"/>. The map is as it was.</summary>
+    Introduced,
 }

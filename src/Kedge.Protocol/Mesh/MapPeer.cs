@@ -11,24 +11,3 @@ public sealed record MapPeer(Guid Id, ReadOnlyMemory<byte> Certificate, Endpoint
     /// <summary>The longest certificate that is taken, in bytes. One with a hundred prefixes is a tenth of it.</summary>
     public const int MaximumCertificate = 16384;
 }
-
-/// <summary>How it is known where a node can be reached.</summary>
-public enum PeerEndpointKind
-{
-    /// <summary>An address of its machine.</summary>
-    Local,
-
-    /// <summary>Its address as a STUN server saw it.</summary>
-    Reflexive,
-
-    /// <summary>What its gateway maps to it.</summary>
-    Mapped,
-
-    /// <summary>A person said so.</summary>
-    Fixed,
-}
-
-/// <summary>Where a node can be reached.</summary>
-/// <param name="Address">Address and UDP port.</param>
-/// <param name="Kind">How it is known.</param>
-public readonly record struct PeerEndpoint(Endpoint Address, PeerEndpointKind Kind);

@@ -29,14 +29,14 @@ internal static class MapValue
     {
         if (Read(json, ApiJson.Default.EndpointsResource, out reason) is not { } value)
             return null;
-        var endpoints = new List<PeerEndpoint>(Math.Min(value.Endpoints.Count, EndpointReport.MaximumEndpoints));
-        foreach (NodeEndpoint endpoint in value.Endpoints)
-        {
-            if (endpoints.Count < EndpointReport.MaximumEndpoints && TryRead(endpoint, out PeerEndpoint read))
-                endpoints.Add(read);
-        }
-        return [.. endpoints];
+        return Read(value.Endpoints, EndpointReport.MaximumEndpoints);
     }
+
+    /// <summary>What a peer asks for; kinds and addresses of later versions are left out.</summary>
+    public static PeerIntroduction? ReadIntroduction(Guid from, ReadOnlySpan<byte> json, out string reason) =>
+        Read(json, ApiJson.Default.IntroductionNotice, out reason) is { } value
+            ? new PeerIntroduction(from, Read(value.Endpoints, PeerIntroduction.MaximumEndpoints), value.Opened)
+            : null;
 
     /// <summary>The value that <see cref="ReadPeer"/> reads.</summary>
     public static PeerResource Write(MapPeer peer) =>
@@ -44,7 +44,7 @@ internal static class MapValue
 
     /// <summary>The value that <see cref="ReadEndpoints"/> reads.</summary>
     public static EndpointsResource Write(IEnumerable<PeerEndpoint> endpoints) =>
-        new([.. endpoints.Select(endpoint => new NodeEndpoint(endpoint.Address.ToString(), KindText(endpoint.Kind)))]);
+        new([.. endpoints.Select(endpoint => new NodeEndpoint(endpoint.Address.ToString(), EndpointKinds.ToText(endpoint.Kind)))]);
 
     /// <summary>The zone.</summary>
     public static ZoneResource? ReadZone(ReadOnlySpan<byte> json, out string reason)
@@ -90,14 +90,6 @@ internal static class MapValue
     private static bool AreServers(IReadOnlyList<string> servers) =>
         servers.Count <= MaximumServers && servers.All(server => server is { Length: > 0 and <= MaximumText });
 
-    private static string KindText(PeerEndpointKind kind) => kind switch
-    {
-        PeerEndpointKind.Local => "local",
-        PeerEndpointKind.Reflexive => "reflexive",
-        PeerEndpointKind.Mapped => "mapped",
-        _ => "fixed",
-    };
-
     private static T? Read<T>(ReadOnlySpan<byte> json, JsonTypeInfo<T> type, out string reason)
         where T : class
     {
@@ -114,22 +106,19 @@ internal static class MapValue
         }
     }
 
-    private static bool TryRead(NodeEndpoint? text, out PeerEndpoint endpoint)
+    private static PeerEndpoint[] Read(IReadOnlyList<NodeEndpoint> values, int most)
     {
-        endpoint = default;
-        PeerEndpointKind? kind = text?.Kind switch
+        var endpoints = new List<PeerEndpoint>(Math.Min(values.Count, most));
+        foreach (NodeEndpoint value in values)
         {
-            "local" => PeerEndpointKind.Local,
-            "reflexive" => PeerEndpointKind.Reflexive,
-            "mapped" => PeerEndpointKind.Mapped,
-            "fixed" => PeerEndpointKind.Fixed,
-            _ => null,
-        };
-        if (kind is null || !Endpoint.TryParse(text!.Address, out Endpoint address) || address.Port == 0)
-            return false;
-        endpoint = new PeerEndpoint(address, kind.Value);
-        return true;
+            if (endpoints.Count < most && TryRead(value, out PeerEndpoint read))
+                endpoints.Add(read);
+        }
+        return [.. endpoints];
     }
+
+    private static bool TryRead(NodeEndpoint? text, out PeerEndpoint endpoint) =>
+        EndpointKinds.TryParse($"{text?.Kind} {text?.Address}", out endpoint) && endpoint.Kind != PeerEndpointKind.Heard;
 
     private static string Shown(string text) => text.Length <= 64 ? text : text[..64] + "…";
 }

@@ -1,3 +1,4 @@
+using Kedge.Protocol.Ip;
 using System.Buffers;
 using System.Collections.ObjectModel;
 using Kedge.Protocol.Api;
@@ -104,6 +105,9 @@ public sealed class NetworkMap
     /// <summary>The addresses from which other machines use this node's keys at the same time, as the controller last said; null for none.</summary>
     public string? DuplicatesFrom { get; private set; }
 
+    /// <summary>What a peer has asked for, after <see cref="MapOutcome.Introduced"/>; null before the first time.</summary>
+    public PeerIntroduction? Introduction { get; private set; }
+
     /// <summary>Where a node can be reached, best first; empty when it is not known. What an administrator said is in its record.</summary>
     public IReadOnlyList<PeerEndpoint> EndpointsOf(Guid node) => _endpoints.TryGetValue(node, out PeerEndpoint[]? endpoints) ? endpoints : [];
 
@@ -141,6 +145,8 @@ public sealed class NetworkMap
             case MapFrameType.Duplicates:
                 DuplicatesFrom = frame.From is { Length: > MaximumText } text ? text[..MaximumText] : frame.From;
                 return MapOutcome.Nothing;
+            case MapFrameType.Introduction:
+                return Introduce(frame);
             case MapFrameType.Bye:
                 (ReconnectWithin, EndReason) = (frame.Spread, frame.Reason);
                 return MapOutcome.Ending;
@@ -245,6 +251,14 @@ public sealed class NetworkMap
         ControllerTime = frame.Time;
         _position = new MapPosition(open.Store, frame.Revision, open.Epoch, frame.Sequence);
         return MapOutcome.Alive;
+    }
+
+    private MapOutcome Introduce(MapFrame frame)
+    {
+        if (MapValue.ReadIntroduction(frame.Id, frame.Value, out string reason) is not { } introduction)
+            return Refuse("", reason);
+        Introduction = introduction;
+        return MapOutcome.Introduced;
     }
 
     private bool Follows(Guid store, long revision) => !_diverged && store == _position.Store && revision >= _position.Revision;
@@ -357,8 +371,11 @@ public sealed class NetworkMap
         if (!_peers.ContainsKey(id) || EndpointsOf(id).SequenceEqual(endpoints))
             return;
         RemoveEndpoints(id);
-        _bytes += BytesOf(endpoints);
-        _endpoints[id] = endpoints;
+        if (endpoints.Length > 0)
+        {
+            _bytes += BytesOf(endpoints);
+            _endpoints[id] = endpoints;
+        }
         Difference.AddEndpoints(id);
     }
 

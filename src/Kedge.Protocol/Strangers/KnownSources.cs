@@ -13,7 +13,7 @@ public sealed class KnownSources
     public static readonly TimeSpan Lifetime = TimeSpan.FromHours(1);
 
     private readonly Lock _lock = new();
-    private readonly SourceTable _authenticatedAt;
+    private readonly InstantTable<IpAddress> _authenticatedAt;
 
     /// <summary>Creates an empty set.</summary>
     /// <param name="maximumSources">The most sources remembered. When full, a newcomer replaces one of the oldest.</param>
@@ -21,7 +21,7 @@ public sealed class KnownSources
     public KnownSources(int maximumSources = 8192)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumSources);
-        _authenticatedAt = new SourceTable(maximumSources);
+        _authenticatedAt = new InstantTable<IpAddress>(maximumSources);
     }
 
     /// <summary>Records that a client at an address has authenticated.</summary>

@@ -18,10 +18,10 @@ public sealed class StrangerBudget
     private static readonly IpAddress Everybody = IpAddress.IPv4(0);
 
     private readonly Lock _lock = new();
-    private readonly SourceBuckets _strangers;
-    private readonly SourceBuckets _sites;
-    private readonly SourceBuckets _acquaintances;
-    private readonly SourceBuckets? _together;
+    private readonly TokenBuckets<IpAddress> _strangers;
+    private readonly TokenBuckets<IpAddress> _sites;
+    private readonly TokenBuckets<IpAddress> _acquaintances;
+    private readonly TokenBuckets<IpAddress>? _together;
 
     /// <summary>Creates a budget of which nothing is spent.</summary>
     /// <param name="limits">The limits.</param>
@@ -30,10 +30,10 @@ public sealed class StrangerBudget
     public StrangerBudget(StrangerLimits limits, KnownSources? known = null)
     {
         Known = known ?? new KnownSources(limits.MaximumSources);
-        _strangers = new SourceBuckets(limits.MaximumSources, limits.PerSecond, limits.Burst);
-        _sites = new SourceBuckets(limits.MaximumSources, SourcesOfSite * limits.PerSecond, SourcesOfSite * limits.Burst);
-        _acquaintances = new SourceBuckets(limits.MaximumSources, limits.KnownPerSecond, limits.KnownBurst);
-        _together = limits.TogetherPerSecond > 0 ? new SourceBuckets(1, limits.TogetherPerSecond, limits.TogetherBurst) : null;
+        _strangers = new TokenBuckets<IpAddress>(limits.MaximumSources, limits.PerSecond, limits.Burst);
+        _sites = new TokenBuckets<IpAddress>(limits.MaximumSources, SourcesOfSite * limits.PerSecond, SourcesOfSite * limits.Burst);
+        _acquaintances = new TokenBuckets<IpAddress>(limits.MaximumSources, limits.KnownPerSecond, limits.KnownBurst);
+        _together = limits.TogetherPerSecond > 0 ? new TokenBuckets<IpAddress>(1, limits.TogetherPerSecond, limits.TogetherBurst) : null;
     }
 
     /// <summary>The known sources. The caller adds a source when a client there authenticates.</summary>

@@ -12,7 +12,7 @@ namespace Kedge.Protocol.Stun;
 /// follows <see cref="Interval"/> later anyway. Owned by one thread, but for <see cref="IsServer"/>.
 /// </para>
 /// </summary>
-public sealed class StunClient
+public sealed class StunClient : IControlProtocol
 {
     /// <summary>How many servers are asked at most.</summary>
     public const int MaximumServers = 8;
@@ -115,6 +115,13 @@ public sealed class StunClient
             inquiry.Restart(now);
     }
 
+    /// <summary>Asks again now, and keeps what was answered until there is another answer.</summary>
+    public void AskAgain(Instant now)
+    {
+        foreach (Inquiry inquiry in _inquiries)
+            inquiry.AskAgain(now);
+    }
+
     /// <summary>Writes what is due by now. To be called again until it returns <see cref="OutcomeKind.Nothing"/>.</summary>
     /// <param name="now">The time.</param>
     /// <param name="request">Where a request goes, from index 0: at least <see cref="RequestSize"/> bytes.</param>
@@ -154,6 +161,17 @@ public sealed class StunClient
         return Outcome.Drop(DropReason.UnexpectedStun);
     }
 
+    DropReason IControlProtocol.Check(ReadOnlySpan<byte> datagram, Endpoint remote) => IsServer(remote) ? DropReason.None : DropReason.UnexpectedStun;
+
+    ControlOutcome IControlProtocol.Receive(Instant now, Span<byte> datagram, Endpoint remote, Endpoint local, Span<byte> reply) =>
+        new(Receive(datagram, remote));
+
+    ControlOutcome IControlProtocol.Poll(Instant now, Span<byte> datagram)
+    {
+        Outcome outcome = Poll(now, datagram, out Endpoint server);
+        return new ControlOutcome(outcome, server);
+    }
+
     /// <summary>One server, and where the current request to it stands.</summary>
     private sealed class Inquiry(Endpoint server)
     {
@@ -173,6 +191,12 @@ public sealed class StunClient
         public void Restart(Instant now)
         {
             (Reflexive, Deadline, _giveUp, _unanswered) = (default, now, Instant.Never, 0);
+        }
+
+        public void AskAgain(Instant now)
+        {
+            if (_giveUp == Instant.Never)
+                Deadline = now;
         }
 
         /// <summary>Goes on, the deadline having come.</summary>

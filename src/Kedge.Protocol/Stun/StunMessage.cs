@@ -11,6 +11,9 @@ public readonly ref struct StunMessage
     /// <summary>Bytes before the attributes.</summary>
     public const int HeaderSize = 20;
 
+    /// <summary>Bytes of the longest message that fits into a datagram that nobody fragments (RFC 8489 section 6.1).</summary>
+    public const int MaximumSize = 548;
+
     /// <summary>What the second word of every message is since RFC 5389.</summary>
     public const uint MagicCookie = 0x2112A442;
 

@@ -25,11 +25,21 @@ public enum DatagramKind : byte
 
     /// <summary>A Rosenpass message.</summary>
     Rosenpass,
+
+    /// <summary>A probe of a path: Kedge's own, 84 bytes or more.</summary>
+    Probe,
 }
 
 /// <summary>Tells the protocols apart that share the one UDP port.</summary>
 public static class Datagram
 {
+    /// <summary>The first byte of a probe that asks, behind which are three zeros.</summary>
+    public const byte Ping = 0xF5;
+
+    /// <summary>The first byte of a probe that answers, behind which are three zeros.</summary>
+    public const byte Pong = 0xF6;
+
+    private const int LeastProbe = 84;
     private const int StunHeader = 20;
     private const uint StunMagicCookie = 0x2112A442;
 
@@ -52,6 +62,8 @@ public static class Datagram
                 return DatagramKind.HandshakeResponse;
             case 3 when datagram.Length == 64:
                 return DatagramKind.CookieReply;
+            case Ping or Pong when datagram.Length >= LeastProbe:
+                return DatagramKind.Probe;
         }
         if (datagram[0] is >= 0x81 and <= 0x86)
             return DatagramKind.Rosenpass;

@@ -87,4 +87,13 @@ public enum DropReason : byte
     /// From the tunnel: one of our own datagrams, because the route to the peer's endpoint leads through the tunnel itself.
     /// </summary>
     RoutingLoop,
+
+    /// <summary>A STUN message or a probe that found its queue full.</summary>
+    ControlQueueFull,
+
+    /// <summary>A probe that is from no peer of ours, or does not decrypt, or answers nothing that we sent.</summary>
+    UnexpectedProbe,
+
+    /// <summary>A probe of a peer that sends too many.</summary>
+    ProbeRateLimited,
 }

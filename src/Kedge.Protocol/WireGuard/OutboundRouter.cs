@@ -49,6 +49,9 @@ public sealed class OutboundRouter(WireGuardDevice device)
         return reason == DropReason.None;
     }
 
+    /// <summary>Whether a packet for a peer without a path waits until there is one.</summary>
+    public static bool Waits(PeerTunnel? peer, DropReason reason) => reason == DropReason.NoEndpoint && peer?.PathFinder is not null;
+
     /// <summary>Whether the sender of a packet that goes nowhere is told so.</summary>
     public bool IsAnswered(DropReason reason) =>
         reason is DropReason.NoRoute or DropReason.NoEndpoint && device.UnknownDestination == UnknownDestination.Refused;

@@ -16,6 +16,9 @@ internal sealed class PeerTimers(Timing timing)
 
     private long _unansweredSince = Unset;
     private long _unacknowledgedSince = Unset;
+    private long _lastDataSent = Unset;
+    private long _lastDataReceived = Unset;
+    private volatile bool _awaitsTraffic;
     private long _lastTraversal;
     private long _persistentKeepalive;
 
@@ -34,11 +37,14 @@ internal sealed class PeerTimers(Timing timing)
     }
 
     /// <summary>Data was sent. Any thread.</summary>
-    public void DataSent(Instant now)
+    /// <returns>Whether it ends <see cref="AwaitTraffic"/>.</returns>
+    public bool DataSent(Instant now)
     {
         Sent(now);
+        Volatile.Write(ref _lastDataSent, now.Ticks);
         if (Volatile.Read(ref _unansweredSince) == Unset)
             Volatile.Write(ref _unansweredSince, now.Ticks);
+        return EndAwaitTraffic();
     }
 
     /// <summary>Anything authenticated was received. Any thread.</summary>
@@ -49,12 +55,27 @@ internal sealed class PeerTimers(Timing timing)
     }
 
     /// <summary>Data was received; a keepalive does not count, so that no keepalive ever answers a keepalive. Any thread.</summary>
-    public void DataReceived(Instant now)
+    /// <returns>Whether it ends <see cref="AwaitTraffic"/>.</returns>
+    public bool DataReceived(Instant now)
     {
         Received(now);
+        Volatile.Write(ref _lastDataReceived, now.Ticks);
         if (Volatile.Read(ref _unacknowledgedSince) == Unset)
             Volatile.Write(ref _unacknowledgedSince, now.Ticks);
+        return EndAwaitTraffic();
     }
+
+    /// <summary>When data was last sent or received; null for never. Any thread.</summary>
+    public Instant? LastTraffic => At(Math.Max(Volatile.Read(ref _lastDataSent), Volatile.Read(ref _lastDataReceived)));
+
+    /// <summary>When data was last sent; null for never. Any thread.</summary>
+    public Instant? LastDataSent => At(Volatile.Read(ref _lastDataSent));
+
+    /// <summary>Since when data has been sent without anything received; null if nothing is to be answered. Any thread.</summary>
+    public Instant? UnansweredSince => At(Volatile.Read(ref _unansweredSince));
+
+    /// <summary>Has the next <see cref="DataSent"/> or <see cref="DataReceived"/> say so. Any thread.</summary>
+    public void AwaitTraffic() => _awaitsTraffic = true;
 
     /// <summary>When data has been received for too long without anything sent back.</summary>
     public Instant KeepaliveDue => After(ref _unacknowledgedSince, timing.KeepaliveTimeout);
@@ -77,6 +98,16 @@ internal sealed class PeerTimers(Timing timing)
     {
         Volatile.Write(ref _unansweredSince, Unset);
         Volatile.Write(ref _unacknowledgedSince, Unset);
+    }
+
+    private static Instant? At(long ticks) => ticks == Unset ? null : new Instant(ticks);
+
+    private bool EndAwaitTraffic()
+    {
+        bool ends = _awaitsTraffic;
+        if (ends)
+            _awaitsTraffic = false;
+        return ends;
     }
 
     private static Instant After(ref long since, TimeSpan span)

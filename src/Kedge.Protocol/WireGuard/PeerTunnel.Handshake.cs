@@ -19,6 +19,11 @@ public sealed partial class PeerTunnel
         if (now >= _zeroKeysDue)
             ClearSessions();
         StartOnNewPath(now);
+        if (_path is null && _pathFinder is { } finder)
+        {
+            AwaitPath(now, finder);
+            return Outcome.Nothing;
+        }
         if (TrySealStaged(now, datagram, out int length))
             return Outcome.ToNetwork(length);
         if (now >= _timers.AnswerDue)
@@ -40,7 +45,11 @@ public sealed partial class PeerTunnel
     {
         if (!_device.IsUp)
             return Instant.Never;
-        if (IsHandshakeWanted || _pathWasSet || (_hasStaged && HasSession(now)) || _keepaliveWanted)
+        if (IsHandshakeWanted || _pathWasSet || _keepaliveWanted)
+            return now;
+        if (_path is null && _pathFinder is not null)
+            return Instant.Earlier(_attempt.Due, _zeroKeysDue);
+        if (_hasStaged && _path is not null && HasSession(now))
             return now;
         Instant deadline = Instant.Earlier(_attempt.Due, _zeroKeysDue);
         deadline = Instant.Earlier(deadline, Instant.Earlier(_timers.AnswerDue, _timers.KeepaliveDue));
@@ -86,7 +95,9 @@ public sealed partial class PeerTunnel
         _receivedTimestamp = timestamp;
         _lastAnswered = now;
         Interlocked.Add(ref _receivedBytes, HandshakeInitiation.Size);
-        NotePath(remote, local);
+        // A path that is known stays until the session is confirmed: this may be an old initiation, sent again by anybody from anywhere.
+        if (_path is null && _pathFinder is null)
+            NotePath(remote, local);
         _timers.Received(now);
 
         var session = new KeyPair(this, keys, isInitiator: false, localIndex, initiation.Sender, now, _timing);
@@ -164,8 +175,27 @@ public sealed partial class PeerTunnel
         if (!_pathWasSet)
             return;
         _pathWasSet = false;
-        if (_path is not null && PersistentKeepalive > TimeSpan.Zero && !HasSession(now))
-            RequestHandshake();
+        if (_path is null)
+            return;
+        bool isWanted = _awaitsPath || (_pathFinder is not null && _attempt.Handshake is not null);
+        _awaitsPath = false;
+        if (HasSession(now) || (!isWanted && PersistentKeepalive == TimeSpan.Zero))
+            return;
+        if (isWanted)
+            _attempt.EndForAnother(); // an initiation on another path may never be answered
+        RequestHandshake();
+    }
+
+    private void AwaitPath(Instant now, IPathFinder finder)
+    {
+        bool isWanted = Interlocked.Exchange(ref _handshakeWanted, 0) != 0 | _keepaliveWanted | now >= _attempt.Due;
+        _keepaliveWanted = false;
+        if (now >= _attempt.Due)
+            _attempt.End();
+        if (!isWanted)
+            return;
+        _awaitsPath = true;
+        finder.Want();
     }
 
     private bool TryInitiate(Instant now, DateTimeOffset wallClock, byte[] datagram, out int length)

@@ -36,7 +36,8 @@ public sealed partial class PeerTunnel
         if (plaintext.IsEmpty)
             return DropReason.None;
 
-        _timers.DataReceived(now);
+        if (_timers.DataReceived(now))
+            _pathFinder?.TrafficBegan();
         if (!IpPacket.TryParse(plaintext, out IpPacket packet))
             return DropReason.MalformedInnerPacket;
         if (_device.AllowedIps.Find(packet.Source) != this)
@@ -52,10 +53,27 @@ public sealed partial class PeerTunnel
     private void NotePath(Endpoint remote, Endpoint local)
     {
         PeerPath? path = _path;
-        if (path is null || path.Remote != remote || path.Local != local)
-            _path = new PeerPath(remote, local);
-        if (path is null)
-            _device.Schedule.Ask(this); // a persistent keepalive may be due now
+        if (path is not null && path.Remote == remote && path.Local == local)
+        {
+            if (_heardFrom is not null)
+                _heardFrom = null;
+            return;
+        }
+        if (path is not null && path.Remote != remote && _pathFinder is { } finder)
+        {
+            // Until it is told otherwise, the peer stays where it has proven that it can be reached.
+            if (_heardFrom is { } heard && heard.Remote == remote && heard.Local == local)
+                return;
+            finder.HeardFrom(_heardFrom = new PeerPath(remote, local));
+            return;
+        }
+        _path = new PeerPath(remote, local);
+        _heardFrom = null;
+        if (path is not null)
+            return;
+        _pathWasSet = true;
+        _device.Attention(this);
+        _pathFinder?.HeardFrom(_path);
     }
 
     // The first packet in a session that we answered: the initiator has it.

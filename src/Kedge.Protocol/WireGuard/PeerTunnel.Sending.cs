@@ -18,7 +18,7 @@ public sealed partial class PeerTunnel
         if (_sessions.Usable(now) is not { } session || !session.Seal(packets, mtu))
             return false;
         NoteSent(now, session, packets);
-        _timers.DataSent(now);
+        NoteDataSent(now);
         return true;
     }
 
@@ -48,11 +48,11 @@ public sealed partial class PeerTunnel
     /// Where the datagram goes, from index 0: room for the longest packet and <see cref="TransportData.Overhead"/> + 15 bytes.
     /// </param>
     /// <param name="length">The datagram's length in bytes.</param>
-    /// <returns>False when nothing waits, or there is no session.</returns>
+    /// <returns>False when nothing waits, or there is no session or no path.</returns>
     public bool TrySealStaged(Instant now, byte[] datagram, out int length)
     {
         length = 0;
-        if (!_hasStaged || _sessions.Usable(now) is not { } session)
+        if (!_hasStaged || _path is null || _sessions.Usable(now) is not { } session)
             return false;
         int packetLength;
         lock (_stagedLock)
@@ -66,7 +66,7 @@ public sealed partial class PeerTunnel
         }
         if (!TrySealOne(session, datagram, packetLength, now, out length))
             return false;
-        _timers.DataSent(now);
+        NoteDataSent(now);
         return true;
     }
 
@@ -101,12 +101,9 @@ public sealed partial class PeerTunnel
             RequestHandshake();
     }
 
-    private void DropStaged()
+    private void NoteDataSent(Instant now)
     {
-        lock (_stagedLock)
-        {
-            _device.Drops.Add(DropReason.NoSession, _staged.Clear());
-            _hasStaged = false;
-        }
+        if (_timers.DataSent(now))
+            _pathFinder?.TrafficBegan();
     }
 }

@@ -13,7 +13,7 @@ namespace Kedge.Protocol.WireGuard;
 /// that nothing is staged for.
 /// </para>
 /// </summary>
-public sealed partial class PeerTunnel : IDisposable
+public sealed partial class PeerTunnel : IScheduled<PeerTunnel>, IDisposable
 {
     private readonly WireGuardDevice _device;
     private readonly Timing _timing;
@@ -30,6 +30,8 @@ public sealed partial class PeerTunnel : IDisposable
     private volatile bool _hasStaged;
     private volatile bool _keepaliveWanted;
     private volatile bool _pathWasSet;
+    private volatile IPathFinder? _pathFinder;
+    private volatile PeerPath? _heardFrom;
     private int _handshakeWanted;
     private long _lastHandshake;
     private long _sentBytes;
@@ -37,6 +39,7 @@ public sealed partial class PeerTunnel : IDisposable
 
     // The handshake thread's own.
     private bool _canAgree;
+    private bool _awaitsPath;
     private Instant _zeroKeysDue = Instant.Never;
     private Tai64N _sentTimestamp;
     private Tai64N _receivedTimestamp;
@@ -52,15 +55,16 @@ public sealed partial class PeerTunnel : IDisposable
         _cookies = new CookieHolder(publicKey, _timing);
         _staged = new StagedPackets(memory: device.StagingMemory);
         PublicKey = publicKey;
-        Scheduled = new PeerSchedule.Entry(this);
+        Scheduled = new Schedule<PeerTunnel>.Entry(this);
     }
 
     /// <summary>The peer's static public key.</summary>
     public PublicKey PublicKey { get; }
 
     /// <summary>
-    /// Where the peer is; null until it is configured or has been heard from. Setting it starts a handshake if the peer has a persistent
-    /// keepalive and no session. Any thread may read and set it.
+    /// Where the peer is; null until it is configured or has been heard from, and with a <see cref="PathFinder"/> while that knows none that
+    /// works. Setting it starts a handshake if one has waited for it, or if the peer has a persistent keepalive and no session. Any thread may
+    /// read and set it.
     /// </summary>
     public PeerPath? Path
     {
@@ -69,6 +73,20 @@ public sealed partial class PeerTunnel : IDisposable
         {
             _path = value;
             _pathWasSet = true;
+            _device.Attention(this);
+        }
+    }
+
+    /// <summary>
+    /// Who sets <see cref="Path"/>; null for a stock peer, which is where its authentic datagrams come from. Any thread may read and set it.
+    /// </summary>
+    public IPathFinder? PathFinder
+    {
+        get => _pathFinder;
+        set
+        {
+            _pathFinder = value;
+            _heardFrom = null;
             _device.Attention(this);
         }
     }
@@ -129,8 +147,19 @@ public sealed partial class PeerTunnel : IDisposable
     /// </summary>
     public Lock StagedOrder { get; } = new();
 
-    /// <summary>The peer's place in the device's schedule.</summary>
-    internal PeerSchedule.Entry Scheduled { get; }
+    /// <inheritdoc/>
+    public Schedule<PeerTunnel>.Entry Scheduled { get; }
+
+    /// <summary>When data was last sent or received, keepalives and handshakes apart; null for never. Any thread.</summary>
+    public Instant? LastTraffic => _timers.LastTraffic;
+
+    /// <summary>When data was last sent; null for never. Any thread.</summary>
+    public Instant? LastDataSent => _timers.LastDataSent;
+
+    /// <summary>
+    /// Since when data has been sent without anything authentic received; null if nothing is to be answered. Any thread.
+    /// </summary>
+    public Instant? UnansweredSince => _timers.UnansweredSince;
 
     /// <summary>The sessions.</summary>
     internal KeyPairs Keys => _sessions.Keys;
@@ -147,6 +176,31 @@ public sealed partial class PeerTunnel : IDisposable
             Interlocked.CompareExchange(ref _path, path with { Local = default }, path);
     }
 
+    /// <summary>Has <see cref="IPathFinder.TrafficBegan"/> called once, at the next data sent or received. Any thread.</summary>
+    public void AwaitTraffic() => _timers.AwaitTraffic();
+
+    /// <summary>Drops the packets that wait for a session: the peer cannot be reached. Any thread.</summary>
+    public void DropStaged()
+    {
+        lock (_stagedLock)
+        {
+            _device.Drops.Add(DropReason.NoSession, _staged.Clear());
+            _hasStaged = false;
+        }
+    }
+
+    /// <summary>Derives two secrets from the secret that only this device and the peer know. The handshake thread.</summary>
+    /// <param name="label">What they are for.</param>
+    /// <param name="first">Receives one, 32 bytes.</param>
+    /// <param name="second">Receives the other, 32 bytes.</param>
+    /// <returns>False while the device has no key.</returns>
+    internal bool TryDerive(ReadOnlySpan<byte> label, Span<byte> first, Span<byte> second)
+    {
+        if (_canAgree)
+            WireGuardKdf.Derive2(_staticShared, label, first, second);
+        return _canAgree;
+    }
+
     /// <summary>Ends all sessions and any handshake, zeroes the keys and drops what is staged; configuration stays.</summary>
     public void Clear()
     {
@@ -155,6 +209,7 @@ public sealed partial class PeerTunnel : IDisposable
         DropStaged();
         _timers.Clear();
         Interlocked.Exchange(ref _handshakeWanted, 0);
+        _awaitsPath = false;
     }
 
     /// <summary>Ends everything and zeroes all secrets.</summary>

@@ -39,13 +39,13 @@ public sealed class WireGuardDevice : IDisposable
     private PeerTunnel? _looping;
     private volatile int _mtu = 1420;
     private volatile int _listenPort;
-    private bool _isUp = true;
+    private volatile bool _isUp = true;
 
     /// <summary>A device without key or peers.</summary>
     /// <param name="timing">The specification's times, or a test's.</param>
     /// <param name="random">Bytes that nobody can predict.</param>
     /// <param name="attention">
-    /// Called by any thread when a peer has asked to be polled before its deadline (<see cref="PeerSchedule.TakeAsking"/>). Must return at once.
+    /// Called by any thread when a peer has asked to be polled before its deadline (<see cref="Schedule{T}.TakeAsking"/>). Must return at once.
     /// </param>
     public WireGuardDevice(Timing timing, RandomBytes random, Action attention)
     {
@@ -92,7 +92,7 @@ public sealed class WireGuardDevice : IDisposable
 
     /// <summary>
     /// Whether the interface is up; a device that is down asks for nothing to be sent. It is up at first. Whoever takes it down also calls
-    /// <see cref="ClearSessions"/>.
+    /// <see cref="ClearSessions"/>. Any thread may read it.
     /// </summary>
     public bool IsUp
     {
@@ -105,7 +105,7 @@ public sealed class WireGuardDevice : IDisposable
     }
 
     /// <summary>When each peer is to be polled. Receiving a message may make its peer due.</summary>
-    public PeerSchedule Schedule { get; } = new();
+    public Schedule<PeerTunnel> Schedule { get; } = new();
 
     /// <summary>The memory for packets that wait for a session.</summary>
     internal StagingMemory StagingMemory { get; } = new();

@@ -40,12 +40,13 @@ internal static class WgDevice
         if (queues < settings.Queues)
             Log.FewerQueues(log, settings.InterfaceName, settings.Queues);
         using var port = new UdpPort(settings.Offload.Udp, queues);
-        using var dataplane = new Dataplane(tun.Device, port, tun.Link, new TimestampFile(settings.StateDirectory), Timing.Default, log);
+        using var dataplane = new Dataplane(tun, port, new TimestampFile(settings.StateDirectory), Timing.Default, log);
         NodeStateFile? file = settings.Restores ? new(new NodeFolder(settings.StateDirectory, settings.InterfaceName).Node) : null;
         string? keyFile = Restore(dataplane, settings, file, log);
         dataplane.Start();
         await using StateRecorder? recorder = file is null ? null : new(file, dataplane.Status, keyFile, TimeProvider.System, log);
         await using var server = new UapiServer(socket, () => Status(dataplane, tun.Device, port), Apply, log);
+        dataplane.Happened += server.Publish;
 
         Task attached = ready();
         Log.Ready(log, socket.Path);

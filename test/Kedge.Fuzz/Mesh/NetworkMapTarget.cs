@@ -5,7 +5,7 @@ namespace Kedge.Fuzz.Mesh;
 
 /// <summary>
 /// A stream of frames, one a line, from a controller that may be anything: nothing is thrown, only a commit changes the map, what it
-/// reports as changed is what changed, and a map that was kept is read as itself.
+/// reports as changed is what changed, a map that was kept is read as itself, and introductions leave no trace in it.
 /// </summary>
 public sealed class NetworkMapTarget : Target
 {
@@ -38,6 +38,10 @@ public sealed class NetworkMapTarget : Target
             """{"type":"commit","revision":3,"sequence":2,"count":2}""" + "\n",
             """{"type":"bookmark","revision":3,"sequence":2,"count":2,"time":"2026-01-02T03:04:05Z"}""" + "\n",
             """{"type":"bye","spread":1e300}""" + "\n",
+            """{"type":"introduction","id":"00000000-0000-0000-0000-000000000003","value":{"endpoints":[],"opened":true}}""" + "\n",
+            """{"type":"introduction","id":"00000000-0000-0000-0000-000000000005","value":""",
+            """{"endpoints":[{"address":"192.0.2.1:1","kind":"mapped"}],"opened":false}}""" + "\n",
+            """{"address":"[2001:db8::1]:65535","kind":"reflexive"},""",
             "\"", "{", "}", "null", "\\u0000", "9223372036854775807", "-1",
         }.Select(Encoding.UTF8.GetBytes),
     ];
@@ -45,6 +49,7 @@ public sealed class NetworkMapTarget : Target
     public override void Run(ReadOnlySpan<byte> input, Trace trace)
     {
         var map = new NetworkMap(Self);
+        var quiet = new NetworkMap(Self); // which hears of no introductions
         foreach (Range range in input.Split((byte)'\n'))
         {
             var before = new Dictionary<Guid, MapPeer>(map.Peers);
@@ -53,6 +58,11 @@ public sealed class NetworkMapTarget : Target
             MapOutcome outcome = map.Apply(input[range]);
             trace.Note((int)outcome, Math.Min(map.Peers.Count, 3));
             Check(map, outcome, before, self, position);
+            if (outcome == MapOutcome.Introduced)
+                Check(map.Introduction);
+            else
+                Invariant.Equal(outcome, quiet.Apply(input[range]), "an introduction changes nothing that other frames do");
+            Invariant.Equal(quiet.Position, map.Position, "an introduction does not move the position");
         }
         if (!map.IsEmpty)
             CheckCache(map);
@@ -67,7 +77,7 @@ public sealed class NetworkMapTarget : Target
             Invariant.Holds(same, "only a commit changes the map");
         if (outcome is MapOutcome.Diverged)
             Invariant.Equal(default, map.Position, "a map that is wrong begins anew");
-        if (outcome is MapOutcome.Nothing or MapOutcome.Refused or MapOutcome.Ending)
+        if (outcome is MapOutcome.Nothing or MapOutcome.Refused or MapOutcome.Ending or MapOutcome.Introduced)
             Invariant.Equal(position, map.Position, "only a commit or a bookmark moves the position");
         if (outcome is MapOutcome.Committed)
         {
@@ -78,6 +88,13 @@ public sealed class NetworkMapTarget : Target
             }
         }
         Invariant.Holds(!map.Peers.ContainsKey(Self), "the node is not its own peer");
+    }
+
+    private static void Check(PeerIntroduction? introduction)
+    {
+        Invariant.Holds(introduction is not null && introduction.From != Guid.Empty, "an introduction says which node asks");
+        Invariant.Holds(introduction!.Endpoints.Count <= PeerIntroduction.MaximumEndpoints, "the endpoints of an introduction are few");
+        Invariant.Holds(introduction.Endpoints.All(endpoint => endpoint.Address.Port != 0), "each can be sent to");
     }
 
     private static void CheckCache(NetworkMap map)

@@ -43,7 +43,7 @@ public sealed class ExpiryTests : IDisposable
         foreach (MeshNode node in (MeshNode[])[a, b])
             node.Supervisor!.WaitForLine("is up: node", MeshNetwork.Patience);
         a.AwaitReach(b);
-        Wait.Until(() => File.Exists(a.Folder.Map) && File.ReadAllText(a.Folder.Known).Length > 10, MeshNetwork.Patience, "the map on disk");
+        Wait.Until(() => File.Exists(a.Folder.Map) && File.ReadAllText(a.Folder.Admitted).Length > 10, MeshNetwork.Patience, "the map on disk");
         _mesh.KillController();
 
         Wait.Until(() => DateTimeOffset.UtcNow > end.AddSeconds(1), MeshNetwork.Patience * 2, "the certificates' end");

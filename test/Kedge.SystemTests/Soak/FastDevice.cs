@@ -36,7 +36,7 @@ internal sealed class FastDevice : IDisposable
         (_host, _name, Address) = (host, host.Topology.NewInterfaceName(), $"10.9.0.{number}");
         _tun = TunInterface.Open(_name, 1420, isPersistent: false, host.Namespace.Name, withOffloads: true, queues: 1);
         string state = Path.Combine(host.Topology.TempFolder, host.Label);
-        _dataplane = new Dataplane(_tun.Device, _port, _tun.Link, new TimestampFile(state), Times, NullLogger.Instance);
+        _dataplane = new Dataplane(_tun, _port, new TimestampFile(state), Times, NullLogger.Instance);
         host.Namespace.Run(_dataplane.Start); // Its threads open the port.
         using var change = new DeviceChange { PrivateKey = Convert.FromBase64String(_keys.PrivateKey), ListenPort = Port };
         _dataplane.Apply(change);

@@ -19,6 +19,7 @@ public class NodeBudgetTests
     [InlineData(NodeWork.Report)]
     [InlineData(NodeWork.Change)]
     [InlineData(NodeWork.Stream)]
+    [InlineData(NodeWork.Introduction)]
     internal void A_node_that_does_too_much_is_told_when_to_come_back_and_others_are_not(NodeWork work)
     {
         Refusal refusal = SpendAll(One, work);
@@ -29,6 +30,22 @@ public class NodeBudgetTests
         _clock.Advance(refusal.RetryAfter!.Value);
         _budget.Spend(One, work);
         Assert.Throws<Refusal>(() => _budget.Spend(One, work));
+        Assert.Equal(2, _budget.RefusedOf(work));
+    }
+
+    [Fact]
+    public void A_node_may_ask_for_a_hundred_introductions_at_once_and_for_twenty_a_second()
+    {
+        Assert.Equal(100, SpendUntilRefused());
+        for (int second = 0; second < 10; second++)
+        {
+            _clock.Advance(TimeSpan.FromSeconds(1));
+            Assert.Equal(20, SpendUntilRefused());
+        }
+        _budget.Spend(One, NodeWork.Report);
+
+        int SpendUntilRefused() =>
+            Enumerable.Range(0, 1000).TakeWhile(_ => Record.Exception(() => _budget.Spend(One, NodeWork.Introduction)) is null).Count();
     }
 
     [Fact]

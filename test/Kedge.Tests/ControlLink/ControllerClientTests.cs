@@ -1,3 +1,4 @@
+using Kedge.Protocol.Ip;
 using System.Net;
 using Kedge.Control;
 using Kedge.Node.ControlLink;
@@ -56,6 +57,109 @@ public class ControllerClientTests
         Assert.False(refusal!.IsRefusal);
         Assert.InRange(refusal.RetryAfter!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10));
         await other.ReportEndpointsAsync(new EndpointReport([]), Cancellation);
+    }
+
+    [Fact]
+    public async Task An_introduction_reaches_the_peer_and_leaves_nothing_behind()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using Machine a = new(), b = new();
+        EnrolmentResult joinedA = await a.JoinAsync(controller, "a"), joinedB = await b.JoinAsync(controller, "b");
+        using ControllerClient clientA = a.Client(controller, joinedA), clientB = b.Client(controller, joinedB);
+        var introduction = new Introduction(joinedB.NodeId, [new NodeEndpoint("198.51.100.2:2", "reflexive")], Opened: false);
+        var notYet = await Assert.ThrowsAsync<ControllerException>(() => clientA.IntroduceAsync(introduction, Cancellation));
+        Assert.Equal((HttpStatusCode.Conflict, RefusalReason.PeerNotConnected), (notYet.Status, notYet.Reason));
+
+        var map = new NetworkMap(joinedB.NodeId);
+        await using var stream = clientB.WatchAsync(default, Cancellation).GetAsyncEnumerator(Cancellation);
+        await Follow(stream, map, () => map.Peers.ContainsKey(joinedA.NodeId));
+        int audited = (await controller.ListAuditAsync()).Count;
+        MapPosition position = map.Position;
+        await clientA.IntroduceAsync(introduction, Cancellation);
+        await Follow(stream, map, () => map.Introduction is not null);
+
+        Assert.Equal((joinedA.NodeId, false), (map.Introduction!.From, map.Introduction.Opened));
+        Assert.Equal("198.51.100.2:2", Assert.Single(map.Introduction.Endpoints).Address.ToString());
+        Assert.Equal(position, map.Position);
+        Assert.Equal(audited, (await controller.ListAuditAsync()).Count);
+        string metrics = await controller.ReadMetricsAsync();
+        Assert.Contains("kedge_introductions_total{outcome=\"passed-on\"} 1\n", metrics, StringComparison.Ordinal);
+        Assert.Contains("kedge_introductions_total{outcome=\"not-connected\"} 1\n", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_introduction_that_makes_no_sense_is_refused_with_a_reason()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using Machine a = new(), b = new();
+        EnrolmentResult joined = await a.JoinAsync(controller, "a");
+        using ControllerClient client = a.Client(controller, joined);
+        Guid peer = (await b.JoinAsync(controller, "b")).NodeId;
+        NodeEndpoint[] tooMany = [.. Enumerable.Repeat(new NodeEndpoint("192.0.2.1:7", "local"), EndpointReport.MaximumEndpoints + 1)];
+
+        await AssertRefusedAsync(joined.NodeId, "is the node that asks");
+        await AssertRefusedAsync(peer, "16 is the most", tooMany);
+        await AssertRefusedAsync(peer, "127.0.0.1:7", new NodeEndpoint("127.0.0.1:7", "local"));
+        await AssertRefusedAsync(peer, "guessed", new NodeEndpoint("192.0.2.1:7", "guessed"));
+        ControllerException unknown = await Assert.ThrowsAsync<ControllerException>(
+            () => client.IntroduceAsync(new Introduction(Guid.NewGuid(), [], Opened: true), Cancellation));
+        Assert.Equal((HttpStatusCode.NotFound, RefusalReason.PeerUnknown), (unknown.Status, unknown.Reason));
+        Assert.False(unknown.Reason.EndsMembership());
+
+        async Task AssertRefusedAsync(Guid to, string words, params NodeEndpoint[] endpoints)
+        {
+            ControllerException wrong = await Assert.ThrowsAsync<ControllerException>(
+                () => client.IntroduceAsync(new Introduction(to, endpoints, Opened: true), Cancellation));
+            Assert.Equal(HttpStatusCode.BadRequest, wrong.Status);
+            Assert.Contains(words, wrong.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_node_that_floods_introductions_is_put_off_and_those_of_others_arrive()
+    {
+        await using RunningController controller = await RunningController.StartAsync();
+        using Machine a = new(), b = new(), c = new();
+        EnrolmentResult joinedA = await a.JoinAsync(controller, "a"), joinedB = await b.JoinAsync(controller, "b");
+        EnrolmentResult joinedC = await c.JoinAsync(controller, "c");
+        using ControllerClient flooder = a.Client(controller, joinedA), other = b.Client(controller, joinedB);
+        using ControllerClient target = c.Client(controller, joinedC);
+        var map = new NetworkMap(joinedC.NodeId);
+        await using var stream = target.WatchAsync(default, Cancellation).GetAsyncEnumerator(Cancellation);
+        await Follow(stream, map, () => map.Peers.Count == 2);
+        using var ending = new CancellationTokenSource();
+        Task<int>[] flood = [.. Enumerable.Range(0, 8).Select(_ => FloodAsync())];
+
+        for (int i = 0; i < 5; i++)
+        {
+            var endpoint = new NodeEndpoint($"192.0.2.1:{1 + i}", "local");
+            await other.IntroduceAsync(new Introduction(joinedC.NodeId, [endpoint], Opened: false), Cancellation);
+            await Follow(stream, map, () => map.Introduction?.Endpoints.SingleOrDefault().Address.ToString() == endpoint.Address);
+            Assert.Equal(joinedB.NodeId, map.Introduction!.From);
+        }
+        await flooder.ReportEndpointsAsync(new EndpointReport([]), Cancellation); // what else it does has a budget of its own
+        await ending.CancelAsync();
+
+        Assert.InRange((await Task.WhenAll(flood)).Sum(), 1, int.MaxValue);
+        Assert.Contains("kedge_introductions_total{outcome=\"limited\"}", await controller.ReadMetricsAsync(), StringComparison.Ordinal);
+
+        async Task<int> FloodAsync()
+        {
+            int putOff = 0;
+            while (!ending.IsCancellationRequested)
+            {
+                var introduction = new Introduction(joinedC.NodeId, [], Opened: false);
+                Exception? e = await Record.ExceptionAsync(() => flooder.IntroduceAsync(introduction, Cancellation));
+                if (e is not null)
+                {
+                    var refusal = Assert.IsType<ControllerException>(e);
+                    Assert.Equal((HttpStatusCode.TooManyRequests, RefusalReason.TooManyRequests), (refusal.Status, refusal.Reason));
+                    Assert.Equal(TimeSpan.FromSeconds(1), refusal.RetryAfter);
+                    putOff++;
+                }
+            }
+            return putOff;
+        }
     }
 
     [Fact]

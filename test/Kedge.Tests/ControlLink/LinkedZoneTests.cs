@@ -114,6 +114,86 @@ public sealed class LinkedZoneTests : IDisposable
     }
 
     [Fact]
+    public void Two_nodes_that_exchange_addresses_are_both_admitted()
+    {
+        NodeSubject one = Subject(2), two = Subject(3);
+        using LinkedZone zone = Start();
+        Tell(zone, [], (Peer, Certify(one)), (Other, Certify(two)));
+
+        Tell(zone, [], (Peer, Certify(one with { Addresses = two.Addresses })), (Other, Certify(two with { Addresses = one.Addresses })));
+
+        Assert.Empty(Status(zone).Refused);
+        Assert.Equal(
+            [("node-2", "10.200.0.3"), ("node-3", "10.200.0.2")], Status(zone).Peers.Select(peer => (peer.Name, peer.Addresses[0])));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_peer_whose_new_record_is_refused_stays_though_the_controller_moves_and_the_link_restarts(bool isOtherKey)
+    {
+        NodeSubject subject = Subject(2);
+        NodeCertificate admitted = Certify(subject);
+        using var stranger = new TestNetwork();
+        NodeCertificate refused = stranger.Certify(isOtherKey ? Subject(2) : subject, from: _now.AddHours(-1), to: _now.AddDays(7));
+        using (LinkedZone zone = Start())
+        {
+            Tell(zone, [], (Peer, admitted));
+            Tell(zone, [], (Peer, refused));
+            zone.UseUnderlay([IpAddress.Parse("192.0.2.1")], []);
+            Assert.Equal(["node-2"], Peers(zone));
+            Assert.Single(Status(zone).Refused);
+        }
+
+        using (LinkedZone again = Start())
+            Assert.Equal(["node-2"], Peers(again));
+
+        // Not for ever: neither once it is revoked, nor once it is gone.
+        using (LinkedZone revoking = Start())
+        {
+            Tell(revoking, [List(1, admitted)], (Peer, refused));
+            Assert.Empty(Peers(revoking));
+        }
+        using LinkedZone last = Start();
+        Assert.Empty(Peers(last));
+    }
+
+    [Fact]
+    public void A_peer_that_was_removed_does_not_come_back_by_what_was_admitted_before_a_restart()
+    {
+        NodeCertificate admitted = Certify(2);
+        using (LinkedZone zone = Start())
+        {
+            Tell(zone, [], (Peer, admitted));
+            zone.UseUnderlay([IpAddress.Parse("192.0.2.1")], []);
+        }
+        byte[] kept = File.ReadAllBytes(_folder.Admitted);
+        using (LinkedZone removing = Start())
+            Tell(removing, []);
+        File.WriteAllBytes(_folder.Admitted, kept); // as if the link had been killed between the two files
+
+        using LinkedZone zoneAgain = Start();
+        Assert.Empty(Peers(zoneAgain));
+        Tell(zoneAgain, [], (Peer, _network.Certify(Subject(2), from: _now.AddDays(-2), to: _now.AddDays(-1))));
+
+        Assert.Empty(Peers(zoneAgain));
+        Assert.Contains("no longer valid", Assert.Single(Status(zoneAgain).Refused).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_damaged_file_of_admitted_certificates_costs_only_what_is_in_it()
+    {
+        using (LinkedZone zone = Start())
+            Tell(zone, [], (Peer, Certify(2)), (Other, Certify(3)));
+        foreach (string damage in (string[])["", "null", "[]", "{\"x\":1}", $"{{\"{Peer}\":\"AAAA\"}}", $"{{\"{Peer}\":null}}"])
+        {
+            File.WriteAllText(_folder.Admitted, damage);
+            using LinkedZone again = Start();
+            Assert.Equal(["node-2", "node-3"], Peers(again));
+        }
+    }
+
+    [Fact]
     public void A_node_that_joined_before_there_were_Rosenpass_keys_makes_them_once_and_asks_for_a_certificate_of_them()
     {
         using LinkedZone zone = Start();

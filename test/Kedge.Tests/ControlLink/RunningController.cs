@@ -63,6 +63,8 @@ internal sealed class RunningController : IAsyncDisposable
     public async Task<IReadOnlyList<AuditEntry>> ListAuditAsync() =>
         (await _administrator.GetFromJsonAsync("audit?limit=1000", ApiJson.Default.IReadOnlyListAuditEntry))!;
 
+    public Task<string> ReadMetricsAsync() => _administrator.GetStringAsync(new Uri(_controller.Url, "/metrics"));
+
     public async Task RemoveNodeAsync(Guid node)
     {
         using HttpResponseMessage response = await _administrator.DeleteAsync($"nodes/{node}");

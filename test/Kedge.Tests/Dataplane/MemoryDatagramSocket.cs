@@ -4,30 +4,48 @@ using Kedge.Protocol.Ip;
 namespace Kedge.Tests.Dataplane;
 
 /// <summary>The in-memory twin of a socket of a UDP port: what it sends arrives at the socket that it is connected to.</summary>
-/// <param name="address">Where this socket is.</param>
+/// <param name="address">Where this socket is; none while its port is closed.</param>
 /// <param name="receivesRuns">Whether a run arrives as one; else it arrives as its datagrams.</param>
-internal sealed class MemoryDatagramSocket(Endpoint address, bool receivesRuns = false) : IDatagramSocket, IDisposable
+internal sealed class MemoryDatagramSocket(Endpoint address = default, bool receivesRuns = false) : IDatagramSocket, IDisposable
 {
     private readonly PacketRing _received = new(256);
+    private readonly Lock _lock = new();
+    private Endpoint _address = address;
 
     /// <summary>The other end of the wire.</summary>
     public MemoryDatagramSocket? Peer { get; set; }
 
-    /// <summary>Where this socket is.</summary>
-    public Endpoint Address => address;
+    /// <summary>Where this socket is; none while its port is closed: then it neither sends nor receives.</summary>
+    public Endpoint Address
+    {
+        get
+        {
+            lock (_lock)
+                return _address;
+        }
+
+        set
+        {
+            lock (_lock)
+                _address = value;
+        }
+    }
 
     public int Receive(ReadOnlySpan<PacketBuffer> buffers) => _received.Take(buffers);
 
     public int Send(ReadOnlySpan<PacketBuffer> buffers)
     {
         int sent = 0;
+        Endpoint own = Address, other = Peer?.Address ?? default;
+        if (own.IsNone || other.IsNone)
+            return 0;
         foreach (PacketBuffer buffer in buffers)
         {
-            if (Peer is null || buffer.Destination != Peer.Address)
+            if (buffer.Destination != other)
                 continue;
             (Endpoint source, Endpoint destination) = (buffer.Source, buffer.Destination);
-            (buffer.Source, buffer.Destination) = (address, Peer.Address);
-            sent += Peer.Add(buffer);
+            (buffer.Source, buffer.Destination) = (own, other);
+            sent += Peer!.Add(buffer);
             (buffer.Source, buffer.Destination) = (source, destination);
         }
         return sent;

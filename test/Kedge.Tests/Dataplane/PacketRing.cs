@@ -10,6 +10,7 @@ internal sealed class PacketRing(int capacity) : IDisposable
     private readonly ManualResetEventSlim _readable = new();
     private int _first;
     private int _count;
+    private bool _isWoken;
 
     public int Count
     {
@@ -44,17 +45,38 @@ internal sealed class PacketRing(int capacity) : IDisposable
             int taken = 0;
             for (; taken < buffers.Length && _count > 0; taken++, _count--, _first = (_first + 1) % capacity)
                 Copy(_slots[_first], 0, _slots[_first].Length, _slots[_first].GsoSize, buffers[taken]);
-            if (_count == 0)
-                _readable.Reset();
+            ResetIfQuiet();
             return taken;
         }
     }
 
-    public void WaitReadable() => _readable.Wait();
+    /// <summary>Blocks until there is a packet, or until <see cref="Wake"/> has been called since the last wait.</summary>
+    public void WaitReadable()
+    {
+        _readable.Wait();
+        lock (_lock)
+        {
+            _isWoken = false;
+            ResetIfQuiet();
+        }
+    }
 
-    public void Wake() => _readable.Set();
+    public void Wake()
+    {
+        lock (_lock)
+        {
+            _isWoken = true;
+            _readable.Set();
+        }
+    }
 
     public void Dispose() => _readable.Dispose();
+
+    private void ResetIfQuiet()
+    {
+        if (_count == 0 && !_isWoken)
+            _readable.Reset();
+    }
 
     private static void Copy(PacketBuffer from, int start, int length, ushort gsoSize, PacketBuffer to)
     {

@@ -4,6 +4,7 @@ using Kedge.Linux;
 using Kedge.Linux.Tun;
 using Kedge.Node.Dataplane;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 
@@ -24,10 +25,14 @@ internal sealed class PathEnd : IDisposable
         Span<byte> key = stackalloc byte[X25519.KeySize];
         RandomNumberGenerator.Fill(key);
         WireGuard.SetIdentity(new LocalIdentity(key), new TimestampSource(default, _ => { }));
-        var handshakes = new HandshakeQueue();
-        Handshakes = new HandshakeLoop(WireGuard, Stun, Socket, handshakes, _waiter);
+        DatagramQueue handshakes = HandshakeLoop.CreateQueue();
+        Handshakes = new HandshakeLoop(WireGuard, Socket, handshakes, _waiter);
+        var table = new ControlTable(
+            new ControlEntry(DatagramKind.Stun, Stun, new DatagramQueue(64, StunMessage.MaximumSize)),
+            new ControlEntry(DatagramKind.Probe, Paths, new DatagramQueue(64, ControlLoop.MaximumLength)));
+        Control = new ControlLoop(WireGuard, table, Socket, _waiter);
         Outbound = new OutboundPath(WireGuard, Queue, Socket);
-        Inbound = new InboundPath(WireGuard, Queue, Socket, handshakes, Stun, _waiter.Wake);
+        Inbound = new InboundPath(WireGuard, Queue, Socket, handshakes, table, _waiter.Wake, _waiter.Wake);
     }
 
     public IpAddress Address { get; }
@@ -35,7 +40,9 @@ internal sealed class PathEnd : IDisposable
     public MemoryDatagramSocket Socket { get; }
     public WireGuardDevice WireGuard { get; }
     public StunClient Stun { get; } = new(RandomNumberGenerator.Fill);
+    public PathProtocol Paths { get; } = new(RandomNumberGenerator.Fill, () => { });
     public HandshakeLoop Handshakes { get; }
+    public ControlLoop Control { get; }
     public OutboundPath Outbound { get; }
     public InboundPath Inbound { get; }
 
@@ -59,6 +66,7 @@ internal sealed class PathEnd : IDisposable
                 moved |= end.Outbound.RunBatch() > 0;
                 moved |= end.Inbound.RunBatch() > 0;
                 moved |= end.Handshakes.RunOnce() <= BootClock.Now;
+                moved |= end.Control.RunOnce() <= BootClock.Now;
             }
         }
         while (moved || a.Socket.Pending + b.Socket.Pending > 0);

@@ -50,7 +50,7 @@ public sealed class PathTests : IDisposable
     {
         // b's socket stands for a server: what a asks goes to it.
         _a.Stun.Use(BootClock.Now, [_b.Socket.Address]);
-        _a.Handshakes.RunOnce();
+        _a.Control.RunOnce();
         PacketBuffer datagram = _scratch[0];
         Assert.Equal(1, _b.Socket.Receive(_scratch.AsSpan(0, 1)));
         byte[] response = new byte[StunServer.MaximumResponse];
@@ -58,7 +58,7 @@ public sealed class PathTests : IDisposable
 
         SendDatagram(_b, _a, response.AsSpan(0, length));
         _a.Inbound.RunBatch();
-        _a.Handshakes.RunOnce();
+        _a.Control.RunOnce();
         Assert.Equal([new StunResult(_b.Socket.Address, _a.Socket.Address)], _a.Stun.Results);
         Assert.Equal(0, _a.Drops());
 
@@ -73,7 +73,7 @@ public sealed class PathTests : IDisposable
     {
         _a.WireGuard.IsUp = false;
         _a.Stun.Use(BootClock.Now, [_b.Socket.Address]);
-        Assert.Equal(Instant.Never, _a.Handshakes.RunOnce());
+        Assert.Equal(Instant.Never, _a.Control.RunOnce());
         Assert.Equal(0, _b.Socket.Pending);
     }
 
@@ -157,14 +157,14 @@ public sealed class PathTests : IDisposable
         message.Packet.Clear();
         message.Packet[0] = 1;
         message.Destination = _b.Socket.Address;
-        for (int i = 0; i < HandshakeQueue.Capacity + 10; i++)
+        for (int i = 0; i < HandshakeLoop.QueueCapacity + 10; i++)
         {
             Assert.Equal(1, _a.Socket.Send([message]));
             _b.Inbound.RunBatch();
         }
         Assert.Equal(10, _b.WireGuard.Drops[DropReason.HandshakeQueueFull]);
         PathEnd.Settle(_a, _b);
-        Assert.Equal(HandshakeQueue.Capacity, _b.WireGuard.Drops[DropReason.InvalidMac1]);
+        Assert.Equal(HandshakeLoop.QueueCapacity, _b.WireGuard.Drops[DropReason.InvalidMac1]);
     }
 
     public void Dispose()

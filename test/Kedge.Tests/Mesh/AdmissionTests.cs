@@ -13,7 +13,7 @@ public sealed class AdmissionTests : IDisposable
 
     private readonly TestNetwork _network = new();
     private readonly VerifiedCertificates _certificates = new();
-    private readonly Dictionary<Guid, MapPeer> _map = [];
+    private readonly Dictionary<Guid, PeerClaim> _claims = [];
     private readonly PublicKey _ownKey;
     private readonly Admission _admission;
 
@@ -21,7 +21,7 @@ public sealed class AdmissionTests : IDisposable
     {
         _ownKey = _network.NextWireGuardKey();
         _admission = NewAdmission();
-        _admission.Believe(_network.Trust(), Now);
+        _admission.SetTrust(_network.Trust(), Now);
     }
 
     public void Dispose() => _network.Dispose();
@@ -33,10 +33,11 @@ public sealed class AdmissionTests : IDisposable
 
         Put(A, certificate);
 
-        AdmittedPeer peer = Assert.Single(_admission.Admitted).Value;
-        Assert.Equal(certificate.WireGuardKey, peer.Certificate.WireGuardKey);
-        Assert.Equal(["10.7.0.0/24", "10.200.0.2/32", "fd00:200::2/128"], peer.Certificate.Prefixes.Select(prefix => prefix.ToString()));
-        Assert.Equal([A], _admission.TakeChanges());
+        (PublicKey key, NodeCertificate admitted) = Assert.Single(_admission.Admitted);
+        Assert.Equal(certificate.WireGuardKey, key);
+        Assert.Equal(certificate.WireGuardKey, admitted.WireGuardKey);
+        Assert.Equal(["10.7.0.0/24", "10.200.0.2/32", "fd00:200::2/128"], admitted.Prefixes.Select(prefix => prefix.ToString()));
+        Assert.Equal([key], _admission.TakeChanges());
         Assert.Empty(_admission.TakeChanges());
     }
 
@@ -52,15 +53,12 @@ public sealed class AdmissionTests : IDisposable
             WireGuardKey = _ownKey,
             Foreign = [new ForeignPrefix(IpPrefix.Parse("10.7.0.0/24"), "kedge7")],
         };
-        var admission = new Admission(context, _certificates);
-        admission.Believe(_network.Trust(), Now);
-        _map[A] = new MapPeer(A, Certify(2, prefix).Der, default);
-        _map[B] = new MapPeer(B, Certify(3, "10.8.0.0/24").Der, default);
+        _admission.SetContext(context, Now);
 
-        admission.Update(_map, [A, B], Now);
+        Put((A, Certify(2, prefix)), (B, Certify(3, "10.8.0.0/24")));
 
-        Assert.Equal([B], admission.Admitted.Keys);
-        string reason = Assert.Single(admission.Refused).Value;
+        Assert.Equal([B], Admitted);
+        string reason = Assert.Single(Refusals).Value;
         Assert.Contains(prefix, reason, StringComparison.Ordinal);
         Assert.Contains("10.7.0.0/24, a prefix of the overlay on kedge7", reason, StringComparison.Ordinal);
     }
@@ -69,14 +67,15 @@ public sealed class AdmissionTests : IDisposable
     public void Nobody_is_admitted_before_it_is_known_whom_to_believe()
     {
         Admission admission = NewAdmission();
-        _map[A] = new MapPeer(A, Certify(2).Der, default);
-        admission.Update(_map, [A], Now);
+        PeerClaim claim = new(), restored = new(Certify(3));
+        admission.Update([(claim, Certify(2).Der), (restored, new byte[] { 1, 2, 3 })], [], Now);
         Assert.Empty(admission.Admitted);
 
-        admission.Believe(_network.Trust(), Now);
+        admission.SetTrust(_network.Trust(), Now);
 
-        Assert.Equal([A], admission.Admitted.Keys);
-        Assert.Empty(admission.Refused);
+        Assert.Equal(2, admission.Admitted.Count);
+        Assert.Null(claim.Refusal);
+        Assert.NotNull(restored.Refusal);
     }
 
     [Fact]
@@ -103,7 +102,8 @@ public sealed class AdmissionTests : IDisposable
     {
         Put(A, [1, 2, 3]);
         Remove(A);
-        Assert.Empty(_admission.Refused);
+        Assert.Empty(Refusals);
+        Assert.Equal(0, _admission.RefusedCount);
     }
 
     [Fact]
@@ -118,20 +118,20 @@ public sealed class AdmissionTests : IDisposable
         Put(A, certificate);
         Put(A, certificate, later);
         Put(B, Certify(3), later);
-        _admission.Believe(_network.Trust(), later);
+        _admission.SetTrust(_network.Trust(), later);
 
-        Assert.Equal([A], _admission.Admitted.Keys);
+        Assert.Equal([A], Admitted);
     }
 
     [Fact]
     public void A_node_that_was_known_before_a_restart_stays_though_it_has_expired_since()
     {
         NodeCertificate certificate = Certify(2);
-        _admission.Know(certificate.Fingerprint);
+        Restore(A, certificate);
 
         Put(A, certificate, certificate.NotAfter.AddDays(30));
 
-        Assert.Equal([A], _admission.Admitted.Keys);
+        Assert.Equal([A], Admitted);
     }
 
     [Fact]
@@ -142,16 +142,16 @@ public sealed class AdmissionTests : IDisposable
         DateTimeOffset later = Now.AddDays(100);
 
         Put(A, _network.Certify(Subject(2) with { WireGuardKey = key }), later);
-        Assert.Empty(_admission.Refused);
-        Assert.Equal(2, _admission.Admitted[A].Certificate.Prefixes.Count);
+        Assert.Empty(Refusals);
+        Assert.Equal(2, CertificateOf(A).Prefixes.Count);
 
         Put(A, _network.Certify(Subject(2, "10.8.0.0/24") with { WireGuardKey = key }), later);
-        Assert.Contains("no longer valid", _admission.Refused[A], StringComparison.Ordinal);
-        Assert.Equal(2, _admission.Admitted[A].Certificate.Prefixes.Count); // as it was
+        Assert.Contains("no longer valid", Refusals[A], StringComparison.Ordinal);
+        Assert.Equal(2, CertificateOf(A).Prefixes.Count); // as it was
 
         using var strangersKey = TestNetwork.NewKey();
         Put(A, _network.Certify(Subject(2) with { WireGuardKey = key, IdentityKey = P256PublicKey.Of(strangersKey) }), later);
-        Assert.Contains(A, _admission.Refused);
+        Assert.Contains(A, Refusals);
     }
 
     [Fact]
@@ -163,7 +163,7 @@ public sealed class AdmissionTests : IDisposable
 
         _admission.RetryRefused(Now.AddHours(2));
 
-        Assert.Equal([A], _admission.Admitted.Keys);
+        Assert.Equal([A], Admitted);
     }
 
     [Fact]
@@ -175,21 +175,21 @@ public sealed class AdmissionTests : IDisposable
         _admission.TakeChanges();
 
         RevocationList list = Revoke(certificate);
-        _admission.Believe(_network.Trust(list), Now);
+        _admission.SetTrust(_network.Trust(list), Now);
 
-        Assert.Equal([B], _admission.Admitted.Keys);
-        Assert.Equal([A], _admission.TakeChanges());
-        Assert.Contains("revoked", _admission.Refused[A], StringComparison.Ordinal);
+        Assert.Equal([B], Admitted);
+        Assert.Equal([certificate.WireGuardKey], _admission.TakeChanges());
+        Assert.Contains("revoked", Refusals[A], StringComparison.Ordinal);
         Put(A, certificate);
-        Assert.Equal([B], _admission.Admitted.Keys);
+        Assert.Equal([B], Admitted);
     }
 
     [Fact]
     public void A_revoked_node_is_not_admitted_because_it_was_known_before_a_restart()
     {
         NodeCertificate certificate = Certify(2);
-        _admission.Know(certificate.Fingerprint);
-        _admission.Believe(_network.Trust(Revoke(certificate)), Now);
+        Restore(A, certificate);
+        _admission.SetTrust(_network.Trust(Revoke(certificate)), Now);
 
         Put(A, certificate);
 
@@ -211,8 +211,8 @@ public sealed class AdmissionTests : IDisposable
 
         Put(B, _network.Certify(Subject(3) with { WireGuardKey = key }));
 
-        Assert.Equal([A], _admission.Admitted.Keys);
-        Assert.Contains("the WireGuard key of first", _admission.Refused[B], StringComparison.Ordinal);
+        Assert.Equal([A], Admitted);
+        Assert.Contains("the WireGuard key of first", Refusals[B], StringComparison.Ordinal);
     }
 
     [Theory]
@@ -234,7 +234,7 @@ public sealed class AdmissionTests : IDisposable
         Put(A, Certify(2, prefix));
 
         Assert.Empty(_admission.Admitted);
-        Assert.Contains("It claims", _admission.Refused[A], StringComparison.Ordinal);
+        Assert.Contains("It claims", Refusals[A], StringComparison.Ordinal);
     }
 
     [Theory]
@@ -249,35 +249,34 @@ public sealed class AdmissionTests : IDisposable
 
         Put(B, Certify(3, second));
 
-        Assert.Equal([A], _admission.Admitted.Keys);
-        Assert.Contains("which first has or touches", _admission.Refused[B], StringComparison.Ordinal);
+        Assert.Equal([A], Admitted);
+        Assert.Contains("which first has or touches", Refusals[B], StringComparison.Ordinal);
     }
 
     [Fact]
     public void Who_was_known_before_a_restart_counts_as_first()
     {
         NodeCertificate known = Certify(2, "10.7.0.0/24");
-        _admission.Know(known.Fingerprint);
-        _map[B] = new MapPeer(B, known.Der, default);
-        _map[A] = new MapPeer(A, Certify(3, "10.7.0.0/16").Der, default);
+        Restore(B, known);
 
-        _admission.Update(_map, [A, B], Now);
+        Put((A, Certify(3, "10.7.0.0/16")), (B, known));
 
-        Assert.Equal([B], _admission.Admitted.Keys);
+        Assert.Equal([B], Admitted);
     }
 
     [Fact]
     public void A_prefix_that_becomes_free_goes_to_who_was_refused_for_it()
     {
-        Put(A, Certify(2, "10.7.0.0/24"));
-        Put(B, Certify(3, "10.7.0.0/16"));
+        NodeCertificate first = Certify(2, "10.7.0.0/24"), second = Certify(3, "10.7.0.0/16");
+        Put(A, first);
+        Put(B, second);
         _admission.TakeChanges();
 
         Remove(A);
 
-        Assert.Equal([B], _admission.Admitted.Keys);
-        Assert.Empty(_admission.Refused);
-        Assert.Equal(new HashSet<Guid> { A, B }, _admission.TakeChanges());
+        Assert.Equal([B], Admitted);
+        Assert.Empty(Refusals);
+        Assert.Equal(new HashSet<PublicKey> { first.WireGuardKey, second.WireGuardKey }, _admission.TakeChanges());
     }
 
     [Fact]
@@ -290,15 +289,127 @@ public sealed class AdmissionTests : IDisposable
             Put(from, _network.Certify(Subject(2, "10.7.0.0/24") with { WireGuardKey = fromKey }));
             Put(to, _network.Certify(Subject(3) with { WireGuardKey = toKey }));
 
-            _map[from] = new MapPeer(from, _network.Certify(Subject(2) with { WireGuardKey = fromKey }).Der, default);
-            _map[to] = new MapPeer(to, _network.Certify(Subject(3, "10.7.0.0/24") with { WireGuardKey = toKey }).Der, default);
-            _admission.Update(_map, [A, B], Now);
+            Put(
+                (from, _network.Certify(Subject(2) with { WireGuardKey = fromKey })),
+                (to, _network.Certify(Subject(3, "10.7.0.0/24") with { WireGuardKey = toKey })));
 
-            Assert.Empty(_admission.Refused);
-            Assert.Equal(3, _admission.Admitted[to].Certificate.Prefixes.Count);
+            Assert.Empty(Refusals);
+            Assert.Equal(3, CertificateOf(to).Prefixes.Count);
             Remove(A);
             Remove(B);
         }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Two_nodes_may_exchange_their_addresses(bool isOneCommit)
+    {
+        PublicKey keyOfA = _network.NextWireGuardKey(), keyOfB = _network.NextWireGuardKey();
+        Put(A, _network.Certify(Subject(2) with { WireGuardKey = keyOfA }));
+        Put(B, _network.Certify(Subject(3) with { WireGuardKey = keyOfB }));
+        _admission.TakeChanges();
+
+        (Guid, NodeCertificate)[] exchanged =
+        [
+            (A, _network.Certify(Subject(3) with { WireGuardKey = keyOfA })),
+            (B, _network.Certify(Subject(2) with { WireGuardKey = keyOfB })),
+        ];
+        if (isOneCommit)
+            Put(exchanged);
+        else
+            Array.ForEach(exchanged, node => Put(node));
+
+        Assert.Empty(Refusals);
+        Assert.Equal(("node-3", "node-2"), (CertificateOf(A).Name, CertificateOf(B).Name));
+        Assert.Equal(new HashSet<PublicKey> { keyOfA, keyOfB }, _admission.TakeChanges());
+    }
+
+    [Fact]
+    public void Two_nodes_may_exchange_their_keys()
+    {
+        NodeSubject a = Subject(2) with { WireGuardKey = _network.NextWireGuardKey() };
+        NodeSubject b = Subject(3) with { WireGuardKey = _network.NextWireGuardKey() };
+        Put((A, _network.Certify(a)), (B, _network.Certify(b)));
+
+        Put(
+            (A, _network.Certify(a with { WireGuardKey = b.WireGuardKey })),
+            (B, _network.Certify(b with { WireGuardKey = a.WireGuardKey })));
+
+        Assert.Empty(Refusals);
+        Assert.Equal((b.WireGuardKey, a.WireGuardKey), (CertificateOf(A).WireGuardKey, CertificateOf(B).WireGuardKey));
+    }
+
+    [Fact]
+    public void A_node_whose_new_certificate_is_refused_keeps_its_address_and_who_wants_that_keeps_its_own()
+    {
+        // In either order of the keys.
+        foreach ((Guid bad, Guid good) in ((Guid, Guid)[])[(A, B), (B, A)])
+        {
+            NodeCertificate before = Certify(2), other = Certify(3);
+            Put((bad, before), (good, other));
+
+            Put((bad, _network.Certify(Subject(3), from: Now.AddDays(1), to: Now.AddDays(2))), (good, Certify(2)));
+
+            Assert.Equal(before.Fingerprint, CertificateOf(bad).Fingerprint);
+            Assert.Equal(other.Fingerprint, CertificateOf(good).Fingerprint);
+            Assert.Contains("not valid yet", Refusals[bad], StringComparison.Ordinal);
+            Assert.Contains("which node-2 has or touches", Refusals[good], StringComparison.Ordinal);
+            Remove(A);
+            Remove(B);
+        }
+    }
+
+    [Fact]
+    public void A_node_that_is_renewed_keeps_its_address_though_another_claims_it_in_the_same_commit()
+    {
+        for (int i = 0; i < 8; i++) // whichever key is the lesser one
+        {
+            NodeSubject subject = Subject(2) with { WireGuardKey = _network.NextWireGuardKey() };
+            Put((A, _network.Certify(subject)), (B, Certify(3)));
+
+            Put((A, _network.Certify(subject with { Name = "renewed" })), (B, Certify(2)));
+
+            Assert.Equal("renewed", CertificateOf(A).Name);
+            Assert.Contains("which renewed has or touches", Refusals[B], StringComparison.Ordinal);
+            Assert.Equal("node-3", CertificateOf(B).Name);
+            Remove(A);
+            Remove(B);
+        }
+    }
+
+    [Fact]
+    public void What_was_admitted_before_stays_when_the_node_itself_changes_and_after_a_restart()
+    {
+        NodeCertificate good = Certify(2);
+        Put(A, good);
+        Put(A, [1, 2, 3]);
+
+        _admission.SetContext(Context with { Underlay = [IpAddress.Parse("192.0.2.8")] }, Now);
+
+        Assert.Equal(good.Fingerprint, CertificateOf(A).Fingerprint);
+        Admission restarted = NewAdmission();
+        restarted.SetTrust(_network.Trust(), Now);
+        var claim = new PeerClaim(good);
+        restarted.Update([(claim, new byte[] { 1, 2, 3 })], [], good.NotAfter.AddDays(1));
+        Assert.Equal([good.WireGuardKey], restarted.Admitted.Keys);
+        Assert.NotNull(claim.Refusal);
+        restarted.SetTrust(_network.Trust(Revoke(good)), Now);
+        Assert.Empty(restarted.Admitted);
+    }
+
+    [Fact]
+    public void What_was_admitted_before_a_restart_goes_when_the_node_itself_has_its_address_or_it_is_revoked()
+    {
+        NodeCertificate own = Certify(1), revoked = Certify(2);
+        _admission.SetTrust(_network.Trust(Revoke(revoked)), Now);
+        foreach (NodeCertificate certificate in (NodeCertificate[])[own, revoked])
+        {
+            var claim = new PeerClaim(certificate);
+            _admission.Update([(claim, new byte[] { 1, 2, 3 })], [], Now);
+            Assert.Null(claim.Admitted);
+        }
+        Assert.Empty(_admission.Admitted);
     }
 
     [Fact]
@@ -310,22 +421,22 @@ public sealed class AdmissionTests : IDisposable
 
         Put(A, [1, 2, 3]);
 
-        Assert.Equal(good.Fingerprint, _admission.Admitted[A].Certificate.Fingerprint);
-        Assert.Contains(A, _admission.Refused);
+        Assert.Equal(good.Fingerprint, CertificateOf(A).Fingerprint);
+        Assert.Contains(A, Refusals);
         Assert.Empty(_admission.TakeChanges());
     }
 
     [Fact]
     public void A_node_may_come_with_another_key()
     {
-        Put(A, Certify(2));
-        NodeCertificate renewed = Certify(2);
+        NodeCertificate former = Certify(2), renewed = Certify(2);
+        Put(A, former);
 
         Put(A, renewed);
-        Assert.Equal(renewed.WireGuardKey, _admission.Admitted[A].Certificate.WireGuardKey);
+        Assert.Equal(renewed.WireGuardKey, CertificateOf(A).WireGuardKey);
 
         // And the old one is free again.
-        Put(B, _network.Certify(Subject(3)));
+        Put(B, _network.Certify(Subject(3) with { WireGuardKey = former.WireGuardKey }));
         Assert.Equal(2, _admission.Admitted.Count);
     }
 
@@ -345,12 +456,14 @@ public sealed class AdmissionTests : IDisposable
             else
                 Put(id, certificates[random.Next(certificates.Length)]);
 
-            AdmittedPeer[] admitted = [.. _admission.Admitted.Values];
-            (Guid Id, IpPrefix Prefix)[] prefixes = [.. admitted.SelectMany(peer => peer.Certificate.Prefixes.Select(prefix => (peer.Id, prefix)))];
+            (Guid Id, NodeCertificate Certificate)[] admitted = [.. Admitted.Select(node => (node, CertificateOf(node)))];
+            (Guid Id, IpPrefix Prefix)[] prefixes =
+                [.. admitted.SelectMany(peer => peer.Certificate.Prefixes.Select(prefix => (peer.Id, prefix)))];
             bool overlaps = prefixes.Any(one => prefixes.Any(other => one.Id != other.Id && ReservedPrefixes.Overlap(one.Prefix, other.Prefix)));
             Assert.False(overlaps, $"seed {Seed}, step {step}");
-            Assert.Equal(admitted.Length, admitted.Select(peer => peer.Certificate.WireGuardKey).Distinct().Count());
-            Assert.All(_map.Keys, known => Assert.True(_admission.Admitted.ContainsKey(known) || _admission.Refused.ContainsKey(known)));
+            Assert.Equal(admitted.Select(peer => peer.Certificate.WireGuardKey).ToHashSet(), [.. _admission.Admitted.Keys]);
+            Assert.All(_claims.Values, claim => Assert.True(claim.Admitted is not null || claim.Refusal is not null));
+            Assert.Equal(Refusals.Count, _admission.RefusedCount);
         }
     }
 
@@ -369,15 +482,22 @@ public sealed class AdmissionTests : IDisposable
         Assert.NotSame(trust, _certificates.Merge(NetworkTrust.Empty(Kedge.Protocol.Sha256Digest.Of([1])), new(authorities, [])));
     }
 
-    private Admission NewAdmission() => new(
-        new AdmissionContext
-        {
-            Zone = TestNetwork.Zone,
-            WireGuardKey = _ownKey,
-            Prefixes = [IpPrefix.Parse("10.200.0.1/32"), IpPrefix.Parse("fd00:200::1/128"), IpPrefix.Parse("10.9.9.0/24")],
-            Underlay = [IpAddress.Parse("192.0.2.7")],
-        },
-        _certificates);
+    private IEnumerable<Guid> Admitted => _claims.Where(claim => claim.Value.Admitted is not null).Select(claim => claim.Key);
+
+    private Dictionary<Guid, string> Refusals =>
+        _claims.Where(claim => claim.Value.Refusal is not null).ToDictionary(claim => claim.Key, claim => claim.Value.Refusal!);
+
+    private AdmissionContext Context => new()
+    {
+        Zone = TestNetwork.Zone,
+        WireGuardKey = _ownKey,
+        Prefixes = [IpPrefix.Parse("10.200.0.1/32"), IpPrefix.Parse("fd00:200::1/128"), IpPrefix.Parse("10.9.9.0/24")],
+        Underlay = [IpAddress.Parse("192.0.2.7")],
+    };
+
+    private NodeCertificate CertificateOf(Guid id) => _claims[id].Admitted!;
+
+    private Admission NewAdmission() => new(Context, _certificates);
 
     private NodeSubject Subject(int host, params string[] childPrefixes) => _network.Subject(childPrefixes) with
     {
@@ -391,21 +511,30 @@ public sealed class AdmissionTests : IDisposable
 
     private void Put(Guid id, NodeCertificate certificate, DateTimeOffset? now = null) => Put(id, certificate.Der.ToArray(), now);
 
-    private void Put(Guid id, byte[] der, DateTimeOffset? now = null)
-    {
-        _map[id] = new MapPeer(id, der, default);
-        _admission.Update(_map, [id], now ?? Now);
-    }
+    private void Put(Guid id, byte[] der, DateTimeOffset? now = null) => _admission.Update([(ClaimOf(id), der)], [], now ?? Now);
+
+    /// <summary>Offers certificates of several nodes in one commit.</summary>
+    private void Put(params (Guid Id, NodeCertificate Certificate)[] nodes) =>
+        _admission.Update([.. nodes.Select(node => (ClaimOf(node.Id), node.Certificate.Der))], [], Now);
+
+    private void Restore(Guid id, NodeCertificate certificate) => _claims[id] = new PeerClaim(certificate);
 
     private void Remove(Guid id)
     {
-        _map.Remove(id);
-        _admission.Update(_map, [id], Now);
+        if (_claims.Remove(id, out PeerClaim? claim))
+            _admission.Update([], [claim], Now);
+    }
+
+    private PeerClaim ClaimOf(Guid id)
+    {
+        if (!_claims.TryGetValue(id, out PeerClaim? claim))
+            _claims[id] = claim = new PeerClaim();
+        return claim;
     }
 
     private void Refused(Guid id, string why)
     {
-        Assert.DoesNotContain(id, _admission.Admitted);
-        Assert.Contains(why, _admission.Refused[id], StringComparison.Ordinal);
+        Assert.DoesNotContain(id, Admitted);
+        Assert.Contains(why, Refusals[id], StringComparison.Ordinal);
     }
 }

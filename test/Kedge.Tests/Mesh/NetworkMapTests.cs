@@ -136,6 +136,12 @@ public class NetworkMapTests
     [InlineData("""{"type":"commit","revision":99999999999999999999,"count":4}""")]
     [InlineData("""{"type":"open","store":"nothing"}""")]
     [InlineData("""{"type":1}""")]
+    [InlineData("""{"type":"introduction","value":{"endpoints":[],"opened":false}}""")]
+    [InlineData("""{"type":"introduction","id":"me","value":{"endpoints":[],"opened":false}}""")]
+    [InlineData("""{"type":"introduction","id":"5a5a5a5a-0000-0000-0000-000000000001"}""")]
+    [InlineData("""{"type":"introduction","id":"5a5a5a5a-0000-0000-0000-000000000001","value":null}""")]
+    [InlineData("""{"type":"introduction","id":"5a5a5a5a-0000-0000-0000-000000000001","value":{"opened":false}}""")]
+    [InlineData("""{"type":"introduction","id":"5a5a5a5a-0000-0000-0000-000000000001","value":{"endpoints":[]}}""")]
     public void What_is_no_frame_is_refused_and_costs_nothing(string line)
     {
         NetworkMap map = FourNodes();

@@ -42,7 +42,7 @@ public class MapPushTests
 
         // The clock stands still from here on: what is gathered for a while would never come.
         fixture.Store.Remove(1);
-        await Eventually(() => reader.Peers == "");
+        await PushFixture.AtOnceAsync(() => reader.Peers == "");
     }
 
     [Theory]
@@ -83,10 +83,10 @@ public class MapPushTests
         int commits = reader.Count("commit");
 
         fixture.Store.Remove(1);
-        await Eventually(() => reader.Peers == "2 3 4 5 6 7 8 9");
+        await PushFixture.AtOnceAsync(() => reader.Peers == "2 3 4 5 6 7 8 9");
         for (int i = 2; i < 9; i++)
             fixture.Store.Remove(i);
-        fixture.Clock.Advance(ZoneFeed.Coalescing / 2);
+        fixture.Clock.Advance(ZoneFeed.ShortestPause / 2);
         await PushFixture.OthersAsync();
         Assert.Equal("2 3 4 5 6 7 8 9", reader.Peers);
 
@@ -170,7 +170,7 @@ public class MapPushTests
         }
         await using var restarted = new PushFixture(store);
         Reader reader = await restarted.ConnectAsync(0, before);
-        await Eventually(() => reader.HasMap);
+        await PushFixture.AtOnceAsync(() => reader.HasMap);
 
         Assert.DoesNotContain(reader.Lines, line => line.Contains("\"peer/", StringComparison.Ordinal));
     }
@@ -295,17 +295,18 @@ public class MapPushTests
     [Fact]
     public async Task The_stream_of_a_node_that_was_removed_ends_at_once()
     {
-        await using var fixture = new PushFixture();
-        fixture.Store.Put(0, "zero");
-        fixture.Store.Put(1, "one");
+        var store = new MemoryMapSource();
+        store.Put(0, "zero");
+        store.Put(1, "one");
+        await using var fixture = new PushFixture(store);
         Reader removed = await fixture.ConnectAsync(0);
         Reader other = await fixture.ConnectAsync(1);
         await fixture.UntilAsync(() => removed.HasMap && other.HasMap, "the map");
 
         fixture.Store.Remove(0);
-        await Eventually(() => removed.HasEnded && other.Peers == "");
+        await PushFixture.AtOnceAsync(() => removed.HasEnded && other.Peers == "");
         Assert.False(other.HasEnded);
-        await Eventually(() => removed.Lines[^1].Contains("\"reason\":\"node-removed\"", StringComparison.Ordinal));
+        await PushFixture.AtOnceAsync(() => removed.Lines[^1].Contains("\"reason\":\"node-removed\"", StringComparison.Ordinal));
         Assert.Equal("one", removed.Peers); // it has heard of nothing that came with its removal
     }
 
@@ -319,7 +320,7 @@ public class MapPushTests
 
         fixture.Store.Put(0, "zero elsewhere", identity: Identity(99));
         await fixture.UntilAsync(() => reader.HasEnded, "the end");
-        await Eventually(() => reader.Lines[^1].Contains("\"reason\":\"node-unknown\"", StringComparison.Ordinal));
+        await PushFixture.AtOnceAsync(() => reader.Lines[^1].Contains("\"reason\":\"node-unknown\"", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -343,7 +344,7 @@ public class MapPushTests
         Reader second = await fixture.ConnectAsync(0);
         Reader third = await fixture.ConnectAsync(0);
 
-        await Eventually(() => oldest.HasEnded);
+        await PushFixture.AtOnceAsync(() => oldest.HasEnded);
         Assert.False(second.HasEnded);
         Assert.False(third.HasEnded);
     }
@@ -366,6 +367,49 @@ public class MapPushTests
         await fixture.UntilAsync(() => later.HasMap, "the map");
         await fixture.UntilAsync(() => fixture.Saved.Count == 1, "the endpoint to be kept");
         Assert.Equal(NodeId(1), fixture.Saved[0].Node);
+    }
+
+    [Fact]
+    public async Task In_a_quiet_zone_endpoints_are_told_within_a_moment()
+    {
+        var store = new MemoryMapSource();
+        store.Put(0, "zero");
+        store.Put(1, "one");
+        await using var fixture = new PushFixture(store);
+        Reader reader = await fixture.ConnectAsync(0);
+        await fixture.UntilAsync(() => reader.Peers == "one", "the map");
+
+        int waiting = fixture.Clock.Waiting;
+        fixture.Push.Report(ZoneId, NodeId(1), [new NodeEndpoint("192.0.2.1:1", "reflexive")]);
+        await PushFixture.AtOnceAsync(() => fixture.Clock.Waiting > waiting);
+        Assert.Empty(reader.Map.EndpointsOf(NodeId(1)));
+
+        fixture.Clock.Advance(ZoneFeed.Gathering);
+        await PushFixture.AtOnceAsync(() => reader.Map.EndpointsOf(NodeId(1)).Count == 1);
+    }
+
+    [Fact]
+    public async Task Under_load_endpoints_are_gathered_as_long_as_before()
+    {
+        await using var fixture = new PushFixture();
+        const int Nodes = 200;
+        for (int i = 0; i <= Nodes; i++)
+            fixture.Store.Put(i, $"{i}");
+        Reader reader = await fixture.ConnectAsync(0);
+        await fixture.UntilAsync(() => reader.Map.Peers.Count == Nodes, "the map");
+        await PassAsync(fixture, ZoneFeed.LongestPause);
+        int commits = reader.Count("commit");
+
+        long start = fixture.Clock.GetTimestamp();
+        for (int i = 1; i <= Nodes; i++)
+        {
+            fixture.Push.Report(ZoneId, NodeId(i), [new NodeEndpoint($"192.0.2.1:{i}", "reflexive")]);
+            await PassAsync(fixture, TimeSpan.FromMilliseconds(10));
+        }
+        await fixture.UntilAsync(() => reader.Map.EndpointsOf(NodeId(Nodes)).Count == 1, "the last one");
+
+        double pauses = fixture.Clock.GetElapsedTime(start) / ZoneFeed.ShortestPause;
+        Assert.InRange(reader.Count("commit") - commits, 2, (int)pauses + 2);
     }
 
     [Fact]
@@ -437,13 +481,9 @@ public class MapPushTests
         feed.End();
     }
 
-    private static async Task Eventually(Func<bool> condition)
+    private static async Task PassAsync(PushFixture fixture, TimeSpan time)
     {
-        var patience = System.Diagnostics.Stopwatch.StartNew();
-        while (!condition())
-        {
-            Assert.True(patience.Elapsed < TimeSpan.FromSeconds(20), "Waited in vain.");
-            await PushFixture.OthersAsync();
-        }
+        fixture.Clock.Advance(time);
+        await PushFixture.OthersAsync();
     }
 }

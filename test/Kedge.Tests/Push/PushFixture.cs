@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Kedge.Control.Introductions;
 using Kedge.Control.Push;
 using Kedge.Protocol.Api;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -22,6 +23,7 @@ internal sealed class PushFixture : IAsyncDisposable
             Saved.AddRange(known);
             return Task.CompletedTask;
         }, NullLogger.Instance);
+        Introducer = new Introducer(Store, Push.FindStreams, _meter, Clock);
         Push.Start();
     }
 
@@ -32,6 +34,8 @@ internal sealed class PushFixture : IAsyncDisposable
     public EndpointBoard Endpoints { get; }
 
     public MapPush Push { get; }
+
+    public Introducer Introducer { get; }
 
     /// <summary>The endpoints that were written down.</summary>
     public List<KnownEndpoints> Saved { get; } = [];
@@ -55,6 +59,17 @@ internal sealed class PushFixture : IAsyncDisposable
         const int Least = 4, Most = 500;
         for (int i = 0; i < Least || (i < Most && ThreadPool.PendingWorkItemCount > 0); i++)
             await Task.Run(Thread.Yield);
+    }
+
+    /// <summary>Waits until something holds, while the clock stands still: nothing that is put off for a while happens.</summary>
+    public static async Task AtOnceAsync(Func<bool> condition)
+    {
+        var patience = System.Diagnostics.Stopwatch.StartNew();
+        while (!condition())
+        {
+            Assert.True(patience.Elapsed < TimeSpan.FromSeconds(20), "Waited in vain.");
+            await OthersAsync();
+        }
     }
 
     /// <summary>Lets a little time pass again and again, as it does, until something holds.</summary>

@@ -13,6 +13,7 @@ internal sealed class Reader : IAsyncDisposable
     private readonly Pipe _pipe;
     private readonly CancellationTokenSource _gone = new();
     private readonly List<string> _lines = [];
+    private readonly List<PeerIntroduction> _introductions = [];
     private TaskCompletionSource _mayRead = new();
     private Task _writing = Task.CompletedTask;
     private Task _reading = Task.CompletedTask;
@@ -53,6 +54,16 @@ internal sealed class Reader : IAsyncDisposable
         {
             lock (_lock)
                 return [.. _lines];
+        }
+    }
+
+    /// <summary>The introductions that came, in order.</summary>
+    public IReadOnlyList<PeerIntroduction> Introductions
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _introductions];
         }
     }
 
@@ -125,6 +136,10 @@ internal sealed class Reader : IAsyncDisposable
         await _reading;
     }
 
+    private static bool IsNote(string line) =>
+        line.Contains("\"type\":\"question\"", StringComparison.Ordinal)
+        || line.Contains("\"type\":\"duplicates\"", StringComparison.Ordinal);
+
     private async Task ReadAsync()
     {
         while (true)
@@ -141,7 +156,9 @@ internal sealed class Reader : IAsyncDisposable
                 {
                     MapOutcome outcome = Map.Apply(line);
                     _lines.Add(Encoding.UTF8.GetString(line));
-                    if (!_lines[^1].Contains("\"type\":\"question\"", StringComparison.Ordinal) && !_lines[^1].Contains("\"type\":\"duplicates\"", StringComparison.Ordinal))
+                    if (outcome == MapOutcome.Introduced)
+                        _introductions.Add(Map.Introduction!);
+                    else if (!IsNote(_lines[^1]))
                         _last = outcome;
                 }
             }

@@ -214,7 +214,7 @@ internal sealed class Node : IDisposable
     public void Poll()
     {
         _attention = Instant.Never;
-        PeerSchedule schedule = Device.Schedule;
+        Schedule<PeerTunnel> schedule = Device.Schedule;
         schedule.TakeAsking();
         while (schedule.TakeDue(_pair.Now) is { } peer)
         {

@@ -27,6 +27,12 @@ public sealed class DeviceChange : IDisposable
     /// <summary>STUN servers to be asked from now on, besides those that are asked already. Kedge's own.</summary>
     public IList<Endpoint> StunServers { get; } = [];
 
+    /// <summary>The prefixes that the overlay has its addresses from, in place of all others; null leaves them. Kedge's own.</summary>
+    public IReadOnlyList<IpPrefix>? Overlay { get; set; }
+
+    /// <summary>Whether all peers are in one internal network, in which private addresses are good everywhere. Kedge's own.</summary>
+    public bool? InternalNetwork { get; set; }
+
     /// <summary>Changes of peers, in order. The same key may occur more than once.</summary>
     public IList<PeerChange> Peers { get; } = [];
 
@@ -58,6 +64,18 @@ public sealed class PeerChange(PublicKey publicKey) : IDisposable
 
     /// <summary>Where the peer is to be reached.</summary>
     public Endpoint? Endpoint { get; set; }
+
+    /// <summary>
+    /// Where the peer tells that it can be reached, in place of all that it told before; null leaves it as it is. Its path is found by probes
+    /// from then on. Kedge's own.
+    /// </summary>
+    public IReadOnlyList<PeerEndpoint>? Candidates { get; set; }
+
+    /// <summary>
+    /// The peer is introduced: it is to be pinged now, where <see cref="Candidates"/> says, which replace nothing then. False: it asks for it;
+    /// true: it answers that it has done so. Kedge's own.
+    /// </summary>
+    public bool? Introduction { get; set; }
 
     /// <summary>Seconds between keepalives, 1 to 65535; 0 for none.</summary>
     public ushort? PersistentKeepaliveInterval { get; set; }

@@ -13,6 +13,9 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
 {
     private const int KeySize = 32;
     private const int PeerCost = 256; // bytes of memory, roughly
+    private const int CandidateCost = 48;
+    private const int MaximumCandidates = 48;
+    private const int MaximumOverlay = 64;
     private const int AllowedIpCost = 36; // with the room that a list keeps free
 
     private const string Key = "expected 64 hexadecimal digits";
@@ -94,6 +97,18 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             _change.StunServers.Clear(); // what stood before this line is replaced as well
             return (_change.ReplaceStunServers = IsTrue(value)) ? null : OnlyTrue;
         }
+        if (key.SequenceEqual("replace_overlay"u8))
+        {
+            _change.Overlay = [];
+            return IsTrue(value) ? null : OnlyTrue;
+        }
+        if (key.SequenceEqual("overlay"u8))
+            return ReadOverlay(value);
+        if (key.SequenceEqual("internal_network"u8))
+        {
+            _change.InternalNetwork = IsTrue(value);
+            return IsTrue(value) || value.SequenceEqual("false"u8) ? null : "expected 'true' or 'false'";
+        }
         return Unknown;
     }
 
@@ -119,11 +134,48 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             peer.AllowedIps.Clear(); // what stood before this line is replaced as well
             return (peer.ReplaceAllowedIps = IsTrue(value)) ? null : OnlyTrue;
         }
+        if (key.SequenceEqual("replace_candidates"u8))
+        {
+            peer.Candidates = [];
+            return IsTrue(value) ? null : OnlyTrue;
+        }
+        if (key.SequenceEqual("candidate"u8))
+            return ReadCandidate(peer, value);
+        if (key.SequenceEqual("introduction"u8))
+        {
+            peer.Introduction = value.SequenceEqual("answer"u8);
+            return peer.Introduction == true || value.SequenceEqual("request"u8) ? null : "expected 'request' or 'answer'";
+        }
         if (key.SequenceEqual("remove"u8))
             return (peer.Remove = IsTrue(value)) ? null : OnlyTrue;
         if (key.SequenceEqual("update_only"u8))
             return (peer.UpdateOnly = IsTrue(value)) ? null : OnlyTrue;
         return Unknown;
+    }
+
+    private string? ReadOverlay(ReadOnlySpan<byte> value)
+    {
+        if (_change.Overlay is null)
+            return "expected 'replace_overlay=true' before";
+        if (!IpPrefix.TryParse(Encoding.ASCII.GetString(value), out IpPrefix prefix))
+            return "expected a prefix such as 10.0.0.0/8 or fd00::/64";
+        if (_change.Overlay.Count == MaximumOverlay)
+            return $"expected at most {MaximumOverlay} prefixes";
+        _change.Overlay = [.. _change.Overlay, prefix];
+        return null;
+    }
+
+    private string? ReadCandidate(PeerChange peer, ReadOnlySpan<byte> value)
+    {
+        if (peer.Candidates is null)
+            return "expected 'replace_candidates=true' before";
+        if (!EndpointKinds.TryParse(Encoding.ASCII.GetString(value), out PeerEndpoint candidate))
+            return "expected a kind and an endpoint, such as local 192.0.2.1:51820";
+        if (peer.Candidates.Count == MaximumCandidates)
+            return $"expected at most {MaximumCandidates} candidates";
+        peer.Candidates = [.. peer.Candidates, candidate];
+        HeldBytes += CandidateCost;
+        return null;
     }
 
     private string? ReadAllowedIp(PeerChange peer, ReadOnlySpan<byte> value)

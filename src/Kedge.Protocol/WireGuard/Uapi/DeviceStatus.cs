@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 
 namespace Kedge.Protocol.WireGuard.Uapi;
@@ -49,6 +50,12 @@ public sealed class DeviceStatus : IDisposable
     /// <summary>The STUN servers and what they have answered. Shown to <c>kedge_get</c> only.</summary>
     public IList<StunResult> StunResults { get; } = [];
 
+    /// <summary>The prefixes that the overlay has its addresses from. Shown to <c>kedge_get</c> only.</summary>
+    public IList<IpPrefix> Overlay { get; } = [];
+
+    /// <summary>Whether all peers are in one internal network. Shown to <c>kedge_get</c> only.</summary>
+    public bool InternalNetwork { get; set; }
+
     /// <summary>How NATs on the way map the port, as far as the STUN servers' answers tell. Shown to <c>kedge_get</c> only.</summary>
     public NatMapping NatMapping { get; set; }
 
@@ -77,6 +84,18 @@ public sealed class PeerStatus(PublicKey publicKey) : IDisposable
 
     /// <summary>Where the peer was last heard from, or is configured to be; none if neither.</summary>
     public Endpoint Endpoint { get; set; }
+
+    /// <summary>How far the device has got in reaching the peer; null for a stock peer. Shown to <c>kedge_get</c> only.</summary>
+    public PathState? PathState { get; set; }
+
+    /// <summary>Since when <see cref="PathState"/> is what it is; the wall clock's time. Shown to <c>kedge_get</c> only.</summary>
+    public DateTimeOffset? PathSince { get; set; }
+
+    /// <summary>The shortest of the path's last round trips; null if not known. Shown to <c>kedge_get</c> only.</summary>
+    public TimeSpan? RoundTrip { get; set; }
+
+    /// <summary>The peer's endpoints and what came of trying them. Shown to <c>kedge_get</c> only.</summary>
+    public IList<CandidateStatus> Candidates { get; } = [];
 
     /// <summary>When the last handshake was completed; null for never. The wall clock's time.</summary>
     public DateTimeOffset? LastHandshake { get; set; }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 
 namespace Kedge.Protocol.WireGuard.Uapi;
@@ -19,6 +20,8 @@ public sealed class UapiAnswer : IDisposable
     private const int AllowedIpBound = 64;
     private const int CountBound = 32; // and the name
     private const int StunBound = 160;
+    private const int OverlayBound = 64;
+    private const int CandidateBound = 128;
 
     private static readonly byte[] NoKey = new byte[PublicKey.Size];
 
@@ -59,7 +62,9 @@ public sealed class UapiAnswer : IDisposable
     /// Answers <c>kedge_get=1</c>: the keys of <c>get=1</c> without secrets, and <c>own_public_key</c>, <c>listen_port_problem=SENTENCE</c>
     /// where the port cannot be had, <c>mtu</c>, <c>drop=REASON COUNT</c>, <c>gauge=NAME VALUE</c>, for each STUN server <c>stun_server</c>
     /// and, where it has answered, <c>reflexive_endpoint</c>, then <c>nat_mapping</c> (<c>endpoint-independent</c> or
-    /// <c>endpoint-dependent</c>) where that is known; and for a peer <c>has_preshared_key</c>.
+    /// <c>endpoint-dependent</c>) where that is known, <c>internal_network</c> and <c>overlay</c>; and for a peer <c>has_preshared_key</c>, and
+    /// if its path is found by probes <c>path</c> (<c>idle</c>, <c>connecting</c>, <c>direct</c>, <c>waiting</c>), <c>path_since_sec</c>,
+    /// <c>path_rtt_usec</c> and each <c>candidate=KIND ENDPOINT RESULT [MICROSECONDS]</c>.
     /// </summary>
     public static UapiAnswer KedgeGet(DeviceStatus status)
     {
@@ -83,12 +88,17 @@ public sealed class UapiAnswer : IDisposable
         }
         if (status.NatMapping != NatMapping.Unknown)
             answer.Write(status.NatMapping == NatMapping.EndpointIndependent ? "nat_mapping=endpoint-independent\n"u8 : "nat_mapping=endpoint-dependent\n"u8);
+        if (status.InternalNetwork)
+            answer.Write("internal_network=true\n"u8);
+        foreach (IpPrefix prefix in status.Overlay)
+            answer.WriteText("overlay="u8, prefix);
         foreach (PeerStatus peer in status.Peers)
         {
             answer.WritePeerKey(peer);
             if (peer.HasPresharedKey)
                 answer.Write("has_preshared_key=true\n"u8);
             answer.WritePeer(peer);
+            answer.WritePath(peer);
         }
         answer.End(null);
         return answer;
@@ -106,6 +116,8 @@ public sealed class UapiAnswer : IDisposable
         + (status.PortProblem?.Length ?? 0)
         + status.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound)
         + status.StunResults.Count * StunBound
+        + status.Overlay.Count * OverlayBound
+        + status.Peers.Sum(peer => peer.Candidates.Count * CandidateBound)
         + status.Drops.Concat(status.Gauges).Sum(count => CountBound + count.Name.Length);
 
     private void WriteDevice(DeviceStatus status)
@@ -131,6 +143,22 @@ public sealed class UapiAnswer : IDisposable
         WriteNumber("persistent_keepalive_interval="u8, peer.PersistentKeepaliveInterval);
         foreach (IpPrefix prefix in peer.AllowedIps)
             WriteText("allowed_ip="u8, prefix);
+    }
+
+    private void WritePath(PeerStatus peer)
+    {
+        if (peer.PathState is not { } state)
+            return;
+        WriteLine("path="u8, PathText.Of(state));
+        if (peer.PathSince is { } since)
+            WriteNumber("path_since_sec="u8, (ulong)since.ToUnixTimeSeconds());
+        if (peer.RoundTrip is { } roundTrip)
+            WriteNumber("path_rtt_usec="u8, (ulong)roundTrip.TotalMicroseconds);
+        foreach (CandidateStatus candidate in peer.Candidates)
+        {
+            string time = candidate.RoundTrip is { } rtt ? $" {(long)rtt.TotalMicroseconds}" : "";
+            WriteLine("candidate="u8, $"{candidate.Endpoint.Kind.ToText()} {candidate.Endpoint.Address} {PathText.Of(candidate.Result)}{time}");
+        }
     }
 
     private void End(UapiError? error)

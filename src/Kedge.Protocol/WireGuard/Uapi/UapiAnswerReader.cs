@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 
 namespace Kedge.Protocol.WireGuard.Uapi;
@@ -89,6 +90,12 @@ public static class UapiAnswerReader
             case "reflexive_endpoint" when status.StunResults.Count > 0:
                 status.StunResults[^1] = status.StunResults[^1] with { Reflexive = ReadEndpoint(value) };
                 break;
+            case "internal_network":
+                status.InternalNetwork = value.SequenceEqual("true"u8);
+                break;
+            case "overlay":
+                status.Overlay.Add(IpPrefix.Parse(Encoding.ASCII.GetString(value)));
+                break;
             case "nat_mapping":
                 status.NatMapping = value.SequenceEqual("endpoint-independent"u8) ? NatMapping.EndpointIndependent
                     : value.SequenceEqual("endpoint-dependent"u8) ? NatMapping.EndpointDependent
@@ -127,10 +134,30 @@ public static class UapiAnswerReader
             case "persistent_keepalive_interval":
                 peer.PersistentKeepaliveInterval = ushort.Parse(value, CultureInfo.InvariantCulture);
                 break;
+            case "path":
+                peer.PathState = PathText.ParseState(Encoding.ASCII.GetString(value));
+                break;
+            case "path_since_sec":
+                peer.PathSince = DateTimeOffset.FromUnixTimeSeconds(long.Parse(value, CultureInfo.InvariantCulture));
+                break;
+            case "path_rtt_usec":
+                peer.RoundTrip = TimeSpan.FromMicroseconds(long.Parse(value, CultureInfo.InvariantCulture));
+                break;
+            case "candidate":
+                peer.Candidates.Add(ReadCandidate(Encoding.ASCII.GetString(value).Split(' ')));
+                break;
             case "allowed_ip":
                 peer.AllowedIps.Add(IpPrefix.Parse(Encoding.ASCII.GetString(value)));
                 break;
         }
+    }
+
+    private static CandidateStatus ReadCandidate(string[] words)
+    {
+        if (words.Length < 3 || !EndpointKinds.TryParse($"{words[0]} {words[1]}", out PeerEndpoint endpoint) || PathText.ParseResult(words[2]) is not { } result)
+            throw new FormatException($"'{string.Join(' ', words)}' is not a candidate.");
+        TimeSpan? roundTrip = words.Length > 3 ? TimeSpan.FromMicroseconds(long.Parse(words[3], CultureInfo.InvariantCulture)) : null;
+        return new CandidateStatus(endpoint, result, roundTrip);
     }
 
     private static byte[] ReadKey(ReadOnlySpan<byte> value)

@@ -16,6 +16,9 @@ public enum UapiEvent
     /// </summary>
     KedgeGet,
 
+    /// <summary>A whole <c>kedge_watch=1</c> request: Kedge's own, answered by a <see cref="DeviceEvent"/> a line from then on.</summary>
+    KedgeWatch,
+
     /// <summary>A whole <c>set=1</c> request, which <see cref="UapiReader.TakeChange"/> hands over.</summary>
     Set,
 
@@ -60,6 +63,7 @@ public sealed class UapiReader(Func<string, uint> interfaceIndex) : IDisposable
         Operation,
         Get,
         KedgeGet,
+        KedgeWatch,
         Set,
         SkipToEmptyLine,
         SkipAll,
@@ -145,10 +149,10 @@ public sealed class UapiReader(Func<string, uint> interfaceIndex) : IDisposable
         {
             case State.Operation:
                 return ReadOperation(line);
-            case State.Get or State.KedgeGet:
+            case State.Get or State.KedgeGet or State.KedgeWatch:
                 if (!line.IsEmpty)
                     return Fail(new UapiError(UapiError.Invalid, "A get request has a key."));
-                UapiEvent get = _state == State.Get ? UapiEvent.Get : UapiEvent.KedgeGet;
+                UapiEvent get = _state == State.Get ? UapiEvent.Get : _state == State.KedgeGet ? UapiEvent.KedgeGet : UapiEvent.KedgeWatch;
                 Begin(State.Operation);
                 return get;
             case State.Set when line.IsEmpty:
@@ -176,6 +180,10 @@ public sealed class UapiReader(Func<string, uint> interfaceIndex) : IDisposable
         else if (line.SequenceEqual("kedge_get=1"u8))
         {
             _state = State.KedgeGet;
+        }
+        else if (line.SequenceEqual("kedge_watch=1"u8))
+        {
+            _state = State.KedgeWatch;
         }
         else if (line.SequenceEqual("set=1"u8))
         {

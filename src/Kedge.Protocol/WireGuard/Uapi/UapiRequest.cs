@@ -15,6 +15,8 @@ public sealed class UapiRequest : IDisposable
     private const int PeerBound = 448;
     private const int AllowedIpBound = 64;
     private const int StunServerBound = 96;
+    private const int OverlayBound = 64;
+    private const int CandidateBound = 96;
 
     private readonly byte[] _buffer;
     private int _length;
@@ -30,7 +32,8 @@ public sealed class UapiRequest : IDisposable
         var request = new UapiRequest(
             DeviceBound
             + change.StunServers.Count * StunServerBound
-            + change.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound));
+            + (change.Overlay?.Count ?? 0) * OverlayBound
+            + change.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound + (peer.Candidates?.Count ?? 0) * CandidateBound));
         request.Write("set=1");
         if (change.PrivateKey is { } privateKey)
             request.WriteHex("private_key=", privateKey);
@@ -42,6 +45,14 @@ public sealed class UapiRequest : IDisposable
             request.Write("replace_stun_servers=true");
         foreach (Endpoint server in change.StunServers)
             request.Write($"stun_server={server}");
+        if (change.InternalNetwork is { } isInternal)
+            request.Write(isInternal ? "internal_network=true" : "internal_network=false");
+        if (change.Overlay is { } overlay)
+        {
+            request.Write("replace_overlay=true");
+            foreach (IpPrefix prefix in overlay)
+                request.Write($"overlay={prefix}");
+        }
         if (change.ReplacePeers)
             request.Write("replace_peers=true");
         foreach (PeerChange peer in change.Peers)
@@ -68,6 +79,14 @@ public sealed class UapiRequest : IDisposable
             WriteHex("preshared_key=", presharedKey);
         if (peer.Endpoint is { } endpoint)
             Write($"endpoint={endpoint}");
+        if (peer.Candidates is { } candidates)
+        {
+            Write("replace_candidates=true");
+            foreach (PeerEndpoint candidate in candidates)
+                Write($"candidate={candidate.Kind.ToText()} {candidate.Address}");
+        }
+        if (peer.Introduction is { } isAnswer)
+            Write(isAnswer ? "introduction=answer" : "introduction=request");
         if (peer.PersistentKeepaliveInterval is { } interval)
             Write($"persistent_keepalive_interval={interval}");
         if (peer.ReplaceAllowedIps)

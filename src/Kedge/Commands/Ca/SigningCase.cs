@@ -4,7 +4,6 @@ using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
-using Kedge.Protocol.Mesh;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Commands.Ca;

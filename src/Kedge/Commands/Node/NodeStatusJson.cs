@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Kedge.Node.ControlLink;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Paths;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Commands.Node;
@@ -79,10 +81,32 @@ internal static class NodeStatusJson
         json.WriteString("publicKey", peer.PublicKey);
         Write(json, "addresses", peer.Addresses);
         Write(json, "prefixes", peer.Prefixes);
-        json.WriteString("path", NodeText.PathOf(seen, now));
-        json.WriteString("endpoint", seen is null || seen.Endpoint.IsNone ? null : seen.Endpoint.ToString());
+        WritePath(json, seen, now);
         WriteTime(json, "lastHandshake", seen?.LastHandshake);
         Write(json, "candidates", peer.Candidates);
+        json.WriteEndObject();
+    }
+
+    private static void WritePath(Utf8JsonWriter json, PeerStatus? seen, DateTimeOffset now)
+    {
+        json.WriteStartObject("path");
+        json.WriteString("state", NodeText.PathOf(seen, now));
+        json.WriteString("endpoint", seen is null || seen.Endpoint.IsNone ? null : seen.Endpoint.ToString());
+        if (seen?.RoundTrip is { } roundTrip)
+            json.WriteNumber("roundTripMilliseconds", Math.Round(roundTrip.TotalMilliseconds, 3));
+        else
+            json.WriteNull("roundTripMilliseconds");
+        WriteTime(json, "since", seen?.PathSince);
+        json.WriteStartArray("candidates");
+        foreach (CandidateStatus candidate in seen?.Candidates ?? [])
+        {
+            json.WriteStartObject();
+            json.WriteString("endpoint", candidate.Endpoint.Address.ToString());
+            json.WriteString("kind", candidate.Endpoint.Kind.ToText());
+            json.WriteString("result", PathText.Of(candidate.Result));
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
         json.WriteEndObject();
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Kedge.Node.ControlLink;
+using Kedge.Protocol.Paths;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Commands.Node;
@@ -25,10 +26,11 @@ internal static class NodeText
         return text.ToString();
     }
 
-    /// <summary>How a peer is reached: <c>direct</c> while a session with it is alive, else why not.</summary>
+    /// <summary>How a peer is reached; a stock peer <c>direct</c> while a session with it is alive.</summary>
     public static string PathOf(PeerStatus? seen, DateTimeOffset now) => seen switch
     {
         null => "not installed",
+        { PathState: { } state } => PathText.Of(state),
         { LastHandshake: { } last } when now - last < NodeView.SessionLifetime => "direct",
         { Endpoint.IsNone: true } => "unknown",
         _ => "idle",

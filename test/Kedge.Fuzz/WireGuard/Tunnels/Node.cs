@@ -80,7 +80,8 @@ internal sealed class Node : IDisposable
         };
         foreach ((PeerTunnel peer, PeerPath? path) in paths)
         {
-            if (peer != mover)
+            bool isUnconfirmed = reception.Kind == DatagramKind.HandshakeInitiation && path is not null;
+            if (peer != mover || isUnconfirmed)
                 Invariant.Equal(path, peer.Path, "a peer moves only by what it has authenticated");
             else
                 Invariant.Equal(new PeerPath(from, Machine.Address), peer.Path, "a peer is where it was last heard from");

@@ -1,13 +1,27 @@
 using System.Threading;
 
-namespace Kedge.Protocol.WireGuard;
+namespace Kedge.Protocol;
+
+/// <summary>What a <see cref="Schedule{T}"/> polls.</summary>
+/// <typeparam name="T">Its type.</typeparam>
+public interface IScheduled<T>
+    where T : class, IScheduled<T>
+{
+    /// <summary>Its place in the schedule.</summary>
+    Schedule<T>.Entry Scheduled { get; }
+
+    /// <summary>When it is to be polled next at the latest.</summary>
+    Instant NextDeadline(Instant now);
+}
 
 /// <summary>
-/// When each peer is to be polled: a heap of deadlines, and a list of peers that ask to be polled earlier. A wake-up of the handshake thread
-/// costs only what is due, however many peers there are. Owned by the handshake thread, except for <see cref="Ask"/>. Allocates only when
-/// peers are added.
+/// When each of many things is to be polled: a heap of deadlines, and a list of those that ask to be polled earlier. A wake-up of the
+/// thread that polls costs only what is due, however many things there are. Owned by that thread, except for <see cref="Ask"/>. Allocates
+/// only when things are added.
 /// </summary>
-public sealed class PeerSchedule
+/// <typeparam name="T">What is polled: a peer, for example.</typeparam>
+public sealed class Schedule<T>
+    where T : class, IScheduled<T>
 {
     private static readonly Instant Past = new(long.MinValue);
 
@@ -15,10 +29,10 @@ public sealed class PeerSchedule
     private int _count;
     private Entry? _asking; // a stack, linked by Entry.NextAsking
 
-    /// <summary>When a peer is to be polled next, unless one asks before.</summary>
+    /// <summary>When the next one is to be polled, unless another asks before.</summary>
     public Instant Earliest => _count == 0 ? Instant.Never : _heap[0].Due;
 
-    /// <summary>Makes the peers that have asked due. Called once before a series of <see cref="TakeDue"/>, which might otherwise never end.</summary>
+    /// <summary>Makes those that have asked due. Called once before a series of <see cref="TakeDue"/>, which might otherwise never end.</summary>
     public void TakeAsking()
     {
         Entry? entry = Interlocked.Exchange(ref _asking, null);
@@ -34,27 +48,27 @@ public sealed class PeerSchedule
         }
     }
 
-    /// <summary>The next peer that is due, or null if none is. The caller polls it and then calls <see cref="Put"/>.</summary>
-    public PeerTunnel? TakeDue(Instant now)
+    /// <summary>The next one that is due, or null if none is. The caller polls it and then calls <see cref="Put"/>.</summary>
+    public T? TakeDue(Instant now)
     {
         if (_count == 0 || _heap[0].Due > now)
             return null;
         Entry entry = _heap[0];
         Move(entry, Instant.Never);
-        return entry.Peer;
+        return entry.Item;
     }
 
-    /// <summary>Schedules a peer for its next deadline, which is taken to be after <paramref name="now"/>.</summary>
-    public void Put(PeerTunnel peer, Instant now)
+    /// <summary>Schedules one for its next deadline, which is taken to be after <paramref name="now"/>.</summary>
+    public void Put(T item, Instant now)
     {
-        Instant deadline = peer.NextDeadline(now);
-        Move(peer.Scheduled, deadline > now ? deadline : new Instant(now.Ticks + 1));
+        Instant deadline = item.NextDeadline(now);
+        Move(item.Scheduled, deadline > now ? deadline : new Instant(now.Ticks + 1));
     }
 
-    /// <summary>Asks for a peer to be polled before its deadline, or for an earlier deadline to be noticed. Any thread.</summary>
-    internal void Ask(PeerTunnel peer)
+    /// <summary>Asks for one to be polled before its deadline, or for an earlier deadline to be noticed. Any thread.</summary>
+    public void Ask(T item)
     {
-        Entry entry = peer.Scheduled;
+        Entry entry = item.Scheduled;
         if (Interlocked.Exchange(ref entry.IsAsking, 1) != 0)
             return;
         Entry? first;
@@ -66,21 +80,21 @@ public sealed class PeerSchedule
         while (Interlocked.CompareExchange(ref _asking, entry, first) != first);
     }
 
-    /// <summary>Adds a peer, due at once.</summary>
-    internal void Add(PeerTunnel peer)
+    /// <summary>Adds one, due at once.</summary>
+    public void Add(T item)
     {
         if (_count == _heap.Length)
             Array.Resize(ref _heap, 2 * _heap.Length);
-        Entry entry = peer.Scheduled;
+        Entry entry = item.Scheduled;
         entry.Due = Past;
         Place(entry, _count++);
         Rise(entry);
     }
 
-    /// <summary>Removes a peer, even if it is asking.</summary>
-    internal void Remove(PeerTunnel peer)
+    /// <summary>Removes one, even if it is asking.</summary>
+    public void Remove(T item)
     {
-        Entry entry = peer.Scheduled, last = _heap[--_count];
+        Entry entry = item.Scheduled, last = _heap[--_count];
         int index = entry.Index;
         entry.Index = -1;
         _heap[_count] = null!;
@@ -91,8 +105,8 @@ public sealed class PeerSchedule
         Sink(last);
     }
 
-    /// <summary>Makes all peers due.</summary>
-    internal void AskAll()
+    /// <summary>Makes all due.</summary>
+    public void AskAll()
     {
         for (int i = 0; i < _count; i++)
             _heap[i].Due = Past;
@@ -138,23 +152,23 @@ public sealed class PeerSchedule
         entry.Index = index;
     }
 
-    /// <summary>A peer's place in the schedule.</summary>
-    /// <param name="peer">The peer.</param>
-    internal sealed class Entry(PeerTunnel peer)
+    /// <summary>The place of one thing in the schedule.</summary>
+    /// <param name="item">The thing.</param>
+    public sealed class Entry(T item)
     {
         /// <summary>1 while it is on the list of those that ask, otherwise 0.</summary>
-        public int IsAsking;
+        internal int IsAsking;
 
         /// <summary>The next entry on the list of those that ask.</summary>
-        public Entry? NextAsking;
+        internal Entry? NextAsking;
 
-        /// <summary>The peer.</summary>
-        public PeerTunnel Peer => peer;
+        /// <summary>The thing.</summary>
+        public T Item => item;
 
-        /// <summary>When the peer is to be polled.</summary>
-        public Instant Due { get; set; }
+        /// <summary>When it is to be polled.</summary>
+        internal Instant Due { get; set; }
 
         /// <summary>Its index in the heap; -1 if it is not there.</summary>
-        public int Index { get; set; } = -1;
+        internal int Index { get; set; } = -1;
     }
 }

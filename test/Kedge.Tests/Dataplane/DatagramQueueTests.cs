@@ -3,8 +3,8 @@ using Kedge.Protocol.Ip;
 
 namespace Kedge.Tests.Dataplane;
 
-/// <summary>The queue between receiving threads and the handshake thread.</summary>
-public class HandshakeQueueTests
+/// <summary>The queue between receiving threads and the thread that deals with what they do not.</summary>
+public class DatagramQueueTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
@@ -12,7 +12,7 @@ public class HandshakeQueueTests
     public void Several_writers_lose_nothing_and_always_wake_the_reader()
     {
         const int Writers = 4, Count = 50_000;
-        var queue = new HandshakeQueue();
+        var queue = new DatagramQueue(capacity: 4096, maximumLength: 148);
         using var wake = new AutoResetEvent(initialState: false);
         Thread[] writers = [.. Enumerable.Range(0, Writers).Select(writer => new Thread(() =>
         {
@@ -29,7 +29,7 @@ public class HandshakeQueueTests
         Array.ForEach(writers, writer => writer.Start());
 
         var expected = new int[Writers];
-        var message = new byte[HandshakeQueue.MaximumLength];
+        var message = new byte[queue.MaximumLength];
         for (int taken = 0; taken < Writers * Count; taken++)
         {
             Endpoint remote;

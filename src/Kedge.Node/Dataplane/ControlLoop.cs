@@ -1,0 +1,100 @@
+using System.Collections.Concurrent;
+using Kedge.Linux;
+using Kedge.Protocol;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.WireGuard;
+
+namespace Kedge.Node.Dataplane;
+
+/// <summary>
+/// The control thread's work: the protocols beside WireGuard on the device's port, one after the other, so nothing of them is locked. Apart
+/// from the handshake thread: whatever happens here delays no handshake.
+/// </summary>
+public sealed class ControlLoop
+{
+    /// <summary>Bytes of the longest datagram that is sent or received.</summary>
+    public const int MaximumLength = 1280;
+
+    /// <summary>How many datagrams of one protocol are taken, and sent, before the next one has its turn.</summary>
+    private const int BatchSize = 64;
+
+    private readonly WireGuardDevice _wireGuard;
+    private readonly ControlTable _table;
+    private readonly IDatagramSocket _socket;
+    private readonly Waiter _waiter;
+    private readonly ConcurrentQueue<Action> _requests = new();
+    private readonly byte[] _received = new byte[MaximumLength];
+    private readonly PacketBuffer[] _outgoing = PacketBuffer.Allocate(1);
+
+    /// <summary>A loop over what the caller owns.</summary>
+    /// <param name="wireGuard">Whose port it is, and where drops are counted.</param>
+    /// <param name="table">The protocols.</param>
+    /// <param name="socket">Where datagrams go.</param>
+    /// <param name="waiter">What the loop sleeps on.</param>
+    public ControlLoop(WireGuardDevice wireGuard, ControlTable table, IDatagramSocket socket, Waiter waiter) =>
+        (_wireGuard, _table, _socket, _waiter) = (wireGuard, table, socket, waiter);
+
+    /// <summary>Has something done on the control thread. Any thread.</summary>
+    public void Post(Action request)
+    {
+        _requests.Enqueue(request);
+        _waiter.Wake();
+    }
+
+    /// <summary>Does what there is to do now.</summary>
+    /// <returns>When there is something to do again, unless the waiter is woken before.</returns>
+    public Instant RunOnce()
+    {
+        while (_requests.TryDequeue(out Action? request))
+            request();
+        Instant now = BootClock.Now;
+        Instant deadline = Instant.Never;
+        foreach (ControlEntry entry in _table.Entries)
+        {
+            bool hasMore = ReceiveBatch(entry, now) | (_wireGuard.IsUp && PollBatch(entry, now));
+            if (hasMore)
+                deadline = now;
+            else if (_wireGuard.IsUp)
+                deadline = Instant.Earlier(deadline, entry.Protocol.NextDeadline);
+        }
+        return deadline;
+    }
+
+    private bool ReceiveBatch(ControlEntry entry, Instant now)
+    {
+        for (int i = 0; i < BatchSize; i++)
+        {
+            if (!entry.Queue.TryTake(_received, out int length, out Endpoint remote, out Endpoint local))
+                return false;
+            PacketBuffer reply = _outgoing[0];
+            reply.Reset();
+            Send(entry.Protocol.Receive(now, _received.AsSpan(0, length), remote, local, reply.Array.AsSpan(0, MaximumLength)));
+        }
+        return true;
+    }
+
+    private bool PollBatch(ControlEntry entry, Instant now)
+    {
+        for (int i = 0; i < BatchSize; i++)
+        {
+            ControlOutcome outcome = entry.Protocol.Poll(now, _outgoing[0].Array.AsSpan(0, MaximumLength));
+            if (!outcome.Sends)
+                return false;
+            Send(outcome);
+        }
+        return true;
+    }
+
+    private void Send(ControlOutcome outcome)
+    {
+        _wireGuard.Drops.Add(outcome.Outcome.Reason, outcome.Outcome.Kind == OutcomeKind.Drop ? 1 : 0);
+        if (!outcome.Sends)
+            return;
+        PacketBuffer buffer = _outgoing[0];
+        buffer.Reset();
+        (buffer.Offset, buffer.Length, buffer.Destination, buffer.Source) = (0, outcome.Outcome.Length, outcome.Remote, outcome.Local);
+        buffer.TimeToLive = outcome.TimeToLive;
+        if (_socket.Send(_outgoing) == 0)
+            _wireGuard.Drops.Add(DropReason.SendFailed);
+    }
+}

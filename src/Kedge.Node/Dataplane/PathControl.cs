@@ -1,0 +1,154 @@
+using Kedge.Linux;
+using Kedge.Node.Routing;
+using Kedge.Protocol;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Paths;
+using Kedge.Protocol.Stun;
+using Kedge.Protocol.WireGuard;
+using Kedge.Protocol.WireGuard.Uapi;
+
+namespace Kedge.Node.Dataplane;
+
+/// <summary>
+/// Keeps the paths informed of where the device stands (its machine's addresses, what STUN servers see), and tells those that watch the
+/// device what it wants of them. Owned by the control thread.
+/// </summary>
+/// <param name="wireGuard">The device; of it only what any thread may read.</param>
+/// <param name="paths">The paths.</param>
+/// <param name="stun">Where STUN servers see the port.</param>
+/// <param name="publish">Tells those that watch; must return at once.</param>
+public sealed class PathControl(WireGuardDevice wireGuard, PathProtocol paths, StunClient stun, Action<DeviceEvent> publish)
+{
+    /// <summary>How often the machine's addresses are looked at while there is a path to be found or kept.</summary>
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
+
+    private readonly Dictionary<PublicKey, IReadOnlyList<PeerEndpoint>> _told = [];
+    private Surroundings _surroundings = new();
+    private Instant _lookAt;
+
+    /// <summary>Has the path to a peer found by probes, with these keys.</summary>
+    public void Add(PeerTunnel peer, ProbeKeys keys)
+    {
+        Instant now = BootClock.Now;
+        Look(now);
+        paths.Add(now, peer, keys);
+        paths.Offer(now, peer.PublicKey, _told.GetValueOrDefault(peer.PublicKey, []));
+    }
+
+    /// <summary>Forgets a peer.</summary>
+    public void Remove(PublicKey peer)
+    {
+        paths.Remove(peer);
+        _told.Remove(peer);
+    }
+
+    /// <summary>Says where a peer tells that it can be reached.</summary>
+    public void Offer(PublicKey peer, IReadOnlyList<PeerEndpoint> candidates)
+    {
+        _told[peer] = candidates;
+        paths.Offer(BootClock.Now, peer, candidates);
+    }
+
+    /// <summary>Introduces a peer.</summary>
+    public void Introduce(PublicKey peer, IReadOnlyList<PeerEndpoint> candidates, bool isAnswer)
+    {
+        Instant now = BootClock.Now;
+        Look(now);
+        paths.Introduced(now, peer, candidates, isAnswer);
+    }
+
+    /// <summary>Says what is known of the overlay, which no peer is behind.</summary>
+    public void UseOverlay(IReadOnlyList<IpPrefix>? overlay, bool? isInternal)
+    {
+        _surroundings = _surroundings with { Overlay = overlay ?? _surroundings.Overlay, IsInternal = isInternal ?? _surroundings.IsInternal };
+        paths.MoveTo(BootClock.Now, _surroundings, hasMoved: false);
+    }
+
+    /// <summary>The device has another port, or has just been given one.</summary>
+    public void Restart()
+    {
+        Instant now = BootClock.Now;
+        stun.Restart(now);
+        Look(now);
+        paths.MoveTo(now, _surroundings, hasMoved: true);
+        publish(DeviceEvent.Changed);
+    }
+
+    /// <summary>Does what is due now.</summary>
+    /// <returns>When there is something to do again.</returns>
+    public Instant Poll()
+    {
+        Instant now = BootClock.Now;
+        if (paths.TakeRefresh())
+            stun.AskAgain(now);
+        if (!stun.Results.Select(result => result.Reflexive).Where(seen => !seen.IsNone).SequenceEqual(_surroundings.Reflexive))
+        {
+            Look(now);
+            publish(DeviceEvent.Changed);
+        }
+        bool isActive = paths.IsActive(now);
+        if (isActive && now >= _lookAt)
+            Look(now);
+        while (paths.TryTakeWish(out IntroductionWish wish))
+            publish(new DeviceEvent(wish.Peer, wish.Opened));
+        return isActive ? _lookAt : Instant.Never;
+    }
+
+    /// <summary>Completes the state of the device by what belongs to the control thread.</summary>
+    /// <param name="status">The state.</param>
+    /// <param name="wallClock">The time of day.</param>
+    public void Describe(DeviceStatus status, DateTimeOffset wallClock)
+    {
+        Instant now = BootClock.Now;
+        foreach (StunResult result in stun.Results)
+            status.StunResults.Add(result);
+        status.NatMapping = stun.Mapping;
+        status.InternalNetwork = _surroundings.IsInternal;
+        foreach (IpPrefix prefix in _surroundings.Overlay)
+            status.Overlay.Add(prefix);
+        status.Gauges.Add(new NamedCount("PathPings", paths.Pings));
+        status.Gauges.Add(new NamedCount("PathPongs", paths.Pongs));
+        foreach (PeerStatus peer in status.Peers)
+        {
+            if (paths.Find(peer.PublicKey)?.Status(now) is not { } path)
+                continue;
+            (peer.PathState, peer.PathSince, peer.RoundTrip) = (path.State, wallClock - (now - path.Since), path.RoundTrip);
+            foreach (CandidateStatus candidate in path.Candidates)
+                peer.Candidates.Add(candidate);
+        }
+    }
+
+    private void Look(Instant now)
+    {
+        _lookAt = now + LookInterval;
+        Surroundings seen;
+        try
+        {
+            IReadOnlyList<LocalAddress> own = LocalAddresses.FindWithNetworks();
+            seen = _surroundings with
+            {
+                Addresses = [.. own.Select(one => one.Address)],
+                OnLink = [.. own.Select(one => one.Network)],
+                Reflexive = [.. stun.Results.Select(result => result.Reflexive).Where(endpoint => !endpoint.IsNone)],
+                Port = wireGuard.ListenPort,
+            };
+        }
+        catch (LinuxException)
+        {
+            return; // a sandbox without rtnetlink: everything that peers tell is tried
+        }
+        bool hasMoved = _surroundings.Addresses.Count > 0 && !seen.Addresses.ToHashSet().SetEquals(_surroundings.Addresses);
+        bool isSame = !hasMoved
+            && seen.Port == _surroundings.Port
+            && seen.Addresses.SequenceEqual(_surroundings.Addresses)
+            && seen.OnLink.SequenceEqual(_surroundings.OnLink)
+            && seen.Reflexive.SequenceEqual(_surroundings.Reflexive);
+        if (isSame)
+            return;
+        _surroundings = seen;
+        if (hasMoved)
+            stun.Restart(now);
+        paths.MoveTo(now, seen, hasMoved);
+        publish(DeviceEvent.Changed);
+    }
+}

@@ -1,0 +1,48 @@
+using Kedge.Protocol.Ip;
+
+namespace Kedge.Protocol.Paths;
+
+/// <summary>How far a device has got in reaching a peer.</summary>
+public enum PathState
+{
+    /// <summary>There is no path, and nobody needs one.</summary>
+    Idle,
+
+    /// <summary>The peer's endpoints are being tried.</summary>
+    Connecting,
+
+    /// <summary>The peer is reached directly.</summary>
+    Direct,
+
+    /// <summary>No endpoint has answered; they are tried again later if somebody still sends.</summary>
+    Waiting,
+}
+
+/// <summary>What came of trying an endpoint.</summary>
+public enum CandidateResult
+{
+    /// <summary>It has not been tried.</summary>
+    Untried,
+
+    /// <summary>An answer is awaited.</summary>
+    Trying,
+
+    /// <summary>It has answered.</summary>
+    Answered,
+
+    /// <summary>It has not answered.</summary>
+    Silent,
+}
+
+/// <summary>A peer's endpoint and what came of it.</summary>
+/// <param name="Endpoint">The endpoint, and how it is known.</param>
+/// <param name="Result">What came of trying it.</param>
+/// <param name="RoundTrip">The shortest of the last round trips; null unless it has answered.</param>
+public readonly record struct CandidateStatus(PeerEndpoint Endpoint, CandidateResult Result, TimeSpan? RoundTrip);
+
+/// <summary>How a peer is reached, or why not.</summary>
+/// <param name="State">How far the device has got.</param>
+/// <param name="Since">Since when that is so.</param>
+/// <param name="RoundTrip">The shortest of the path's last round trips; null if it is not known.</param>
+/// <param name="Candidates">The peer's endpoints.</param>
+public sealed record PathStatus(PathState State, Instant Since, TimeSpan? RoundTrip, IReadOnlyList<CandidateStatus> Candidates);

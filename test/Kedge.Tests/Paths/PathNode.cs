@@ -1,0 +1,209 @@
+using Kedge.Crypto;
+using Kedge.Protocol;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Paths;
+using Kedge.Protocol.WireGuard;
+
+namespace Kedge.Tests.Paths;
+
+/// <summary>A node of a <see cref="PathWorld"/>: a device whose peers are found by probes, on one thread and the world's clock.</summary>
+internal sealed class PathNode : IDisposable
+{
+    private readonly PathWorld _world;
+    private readonly byte[] _buffer = new byte[4096];
+    private readonly byte[] _reply = new byte[1280];
+    private readonly AeadPacket[] _batch = new AeadPacket[1];
+    private bool _asksAgain;
+
+    public PathNode(PathWorld world, string name, int number, Endpoint address, VirtualNat? nat)
+    {
+        (_world, Name, Address, Nat) = (world, name, address, nat);
+        Inner = IpAddress.IPv4(0x0A_00_00_00 + (uint)number);
+        Device = new WireGuardDevice(Timing.Default, world.Fill, () => _asksAgain = true);
+        byte[] key = new byte[X25519.KeySize];
+        world.Fill(key);
+        Device.SetIdentity(new LocalIdentity(key), new TimestampSource(default, _ => { }));
+        Paths = new PathProtocol(world.Fill, () => _asksAgain = true);
+        Place();
+    }
+
+    public string Name { get; }
+
+    public IpAddress Inner { get; }
+
+    public Endpoint Address { get; private set; }
+
+    public VirtualNat? Nat { get; private set; }
+
+    public WireGuardDevice Device { get; }
+
+    public PathProtocol Paths { get; }
+
+    /// <summary>Whether introductions of this node reach others.</summary>
+    public bool IsIntroduced { get; set; } = true;
+
+    /// <summary>When packets came out of the tunnel, by number.</summary>
+    public List<(Instant Time, int Number)> Delivered { get; } = [];
+
+    /// <summary>Everything that was sent.</summary>
+    public List<Sent> Log { get; } = [];
+
+    public PublicKey Key => Device.Identity!.PublicKey;
+
+    /// <summary>Where it tells that it can be reached.</summary>
+    public IReadOnlyList<PeerEndpoint> Told =>
+        [new(Address, PeerEndpointKind.Local), new(PathWorld.ReflexiveOf(this), PeerEndpointKind.Reflexive)];
+
+    public Instant Deadline
+    {
+        get
+        {
+            if (_asksAgain)
+                return _world.Now;
+            Instant deadline = Instant.Earlier(Device.Schedule.Earliest, Paths.NextDeadline);
+            foreach (PeerTunnel peer in Device.Peers)
+                deadline = Instant.Earlier(deadline, peer.NextDeadline(_world.Now));
+            return deadline;
+        }
+    }
+
+    public PathFinder FinderOf(PathNode other) => Paths.Find(other.Key)!;
+
+    public PeerTunnel TunnelTo(PathNode other) => Device.FindPeer(other.Key)!;
+
+    /// <summary>Has another node as a peer, which tells where it can be reached.</summary>
+    public void AddPeer(PathNode other, IReadOnlyList<PeerEndpoint>? told = null)
+    {
+        PeerTunnel peer = Device.AddPeer(other.Key);
+        Device.AllowedIps.Insert(new IpPrefix(other.Inner, 32), peer);
+        Paths.Add(_world.Now, peer, ProbeKeys.Derive(Device, peer)!);
+        Paths.Offer(_world.Now, other.Key, told ?? other.Told);
+    }
+
+    /// <summary>Sends a numbered packet.</summary>
+    public void Send(PathNode other, int number)
+    {
+        byte[] packet = new byte[60];
+        packet[0] = 0x45;
+        packet[3] = 60;
+        Inner.CopyTo(packet.AsSpan(12));
+        other.Inner.CopyTo(packet.AsSpan(16));
+        BitConverter.TryWriteBytes(packet.AsSpan(20), number);
+        PeerTunnel peer = TunnelTo(other);
+        if (peer.Path is not null)
+        {
+            while (peer.TrySealStaged(_world.Now, _buffer, out int length))
+                Transmit(peer.Path, _buffer.AsSpan(0, length));
+            packet.CopyTo(_buffer.AsSpan(TransportData.HeaderSize));
+            _batch[0] = Packet(_buffer, packet.Length);
+            if (peer.TrySeal(_world.Now, _batch, Device.Mtu))
+            {
+                Transmit(peer.Path, _buffer.AsSpan(0, _batch[0].Length + TransportData.Overhead));
+                return;
+            }
+        }
+        peer.Stage(packet);
+    }
+
+    public void Receive(byte[] datagram, Endpoint remote)
+    {
+        Endpoint local = Address with { Port = Address.Port };
+        switch (Datagram.Classify(datagram))
+        {
+            case DatagramKind.Probe:
+                if (Paths.Check(datagram, remote) == DropReason.None)
+                    Send(Paths.Receive(_world.Now, datagram, remote, local, _reply), _reply);
+                break;
+            case DatagramKind.TransportData:
+                Accept(datagram, remote, local);
+                break;
+            case DatagramKind.Unknown or DatagramKind.Stun or DatagramKind.Rosenpass:
+                break;
+            default:
+                Outcome outcome = Device.ReceiveHandshake(_world.Now, datagram, remote, local, isUnderLoad: false, _reply);
+                if (outcome.Kind == OutcomeKind.ToNetwork)
+                    _world.Carry(this, _reply.AsSpan(0, outcome.Length), remote, 0);
+                break;
+        }
+    }
+
+    public void Poll()
+    {
+        _asksAgain = false;
+        if (Paths.TakeRefresh())
+            Place();
+        while (Paths.Poll(_world.Now, _buffer) is { Sends: true } outcome)
+            Send(outcome, _buffer);
+        while (Paths.TryTakeWish(out IntroductionWish wish))
+            _world.Introduce(this, wish);
+        Device.Schedule.TakeAsking();
+        while (Device.Schedule.TakeDue(_world.Now) is { } peer)
+        {
+            while (peer.Poll(_world.Now, PathWorld.WallClock, _buffer) is { Kind: OutcomeKind.ToNetwork } outcome)
+                Transmit(peer.Path!, _buffer.AsSpan(0, outcome.Length));
+            Device.Schedule.Put(peer, _world.Now);
+        }
+    }
+
+    /// <summary>Moves to another address, perhaps behind another NAT.</summary>
+    public void MoveTo(Endpoint address, VirtualNat? nat)
+    {
+        (Address, Nat) = (address, nat);
+        Place(hasMoved: true);
+    }
+
+    public void Dispose()
+    {
+        Paths.Dispose();
+        Device.Dispose();
+    }
+
+    private void Place(bool hasMoved = false) => Paths.MoveTo(
+        _world.Now,
+        new Surroundings
+        {
+            Addresses = [Address.Address],
+            OnLink = [new IpPrefix(Address.Address, 24)],
+            Port = Address.Port,
+            Reflexive = [PathWorld.ReflexiveOf(this)],
+            Overlay = [IpPrefix.Parse("10.0.0.0/24")],
+            OpeningTimeToLive = 2,
+        },
+        hasMoved);
+
+    private void Accept(byte[] datagram, Endpoint remote, Endpoint local)
+    {
+        var message = new TransportData(datagram);
+        if (Device.FindSession(message.Receiver) is not { } session)
+            return;
+        Span<byte> plaintext = datagram.AsSpan(TransportData.HeaderSize, datagram.Length - TransportData.Overhead);
+        _batch[0] = Packet(datagram, plaintext.Length) with { Counter = message.Counter };
+        DropReason reason = DropReason.None;
+        if (!session.Open(_batch))
+            return;
+        session.Judge(_batch, new Span<DropReason>(ref reason));
+        if (reason == DropReason.None
+            && session.Peer.Accept(_world.Now, session, plaintext, remote, local, 0, out int length) == DropReason.None
+            && length > 0)
+        {
+            Delivered.Add((_world.Now, BitConverter.ToInt32(plaintext[20..])));
+        }
+    }
+
+    private void Send(ControlOutcome outcome, byte[] datagram)
+    {
+        if (outcome.Sends)
+            _world.Carry(this, datagram.AsSpan(0, outcome.Outcome.Length), outcome.Remote, outcome.TimeToLive);
+    }
+
+    private void Transmit(PeerPath path, ReadOnlySpan<byte> datagram) => _world.Carry(this, datagram, path.Remote, 0);
+
+    private static AeadPacket Packet(byte[] memory, int length) => new()
+    {
+        Source = memory,
+        SourceOffset = TransportData.HeaderSize,
+        Destination = memory,
+        DestinationOffset = TransportData.HeaderSize,
+        Length = length,
+    };
+}
