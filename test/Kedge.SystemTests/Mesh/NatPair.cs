@@ -91,6 +91,10 @@ internal sealed class NatPair : IDisposable
         return new(isAnswered ? taken : null, NodePath.Of(A, B), NodePath.Of(B, A));
     }
 
+    /// <summary>What both nodes have logged, for a test that fails.</summary>
+    public string Logs() => string.Concat(((MeshNode[])[A, B]).Select(node =>
+        $"\n== {node.Label}: {node.Try("status", MeshNode.Interface).Output}{node.Supervisor?.Output}{node.Supervisor?.Error}"));
+
     public void Dispose()
     {
         RunningProcess[] ends = [.. from node in (MeshNode[])[A, B] select node.Host.Start(node.Call("down", "--interface", MeshNode.Interface))];

@@ -171,8 +171,10 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
         TimeSpan outage = (pings.Lost.Count - lostBefore) * Interval;
         string seen = string.Create(
             CultureInfo.InvariantCulture, $"{outage.TotalSeconds:0.00} s; a: {NodePath.Of(pair.A, pair.B)}; b: {NodePath.Of(pair.B, pair.A)}");
-        Assert.True(isBack, $"It does not come back: {seen}");
-        Assert.True(outage <= limit, $"It was away for {seen}");
+        if (!isBack)
+            Assert.Fail($"It does not come back: {seen}{pair.Logs()}");
+        if (outage > limit)
+            Assert.Fail($"It was away for {seen}{pair.Logs()}");
         Assert.True(outage > TimeSpan.Zero || !mustStop, "Nothing has happened.");
     }
 

@@ -103,6 +103,23 @@ public sealed class NatTests(NatLab lab) : IClassFixture<NatLab>
         Assert.Equal(oneOutside, other.Stranger(Patience));
     }
 
+    [Fact]
+    public void A_socket_whose_first_packet_goes_to_another_home_of_the_carrier_has_a_mapping_by_it()
+    {
+        Gateway cgn = Add(new() { Kind = NatKind.FullCone, Hairpins = true });
+        using var one = new NatProbeSocket(AddHost(cgn.AddGateway(NewLabel())), lab.Server);
+        using var other = new NatProbeSocket(AddHost(cgn.AddGateway(NewLabel())), lab.Server);
+        Endpoint oneOutside = Endpoint.Parse(one.Seen(0));
+
+        other.Send(oneOutside);
+        Endpoint otherOutside = Endpoint.Parse(other.Seen(0));
+        one.Send(otherOutside);
+        other.Send(oneOutside);
+
+        Assert.Equal(otherOutside, one.Stranger(Patience));
+        Assert.Equal(oneOutside, other.Stranger(Patience));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
