@@ -23,3 +23,18 @@ from_suite() {
     done
     rm -rf "$state"
 }
+
+# cloud_kernel FOLDER: extracts the kernel for clouds of this system's own release into a folder, for a virtual machine.
+cloud_kernel() (
+    set -euo pipefail
+    folder=$1 archives=$(mktemp -d)
+    trap 'rm -rf "$archives"' EXIT
+    download() {
+        local package
+        package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-.*\)$/\1/p')
+        (cd "$archives" && apt-get -qq -o APT::Sandbox::User=root download "$package")
+    }
+    # The package lists may be so old that what they name is gone.
+    download || { apt-get -qq update && download; }
+    dpkg-deb --extract "$archives"/linux-image-*.deb "$folder"
+)

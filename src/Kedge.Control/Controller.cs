@@ -83,7 +83,7 @@ public sealed class Controller : IAsyncDisposable
         var known = new KnownSources();
         _gate = new ConnectionGate(new ProxyReader(settings.ProxyProtocolFrom, clock, log), known, clock);
         if (settings.StunPort != 0)
-            _stun = new StunPort([.. settings.Listen.Select(listen => listen.Address).Distinct()], settings.StunPort, known, clock, log);
+            _stun = StunOf(settings, known, clock, log);
         Count(_metrics.Meter, presence, budget);
 
         _app = BuildHost(settings, log);
@@ -324,6 +324,14 @@ public sealed class Controller : IAsyncDisposable
 
     private TrustResource DescribeTrust() => new(
         [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(RevocationLists.All)]);
+
+    private static StunPort StunOf(ControllerSettings settings, KnownSources known, TimeProvider clock, ILogger log)
+    {
+        int otherPort = settings.StunOtherPort ?? (settings.StunPort + 1) % (ushort.MaxValue + 1);
+        return new StunPort(
+            [.. settings.Listen.Select(listen => listen.Address).Distinct()], settings.StunPort,
+            otherPort == settings.StunPort ? 0 : otherPort, known, clock, log);
+    }
 
     // An address that nobody gave is where it listens, which is not where everybody reaches it.
     private SettingsResource DescribeSettings() => new(

@@ -29,6 +29,12 @@ public sealed record ControllerSettings
     public int StunPort { get; init; } = StunServer.DefaultPort;
 
     /// <summary>
+    /// The UDP port at the same addresses from which STUN answers come that are asked to come from another one; 0 for none, null for the
+    /// one after <see cref="StunPort"/>.
+    /// </summary>
+    public int? StunOtherPort { get; init; }
+
+    /// <summary>
     /// The addresses that nodes are told, such as <c>https://control.example:8443</c>, the one of join lines first; empty for the first
     /// that it listens on.
     /// </summary>

@@ -46,6 +46,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "Where nodes are reached cannot be kept: {Reason}")]
     public static partial void EndpointsUnwritten(ILogger log, string reason);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "STUN cannot use {Address}, UDP port {Port}, as the other port: {Reason}. Nodes cannot tell what a NAT lets in; --stun-other-port names another one.")]
+    public static partial void OtherStunPortUnavailable(ILogger log, IPAddress address, int port, string reason);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "STUN cannot use {Address}, UDP port {Port}: {Reason}. Nodes behind a NAT learn their address elsewhere, or not at all.")]
     public static partial void StunUnavailable(ILogger log, IPAddress address, int port, string reason);
 }

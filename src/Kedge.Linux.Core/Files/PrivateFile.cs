@@ -7,7 +7,7 @@ namespace Kedge.Linux.Files;
 
 /// <summary>
 /// Files of Kedge's own that only their owner may read (mode 0600), such as keys and state. A file changes as a whole: a reader sees, and a
-/// crash or a power cut leaves, either the old contents or the new ones. One writer per file at a time. For a path that a person names as an
+/// crash or a power cut leaves, either the old contents or the new ones. Writers of one folder, other processes too, take turns. For a path that a person names as an
 /// output, see <see cref="OutputFile"/>.
 /// </summary>
 public static unsafe class PrivateFile
@@ -27,6 +27,7 @@ public static unsafe class PrivateFile
     public static void Write(string path, ReadOnlySpan<byte> contents)
     {
         string temporary = path + ".new";
+        using Descriptor turn = AwaitTurn(path);
         Unlink(temporary);
         WriteBeside(path, contents, temporary);
     }
@@ -151,6 +152,17 @@ public static unsafe class PrivateFile
     {
         if (Libc.unlink(path) < 0 && Marshal.GetLastPInvokeError() is var error and not Errno.ENOENT)
             throw new LinuxException(error, "delete", path);
+    }
+
+    // Released with the descriptor, so also when this process dies. A file system without locks has one writer in practice.
+    private static Descriptor AwaitTurn(string path)
+    {
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        Descriptor descriptor = Descriptor.From(Libc.open(folder, Libc.O_RDONLY | Libc.O_CLOEXEC, 0), "open", folder);
+        while (Libc.flock(descriptor.Number, Libc.LOCK_EX) < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR)
+        {
+        }
+        return descriptor;
     }
 
     internal static void FlushFolderOf(string path) => Flush(Path.GetDirectoryName(Path.GetFullPath(path))!);

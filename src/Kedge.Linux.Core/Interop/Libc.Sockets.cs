@@ -57,6 +57,7 @@ internal static unsafe partial class Libc
     internal const nuint TUNGETIFF = 0x800454D2;
     internal const nuint TUNSETVNETHDRSZ = 0x400454D8;
     internal const nuint TUNSETQUEUE = 0x400454D9;
+    internal const nuint TUNGETDEVNETNS = 0x54E3;
 
     internal const nint TUN_F_CSUM = 0x01;
     internal const nint TUN_F_TSO4 = 0x02;

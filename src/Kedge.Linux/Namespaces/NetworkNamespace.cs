@@ -98,12 +98,8 @@ public sealed class NetworkNamespace
     public T Run<T>(Func<T> action)
     {
         T result = default!;
-        DedicatedThread.Run($"inside {Name}", () =>
-        {
-            using (FileDescriptor file = OpenFile(Path, Calls.OpenReadOnly))
-                Check(Calls.SetNamespace(file.Number, Calls.CloneNewNetwork), "setns", Path);
-            result = action();
-        });
+        using (FileDescriptor file = OpenFile(Path, Calls.OpenReadOnly))
+            RunInside(file.Number, Name, () => result = action());
         return result;
     }
 
@@ -135,6 +131,17 @@ public sealed class NetworkNamespace
 
     /// <inheritdoc/>
     public override string ToString() => Name;
+
+    /// <summary>As <see cref="Run{T}"/>, inside a namespace that has no name, or whose name is not known.</summary>
+    /// <param name="descriptor">An open file that stands for the namespace; the caller's.</param>
+    /// <param name="name">What to call it.</param>
+    /// <param name="action">What is done inside.</param>
+    /// <exception cref="LinuxException">This process may not enter it.</exception>
+    internal static void RunInside(int descriptor, string name, Action action) => DedicatedThread.Run($"inside {name}", () =>
+    {
+        Check(Calls.SetNamespace(descriptor, Calls.CloneNewNetwork), "setns", name);
+        action();
+    });
 
     private static string? NamespaceOf(string processFolder)
     {

@@ -4,17 +4,17 @@ using Kedge.Linux.Interop;
 namespace Kedge.Linux.Netlink;
 
 /// <summary>
-/// Watches one interface of the network namespace in which it was made (rtnetlink(7)). Its index is believed only until
-/// it leaves: from then on it may be another interface's. One thread reads; wait for changes with a <see cref="Waiter"/>. Whoever made it
-/// disposes it.
+/// Watches one interface of the network namespace in which it was made (rtnetlink(7)). Its index is believed only until it leaves: from
+/// then on it may be another interface's. Where this process is attached to the interface, it is followed to its new namespace, and watched
+/// there under the index that it has there. One thread reads; wait for changes with a <see cref="Waiter"/>. Whoever made it disposes it.
 /// </summary>
 public sealed class LinkMonitor : IDisposable
 {
     private const ushort IFLA_NEW_IFINDEX = 49;
 
-    private readonly NetlinkEvents _events = new(Rtnetlink.RTNLGRP_LINK);
     private readonly IAttachedLink? _link;
-    private int _index; // 0 once the interface has left
+    private NetlinkEvents _events = new(Rtnetlink.RTNLGRP_LINK); // in the namespace in which the interface is
+    private int _index; // 0 once the interface is out of sight
     private LinkState? _last;
 
     /// <summary>Begins to watch; the first <see cref="TryRead"/> tells the state of now.</summary>
@@ -35,7 +35,7 @@ public sealed class LinkMonitor : IDisposable
         }
     }
 
-    /// <summary>What becomes readable when something changes.</summary>
+    /// <summary>What becomes readable when something changes; another descriptor after a read that followed the interface.</summary>
     internal int Number => _events.Number;
 
     /// <summary>
@@ -117,11 +117,48 @@ public sealed class LinkMonitor : IDisposable
         return new LinkState((link.Flags & Rtnetlink.IFF_UP) != 0, mtu);
     }
 
-    /// <summary>The interface is gone or in another namespace, whatever the kernel was able to tell of it.</summary>
-    private LinkState Leave(bool isMoved)
+    /// <summary>
+    /// The interface is gone or in another namespace, whatever the kernel was able to tell of it. Null where it is watched there now: the
+    /// answer to what it is like is under way.
+    /// </summary>
+    private LinkState? Leave(bool isMoved)
     {
         _index = 0;
         LinkState last = _last ?? default;
-        return isMoved || _link?.CurrentName is not null ? last with { Moved = true } : last with { Up = false, Deleted = true };
+        bool isElsewhere = _link?.CurrentName is not null;
+        return isElsewhere && TryFollow() ? null
+            : isMoved || isElsewhere ? last with { Moved = true }
+            : last with { Up = false, Deleted = true };
+    }
+
+    /// <summary>Goes on watching in the namespace in which the interface is now.</summary>
+    private bool TryFollow()
+    {
+        NetlinkEvents? events = null;
+        int index = 0;
+        try
+        {
+            // In this order: what changes after the subscription is told.
+            bool isInside = _link!.TryRunInside(() =>
+            {
+                events = new NetlinkEvents(Rtnetlink.RTNLGRP_LINK);
+                using RouteSocket kernel = RouteSocket.Open();
+                if (_link.CurrentName is { } name)
+                    index = kernel.FindLink(name)?.Index ?? 0;
+            });
+            if (isInside && index != 0)
+            {
+                _events.Dispose();
+                (_events, _index) = (events!, index);
+                RequestState();
+                return true;
+            }
+        }
+        catch (LinuxException) when (_events != events)
+        {
+            // It may not be watched there, or has moved on meanwhile.
+        }
+        events?.Dispose();
+        return false;
     }
 }

@@ -5,7 +5,7 @@ namespace Kedge.Linux.Netlink;
 /// <param name="Mtu">Bytes of the longest packet.</param>
 /// <param name="Deleted">It is gone; nothing else follows.</param>
 /// <param name="Moved">
-/// It is in another network namespace now, where this monitor does not see it: <paramref name="Up"/> and <paramref name="Mtu"/> are what
+/// It is in another network namespace now, where this monitor cannot see it: <paramref name="Up"/> and <paramref name="Mtu"/> are what
 /// they were, and nothing else follows. A TUN descriptor goes on working.
 /// </param>
 public readonly record struct LinkState(bool Up, int Mtu, bool Deleted = false, bool Moved = false);

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Kedge.Linux.Interop;
+using Kedge.Linux.Namespaces;
 using Kedge.Linux.Netlink;
 
 namespace Kedge.Linux.Tun;
@@ -54,6 +55,17 @@ public sealed unsafe class TunDevice : IAttachedLink, IDisposable
             Libc.Ifreq request = default;
             return Libc.ioctl(_queues[0].Number, Libc.TUNGETIFF, &request) < 0 ? null : InterfaceName.FromRequest(request);
         }
+    }
+
+    /// <inheritdoc/>
+    public bool TryRunInside(Action action)
+    {
+        int number = Libc.ioctl(_queues[0].Number, Libc.TUNGETDEVNETNS, null);
+        if (number < 0)
+            return false;
+        using var inside = new Descriptor(number);
+        NetworkNamespace.RunInside(inside.Number, Name, action);
+        return true;
     }
 
     /// <summary>Bytes of the longest packet, as last set on the interface. Any thread.</summary>

@@ -36,12 +36,10 @@ public sealed class MapFile(NodeFolder folder, Sha256Digest network, Guid node)
         return null;
     }
 
-    /// <summary>Writes a map, and returns when it is on the disk. An empty map leaves what was there.</summary>
+    /// <summary>Writes a map, not an empty one, and returns when it is on the disk.</summary>
     /// <exception cref="LinuxException">It could not be written; what was there is still there.</exception>
     public void Write(NetworkMap map, DateTimeOffset now)
     {
-        if (map.IsEmpty)
-            return;
         byte[] contents = MapCache.Write(map, network.ToArray(), now);
         KeepPrevious();
         PrivateFile.Write(folder.Map, contents);

@@ -3,6 +3,8 @@ using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Enrolment;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.Mesh;
 
 namespace Kedge.Node.ControlLink;
 
@@ -45,10 +47,36 @@ internal sealed class OwnNode(NodeFolder folder, Membership membership, Certific
         return new CertificateRenewal(hash, transcript.Sign(keys.Identity));
     }
 
-    /// <summary>Whether a certificate is for this node's keys.</summary>
-    /// <returns>Null when it is.</returns>
-    public CertificateRefusal? CheckKeys(NodeCertificate offered) =>
-        offered.CheckKeys(keys.IdentityPublicKey, keys.WireGuardPublicKey, RosenpassKeys.TryRead(folder));
+    /// <summary>Checks whether a certificate may take the place of the node's own.</summary>
+    /// <param name="der">The certificate.</param>
+    /// <param name="trust">Whom to believe.</param>
+    /// <param name="certificate">The certificate as far as it could be read.</param>
+    /// <returns>Null if it is the node's present one, or one for its keys that is valid now.</returns>
+    public CertificateRefusal? Check(ReadOnlySpan<byte> der, NetworkTrust trust, out NodeCertificate? certificate)
+    {
+        if (!NodeCertificate.TryParse(der, out certificate, out CertificateRefusal unreadable))
+            return unreadable;
+        if (certificate.Fingerprint == _certificate.Node.Fingerprint)
+            return null;
+        return certificate.CheckKeys(keys.IdentityPublicKey, keys.WireGuardPublicKey, RosenpassKeys.TryRead(folder))
+            ?? trust.Verify(certificate, _membership.ZoneId, DateTimeOffset.UtcNow);
+    }
+
+    /// <summary>Whether a certificate can be read and is not older than the node's own.</summary>
+    public bool IsNewer(ReadOnlySpan<byte> der) =>
+        NodeCertificate.TryParse(der, out NodeCertificate? certificate, out _) && certificate.NotBefore >= _certificate.Node.NotBefore;
+
+    /// <summary>What this node is to those who admit peers to it.</summary>
+    /// <param name="underlay">Addresses by which the network below the overlay is reached.</param>
+    /// <param name="foreign">What other overlays of this machine have.</param>
+    public AdmissionContext ToContext(IReadOnlyCollection<IpAddress> underlay, IReadOnlyCollection<ForeignPrefix> foreign) => new()
+    {
+        Zone = _membership.ZoneId,
+        WireGuardKey = keys.WireGuardPublicKey,
+        Prefixes = _certificate.Node.Prefixes,
+        Underlay = underlay,
+        Foreign = foreign,
+    };
 
     /// <summary>Takes a new certificate, which was checked.</summary>
     /// <returns>Whether the node has other prefixes than before.</returns>

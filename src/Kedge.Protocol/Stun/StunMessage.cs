@@ -14,6 +14,9 @@ public readonly ref struct StunMessage
     /// <summary>Bytes of the longest message that fits into a datagram that nobody fragments (RFC 8489 section 6.1).</summary>
     public const int MaximumSize = 548;
 
+    /// <summary>Bytes of an attribute before its value.</summary>
+    internal const int AttributeHeaderSize = 4;
+
     /// <summary>What the second word of every message is since RFC 5389.</summary>
     public const uint MagicCookie = 0x2112A442;
 
@@ -85,8 +88,31 @@ public readonly ref struct StunMessage
     {
         endpoint = default;
         bool isDisguised = TryFind(StunAttribute.XorMappedAddress, out ReadOnlySpan<byte> value);
-        if (!isDisguised && !TryFind(StunAttribute.MappedAddress, out value))
-            return false;
+        return (isDisguised || TryFind(StunAttribute.MappedAddress, out value)) && TryReadEndpoint(value, isDisguised, out endpoint);
+    }
+
+    /// <summary>
+    /// Reads an endpoint of the server, such as RESPONSE-ORIGIN and OTHER-ADDRESS. False where there is none, or one that nothing can be
+    /// sent to.
+    /// </summary>
+    public bool TryReadAddress(StunAttribute type, out Endpoint endpoint)
+    {
+        endpoint = default;
+        return TryFind(type, out ReadOnlySpan<byte> value) && TryReadEndpoint(value, isDisguised: false, out endpoint);
+    }
+
+    /// <summary>Reads CHANGE-REQUEST. False where there is none, or one that is not 4 bytes long.</summary>
+    public bool TryReadChange(out StunChange change)
+    {
+        bool isFound = TryFind(StunAttribute.ChangeRequest, out ReadOnlySpan<byte> value) && value.Length == sizeof(uint);
+        change = isFound ? (StunChange)BinaryPrimitives.ReadUInt32BigEndian(value) : StunChange.None;
+        change &= StunChange.Address | StunChange.Port;
+        return isFound;
+    }
+
+    private bool TryReadEndpoint(ReadOnlySpan<byte> value, bool isDisguised, out Endpoint endpoint)
+    {
+        endpoint = default;
         if (value.Length < 4 || (value[1], value.Length) is not ((StunAddress.IPv4Family, 8) or (StunAddress.IPv6Family, 20)))
             return false;
         Span<byte> bytes = stackalloc byte[18];

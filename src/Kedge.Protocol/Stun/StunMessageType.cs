@@ -24,6 +24,9 @@ public enum StunAttribute : ushort
     /// <summary>The reflexive address in the clear, as servers of RFC 3489 answer.</summary>
     MappedAddress = 0x0001,
 
+    /// <summary>Asks for an answer from another address or port of the server (RFC 5780, section 7.2).</summary>
+    ChangeRequest = 0x0003,
+
     /// <summary>Part of an authentication that Binding does without.</summary>
     Username = 0x0006,
 
@@ -54,6 +57,29 @@ public enum StunAttribute : ushort
     /// <summary>The reflexive address, disguised from NATs that rewrite what looks like an address.</summary>
     XorMappedAddress = 0x0020,
 
+    /// <summary>What the sender is, in words.</summary>
+    Software = 0x8022,
+
     /// <summary>A CRC-32 of the message, to tell it from another protocol's; the last attribute.</summary>
     Fingerprint = 0x8028,
+
+    /// <summary>From where a response was sent (RFC 5780, section 7.3).</summary>
+    ResponseOrigin = 0x802B,
+
+    /// <summary>From where a response would come that differs in address and port (RFC 5780, section 7.4).</summary>
+    OtherAddress = 0x802C,
+}
+
+/// <summary>In what an answer's origin is to differ from where the request arrived: the bits of CHANGE-REQUEST.</summary>
+[Flags]
+public enum StunChange : uint
+{
+    /// <summary>In nothing.</summary>
+    None = 0,
+
+    /// <summary>In the port.</summary>
+    Port = 0x2,
+
+    /// <summary>In the address.</summary>
+    Address = 0x4,
 }

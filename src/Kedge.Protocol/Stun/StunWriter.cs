@@ -29,12 +29,20 @@ public ref struct StunWriter
     /// <summary>Adds XOR-MAPPED-ADDRESS: 12 bytes for IPv4, 24 for IPv6.</summary>
     public void AddXorMappedAddress(Endpoint endpoint)
     {
-        Span<byte> value = Add(StunAttribute.XorMappedAddress, 4 + endpoint.Address.Size);
-        value[1] = endpoint.Address.IsIPv4 ? StunAddress.IPv4Family : StunAddress.IPv6Family;
-        BinaryPrimitives.WriteUInt16BigEndian(value[2..], endpoint.Port);
-        endpoint.Address.CopyTo(value[4..]);
+        Span<byte> value = AddEndpoint(StunAttribute.XorMappedAddress, endpoint);
         StunAddress.Disguise(value[2..], _id);
     }
+
+    /// <summary>Adds an endpoint in the clear, such as RESPONSE-ORIGIN: 12 bytes for IPv4, 24 for IPv6.</summary>
+    public void AddAddress(StunAttribute type, Endpoint endpoint) => AddEndpoint(type, endpoint);
+
+    /// <summary>Adds CHANGE-REQUEST: 8 bytes.</summary>
+    public void AddChangeRequest(StunChange change) =>
+        BinaryPrimitives.WriteUInt32BigEndian(Add(StunAttribute.ChangeRequest, sizeof(uint)), (uint)change);
+
+    /// <summary>Adds SOFTWARE: 4 bytes and the text, padded to a multiple of 4.</summary>
+    /// <param name="text">UTF-8, less than 128 characters.</param>
+    public void AddSoftware(scoped ReadOnlySpan<byte> text) => text.CopyTo(Add(StunAttribute.Software, text.Length));
 
     /// <summary>Adds ERROR-CODE without a reason in words: 8 bytes.</summary>
     /// <param name="code">300 to 699.</param>
@@ -59,6 +67,15 @@ public ref struct StunWriter
         int before = Length;
         Span<byte> value = Add(StunAttribute.Fingerprint, sizeof(uint));
         BinaryPrimitives.WriteUInt32BigEndian(value, Fingerprint.Of(_buffer[..before]));
+    }
+
+    private Span<byte> AddEndpoint(StunAttribute type, Endpoint endpoint)
+    {
+        Span<byte> value = Add(type, 4 + endpoint.Address.Size);
+        value[1] = endpoint.Address.IsIPv4 ? StunAddress.IPv4Family : StunAddress.IPv6Family;
+        BinaryPrimitives.WriteUInt16BigEndian(value[2..], endpoint.Port);
+        endpoint.Address.CopyTo(value[4..]);
+        return value;
     }
 
     private Span<byte> Add(StunAttribute type, int length)

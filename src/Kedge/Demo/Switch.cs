@@ -22,7 +22,9 @@ public sealed class Switch
     /// <summary>The namespace of the bridge, for capturing and filtering what passes.</summary>
     public Host Host => _host;
 
-    /// <summary>Makes the switch a router as well, for both families: between those on it and whatever else its namespace is linked to.</summary>
+    /// <summary>
+    /// Makes the switch a router as well, for both families: between those on it and whatever else its namespace is linked to.
+    /// </summary>
     /// <param name="addresses">Its own addresses, with prefix lengths.</param>
     /// <exception cref="CommandException">The kernel refused an address.</exception>
     public void EnableRouting(string[] addresses)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
@@ -6,13 +7,14 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.Stun;
 
 /// <summary>
-/// A datagram as a STUN message, read by a slow reader as well; as a request to a server, whose answer must be one and short; and as an
-/// answer to a client, which believes only the one that it asked for.
+/// A datagram as a STUN message, read by a slow reader as well; as a request to a server, with one endpoint and with several, whose answer
+/// must be one and short; and as an answer to a client and to a probe of NATs, which believe only the one that they asked for.
 /// </summary>
 public sealed class StunTarget : Target
 {
     private static readonly Endpoint Source = Endpoint.Parse("192.0.2.1:32853");
     private static readonly Endpoint Server = Endpoint.Parse("198.51.100.1:3478");
+    private static readonly StunOrigins Origins = new(Server, IpAddress.Parse("198.51.100.2"), 3479);
     private static readonly byte[] Id = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 
     public override string Name => "stun";
@@ -25,6 +27,7 @@ public sealed class StunTarget : Target
     [
         [0x21, 0x12, 0xA4, 0x42], Id, [0x00, 0x01, 0x00, 0x00], [0x01, 0x01, 0x00, 0x0C], [0x01, 0x01, 0x00, 0x18], [0x01, 0x11, 0x00, 0x08],
         [0x00, 0x20, 0x00, 0x08, 0x00, 0x01], [0x00, 0x20, 0x00, 0x14, 0x00, 0x02], [0x00, 0x01, 0x00, 0x08, 0x00, 0x01],
+        [0x00, 0x03, 0x00, 0x04, 0x00, 0x00, 0x00, 0x06], [0x80, 0x2B, 0x00, 0x08, 0x00, 0x01], [0x80, 0x2C, 0x00, 0x08, 0x00, 0x01],
         [0x00, 0x09, 0x00, 0x04, 0x00, 0x00, 0x04, 0x14], [0x00, 0x24, 0x00, 0x04], [0x80, 0x22, 0x00, 0x03], [0x80, 0x28, 0x00, 0x04],
     ];
 
@@ -61,7 +64,56 @@ public sealed class StunTarget : Target
         }
         Invariant.Equal(expected!.Count, index, "both readers find as many attributes");
         CheckServer(datagram, message, expected, trace);
+        CheckOrigins(datagram, message, trace);
         CheckClient(datagram, message, trace);
+        CheckProbe(datagram, message);
+    }
+
+    private static void CheckOrigins(ReadOnlySpan<byte> datagram, StunMessage message, Trace trace)
+    {
+        byte[] response = new byte[StunServer.MaximumResponse];
+        int length = new StunServer().Answer(default, datagram, Source, Origins, response, out Endpoint origin);
+        Invariant.Equal(message.Type == StunMessageType.BindingRequest, length > 0, "requests are answered, and nothing else");
+        Invariant.Holds(length <= datagram.Length + 12, "an answer is longer by one address at most");
+        trace.Note(5, length);
+        if (length == 0)
+            return;
+        bool isSuccess = BinaryPrimitives.ReadUInt16BigEndian(response) == 0x0101;
+        bool asksForChange = message.TryReadChange(out StunChange change);
+        Endpoint expected = isSuccess && asksForChange
+            ? Origins.With(change.HasFlag(StunChange.Address), change.HasFlag(StunChange.Port))
+            : Server;
+        Invariant.Equal(expected, origin, "an answer comes from where it is asked to, and else from where the request went");
+        Invariant.Holds(StunMessage.TryParse(response.AsSpan(0, length), out StunMessage answer), "an answer is a message");
+        if (answer.TryReadAddress(StunAttribute.ResponseOrigin, out Endpoint told))
+            Invariant.Equal(origin, told, "the origin that is told is the origin");
+    }
+
+    private static void CheckProbe(ReadOnlySpan<byte> datagram, StunMessage message)
+    {
+        var probe = new NatBehaviourProbe(
+            default, [Server], [], destination => Id.AsSpan(0, Math.Min(Id.Length, destination.Length)).CopyTo(destination));
+        byte[] request = new byte[NatBehaviourProbe.RequestSize];
+        probe.Poll(default, request, out _, out _);
+        probe.Receive(default, 0, datagram, Source);
+        Invariant.Holds(!probe.Result.IsAnswered, "nobody but the server is believed");
+        probe.Receive(default, 0, datagram, Server);
+        Invariant.Holds(
+            !probe.Result.IsAnswered
+            || (message.Type == StunMessageType.BindingSuccess && message.TransactionId == StunTransactionId.Read(Id)),
+            "only an answer to the request is believed");
+        // Whatever it was told, it asks only endpoints that can be asked, and comes to an end.
+        Instant now = default;
+        for (int round = 0; !probe.IsFinished; round++)
+        {
+            Invariant.Holds(round < 100, "it ends");
+            while (probe.Poll(now, request, out int socket, out Endpoint destination) is { Kind: OutcomeKind.ToNetwork })
+            {
+                Invariant.Holds(socket is >= 0 and < NatBehaviourProbe.SocketCount, "it has the sockets that it says");
+                Invariant.Holds(StunClient.CanAsk(destination), "nothing is sent to where nothing can be");
+            }
+            now = Instant.Earlier(probe.NextDeadline, now + NatBehaviourProbe.LongestTime);
+        }
     }
 
     private static void CheckServer(

@@ -70,8 +70,19 @@ public sealed class NamespaceTests : IDisposable
             Assert.Equal(1420, status.Mtu);
         Assert.Single(other.Peers);
         Assert.False(device.Process.HasExited);
+        inside.Ip("link", "set", device.Name, "mtu", "1380");
+        Wait.Until(() => MtuOf(device) == 1380, TwoHosts.Patience, "its MTU of there");
+        int port = device.ListenPort;
+        inside.Ip("link", "set", device.Name, "down");
+        Wait.Until(() => !HasPort(port), TwoHosts.Patience, "the port closed");
         inside.Ip("link", "delete", device.Name);
         Assert.Equal(0, device.Process.WaitForExit(TwoHosts.Patience).ExitCode);
+    }
+
+    private static int MtuOf(DeviceProcess device)
+    {
+        using DeviceStatus status = TwoHosts.StatusOf(device.Name);
+        return status.Mtu;
     }
 
     [Fact]

@@ -134,7 +134,38 @@ public class LinkMonitorTests : IDisposable
 
         Assert.False(monitor.TryRead(out _));
         _host.Ip("link", "delete", "stranger");
-        Assert.Equal(before with { Moved = true }, Latest(monitor));
+        other.Ip("link", "set", _tun.Name, "mtu", "1290");
+        Assert.Equal(before with { Mtu = 1290 }, Latest(monitor));
+    }
+
+    [Fact]
+    public void An_interface_that_this_process_is_attached_to_is_followed_from_namespace_to_namespace()
+    {
+        using LinkMonitor monitor = _host.Namespace.Run(() => new LinkMonitor(InterfaceName.ToIndex(_tun.Name), _tun));
+        using var waiter = new Waiter(monitor);
+        LinkState before = Latest(monitor);
+        Host from = _host;
+        int mtu = 1300;
+        foreach (Host to in (Host[])[_net.AddHost("b"), _net.AddHost("c"), _host])
+        {
+            // There somebody has the index already, so that it gets another one; and here somebody gets the one that it had.
+            string index = IndexOf(from, _tun.Name);
+            if (to != _host)
+                to.Ip("link", "add", "other", "index", index, "type", "ifb");
+            from.Ip("link", "set", _tun.Name, "netns", to.Namespace.Name);
+            while (monitor.TryRead(out LinkState state))
+                Assert.False(state.Moved || state.Deleted);
+            from.Ip("link", "add", "stranger", "index", index, "mtu", "1500", "type", "ifb");
+            from.Ip("link", "delete", "stranger");
+            Assert.False(monitor.TryRead(out _));
+
+            to.Ip("link", "set", _tun.Name, "mtu", $"{++mtu}", "up");
+            Assert.Equal(WaitEvents.LinkChanged, waiter.Wait(BootClock.Now + Receiver.Patience));
+            Assert.Equal(before with { Up = true, Mtu = mtu }, Latest(monitor));
+            from = to;
+        }
+        _host.Ip("link", "delete", _tun.Name);
+        Assert.True(Latest(monitor).Deleted);
     }
 
     [Fact]

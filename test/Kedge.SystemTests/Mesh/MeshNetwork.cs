@@ -11,7 +11,7 @@ internal sealed class MeshNetwork : IDisposable
 {
     public const string ControllerAddress = "192.0.2.1";
 
-    private const string ControllerIpv6 = "2001:db8::1";
+    public const string ControllerIpv6 = "2001:db8::1";
 
     /// <summary>How long anything may take on a machine that has much else to do.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kedge.Demo;
+using Kedge.Protocol.Paths;
 
 namespace Kedge.SystemTests.Mesh;
 
@@ -142,8 +143,8 @@ public sealed class MeshTests : IDisposable
         outside.AwaitReach(nodes[0]);
 
         Assert.StartsWith("172.16.5.11:", nodes[0].EndpointOf("inside1"), StringComparison.Ordinal);
-        Assert.All(nodes[0].DeviceStatus().Peers, peer => Assert.Equal(25, peer.PersistentKeepaliveInterval));
-        Assert.All(outside.DeviceStatus().Peers, peer => Assert.Equal(0, peer.PersistentKeepaliveInterval));
+        Assert.All(nodes[0].DeviceStatus().Peers, peer => Assert.Equal(PathState.Direct, peer.PathState));
+        Assert.StartsWith("192.0.2.", outside.EndpointOf("inside0"), StringComparison.Ordinal);
     }
 
     [Fact]

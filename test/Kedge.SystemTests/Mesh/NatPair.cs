@@ -25,7 +25,8 @@ internal sealed class NatPair : IDisposable
         mesh.Administer("zone", "create", _name, "--prefix", "10.77.0.0/24");
         _joinFile = mesh.WriteToken("--zone", _name, "--reusable");
         // Who has no IPv4 joins at the controller's other address.
-        _joinFileOfIpv6 = mesh.Net.WriteSecret($"{_name}.join", File.ReadAllText(_joinFile).Replace(mesh.Urls[0], mesh.Urls[1], StringComparison.Ordinal));
+        string atIpv6 = File.ReadAllText(_joinFile).Replace(mesh.Urls[0], mesh.Urls[1], StringComparison.Ordinal);
+        _joinFileOfIpv6 = mesh.Net.WriteSecret($"{_name}.join", atIpv6);
         A = B = null!;
     }
 
@@ -91,9 +92,17 @@ internal sealed class NatPair : IDisposable
         return new(isAnswered ? taken : null, NodePath.Of(A, B), NodePath.Of(B, A));
     }
 
+    /// <summary>What both nodes have logged, for a test that fails.</summary>
+    public string Logs() => string.Concat(((MeshNode[])[A, B]).Select(node =>
+        $"\n== {node.Label}: {node.Try("status", MeshNode.Interface).Output}{node.Supervisor?.Output}{node.Supervisor?.Error}"));
+
     public void Dispose()
     {
-        RunningProcess[] ends = [.. from node in (MeshNode[])[A, B] select node.Host.Start(node.Call("down", "--interface", MeshNode.Interface))];
+        RunningProcess[] ends =
+        [
+            .. from node in (MeshNode[])[A, B]
+               select node.Host.Start(node.Call("down", "--interface", MeshNode.Interface)),
+        ];
         foreach (RunningProcess end in ends)
             end.WaitForExit(MeshNetwork.Patience);
     }

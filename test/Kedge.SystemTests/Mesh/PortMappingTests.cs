@@ -28,6 +28,9 @@ public sealed class PortMappingTests : IDisposable
         Assert.Contains(rule, Mappings(gateway), StringComparison.Ordinal);
         Assert.Contains($"mapped to {gateway.Address}", mapped.Try("status", MeshNode.Interface).Output, StringComparison.Ordinal);
         other.AwaitReach(mapped);
+        CommandResult check = mapped.Try("netcheck", "--interface", MeshNode.Interface);
+        Assert.Contains("a NAT with mapping address-and-port-dependent", check.Output, StringComparison.Ordinal);
+        Assert.Contains("The gateway maps this node's port, so every peer reaches it there.", check.Output, StringComparison.Ordinal);
 
         Assert.True(mapped.Try("down", "--interface", MeshNode.Interface).Succeeded);
         Wait.Until(() => !Mappings(gateway).Contains(rule, StringComparison.Ordinal), MeshNetwork.Patience, "the mapping's end");

@@ -27,6 +27,7 @@ public sealed class SecretTests(SharedMesh shared) : IClassFixture<SharedMesh>
             token, token.Split('.')[1], wireGuardKey, Convert.ToHexStringLower(Convert.FromBase64String(wireGuardKey)),
             identity[20..52], File.ReadAllLines(node.Folder.IdentityKey)[1],
         ];
+        Wait.Until(() => File.Exists(node.Folder.Map), MeshNetwork.Patience, "the map on the disk");
         string report = Path.Combine(_mesh.Net.TempFolder, "report");
         Assert.True(node.Try("bugreport", "--out", report).Succeeded);
         Dictionary<string, string> places = new()

@@ -10,9 +10,9 @@ using Kedge.Threading;
 namespace Kedge.SystemTests.Topologies;
 
 /// <summary>
-/// A server with two addresses and two ports, so four endpoints: first address and first port are number 0, first address and second port 1,
-/// second address and first port 2. It answers from those that it is asked to answer from, and says whom it saw. Whoever started it disposes
-/// it.
+/// A server with two addresses and two ports, so four endpoints: first address and first port are number 0, first address and second port
+/// 1, second address and first port 2. It answers from those that it is asked to answer from, and says whom it saw. Whoever started it
+/// disposes it.
 /// </summary>
 internal sealed class NatProbeServer : IDisposable
 {

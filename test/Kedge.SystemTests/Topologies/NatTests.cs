@@ -103,6 +103,23 @@ public sealed class NatTests(NatLab lab) : IClassFixture<NatLab>
         Assert.Equal(oneOutside, other.Stranger(Patience));
     }
 
+    [Fact]
+    public void A_socket_whose_first_packet_goes_to_another_home_of_the_carrier_has_a_mapping_by_it()
+    {
+        Gateway cgn = Add(new() { Kind = NatKind.FullCone, Hairpins = true });
+        using var one = new NatProbeSocket(AddHost(cgn.AddGateway(NewLabel())), lab.Server);
+        using var other = new NatProbeSocket(AddHost(cgn.AddGateway(NewLabel())), lab.Server);
+        Endpoint oneOutside = Endpoint.Parse(one.Seen(0));
+
+        other.Send(oneOutside);
+        Endpoint otherOutside = Endpoint.Parse(other.Seen(0));
+        one.Send(otherOutside);
+        other.Send(oneOutside);
+
+        Assert.Equal(otherOutside, one.Stranger(Patience));
+        Assert.Equal(oneOutside, other.Stranger(Patience));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -150,11 +167,12 @@ public sealed class NatTests(NatLab lab) : IClassFixture<NatLab>
 
         socket.Ask(0, 0);
 
-        Assert.True(Connects("443"));
-        Assert.False(Connects("444"));
+        Assert.True(Connects("443", patience: "10"));
+        Assert.False(Connects("444", patience: "1"));
         Assert.Empty(socket.Answers);
 
-        bool Connects(string port) => host.TryRun("timeout", "1", "bash", "-c", $"exec 3<>/dev/tcp/192.0.2.10/{port}").Succeeded;
+        bool Connects(string port, string patience) =>
+            host.TryRun("timeout", patience, "bash", "-c", $"exec 3<>/dev/tcp/192.0.2.10/{port}").Succeeded;
     }
 
     [Fact]
@@ -180,17 +198,17 @@ public sealed class NatTests(NatLab lab) : IClassFixture<NatLab>
         Host host = AddHost(Add(new() { Hops = hops }));
 
         // The gateway, those on the line, and the one that is the internet.
-        Assert.False(Reaches(ttl: hops + 2));
-        Assert.True(Reaches(ttl: hops + 3));
+        Assert.False(Reaches(ttl: hops + 2, patience: "1"));
+        Assert.True(Reaches(ttl: hops + 3, patience: "10"));
 
-        bool Reaches(int ttl) =>
-            host.TryRun("ping", "-n", "-c", "1", "-W", "1", "-t", ttl.ToString(CultureInfo.InvariantCulture), "192.0.2.10").Succeeded;
+        bool Reaches(int ttl, string patience) =>
+            host.TryRun("ping", "-n", "-c", "1", "-W", patience, "-t", ttl.ToString(CultureInfo.InvariantCulture), "192.0.2.10").Succeeded;
     }
 
     [Fact]
     public void A_mapping_that_nothing_has_used_for_its_time_is_gone()
     {
-        Gateway gateway = Add(new() { UdpTimeout = TimeSpan.FromSeconds(1) });
+        Gateway gateway = Add(new() { UdpTimeout = TimeSpan.FromSeconds(2) });
         using var socket = new NatProbeSocket(AddHost(gateway), lab.Server);
         Endpoint outside = Endpoint.Parse(socket.Seen(0));
         socket.Ask(1, 0); // so that 1 has been sent to, and has not answered
@@ -199,7 +217,7 @@ public sealed class NatTests(NatLab lab) : IClassFixture<NatLab>
         Wait.Until(() => socket.Answers.ContainsKey(1), Patience, "a packet through the mapping");
 
         long start = Stopwatch.GetTimestamp();
-        Wait.Until(() => Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(2.5), Patience, "the time-out of the NAT");
+        Wait.Until(() => Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(3.5), Patience, "the time-out of the NAT");
         lab.Server.Send(from: 2, outside);
         socket.Seen(3);
 

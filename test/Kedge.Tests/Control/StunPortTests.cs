@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Kedge.Control;
 using Kedge.Protocol.Strangers;
+using Kedge.Protocol.Stun;
 using Kedge.Tests.Push;
 using Kedge.Tests.Threading;
 using Kedge.Threading;
@@ -20,7 +21,7 @@ public class StunPortTests
     public async Task An_answer_comes_from_the_address_that_was_asked_and_tells_where_the_request_came_from()
     {
         int port = FreePort();
-        await using var stun = new StunPort([First, Second], port, new KnownSources(), TimeProvider.System, NullLogger.Instance);
+        await using var stun = new StunPort([First, Second], port, 0, new KnownSources(), TimeProvider.System, NullLogger.Instance);
         stun.Open();
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         client.Bind(new IPEndPoint(First, 0));
@@ -41,7 +42,7 @@ public class StunPortTests
     public async Task What_is_no_request_is_not_answered_and_does_no_harm()
     {
         int port = FreePort();
-        await using var stun = new StunPort([First], port, new KnownSources(), TimeProvider.System, NullLogger.Instance);
+        await using var stun = new StunPort([First], port, 0, new KnownSources(), TimeProvider.System, NullLogger.Instance);
         stun.Open();
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         client.Bind(new IPEndPoint(First, 0));
@@ -58,7 +59,7 @@ public class StunPortTests
         int port = FreePort();
         using var other = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         other.Bind(new IPEndPoint(First, port));
-        await using var stun = new StunPort([First, Second], port, new KnownSources(), TimeProvider.System, NullLogger.Instance);
+        await using var stun = new StunPort([First, Second], port, 0, new KnownSources(), TimeProvider.System, NullLogger.Instance);
         stun.Open();
         Assert.True(stun.IsOpen);
 
@@ -68,6 +69,41 @@ public class StunPortTests
         Assert.Equal(Second, from.Address);
     }
 
+    [Theory]
+    [InlineData(StunChange.Port, false)]
+    [InlineData(StunChange.Address, true)]
+    [InlineData(StunChange.Address | StunChange.Port, true)]
+    public async Task An_answer_comes_from_another_port_and_another_given_address_where_asked_to(StunChange change, bool toOther)
+    {
+        int port = FreePort(), otherPort = FreePort();
+        await using var stun = new StunPort([First, Second], port, otherPort, new KnownSources(), TimeProvider.System, NullLogger.Instance);
+        stun.Open();
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        client.Bind(new IPEndPoint(First, 0));
+        (IPEndPoint from, byte[] answer) = await AskAsync(client, new IPEndPoint(First, port), [0, 3, 0, 4, 0, 0, 0, (byte)change]);
+
+        Assert.Equal(new IPEndPoint(toOther ? Second : First, change.HasFlag(StunChange.Port) ? otherPort : port), from);
+        Assert.Equal(0x0101, BinaryPrimitives.ReadUInt16BigEndian(answer));
+    }
+
+    [Fact]
+    public async Task Without_its_other_port_it_answers_and_refuses_changes()
+    {
+        int port = FreePort(), otherPort = FreePort();
+        using var taken = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        taken.Bind(new IPEndPoint(First, otherPort));
+        var log = new RecordingLog();
+        await using var stun = new StunPort([First], port, otherPort, new KnownSources(), TimeProvider.System, log);
+        stun.Open();
+        await log.WaitForAsync("as the other port");
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        client.Bind(new IPEndPoint(First, 0));
+        (_, byte[] answer) = await AskAsync(client, new IPEndPoint(First, port));
+        Assert.Equal(0x0101, BinaryPrimitives.ReadUInt16BigEndian(answer));
+        (_, answer) = await AskAsync(client, new IPEndPoint(First, port), [0, 3, 0, 4, 0, 0, 0, 2]);
+        Assert.Equal(0x0111, BinaryPrimitives.ReadUInt16BigEndian(answer));
+    }
+
     [Fact]
     public async Task A_defect_in_one_answer_does_not_end_the_next()
     {
@@ -75,7 +111,7 @@ public class StunPortTests
         var manual = new ManualClock();
         var clock = new FaultyClock(manual);
         var log = new RecordingLog();
-        await using var stun = new StunPort([First], port, new KnownSources(), clock, log);
+        await using var stun = new StunPort([First], port, 0, new KnownSources(), clock, log);
         stun.Open();
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         client.Bind(new IPEndPoint(First, 0));
@@ -93,9 +129,11 @@ public class StunPortTests
         Assert.Equal(0x0101, BinaryPrimitives.ReadUInt16BigEndian((await asking).Answer));
     }
 
-    private static async Task<(IPEndPoint From, byte[] Answer)> AskAsync(Socket client, IPEndPoint server)
+    private static async Task<(IPEndPoint From, byte[] Answer)> AskAsync(Socket client, IPEndPoint server, params byte[] attributes)
     {
-        byte[] request = [0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, (byte)server.Address.GetAddressBytes()[3]];
+        byte last = server.Address.GetAddressBytes()[3];
+        byte[] request =
+            [0, 1, 0, (byte)attributes.Length, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, last, .. attributes];
         byte[] answer = new byte[100];
         Task<SocketReceiveFromResult> receiving = client.ReceiveFromAsync(answer, new IPEndPoint(IPAddress.Any, 0), Cancellation).AsTask();
         client.SendTo(request, server);

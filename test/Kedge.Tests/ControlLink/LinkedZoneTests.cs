@@ -181,6 +181,25 @@ public sealed class LinkedZoneTests : IDisposable
     }
 
     [Fact]
+    public void A_peer_that_was_admitted_before_a_restart_is_known_though_the_map_on_disk_is_lost()
+    {
+        NodeCertificate admitted = Certify(2);
+        using (LinkedZone zone = Start())
+            Tell(zone, [], (Peer, admitted));
+        File.Delete(_folder.Map);
+        File.Delete(_folder.PreviousMap);
+        File.Delete(_folder.Trust); // so that there is something to write
+        using (LinkedZone withoutMap = Start())
+            withoutMap.Tick();
+
+        using LinkedZone again = Start();
+        using var stranger = new TestNetwork();
+        Tell(again, [], (Peer, stranger.Certify(Subject(2))));
+
+        Assert.Equal(["node-2"], Peers(again));
+    }
+
+    [Fact]
     public void A_damaged_file_of_admitted_certificates_costs_only_what_is_in_it()
     {
         using (LinkedZone zone = Start())

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Globalization;
 using System.Net;
 using Kedge.Control;
+using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Stun;
 
@@ -46,6 +46,11 @@ internal sealed class ControllerOptions
         "--stun-port", "KEDGE_CONTROLLER_STUN_PORT", 0, ushort.MaxValue, StunServer.DefaultPort,
         "The UDP port at which nodes learn how they are seen from outside (STUN); 0 for none.");
 
+    private readonly Option<int?> _stunOtherPort = Setting.Number(
+        "--stun-other-port", "KEDGE_CONTROLLER_STUN_OTHER_PORT", 0, ushort.MaxValue,
+        "The UDP port from which STUN answers too, which shows nodes what a NAT lets in: the one after --stun-port unless told otherwise; "
+        + "0 for none.");
+
     private readonly Option<string[]> _stunServer = new("--stun-server")
     {
         Description =
@@ -79,7 +84,7 @@ internal sealed class ControllerOptions
         "How many entries of the audit log are kept; the oldest are removed first.");
 
     /// <summary>All of them, but the master of a locked network.</summary>
-    public IReadOnlyList<Option> All => [_listen, _url, _stunPort, _stunServer, _proxyProtocol, _auditDays, _auditEntries];
+    public IReadOnlyList<Option> All => [_listen, _url, _stunPort, _stunOtherPort, _stunServer, _proxyProtocol, _auditDays, _auditEntries];
 
     /// <summary>The file with the certificate of a locked network's master; empty for a managed network, or for what is there.</summary>
     public string LockedMaster(ParseResult call) => call.GetRequiredValue(_locked);
@@ -105,17 +110,27 @@ internal sealed class ControllerOptions
     }
 
     /// <summary>What a call asks for.</summary>
+    /// <exception cref="UserError">Both STUN ports are the same.</exception>
     public ControllerSettings Apply(ParseResult call, ControllerSettings settings) => settings with
     {
         Listen = call.GetRequiredValue(_listen),
         Urls = call.GetRequiredValue(_url),
         StunServers = call.GetRequiredValue(_stunServer),
         StunPort = call.GetRequiredValue(_stunPort),
+        StunOtherPort = OtherPort(call),
         ProxyProtocolFrom = call.GetRequiredValue(_proxyProtocol),
         AuditDays = call.GetRequiredValue(_auditDays),
         AuditEntries = call.GetRequiredValue(_auditEntries),
         LockedMaster = LockedMaster(call) is { Length: > 0 } file ? file : null,
     };
+
+    private int? OtherPort(ParseResult call)
+    {
+        int? port = call.GetValue(_stunOtherPort);
+        return port is null or 0 || port != call.GetRequiredValue(_stunPort)
+            ? port
+            : throw new UserError($"--stun-other-port is {port}, which is --stun-port already: name another one, or 0 for none.");
+    }
 
     private static string? FromEnvironment(string variable) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
@@ -141,20 +156,10 @@ internal sealed class ControllerOptions
 
     private static string? ReadStunServer(ArgumentResult result, string text, string source)
     {
-        if (Endpoint.TryParse(text, out Endpoint endpoint) && endpoint is { ScopeId: 0, Port: > 0 })
-            return endpoint.ToString();
-        if (IpAddress.TryParse(text.Trim('[', ']'), out IpAddress address))
-            return new Endpoint(address, StunServer.DefaultPort).ToString();
-        string[] parts = text.Split(':');
-        bool isServer = parts.Length <= 2
-            && Uri.CheckHostName(parts[0]) == UriHostNameType.Dns
-            && (parts.Length == 1 || (ushort.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out ushort port) && port > 0));
-        if (isServer)
-            return parts.Length == 2 ? text : $"{text}:{StunServer.DefaultPort}";
-        result.AddError(
-            $"{source} is '{text}', but must be a name or an address, and a port where it is not {StunServer.DefaultPort}, such as "
-            + "stun.example.net:3478.");
-        return null;
+        string? server = StunServerName.Read(text);
+        if (server is null)
+            result.AddError($"{source} is '{text}', but {StunServerName.Form}");
+        return server;
     }
 
     private static Uri? ReadUrl(ArgumentResult result, string text, string source)

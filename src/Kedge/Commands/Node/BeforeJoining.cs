@@ -4,11 +4,11 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Node.ControlLink;
+using Kedge.Node.PortMapping;
 using Kedge.Protocol;
 using Kedge.Protocol.Enrolment;
-using Kedge.Protocol.Ip;
-using Kedge.Protocol.Stun;
-using Kedge.Protocol.WireGuard;
+using Kedge.Protocol.PortMapping;
+using Microsoft.Extensions.Logging.Abstractions;
 using static Kedge.Commands.Node.NetcheckCommand;
 
 namespace Kedge.Commands.Node;
@@ -20,12 +20,16 @@ internal static class BeforeJoining
     private const int NetworkAdministration = 12; // CAP_NET_ADMIN, capabilities(7)
 
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan GatewayTime = TimeSpan.FromSeconds(0.5), MappingTime = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan MappingPause = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Checks what can be checked.</summary>
     /// <param name="place">Which interface is to join.</param>
     /// <param name="line">The join line; null where none is given: then the controller is left out.</param>
-    public static async Task<Check[]> CheckAsync(NodePlace place, JoinLine? line)
+    /// <param name="asking">What STUN servers tell: those that were named, or the controller's.</param>
+    public static async Task<Check[]> CheckAsync(NodePlace place, JoinLine? line, Task<NatChecks> asking)
     {
+        Task<Check> mapping = CheckPortMappingAsync();
         List<Check> checks =
         [
             new("membership", Ok: true, $"{place.Interface} has not joined a zone yet: 'kedge up --join-file FILE' does that."),
@@ -34,17 +38,15 @@ internal static class BeforeJoining
             CheckLocal(),
         ];
         if (line is null)
-        {
             checks.Add(new("controller", Ok: true, "Not checked: name the file with the join line by --join-file FILE."));
-            return [.. checks];
-        }
-        IPAddress[] addresses = await FindAsync(line.Host);
-        checks.Add(addresses.Length > 0
-            ? new("name", Ok: true, $"{line.Host} is {string.Join(", ", addresses.Select(address => address.ToString()))}.")
-            : new("name", Ok: false, $"{line.Host} cannot be resolved. Check its spelling and this machine's DNS."));
-        checks.Add(await CheckControllerAsync(line));
-        if (addresses.Length > 0)
-            checks.Add(await CheckStunAsync(addresses));
+        else
+            checks.AddRange(await CheckControllerAsync(line));
+        NatChecks nats = await asking;
+        checks.AddRange(nats.CheckStun() is { } stun
+            ? [stun, .. nats.CheckNats(isMapped: false, port: 0)]
+            : [new("NAT", Ok: true, "Not checked: name a STUN server by --stun, or the file with the join line by --join-file FILE.")]);
+        checks.Add(await mapping);
+        checks.Add(CheckIPv6());
         return [.. checks];
     }
 
@@ -85,7 +87,19 @@ internal static class BeforeJoining
         }
     }
 
-    private static async Task<Check> CheckControllerAsync(JoinLine line)
+    private static async Task<Check[]> CheckControllerAsync(JoinLine line)
+    {
+        IPAddress[] addresses = await FindAsync(line.Host);
+        return
+        [
+            addresses.Length > 0
+                ? new("name", Ok: true, $"{line.Host} is {string.Join(", ", addresses.Select(address => address.ToString()))}.")
+                : new("name", Ok: false, $"{line.Host} cannot be resolved. Check its spelling and this machine's DNS."),
+            await ReachControllerAsync(line),
+        ];
+    }
+
+    private static async Task<Check> ReachControllerAsync(JoinLine line)
     {
         using var client = new ControllerClient(ControllerAddress.Of(line), certificate: null, identity: null, TimeProvider.System);
         using var timeout = new CancellationTokenSource(Timeout);
@@ -105,58 +119,37 @@ internal static class BeforeJoining
         }
     }
 
-    // The port that a controller has where nothing else is said; which it is, a node is told once it has joined.
-    private static async Task<Check> CheckStunAsync(IPAddress[] addresses)
+    /// <summary>Has a new port mapped at the gateway, for as long as it takes to see whether that can be done.</summary>
+    private static async Task<Check> CheckPortMappingAsync()
     {
-        IEnumerable<Task<(IPEndPoint Server, Endpoint? Seen)>> questions =
-            addresses.Select(address => AskStunAsync(new IPEndPoint(address, StunServer.DefaultPort)));
-        await foreach (Task<(IPEndPoint Server, Endpoint? Seen)> answer in Task.WhenEach(questions))
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        socket.Bind(new IPEndPoint(IPAddress.Any, 0));
+        using var mapper = new PortMapper(RandomNumberGenerator.GetBytes(32), NullLogger.Instance)
         {
-            if (await answer is (var server, { } seen))
-                return new("STUN", Ok: true, $"{server.Address} sees this machine at {seen}.");
-        }
-        return new(
-            "STUN", Ok: false,
-            $"The controller does not answer at UDP port {StunServer.DefaultPort}. A firewall may drop UDP; "
-            + "without STUN, nodes behind a NAT are not found.");
-    }
-
-    private static async Task<(IPEndPoint Server, Endpoint? Seen)> AskStunAsync(IPEndPoint server)
-    {
-        var endpoint = new Endpoint(IpAddress.FromBytes(server.Address.GetAddressBytes()), (ushort)server.Port);
-        if (!StunClient.CanAsk(endpoint))
-            return (server, null);
-        var client = new StunClient(RandomNumberGenerator.Fill);
-        byte[] buffer = new byte[1500];
-        Instant end = BootClock.Now + StunClient.GiveUpTime;
-        client.Use(BootClock.Now, [endpoint]);
+            Port = (ushort)((IPEndPoint)socket.LocalEndPoint!).Port,
+        };
+        using var ending = new CancellationTokenSource();
+        Task running = mapper.RunAsync(ending.Token);
+        Instant begin = BootClock.Now;
+        while (!IsKnown(mapper.State, BootClock.Now - begin))
+            await Task.Delay(MappingPause);
+        PortMappingState state = mapper.State;
+        if (state is { External.IsNone: true, Error: PortMappingError.None, Gateway.IsNone: false })
+            state = state with { Error = PortMappingError.NoAnswer };
+        await ending.CancelAsync();
         try
         {
-            using var socket = new Socket(server.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
-            await socket.ConnectAsync(server);
-            while (BootClock.Now < end)
-            {
-                if (client.Poll(BootClock.Now, buffer, out _) is { Kind: OutcomeKind.ToNetwork } due)
-                    await socket.SendAsync(buffer.AsMemory(0, due.Length));
-                TimeSpan wait = client.NextDeadline - BootClock.Now;
-                using var patience = new CancellationTokenSource(wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
-                try
-                {
-                    int received = await socket.ReceiveAsync(buffer, patience.Token);
-                    client.Receive(buffer.AsSpan(0, received), endpoint);
-                }
-                catch (OperationCanceledException)
-                {
-                    // Lost, or not answered: once more.
-                }
-                if (client.Results.First() is { Reflexive: { IsNone: false } seen })
-                    return (server, seen);
-            }
+            await running; // which deletes the mapping
         }
-        catch (SocketException)
+        catch (OperationCanceledException)
         {
-            // There is no way there, or nothing at the port.
+            // As it should end.
         }
-        return (server, null);
+        return new("port mapping", Ok: true, state.External.IsNone
+            ? $"A node behind a NAT could not have its port mapped: {state.Summary}."
+            : $"The gateway maps ports by itself: a new one was {state.Summary}, and is no more.");
     }
+
+    private static bool IsKnown(PortMappingState state, TimeSpan after) =>
+        !state.External.IsNone || state.Error != PortMappingError.None || after > (state.Gateway.IsNone ? GatewayTime : MappingTime);
 }

@@ -21,6 +21,7 @@ internal sealed class NetcheckCommand : Command
     private readonly Option<string> _interface = InterfaceOption.Create();
     private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object." };
     private readonly JoinSource _join = new();
+    private readonly StunOption _stun = new();
     private readonly NodePlaces _places = new();
 
     public NetcheckCommand()
@@ -29,6 +30,7 @@ internal sealed class NetcheckCommand : Command
         Options.Add(_interface);
         Options.Add(_json);
         _join.AddTo(this);
+        _stun.AddTo(this);
         _places.AddTo(this);
         SetAction((call, _) => RunAsync(call));
     }
@@ -38,20 +40,42 @@ internal sealed class NetcheckCommand : Command
         NodePlace place = _places.Of(call, call.GetRequiredValue(_interface));
         JoinLine? line = _join.Read(call);
         using NodeView? view = NodeView.Read(place);
-        Check[] checks = view is null ? await BeforeJoining.CheckAsync(place, line) :
+        string[] named = _stun.Read(call);
+        Task<NatChecks> asking = NatChecks.RunAsync(await FindServersAsync(named, view, line), view?.Membership.Settings.Mark.Bit ?? 0);
+        List<Check> checks =
         [
-            await CheckControllerAsync(view),
-            CheckProcesses(view),
-            .. CheckStun(view),
-            .. CheckPortMapping(view),
-            CheckLocal($"; UDP port {view.Device?.ListenPort ?? 0}"),
-            CheckConflict(view),
-            .. CheckSources(view),
-            .. CheckForwarding(view),
+            .. view is null
+                ? await BeforeJoining.CheckAsync(place, line, asking)
+                : await CheckAsync(view, asking, isNamed: named.Length > 0),
         ];
-        Console.Out.Write(call.GetValue(_json) ? ToJson(checks) : ToText(checks));
-        return checks.All(check => check.Ok) ? 0 : 1;
+        NatChecks nats = await asking;
+        if (named.Length > 0 && nats.CheckStun() is null)
+            checks.Add(new("STUN", Ok: false, $"{string.Join(", ", named)} cannot be resolved."));
+        Console.Out.Write(call.GetValue(_json) ? ToJson(checks, nats) : ToText(checks));
+        return checks.TrueForAll(check => check.Ok) ? 0 : 1;
     }
+
+    private static async Task<Check[]> CheckAsync(NodeView view, Task<NatChecks> asking, bool isNamed) =>
+    [
+        await CheckControllerAsync(view),
+        CheckProcesses(view),
+        .. CheckStun(view),
+        .. isNamed && (await asking).CheckStun() is { } stun ? new[] { stun } : [],
+        .. (await asking).CheckNats(IsMapped(view), view.Device?.ListenPort ?? 0),
+        .. CheckPortMapping(view),
+        CheckLocal($"; UDP port {view.Device?.ListenPort ?? 0}"),
+        CheckIPv6(),
+        CheckConflict(view),
+        .. CheckSources(view),
+        .. CheckForwarding(view),
+    ];
+
+    /// <summary>The STUN servers to ask: those that the call names, or the node's, or those of the controller to be joined.</summary>
+    private static async Task<IEnumerable<Endpoint>> FindServersAsync(string[] named, NodeView? view, JoinLine? line) =>
+        named.Length > 0 ? await StunOption.FindAsync(named)
+        : view is not null ? view.Device?.StunResults.Select(result => result.Server) ?? []
+        : line is not null && StunServerName.Read(line.Host) is { } server ? await StunOption.FindAsync([server])
+        : [];
 
     private static async Task<Check> CheckControllerAsync(NodeView view)
     {
@@ -99,12 +123,6 @@ internal sealed class NetcheckCommand : Command
                 ? new("STUN", Ok: false, $"{result.Server} has not answered. A firewall may drop UDP to it, or to port {device.ListenPort} of this machine.")
                 : new("STUN", Ok: true, $"{result.Server} sees this node at {result.Reflexive}.");
         }
-        if (device.NatMapping == NatMapping.EndpointDependent && !IsMapped(view))
-        {
-            yield return new(
-                "NAT", Ok: false,
-                $"The NAT maps every peer differently, so others cannot find this node by what STUN sees. Forward UDP port {device.ListenPort} to this machine, and say so with --local-endpoint-ip.");
-        }
     }
 
     private static bool IsMapped(NodeView view) => view.Link?.Endpoints.Any(endpoint => endpoint.EndsWith("(mapped)", StringComparison.Ordinal)) == true;
@@ -124,6 +142,16 @@ internal sealed class NetcheckCommand : Command
         return addresses.Count == 0
             ? new("local addresses", Ok: false, "This machine has no address that others could reach.")
             : new("local addresses", Ok: true, $"{string.Join(", ", addresses)}{more}.");
+    }
+
+    /// <summary>Checks whether the machine has an address of the IPv6 Internet (2000::/3); none is no fault.</summary>
+    public static Check CheckIPv6()
+    {
+        var global = IpPrefix.Parse("2000::/3");
+        IpAddress[] addresses = [.. LocalAddresses.Find().Where(global.Contains)];
+        return new("IPv6", Ok: true, addresses.Length == 0
+            ? "This machine has no global IPv6 address: it reaches peers over IPv4 alone."
+            : $"This machine has the global IPv6 {(addresses.Length == 1 ? "address" : "addresses")} {string.Join(", ", addresses)}.");
     }
 
     private static Check CheckConflict(NodeView view)
@@ -165,17 +193,17 @@ internal sealed class NetcheckCommand : Command
     private static NetworkNamespace? Inside(NodeView view) =>
         view.Membership.Settings.NetworkNamespace is { } name ? Kedge.Node.Dataplane.TunInterface.FindNamespace(name) : null;
 
-    private static string ToText(Check[] checks)
+    private static string ToText(IEnumerable<Check> checks)
     {
         var text = new StringBuilder();
         StatusText.AppendTable(text, "", checks.Select(check => (string[])[check.Ok ? "ok" : "FAILED", check.Name, check.Detail]));
         return text.ToString();
     }
 
-    private static string ToJson(Check[] checks) => StatusJson.Write(json =>
+    private static string ToJson(List<Check> checks, NatChecks nats) => StatusJson.Write(json =>
     {
         json.WriteStartObject();
-        json.WriteBoolean("ok", checks.All(check => check.Ok));
+        json.WriteBoolean("ok", checks.TrueForAll(check => check.Ok));
         json.WriteStartArray("checks");
         foreach (Check check in checks)
         {
@@ -186,6 +214,7 @@ internal sealed class NetcheckCommand : Command
             json.WriteEndObject();
         }
         json.WriteEndArray();
+        nats.Write(json);
         json.WriteEndObject();
     });
 

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Kedge.Demo.Nat;
 
-/// <summary>A network that gateways have their line to: the <see cref="Internet"/>, or another gateway, as behind a carrier's NAT.</summary>
+/// <summary>
+/// A network that gateways have their line to: the <see cref="Internet"/>, or another gateway, as behind a carrier's NAT.
+/// </summary>
 public abstract class AccessNetwork
 {
     private readonly int _firstByte, _secondByte;

@@ -5,8 +5,8 @@ namespace Kedge.Demo.Nat;
 
 /// <summary>
 /// A home's router, or a carrier's: a NAT and a firewall of nftables, with any number of machines on one network inside, and other gateways
-/// behind it. All homes have the same private addresses, 192.168.1.0/24, as homes do. The topology removes it. Any thread may use it, but one
-/// at a time change it.
+/// behind it. All homes have the same private addresses, 192.168.1.0/24, as homes do. The topology removes it. Any thread may use it, but
+/// one at a time change it.
 /// </summary>
 public sealed class Gateway : AccessNetwork
 {

@@ -10,14 +10,14 @@ public sealed record GatewaySettings
     public int Hops { get; init; }
 
     /// <summary>
-    /// Whether machines inside reach each other at their mapped endpoints, which they then see as the source too. Under a NAT that filters by
-    /// port, only with mapped ports that are the local ones.
+    /// Whether machines inside reach each other at their mapped endpoints, which they then see as the source too. Under a NAT that
+    /// filters by port, only with mapped ports that are the local ones.
     /// </summary>
     public bool Hairpins { get; init; }
 
     /// <summary>
-    /// Whether the gateway itself takes packets from outside that belong to nothing, only to refuse them. Then a packet that comes too early
-    /// takes the tuple that the machine inside would have had, and the machine's own packet to the same peer gets another port.
+    /// Whether the gateway itself takes packets from outside that belong to nothing, only to refuse them. Then a packet that comes too
+    /// early takes the tuple that the machine inside would have had, and the machine's own packet to the same peer gets another port.
     /// </summary>
     public bool AcceptsInInput { get; init; }
 
@@ -39,8 +39,8 @@ public sealed record GatewaySettings
     public TimeSpan UdpTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long a mapping lasts that has carried traffic both ways for more than two seconds, or of any kind where the NAT filters less than
-    /// by port; to the whole second.
+    /// How long a mapping lasts that has carried traffic both ways for more than two seconds, or of any kind where the NAT filters less
+    /// than by port; to the whole second.
     /// </summary>
     public TimeSpan UdpStreamTimeout { get; init; } = TimeSpan.FromSeconds(120);
 }

@@ -1,8 +1,8 @@
 namespace Kedge.Demo.Nat;
 
 /// <summary>
-/// The network between all others: a switch with servers that have public addresses, which is also the router that the lines of gateways end
-/// at. So there is a router between any two gateways, and more where <see cref="GatewaySettings.Hops"/> says so.
+/// The network between all others: a switch with servers that have public addresses, which is also the router that the lines of gateways
+/// end at. So there is a router between any two gateways, and more where <see cref="GatewaySettings.Hops"/> says so.
 /// <para>
 /// Gateways have addresses in 5.0.0.0/8, which mean nothing but look public: miniupnpd maps no port where the address outside is a private
 /// or a reserved one.

@@ -20,7 +20,9 @@ public enum NatKind
     /// <summary>As <see cref="PortRestricted"/>, but the mapped port is another one than the local one.</summary>
     PortRestrictedRemapping,
 
-    /// <summary>Address- and port-dependent mapping and filtering: symmetric. Each destination sees a port of its own, a random one.</summary>
+    /// <summary>
+    /// Address- and port-dependent mapping and filtering: symmetric. Each destination sees a port of its own, a random one.
+    /// </summary>
     SymmetricRandom,
 
     /// <summary>As <see cref="SymmetricRandom"/>, but with one port after the other.</summary>

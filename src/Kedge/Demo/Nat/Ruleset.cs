@@ -112,9 +112,10 @@ internal sealed class Ruleset(GatewaySettings settings, string wan, string addre
     private string Postrouting()
     {
         string outward = $"oifname \"{wan}\" meta nfproto ipv4";
+        string hairpin = $"iifname != \"{wan}\" oifname != \"{wan}\" ct status dnat meta l4proto udp";
         return Lines(
-            (settings.Hairpins,
-                $"iifname != \"{wan}\" oifname != \"{wan}\" ct status dnat meta l4proto udp snat ip to ip saddr . udp sport map @outside"),
+            (settings.Hairpins, $"{hairpin} snat ip to ip saddr . udp sport map @outside"),
+            (settings.Hairpins, $"{hairpin} snat ip to {address}"), // the first packet of a socket that has sent nothing outward yet
             (settings.Kind == NatKind.SymmetricSequential, $"{outward} meta l4proto udp snat ip to {NextPort()}"),
             (settings.Kind == NatKind.SymmetricRandom, $"{outward} masquerade random"),
             (ports is not null, $"{outward} meta l4proto {{ tcp, udp }} masquerade to :{ports}"),
@@ -132,10 +133,13 @@ internal sealed class Ruleset(GatewaySettings settings, string wan, string addre
     private string Learn()
     {
         string outward = $"oifname \"{wan}\" meta nfproto ipv4 meta l4proto udp ct direction original";
+        string hairpin = $"iifname != \"{wan}\" oifname != \"{wan}\" ct status dnat meta l4proto udp ct direction original";
         const string Inside = "ct original ip saddr . ct original proto-src", Outside = "ct reply ip daddr . ct reply proto-dst";
         return Lines(
             (HasMappings, $"{outward} update @mapped {{ ct reply proto-dst : {Inside} }}"),
             (settings.Hairpins, $"{outward} update @outside {{ {Inside} : {Outside} }}"),
+            (settings.Hairpins, $"{hairpin} update @mapped {{ ct reply proto-dst : {Inside} }}"),
+            (settings.Hairpins, $"{hairpin} update @outside {{ {Inside} : {Outside} }}"),
             (settings.Kind == NatKind.AddressRestricted, $"{outward} update @seen {{ ct reply proto-dst . ip daddr }}"));
     }
 
