@@ -30,6 +30,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "Interface {Name} is in another network namespace, out of this process's sight. It is taken to be up, with an MTU of {Mtu}, whatever happens there")]
     public static partial void InterfaceOutOfSight(ILogger log, string name, int mtu);
 
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The first routers on the way out are not known: {Reason}")]
+    public static partial void RoutersNotFound(ILogger log, string reason);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "The device's state cannot be kept on disk: {Reason}. It is tried again; until then, a restart begins with what was kept before")]
     public static partial void StateNotKept(ILogger log, string reason);
 

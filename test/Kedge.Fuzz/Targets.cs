@@ -21,6 +21,7 @@ public static class Targets
         new Strangers.StrangerBudgetTarget(),
         new WireGuard.DatagramTarget(),
         new Stun.StunTarget(),
+        new Paths.PathTarget(),
         new PortMapping.PortMappingTarget(),
         new WireGuard.PublicKeyTarget(),
         new WireGuard.Tai64NTarget(),

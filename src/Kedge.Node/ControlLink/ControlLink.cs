@@ -52,6 +52,8 @@ public sealed class ControlLink : IDisposable
         var reports = new ControllerReports(_zone, _device, _renewal, problems);
         _names = new NameResolution(_zone);
         _follower = new MapFollower(folder, _zone, _keys, reports, _device, _names, problems, log);
+        _device.AddressLost += _follower.Reconnect;
+        _portMapper.Changed += _device.Look;
         _host = new HostWatch(_zone, problems);
     }
 

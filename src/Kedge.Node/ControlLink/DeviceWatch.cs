@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Threading.Channels;
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
 
@@ -23,6 +24,11 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
     private readonly Channel<DeviceEvent> _wishes = Channel.CreateBounded<DeviceEvent>(
         new BoundedChannelOptions(MostWishes) { FullMode = BoundedChannelFullMode.DropOldest });
 
+    private HashSet<IpAddress> _addresses = [];
+
+    /// <summary>Raised when an address of this machine is gone, and with it perhaps the connections from there.</summary>
+    public event Action? AddressLost;
+
     /// <summary>What came of introductions.</summary>
     public IntroductionLog Introductions { get; } = new();
 
@@ -36,7 +42,7 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
                 if (happened.Peer is not null)
                     _wishes.Writer.TryWrite(happened);
                 else
-                    Changed();
+                    Look();
             }
         }
         catch (Exception e) when (e is SocketException or IOException)
@@ -71,13 +77,18 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
             }
         });
 
-    /// <inheritdoc/>
-    public void Dispose() => _changed.Dispose();
-
-    private void Changed()
+    /// <summary>Looks at once what has changed, and has the controller told. Any thread.</summary>
+    public void Look()
     {
         zone.Tick();
+        HashSet<IpAddress> addresses = [.. zone.MachineAddresses];
+        if (!addresses.IsSupersetOf(_addresses))
+            AddressLost?.Invoke();
+        _addresses = addresses;
         if (_changed.CurrentCount == 0)
             _changed.Release();
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _changed.Dispose();
 }

@@ -170,6 +170,9 @@ public sealed class LinkedZone : IDisposable
     /// <summary>Where the others are told to reach this node.</summary>
     public EndpointReport Report() => Locked(() => _reachability.Report);
 
+    /// <summary>This machine's addresses, as of the last look.</summary>
+    public IReadOnlyCollection<IpAddress> MachineAddresses => Locked(() => _reachability.MachineAddresses);
+
     /// <summary>The introduction that the node process wishes for; null if the peer is none any more.</summary>
     public Introduction? IntroductionFor(DeviceEvent wish) => Locked(() =>
         wish.Peer is { } key && _peers.IdOf(key) is var id && id != Guid.Empty
@@ -262,7 +265,7 @@ public sealed class LinkedZone : IDisposable
             _own.UsePins(pins);
         if (difference.Network && _map.Settings?.ControllerUrls is { } urls)
             _own.UseControllers(urls);
-        _sync.HasCommitted = true;
+        _sync.Committed(BootClock.Now);
         bool isRemoval = hasNewTrust || difference.Peers.Any(id => !_map.Peers.ContainsKey(id)) || _peers.AdmittedCount < before;
         _refused.LogNew();
         if (difference.Peers.Count > 0 || difference.Network)

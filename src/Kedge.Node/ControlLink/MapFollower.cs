@@ -31,8 +31,23 @@ internal sealed class MapFollower(
     private volatile ControllerConnection _connection =
         new(zone.Membership.ControllerAddress.Url.ToString(), Connected: false, Since: null, LastError: null);
 
+    private volatile CancellationTokenSource? _session;
+
     /// <summary>The connection to the controller. Any thread.</summary>
     public ControllerConnection Connection => _connection;
+
+    /// <summary>Opens the stream anew, because the connection may be dead. Any thread.</summary>
+    public void Reconnect()
+    {
+        try
+        {
+            _session?.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has ended already.
+        }
+    }
 
     /// <summary>Follows the stream until it is canceled, or until the node has joined again.</summary>
     /// <param name="renew">Called when the node has joined again: what is on disk is another membership.</param>
@@ -113,6 +128,7 @@ internal sealed class MapFollower(
     private async Task<StreamEnd> FollowAsync(ControllerClient client, string url, Backoff backoff, CancellationToken ending)
     {
         using CancellationTokenSource session = CancellationTokenSource.CreateLinkedTokenSource(ending);
+        _session = session;
         List<Task> beside = [];
         try
         {
@@ -134,6 +150,10 @@ internal sealed class MapFollower(
                     return end;
             }
             return new StreamEnd(Ended);
+        }
+        catch (OperationCanceledException) when (!ending.IsCancellationRequested)
+        {
+            return new StreamEnd("An address of this machine is gone.") { ReconnectWithin = TimeSpan.Zero };
         }
         finally
         {

@@ -27,6 +27,10 @@ internal sealed class OwnReachability(ZoneEndpoints endpoints, PortMapper portMa
     public EndpointReport Report =>
         new([.. endpoints.Own.Take(EndpointReport.MaximumEndpoints).Select(OwnEndpoints.ToText)]);
 
+    /// <summary>This machine's addresses.</summary>
+    public IReadOnlyCollection<IpAddress> MachineAddresses =>
+        [.. endpoints.Own.Where(own => own.Kind == PeerEndpointKind.Local).Select(own => own.Address.Address)];
+
     /// <summary>Looks at the device, the gateway and the machine's addresses.</summary>
     /// <param name="status">What the device shows.</param>
     /// <param name="settings">What a person has said.</param>

@@ -29,7 +29,9 @@ internal sealed class ZoneSync(
 {
     /// <summary>How often routes are checked though the kernel has told of no change.</summary>
     private static readonly TimeSpan RoutingInterval = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan SettleTime = TimeSpan.FromMilliseconds(500);
 
+    private Instant? _committedAt;
     private bool _isDirty;
     private Instant _routeAt;
     private volatile bool _isReady;
@@ -37,8 +39,11 @@ internal sealed class ZoneSync(
     /// <summary>Whether the node process and the kernel have had everything at least once. Any thread.</summary>
     public bool IsReady => _isReady;
 
-    /// <summary>Whether the controller has told this process what there is; until then nothing is removed from the node process.</summary>
-    public bool HasCommitted { get; set; }
+    /// <summary>
+    /// Takes note that the controller has told this process what there is. From shortly after the first time on, peers are removed from the node
+    /// process too: a stream may begin with a map that is a little old, and the changes since follow it.
+    /// </summary>
+    public void Committed(Instant now) => _committedAt ??= now;
 
     /// <summary>The STUN servers that the node process is to ask; null while their names are not resolved.</summary>
     public IReadOnlyCollection<Endpoint>? StunServers { get; set; }
@@ -78,7 +83,7 @@ internal sealed class ZoneSync(
                 process.UseStunServers(status, servers);
             process.UseOverlay(status, ZonePrefixes, Settings.InternalNetwork);
             reachability.Look(status, Settings);
-            bool done = TryReconcilePeers(status);
+            bool done = TryReconcilePeers(status, now);
             bool isReady = done;
             if (now >= _routeAt || _isDirty)
                 done &= TryRoute(status, now);
@@ -97,13 +102,13 @@ internal sealed class ZoneSync(
     }
 
     // Without a map nothing is known, which is not the same as that there is nobody: the node process may have peers from its own state.
-    private bool TryReconcilePeers(DeviceStatus status)
+    private bool TryReconcilePeers(DeviceStatus status, Instant now)
     {
         if (map.IsEmpty)
             return true;
         using DeviceChange? change = peers.Reconcile(status.Peers);
         // The map on disk may be a few seconds older than what the device was told; removals, though, were written at once.
-        if (!HasCommitted && change is not null)
+        if (!(now - _committedAt >= SettleTime) && change is not null)
             foreach (PeerChange removal in change.Peers.Where(peer => peer.Remove).ToArray())
                 change.Peers.Remove(removal);
         if (change is null || change.Peers.Count == 0)

@@ -1,7 +1,9 @@
 using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Linux.Netlink;
+using Kedge.Linux.Udp;
 using Kedge.Protocol;
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
@@ -24,6 +26,9 @@ public sealed class Dataplane : IDisposable
     private const int MostQueuesByDefault = 4;
     private const int MostStunMessages = 64;
     private const int MostProbes = 512;
+    private const int MostRouters = 4; // a datagram that gets no further than this opens the NATs at home and at the carrier
+
+    private static readonly TimeSpan TraceTime = TimeSpan.FromMilliseconds(500);
 
     private readonly IPacketDevice _device;
     private readonly IDatagramPort _port;
@@ -57,7 +62,7 @@ public sealed class Dataplane : IDisposable
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
         _paths = new PathProtocol(RandomNumberGenerator.Fill, _controlWaiter.Wake);
-        _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened));
+        _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened), FindRouters);
         var table = new ControlTable(
             new ControlEntry(DatagramKind.Stun, stun, new DatagramQueue(MostStunMessages, StunMessage.MaximumSize)),
             new ControlEntry(DatagramKind.Probe, _paths, new DatagramQueue(MostProbes, ControlLoop.MaximumLength)));
@@ -162,6 +167,17 @@ public sealed class Dataplane : IDisposable
         _waiter.Wake();
         _controlWaiter.Wake();
     }
+
+    private void FindRouters(Endpoint server, Action<IReadOnlyList<IpAddress>> found) => DedicatedThread.Start(
+        "routers",
+        () =>
+        {
+            byte[] request = new byte[StunClient.RequestSize];
+            _ = new StunWriter(request, StunMessageType.BindingRequest, StunTransactionId.Create(RandomNumberGenerator.Fill));
+            IReadOnlyList<IpAddress> routers = RouteTrace.FindRouters(server, request, MostRouters, _listening.Mark, TraceTime);
+            _controlLoop.Post(() => found(routers));
+        },
+        exception => Log.RoutersNotFound(_log, exception.Message)); // which costs only that the paths are opened as if there was one NAT
 
     private void OnThread(Action<Action> post, Action request)
     {

@@ -17,7 +17,15 @@ namespace Kedge.Node.Dataplane;
 /// <param name="paths">The paths.</param>
 /// <param name="stun">Where STUN servers see the port.</param>
 /// <param name="publish">Tells those that watch; must return at once.</param>
-public sealed class PathControl(WireGuardDevice wireGuard, PathProtocol paths, StunClient stun, Action<DeviceEvent> publish)
+/// <param name="findRouters">
+/// Finds the first routers on the way to a STUN server, on a thread of its own, and hands them to its second argument on the control thread.
+/// </param>
+public sealed class PathControl(
+    WireGuardDevice wireGuard,
+    PathProtocol paths,
+    StunClient stun,
+    Action<DeviceEvent> publish,
+    Action<Endpoint, Action<IReadOnlyList<IpAddress>>> findRouters)
 {
     /// <summary>How often the machine's addresses are looked at while there is a path to be found or kept.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
@@ -25,6 +33,8 @@ public sealed class PathControl(WireGuardDevice wireGuard, PathProtocol paths, S
     private readonly Dictionary<PublicKey, IReadOnlyList<PeerEndpoint>> _told = [];
     private Surroundings _surroundings = new();
     private Instant _lookAt;
+    private IpAddress _tracedFrom;
+    private bool _isActive;
 
     /// <summary>Has the path to a peer found by probes, with these keys.</summary>
     public void Add(PeerTunnel peer, ProbeKeys keys)
@@ -86,12 +96,16 @@ public sealed class PathControl(WireGuardDevice wireGuard, PathProtocol paths, S
             Look(now);
             publish(DeviceEvent.Changed);
         }
-        bool isActive = paths.IsActive(now);
-        if (isActive && now >= _lookAt)
-            Look(now);
         while (paths.TryTakeWish(out IntroductionWish wish))
             publish(new DeviceEvent(wish.Peer, wish.Opened));
-        return isActive ? _lookAt : Instant.Never;
+        // Whether there is anything to look for is asked once a second too: it takes a walk over all peers.
+        if (now < _lookAt)
+            return _isActive ? _lookAt : Instant.Never;
+        _isActive = paths.IsActive(now);
+        if (_isActive)
+            Look(now);
+        _lookAt = now + LookInterval;
+        return _isActive ? _lookAt : Instant.Never;
     }
 
     /// <summary>Completes the state of the device by what belongs to the control thread.</summary>
@@ -124,6 +138,20 @@ public sealed class PathControl(WireGuardDevice wireGuard, PathProtocol paths, S
         }
     }
 
+    // How many NATs are on this side, is found out again when this device is seen from elsewhere.
+    private void FindRouters()
+    {
+        StunResult seen = stun.Results.FirstOrDefault(result => !result.Reflexive.IsNone && result.Server.Address.IsIPv4);
+        if (!_surroundings.IsBehindNat || seen.Reflexive.IsNone || seen.Reflexive.Address == _tracedFrom)
+            return;
+        _tracedFrom = seen.Reflexive.Address;
+        findRouters(seen.Server, routers =>
+        {
+            _surroundings = _surroundings with { OpeningTimeToLive = Surroundings.OpeningTimeToLiveOf(routers) };
+            paths.MoveTo(BootClock.Now, _surroundings, hasMoved: false);
+        });
+    }
+
     private void Look(Instant now)
     {
         _lookAt = now + LookInterval;
@@ -152,6 +180,7 @@ public sealed class PathControl(WireGuardDevice wireGuard, PathProtocol paths, S
         if (isSame)
             return;
         _surroundings = seen;
+        FindRouters();
         if (hasMoved)
             stun.Restart(now);
         paths.MoveTo(now, seen, hasMoved);

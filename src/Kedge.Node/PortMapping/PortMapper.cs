@@ -22,6 +22,7 @@ public sealed class PortMapper(ReadOnlySpan<byte> secret, ILogger log) : IDispos
 
     private readonly PortMappingClient _client = new(secret, Random.Shared.NextBytes);
     private readonly byte[] _buffer = new byte[512];
+    private readonly SemaphoreSlim _portChanged = new(0, 1);
     private Socket? _socket;
     private PortMappingTarget _target;
     private volatile PortMappingState _state = new(default, default, PortMappingError.None);
@@ -31,8 +32,15 @@ public sealed class PortMapper(ReadOnlySpan<byte> secret, ILogger log) : IDispos
     public ushort Port
     {
         get => (ushort)Volatile.Read(ref _port);
-        set => Volatile.Write(ref _port, value);
+        set
+        {
+            if (Interlocked.Exchange(ref _port, value) != value && _portChanged.CurrentCount == 0)
+                _portChanged.Release();
+        }
     }
+
+    /// <summary>Raised when <see cref="State"/> has changed, on a thread of the pool.</summary>
+    public event Action? Changed;
 
     /// <summary>What is mapped at present.</summary>
     public PortMappingState State => _state;
@@ -58,7 +66,11 @@ public sealed class PortMapper(ReadOnlySpan<byte> secret, ILogger log) : IDispos
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _socket?.Dispose();
+    public void Dispose()
+    {
+        _socket?.Dispose();
+        _portChanged.Dispose();
+    }
 
     // The address towards the gateway is the one that the kernel would send from.
     private PortMappingTarget FindTarget()
@@ -133,7 +145,7 @@ public sealed class PortMapper(ReadOnlySpan<byte> secret, ILogger log) : IDispos
         {
             // Nobody listens there; that, too, counts as unanswered.
         }
-        await Task.Delay(wait, ending);
+        await _portChanged.WaitAsync(wait, ending);
     }
 
     private void Publish()
@@ -142,6 +154,7 @@ public sealed class PortMapper(ReadOnlySpan<byte> secret, ILogger log) : IDispos
         if (state == _state)
             return;
         _state = state;
+        Changed?.Invoke();
         if (!state.External.IsNone)
             Log.PortMapped(log, state.Gateway, _target.Port, state.External);
         else if (state.Error is not (PortMappingError.None or PortMappingError.NoAnswer))

@@ -60,6 +60,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     private Instant? _confirmed;
     private Instant? _suspectSince;
     private Instant? _heardAt;
+    private Instant? _introducedAt;
     private Instant _wantedAt;
     private Instant _openingUntil;
     private Instant _introduceAt = Instant.Never;
@@ -194,6 +195,15 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
             Lose(now, PathState.Idle);
     }
 
+    /// <summary>STUN servers see this device elsewhere: who has just been told where it was is told where it is.</summary>
+    internal void ReflexiveChanged(Instant now)
+    {
+        if (_introducedAt is { } introduced && now - introduced < OpeningTime * 3)
+            _paths.Introduce(_peer.PublicKey, opened: true);
+        else if (State == PathState.Connecting || _suspectSince is not null)
+            _introduceAt = now;
+    }
+
     /// <summary>Adopts what the peer's tunnel had before it had a finder.</summary>
     internal void Adopt(Instant now)
     {
@@ -226,8 +236,12 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
             Enter(now, PathState.Connecting);
         if (State == PathState.Connecting)
             BeginRound(now);
-        if (!opened)
-            _paths.Introduce(_peer.PublicKey, opened: true);
+        if (opened)
+            return true;
+        // It may be because of this end that the path is dead: then its NAT has another port by now, which the peer is told next.
+        _introducedAt = now;
+        _paths.RefreshReflexive(now);
+        _paths.Introduce(_peer.PublicKey, opened: true);
         return true;
     }
 
@@ -340,7 +354,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     // The path is silent under traffic. What else is known is tried, and the peer is told, whose NAT may have another port by now.
     private void Suspect(Instant now)
     {
-        _suspectSince = now;
+        (_suspectSince, _wantedAt) = (now, now);
         foreach (Candidate candidate in _candidates)
             candidate.Begin(now, Candidate.Checking);
         _introduceAt = now + CheckTime / 2;
@@ -509,7 +523,8 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
         (_paths.Surroundings.IsOnLink(candidate.At.Address.Address) ? 2 : 0) + (candidate.At.Address.Address.IsIPv6 ? 1 : 0);
 
     private byte TimeToLive(Instant now, Candidate candidate) =>
-        now < _openingUntil && candidate.At.Kind == PeerEndpointKind.Reflexive && !_paths.Surroundings.IsOnLink(candidate.At.Address.Address)
+        // Without NAT it is the peer itself that a datagram is for, so no router on the way takes it for its own.
+        now < _openingUntil && candidate.At.Kind == PeerEndpointKind.Reflexive && candidate.At.Address.Address.IsIPv4 && !_paths.Surroundings.IsOnLink(candidate.At.Address.Address)
             ? _paths.Surroundings.OpeningTimeToLive
             : (byte)0;
 

@@ -136,6 +136,7 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
     /// <param name="hasMoved">Whether its addresses are others than before, so that no path is trusted.</param>
     public void MoveTo(Instant now, Surroundings surroundings, bool hasMoved)
     {
+        bool isSeenElsewhere = !surroundings.Reflexive.SequenceEqual(Surroundings.Reflexive);
         Surroundings = surroundings;
         foreach (PathFinder finder in _finders.Values)
         {
@@ -143,6 +144,8 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
                 finder.Recheck(now);
             else
                 finder.Reselect(now);
+            if (isSeenElsewhere)
+                finder.ReflexiveChanged(now);
             Attend(finder);
         }
     }

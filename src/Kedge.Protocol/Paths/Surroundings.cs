@@ -36,7 +36,20 @@ public sealed record Surroundings
     /// The time to live of a datagram that is to open the NATs on this side, and to go no further than it must: towards the peer's NAT it
     /// dies on the way.
     /// </summary>
-    public byte OpeningTimeToLive { get; init; } = 5;
+    public byte OpeningTimeToLive { get; init; } = 3;
+
+    /// <summary>
+    /// The <see cref="OpeningTimeToLive"/> that follows from the first routers of a way out: NATs are where addresses are private, so what passes
+    /// all routers with private addresses has passed the NATs on this side.
+    /// </summary>
+    /// <param name="routers">The routers, in order; none for one that is not known.</param>
+    public static byte OpeningTimeToLiveOf(IReadOnlyList<IpAddress> routers)
+    {
+        int last = routers.Count;
+        while (last > 0 && (routers[last - 1].IsNone || !ReservedPrefixes.IsPrivate(routers[last - 1])))
+            last--;
+        return (byte)Math.Max(last + 1, 2);
+    }
 
     /// <summary>Whether this device is behind a NAT: STUN servers see it under an address that its machine does not have.</summary>
     public bool IsBehindNat => Reflexive.Any(seen => !Addresses.Contains(seen.Address));

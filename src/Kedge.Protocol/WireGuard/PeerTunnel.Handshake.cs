@@ -188,7 +188,8 @@ public sealed partial class PeerTunnel
 
     private void AwaitPath(Instant now, IPathFinder finder)
     {
-        bool isWanted = Interlocked.Exchange(ref _handshakeWanted, 0) != 0 | _keepaliveWanted | now >= _attempt.Due;
+        bool isWanted = Interlocked.Exchange(ref _handshakeWanted, 0) != 0 | _keepaliveWanted | now >= _attempt.Due
+            | (_attempt.Handshake is not null && !_awaitsPath);
         _keepaliveWanted = false;
         if (now >= _attempt.Due)
             _attempt.End();

@@ -74,6 +74,17 @@ public class SurroundingsTests
         Assert.False((AtHome with { Addresses = [IpAddress.Parse("198.51.100.1")] }).IsBehindNat);
     }
 
+    [Theory]
+    [InlineData("", 2)]
+    [InlineData("192.168.1.1 203.0.113.1 203.0.113.2 203.0.113.3", 2)]
+    [InlineData("192.168.1.1 100.64.0.1 203.0.113.1", 3)]
+    [InlineData("none none none none", 2)]
+    [InlineData("none 100.64.0.1 none none", 3)]
+    [InlineData("10.0.0.1 10.1.0.1 10.2.0.1 192.168.9.9", 5)]
+    public void What_opens_the_nats_on_this_side_goes_one_router_further(string routers, byte timeToLive) => Assert.Equal(
+        timeToLive,
+        Surroundings.OpeningTimeToLiveOf([.. routers.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(text => IpAddress.TryParse(text, out IpAddress address) ? address : default)]));
+
     private static PeerEndpoint Local(string text) => At(text, PeerEndpointKind.Local);
 
     private static PeerEndpoint At(string text, PeerEndpointKind kind) => new(Endpoint.Parse(text), kind);
