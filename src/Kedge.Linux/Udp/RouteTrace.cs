@@ -21,9 +21,10 @@ public static unsafe class RouteTrace
     /// <param name="count">How many routers, 1 to 16.</param>
     /// <param name="mark">The firewall mark of what is sent; 0 for none.</param>
     /// <param name="time">How long answers are awaited.</param>
+    /// <param name="isEnough">Whether what has been found so far is enough.</param>
     /// <returns>The address of each router, in order; none for one that has not answered.</returns>
     /// <exception cref="LinuxException">No socket can be had.</exception>
-    public static IReadOnlyList<IpAddress> FindRouters(Endpoint destination, ReadOnlySpan<byte> datagram, int count, uint mark, TimeSpan time)
+    public static IReadOnlyList<IpAddress> FindRouters(Endpoint destination, ReadOnlySpan<byte> datagram, int count, uint mark, TimeSpan time, Predicate<IReadOnlyList<IpAddress>> isEnough)
     {
         var routers = new IpAddress[count];
         var sockets = new List<Descriptor>(count);
@@ -36,7 +37,7 @@ public static unsafe class RouteTrace
             }
             Instant end = BootClock.Now + time;
             Libc.Pollfd[] waiting = [.. sockets.Select(socket => new Libc.Pollfd { Descriptor = socket.Number })]; // errors are always awaited
-            while (waiting.Any(one => one.Descriptor >= 0) && Poll.Wait(waiting, end))
+            while (!isEnough(routers) && waiting.Any(one => one.Descriptor >= 0) && Poll.Wait(waiting, end))
             {
                 for (int i = 0; i < waiting.Length; i++)
                 {

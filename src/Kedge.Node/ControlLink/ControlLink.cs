@@ -53,6 +53,7 @@ public sealed class ControlLink : IDisposable
         _names = new NameResolution(_zone);
         _follower = new MapFollower(folder, _zone, _keys, reports, _device, _names, problems, log);
         _device.AddressLost += _follower.Reconnect;
+        _device.Wished += _follower.Hurry;
         _portMapper.Changed += _device.Look;
         _host = new HostWatch(_zone, problems);
     }
@@ -102,6 +103,7 @@ public sealed class ControlLink : IDisposable
         _portMapper.Dispose();
         _keys.Dispose();
         _renewing.Dispose();
+        _follower.Dispose();
         _device.Dispose();
         _names.Dispose();
     }

@@ -29,6 +29,9 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
     /// <summary>Raised when an address of this machine is gone, and with it perhaps the connections from there.</summary>
     public event Action? AddressLost;
 
+    /// <summary>Raised when the node process wants an introduction, for which the controller is needed.</summary>
+    public event Action? Wished;
+
     /// <summary>What came of introductions.</summary>
     public IntroductionLog Introductions { get; } = new();
 
@@ -39,10 +42,13 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
         {
             await foreach (DeviceEvent happened in process.WatchAsync(ending))
             {
-                if (happened.Peer is not null)
-                    _wishes.Writer.TryWrite(happened);
-                else
+                if (happened.Peer is null)
+                {
                     Look();
+                    continue;
+                }
+                _wishes.Writer.TryWrite(happened);
+                Wished?.Invoke();
             }
         }
         catch (Exception e) when (e is SocketException or IOException)

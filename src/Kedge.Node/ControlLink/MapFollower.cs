@@ -1,3 +1,4 @@
+using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Mesh;
@@ -18,7 +19,7 @@ namespace Kedge.Node.ControlLink;
 /// <param name="problems">Receives why a node that is gone could not join again.</param>
 /// <param name="log">Receives connections and their ends.</param>
 internal sealed class MapFollower(
-    NodeFolder folder, LinkedZone zone, NodeKeys keys, ControllerReports reports, DeviceWatch device, NameResolution names, Problems problems, ILogger log)
+    NodeFolder folder, LinkedZone zone, NodeKeys keys, ControllerReports reports, DeviceWatch device, NameResolution names, Problems problems, ILogger log) : IDisposable
 {
     /// <summary>
     /// The shortest time after which a node that was removed asks whether it is back, as after a backup was restored; twice that is the
@@ -26,11 +27,15 @@ internal sealed class MapFollower(
     /// </summary>
     private static readonly TimeSpan EndedInterval = TimeSpan.FromSeconds(30);
 
+    private static readonly TimeSpan HurryInterval = TimeSpan.FromSeconds(10);
+
     private const string Ended = "It has ended the connection.";
 
     private volatile ControllerConnection _connection =
         new(zone.Membership.ControllerAddress.Url.ToString(), Connected: false, Since: null, LastError: null);
 
+    private readonly SemaphoreSlim _hurry = new(0, 1);
+    private Instant _hurriedAt;
     private volatile CancellationTokenSource? _session;
 
     /// <summary>The connection to the controller. Any thread.</summary>
@@ -48,6 +53,23 @@ internal sealed class MapFollower(
             // It has ended already.
         }
     }
+
+    /// <summary>
+    /// Has the next attempt to connect begin now, because somebody needs the controller. Not often, so that many nodes do not come at once for
+    /// long. Any thread.
+    /// </summary>
+    public void Hurry()
+    {
+        Instant now = BootClock.Now;
+        if (_connection.Connected || now - _hurriedAt < HurryInterval)
+            return;
+        _hurriedAt = now;
+        if (_hurry.CurrentCount == 0)
+            _hurry.Release();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _hurry.Dispose();
 
     /// <summary>Follows the stream until it is canceled, or until the node has joined again.</summary>
     /// <param name="renew">Called when the node has joined again: what is on disk is another membership.</param>
@@ -79,7 +101,7 @@ internal sealed class MapFollower(
                 isMarked ^= end.ReconnectWithin is null;
                 Log.Disconnected(log, url, end.Sentence, Math.Round(wait.TotalSeconds, 1));
             }
-            await Task.Delay(wait, ending);
+            await _hurry.WaitAsync(wait, ending);
         }
     }
 

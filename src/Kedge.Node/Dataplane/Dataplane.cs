@@ -174,7 +174,8 @@ public sealed class Dataplane : IDisposable
         {
             byte[] request = new byte[StunClient.RequestSize];
             _ = new StunWriter(request, StunMessageType.BindingRequest, StunTransactionId.Create(RandomNumberGenerator.Fill));
-            IReadOnlyList<IpAddress> routers = RouteTrace.FindRouters(server, request, MostRouters, _listening.Mark, TraceTime);
+            IReadOnlyList<IpAddress> routers = RouteTrace.FindRouters(
+                server, request, MostRouters, _listening.Mark, TraceTime, Surroundings.AreEnough);
             _controlLoop.Post(() => found(routers));
         },
         exception => Log.RoutersNotFound(_log, exception.Message)); // which costs only that the paths are opened as if there was one NAT

@@ -36,7 +36,7 @@ internal sealed class Candidate(PeerEndpoint at, Instant expires)
     /// <summary>When it is forgotten; <see cref="Instant.Never"/> while the peer tells of it.</summary>
     public Instant Expires { get; set; } = expires;
 
-    /// <summary>Pings sent since the last <see cref="Begin"/>.</summary>
+    /// <summary>Pings sent since the last <see cref="Begin"/>, or under way then.</summary>
     public int Pings { get; private set; }
 
     /// <summary>Pongs since the last <see cref="Begin"/>.</summary>
@@ -67,8 +67,12 @@ internal sealed class Candidate(PeerEndpoint at, Instant expires)
     /// <param name="now">The time of the first ping.</param>
     /// <param name="schedule">When they are sent, from <paramref name="now"/> on.</param>
     /// <param name="wantedPongs">How many pongs end the series.</param>
-    public void Begin(Instant now, TimeSpan[] schedule, int wantedPongs = EnoughPongs) =>
-        (_start, _schedule, _next, _wantedPongs, Pings, Pongs) = (now, schedule, 0, wantedPongs, 0, 0);
+    public void Begin(Instant now, TimeSpan[] schedule, int wantedPongs = EnoughPongs)
+    {
+        (_start, _schedule, _next, _wantedPongs, Pongs) = (now, schedule, 0, wantedPongs, 0);
+        // What is under way may be answered yet, and then counts for this series.
+        Pings = _underWay.Count(ping => ping.Sent != default && now - ping.Sent < AnswerTime);
+    }
 
     /// <summary>Notes that the ping that was due has been sent, or would have been.</summary>
     /// <param name="now">The time.</param>

@@ -36,7 +36,7 @@ public sealed record Surroundings
     /// The time to live of a datagram that is to open the NATs on this side, and to go no further than it must: towards the peer's NAT it
     /// dies on the way.
     /// </summary>
-    public byte OpeningTimeToLive { get; init; } = 3;
+    public byte OpeningTimeToLive { get; init; } = 2;
 
     /// <summary>
     /// The <see cref="OpeningTimeToLive"/> that follows from the first routers of a way out: NATs are where addresses are private, so what passes
@@ -50,6 +50,10 @@ public sealed record Surroundings
             last--;
         return (byte)Math.Max(last + 1, 2);
     }
+
+    /// <summary>Whether these routers tell already what follows from them, though others have not answered yet.</summary>
+    public static bool AreEnough(IReadOnlyList<IpAddress> routers) =>
+        routers.FirstOrDefault(router => router.IsNone || !ReservedPrefixes.IsPrivate(router)) is { IsNone: false };
 
     /// <summary>Whether this device is behind a NAT: STUN servers see it under an address that its machine does not have.</summary>
     public bool IsBehindNat => Reflexive.Any(seen => !Addresses.Contains(seen.Address));

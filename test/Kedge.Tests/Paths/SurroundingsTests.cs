@@ -85,6 +85,14 @@ public class SurroundingsTests
         timeToLive,
         Surroundings.OpeningTimeToLiveOf([.. routers.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(text => IpAddress.TryParse(text, out IpAddress address) ? address : default)]));
 
+    [Theory]
+    [InlineData("192.168.1.1 203.0.113.1 none none", true)]
+    [InlineData("192.168.1.1 none 203.0.113.2 none", false)]
+    [InlineData("192.168.1.1 100.64.0.1 none none", false)]
+    [InlineData("none none none none", false)]
+    public void The_first_public_router_behind_known_ones_is_enough(string routers, bool isEnough) => Assert.Equal(
+        isEnough, Surroundings.AreEnough([.. routers.Split(' ').Select(text => IpAddress.TryParse(text, out IpAddress address) ? address : default)]));
+
     private static PeerEndpoint Local(string text) => At(text, PeerEndpointKind.Local);
 
     private static PeerEndpoint At(string text, PeerEndpointKind kind) => new(Endpoint.Parse(text), kind);
