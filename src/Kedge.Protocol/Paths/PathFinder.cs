@@ -142,7 +142,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
             _ => Instant.Never,
         });
         foreach (Candidate candidate in _candidates)
-            deadline = Instant.Earlier(deadline, Instant.Earlier(candidate.Due, candidate.Expires));
+            deadline = Instant.Earlier(deadline, candidate == _current ? candidate.Due : Instant.Earlier(candidate.Due, candidate.Expires));
         return deadline;
     }
 
@@ -341,9 +341,9 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
             if (_suspectSince is null && now - sent < ActiveTime && now - quiet >= Patience)
                 Suspect(now);
         }
-        else
+        else if (_suspectSince is not null)
         {
-            _suspectSince = null;
+            (_suspectSince, _introduceAt) = (null, Instant.Never);
         }
         if (_suspectSince is { } suspect)
             LookForOther(now, suspect);
@@ -366,7 +366,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     {
         if (_confirmed > suspect)
         {
-            _suspectSince = null;
+            (_suspectSince, _introduceAt) = (null, Instant.Never);
             return;
         }
         if (now - suspect >= AlternativeTime && Best(candidate => candidate.LastPong > suspect) is { } other)

@@ -175,6 +175,21 @@ public sealed class PathFinderTests : IDisposable
     }
 
     [Fact]
+    public void A_path_that_only_was_heard_of_lasts_and_costs_few_wake_ups()
+    {
+        (PathNode a, PathNode b) = BehindNats(
+            new VirtualNat(At("198.51.100.1"), Filtering.EndpointIndependent), new VirtualNat(At("198.51.100.2"), Filtering.EndpointIndependent, isSymmetric: true));
+        _world.Every(TimeSpan.FromSeconds(10), 12, number => a.Send(b, number));
+        _world.Run(TimeSpan.FromSeconds(5));
+        a.Polls = 0;
+
+        _world.Run(TimeSpan.FromMinutes(10));
+
+        Assert.Equal(12, b.Delivered.Count);
+        Assert.InRange(a.Polls, 1, 3_000);
+    }
+
+    [Fact]
     public void A_replayed_or_reflected_probe_moves_nothing()
     {
         PathNode a = _world.AddNode("a", "203.0.113.1:7000"), b = _world.AddNode("b", "203.0.113.2:7000");

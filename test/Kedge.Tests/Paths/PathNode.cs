@@ -45,6 +45,9 @@ internal sealed class PathNode : IDisposable
     /// <summary>When packets came out of the tunnel, by number.</summary>
     public List<(Instant Time, int Number)> Delivered { get; } = [];
 
+    /// <summary>How often it has been looked after.</summary>
+    public int Polls { get; set; }
+
     /// <summary>Everything that was sent.</summary>
     public List<Sent> Log { get; } = [];
 
@@ -130,6 +133,7 @@ internal sealed class PathNode : IDisposable
     public void Poll()
     {
         _asksAgain = false;
+        Polls++;
         if (Paths.TakeRefresh())
             Place();
         while (Paths.Poll(_world.Now, _buffer) is { Sends: true } outcome)
