@@ -41,8 +41,10 @@ public sealed class CorruptionTests
 
         // The receiving device stands still meanwhile, so that it gets them all at once.
         tunnel.Other.Device.Process.Signal(ProcessSignal.Stop);
+        long sent = tunnel.Kedge.Peer.SentBytes;
         foreach (byte[] packet in packets)
             raw.Send(packet);
+        Wait.Until(() => tunnel.Kedge.Peer.SentBytes - sent > Packets * Payload, Timeouts.Soon, "all packets to be sent");
         tunnel.Other.Device.Process.Signal(ProcessSignal.Continue);
 
         Wait.Until(() => ChecksumErrors(tunnel.Other, protocol) > errors, Timeouts.Soon, "a wrong checksum to be noticed");
