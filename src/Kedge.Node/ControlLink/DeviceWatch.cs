@@ -25,12 +25,20 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
         new BoundedChannelOptions(MostWishes) { FullMode = BoundedChannelFullMode.DropOldest });
 
     private HashSet<IpAddress> _addresses = [];
+    private volatile bool _hasController;
 
     /// <summary>Raised when an address of this machine is gone, and with it perhaps the connections from there.</summary>
     public event Action? AddressLost;
 
     /// <summary>Raised when the node process wants an introduction, for which the controller is needed.</summary>
     public event Action? Wished;
+
+    /// <summary>Whether the controller can be asked; until then peers in common are asked too. Any thread.</summary>
+    public bool HasController
+    {
+        get => _hasController;
+        set => _hasController = value;
+    }
 
     /// <summary>What came of introductions.</summary>
     public IntroductionLog Introductions { get; } = new();
@@ -48,6 +56,8 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
                     continue;
                 }
                 _wishes.Writer.TryWrite(happened);
+                if (!HasController)
+                    zone.IntroduceByPeers(happened);
                 Wished?.Invoke();
             }
         }
@@ -79,6 +89,8 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
             catch (ControllerException exception)
             {
                 Introductions.Refused(peer, exception);
+                if (exception.Status is null)
+                    zone.IntroduceByPeers(wish);
                 Log.NotIntroduced(log, exception.Message);
             }
         });

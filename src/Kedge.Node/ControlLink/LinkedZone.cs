@@ -179,6 +179,14 @@ public sealed class LinkedZone : IDisposable
             ? new Introduction(id, _reachability.Report.Endpoints, wish.IsAnswer)
             : null);
 
+    /// <summary>Has peers in common introduce this node to another one, because the controller cannot.</summary>
+    public void IntroduceByPeers(DeviceEvent wish)
+    {
+        lock (_lock)
+            if (wish.Peer is { } key)
+                _process.IntroduceByPeers(key, _reachability.Endpoints, wish.IsAnswer);
+    }
+
     /// <inheritdoc cref="OwnNode.NoteMembership"/>
     public void NoteMembership(string? end)
     {

@@ -161,6 +161,7 @@ internal sealed class MapFollower(
                     backoff.Succeeded();
                     zone.NoteMembership(null);
                     _connection = new(url, Connected: true, DateTimeOffset.UtcNow, LastError: null);
+                    device.HasController = true;
                     Log.Connected(log, url);
                     beside.Add(Forever(token => reports.RunAsync(client, token), session.Token));
                     beside.Add(Forever(token => device.IntroduceAsync(client, token), session.Token));
@@ -179,6 +180,7 @@ internal sealed class MapFollower(
         }
         finally
         {
+            device.HasController = false;
             await session.CancelAsync();
             await Task.WhenAll(beside);
         }

@@ -123,6 +123,19 @@ public sealed class NodeProcess(string runtimeDirectory, string interfaceName, P
         TryApply(change, "introduction");
     }
 
+    /// <summary>Has peers in common introduce this node to a peer, because the controller cannot.</summary>
+    /// <param name="peer">The peer's key.</param>
+    /// <param name="endpoints">Where this node can be reached.</param>
+    /// <param name="isAnswer">Whether it answers an introduction.</param>
+    public void IntroduceByPeers(PublicKey peer, IReadOnlyList<PeerEndpoint> endpoints, bool isAnswer)
+    {
+        using var change = new DeviceChange
+        {
+            Peers = { new PeerChange(peer) { UpdateOnly = true, Candidates = endpoints, IntroductionByPeers = isAnswer } },
+        };
+        TryApply(change, "introduction");
+    }
+
     /// <summary>What happens in the device, until that ends or the caller does.</summary>
     /// <exception cref="SocketException">It does not run.</exception>
     /// <exception cref="IOException">It has ended.</exception>

@@ -27,6 +27,9 @@ internal sealed class OwnReachability(ZoneEndpoints endpoints, PortMapper portMa
     public EndpointReport Report =>
         new([.. endpoints.Own.Take(EndpointReport.MaximumEndpoints).Select(OwnEndpoints.ToText)]);
 
+    /// <summary>Where this node can be reached, as far as others are told.</summary>
+    public IReadOnlyList<PeerEndpoint> Endpoints => [.. endpoints.Own.Take(EndpointReport.MaximumEndpoints)];
+
     /// <summary>This machine's addresses.</summary>
     public IReadOnlyCollection<IpAddress> MachineAddresses =>
         [.. endpoints.Own.Where(own => own.Kind == PeerEndpointKind.Local).Select(own => own.Address.Address)];

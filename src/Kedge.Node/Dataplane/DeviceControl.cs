@@ -243,6 +243,11 @@ public sealed class DeviceControl(
     {
         PublicKey key = peer.PublicKey;
         IReadOnlyList<PeerEndpoint> candidates = change.Candidates ?? [];
+        if (change.IntroductionByPeers is { } answers)
+        {
+            onControlThread(() => paths.IntroduceByPeers(key, candidates, answers));
+            return;
+        }
         if (change.Introduction is { } isAnswer)
         {
             onControlThread(() => paths.Introduce(key, candidates, isAnswer));

@@ -67,6 +67,10 @@ public sealed class PathControl(
         paths.Introduced(now, peer, candidates, isAnswer);
     }
 
+    /// <summary>Has peers in common introduce this device to another one.</summary>
+    public void IntroduceByPeers(PublicKey peer, IReadOnlyList<PeerEndpoint> endpoints, bool isAnswer) =>
+        paths.IntroduceByPeers(peer, endpoints, isAnswer);
+
     /// <summary>Says what is known of the overlay, which no peer is behind.</summary>
     public void UseOverlay(IReadOnlyList<IpPrefix>? overlay, bool? isInternal)
     {

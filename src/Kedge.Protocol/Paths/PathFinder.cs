@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
@@ -35,6 +36,8 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     public static readonly TimeSpan IdleTime = TimeSpan.FromMinutes(3);
 
     private const int MaximumHeard = 4;
+    private const int MaximumFrames = 8; // that wait
+    private const int MaximumFrame = 512;
 
     // How much better another path has to be before it is taken.
     private static readonly TimeSpan BetterBy = TimeSpan.FromMilliseconds(5);
@@ -48,6 +51,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     private static readonly TimeSpan[] Retries = [.. ((int[])[2, 5, 15, 30]).Select(s => TimeSpan.FromSeconds(s))];
     private static readonly TimeSpan[] Once = [TimeSpan.Zero];
     private static readonly Rate PongRate = new(Burst: 64, TimeSpan.FromMilliseconds(50));
+    private static readonly Rate FrameRate = new(Burst: 40, TimeSpan.FromMilliseconds(50));
     private static readonly Rate IntroductionRate = new(Burst: 6, TimeSpan.FromMilliseconds(500));
 
     private readonly PathProtocol _paths;
@@ -56,6 +60,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     private IReadOnlyList<PeerEndpoint> _told = [];
     private TokenBucket _pongs;
     private TokenBucket _introduced;
+    private TokenBucket _frameBudget;
     private Candidate? _current;
     private Instant? _confirmed;
     private Instant? _suspectSince;
@@ -74,6 +79,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     private int _isWanted;
     private int _trafficBegan;
     private PeerPath? _heardFrom;
+    private readonly ConcurrentQueue<byte[]> _frames = new();
 
     /// <summary>A finder that knows no endpoint yet.</summary>
     /// <param name="paths">Who polls it.</param>
@@ -121,6 +127,15 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
             _paths.Attend(this);
     }
 
+    /// <inheritdoc/>
+    public void TakeFrame(ReadOnlySpan<byte> frame)
+    {
+        if (frame.Length > MaximumFrame || _frames.Count >= MaximumFrames)
+            return;
+        _frames.Enqueue(frame.ToArray());
+        _paths.Attend(this);
+    }
+
     /// <summary>How the peer is reached, or why not.</summary>
     public PathStatus Status(Instant now) => new(
         State,
@@ -132,7 +147,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     /// <inheritdoc/>
     public Instant NextDeadline(Instant now)
     {
-        if (Volatile.Read(ref _isWanted) != 0 || Volatile.Read(ref _trafficBegan) != 0 || Volatile.Read(ref _heardFrom) is not null)
+        if (!_frames.IsEmpty || Volatile.Read(ref _isWanted) != 0 || Volatile.Read(ref _trafficBegan) != 0 || Volatile.Read(ref _heardFrom) is not null)
             return now;
         Instant deadline = Instant.Earlier(_introduceAt, State switch
         {
@@ -311,11 +326,22 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
             _awaitsTraffic = false;
         if (Interlocked.Exchange(ref _heardFrom, null) is { } path)
             TakeHeard(now, path);
+        while (_frames.TryDequeue(out byte[]? frame))
+            if (TrySpendFrame(now) && IntroductionFrame.TryRead(frame, out IntroductionFrame? introduction))
+                _paths.TakeFrame(now, _peer.PublicKey, introduction);
         if (Interlocked.Exchange(ref _isWanted, 0) == 0)
             return;
         _wantedAt = now;
         if (State == PathState.Idle)
             Connect(now);
+    }
+
+    private bool TrySpendFrame(Instant now)
+    {
+        bool isAffordable = _frameBudget.WaitFor(now, FrameRate) == TimeSpan.Zero;
+        if (isAffordable)
+            _frameBudget = _frameBudget.Take(now, FrameRate);
+        return isAffordable;
     }
 
     private void TakeHeard(Instant now, PeerPath path)

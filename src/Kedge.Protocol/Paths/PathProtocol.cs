@@ -27,6 +27,7 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
     public const int PingsPerSecond = 1000;
 
     private const int MaximumWishes = 256;
+    private const int PeersInCommon = 3;
     private static readonly TimeSpan RefreshInterval = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<PublicKey, PathFinder> _finders = [];
@@ -39,6 +40,8 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
         TogetherBurst = PingsPerSecond,
     });
 
+    private readonly Queue<(PeerTunnel Peer, byte[] Frame)> _frames = new();
+    private readonly byte[] _sealing = new byte[1280];
     private PathFinder? _polled;
     private Instant? _refreshed;
     private bool _wantsRefresh;
@@ -51,7 +54,7 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
         finder.State is PathState.Connecting or PathState.Waiting || (finder.Peer.LastTraffic is { } last && now - last < TimeSpan.FromSeconds(10)));
 
     /// <inheritdoc/>
-    public Instant NextDeadline => _polled is null ? _schedule.Earliest : default;
+    public Instant NextDeadline => _polled is null && _frames.Count == 0 ? _schedule.Earliest : default;
 
     /// <summary>Pings sent so far.</summary>
     public long Pings { get; private set; }
@@ -130,6 +133,22 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
         Attend(finder);
     }
 
+    /// <summary>
+    /// Has peers that are connected introduce this device to another one: who has it as a peer too passes it on. For when nobody else can.
+    /// </summary>
+    /// <param name="peer">Whom to be introduced to.</param>
+    /// <param name="endpoints">Where this device can be reached.</param>
+    /// <param name="opened">Whether it answers an introduction.</param>
+    public void IntroduceByPeers(PublicKey peer, IReadOnlyList<PeerEndpoint> endpoints, bool opened)
+    {
+        IEnumerable<PathFinder> common = _finders.Values
+            .Where(finder => finder.State == PathState.Direct && finder.Peer.PublicKey != peer)
+            .OrderByDescending(finder => finder.Peer.LastTraffic ?? default)
+            .Take(PeersInCommon);
+        foreach (PathFinder finder in common)
+            SendFrame(finder.Peer, new IntroductionFrame(peer, endpoints, opened, IsPassedOn: false));
+    }
+
     /// <summary>Says where this device stands now.</summary>
     /// <param name="now">The time.</param>
     /// <param name="surroundings">Where it stands.</param>
@@ -186,6 +205,9 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
     /// <inheritdoc/>
     public ControlOutcome Poll(Instant now, Span<byte> datagram)
     {
+        while (_frames.TryDequeue(out (PeerTunnel Peer, byte[] Frame) next))
+            if (SealFrame(now, next.Peer, next.Frame, datagram) is { Sends: true } frame)
+                return frame;
         if (_polled is null)
             _schedule.TakeAsking();
         while ((_polled ??= _schedule.TakeDue(now)) is { } finder)
@@ -213,6 +235,15 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
         attention();
     }
 
+    /// <summary>Takes an introduction by a frame: passes it on, or follows it.</summary>
+    internal void TakeFrame(Instant now, PublicKey from, IntroductionFrame frame)
+    {
+        if (frame.IsPassedOn)
+            Introduced(now, frame.Key, frame.Endpoints, frame.Opened);
+        else if (Find(frame.Key) is { State: PathState.Direct } to)
+            SendFrame(to.Peer, frame with { Key = from, IsPassedOn = true });
+    }
+
     /// <summary>Wishes for an introduction. The oldest wish gives way when there are too many.</summary>
     internal void Introduce(PublicKey peer, bool opened)
     {
@@ -231,6 +262,21 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
         if (_refreshed is { } last && now - last < RefreshInterval)
             return;
         (_refreshed, _wantsRefresh) = (now, true);
+    }
+
+    private void SendFrame(PeerTunnel peer, IntroductionFrame frame)
+    {
+        if (_frames.Count < MaximumWishes)
+            _frames.Enqueue((peer, frame.ToArray()));
+    }
+
+    private ControlOutcome SealFrame(Instant now, PeerTunnel peer, byte[] frame, Span<byte> datagram)
+    {
+        frame.CopyTo(_sealing, TransportData.HeaderSize);
+        if (peer.Path is not { } path || !peer.TrySealFrame(now, _sealing, frame.Length, out int length))
+            return ControlOutcome.Nothing;
+        _sealing.AsSpan(0, length).CopyTo(datagram);
+        return new ControlOutcome(Outcome.ToNetwork(length), path.Remote, path.Local);
     }
 
     /// <summary>Writes the ping of a candidate that is due, if the budget has one left.</summary>

@@ -15,4 +15,8 @@ public interface IPathFinder
     /// <summary>An authentic datagram came from elsewhere than the path, or from there when there was no path, which has been set then.</summary>
     /// <param name="path">Where it came from, and where it arrived.</param>
     void HeardFrom(PeerPath path);
+
+    /// <summary>A frame for the device itself has come from the peer: what is in a transport message and no IP packet.</summary>
+    /// <param name="frame">The frame with its padding, at least one byte; valid for the call.</param>
+    void TakeFrame(ReadOnlySpan<byte> frame);
 }

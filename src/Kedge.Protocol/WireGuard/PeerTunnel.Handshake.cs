@@ -125,8 +125,8 @@ public sealed partial class PeerTunnel
 
         var session = new KeyPair(this, keys, isInitiator: true, handshake.LocalIndex, response.Sender, now, _timing);
         _attempt.End();
-        _keepaliveWanted = true;
         _sessions.AddInitiated(session);
+        _keepaliveWanted = true; // after the session: it confirms that one, so nothing that another has sent stands for it
         SessionMade(now);
         NoteHandshake(now);
         return Outcome.Nothing;

@@ -38,6 +38,11 @@ public sealed partial class PeerTunnel
 
         if (_timers.DataReceived(now))
             _pathFinder?.TrafficBegan();
+        if (plaintext[0] < 16 && _pathFinder is { } finder) // no IP version
+        {
+            finder.TakeFrame(plaintext);
+            return DropReason.None;
+        }
         if (!IpPacket.TryParse(plaintext, out IpPacket packet))
             return DropReason.MalformedInnerPacket;
         if (_device.AllowedIps.Find(packet.Source) != this)

@@ -70,6 +70,18 @@ public sealed partial class PeerTunnel
         return true;
     }
 
+    /// <summary>Seals a frame for the peer itself, which is no IP packet. Any thread.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="datagram">The frame, from <see cref="TransportData.HeaderSize"/> on; then the datagram, from index 0.</param>
+    /// <param name="frameLength">Bytes of the frame.</param>
+    /// <param name="length">Bytes of the datagram.</param>
+    /// <returns>False if there is no session.</returns>
+    public bool TrySealFrame(Instant now, byte[] datagram, int frameLength, out int length)
+    {
+        length = 0;
+        return _sessions.Usable(now) is { } session && TrySealOne(session, datagram, frameLength, now, out length);
+    }
+
     private bool TrySealOne(KeyPair session, byte[] datagram, int packetLength, Instant now, out int length)
     {
         var packet = new AeadPacket
@@ -95,7 +107,8 @@ public sealed partial class PeerTunnel
         foreach (ref readonly AeadPacket packet in packets)
             bytes += packet.Length + TransportData.Overhead;
         Interlocked.Add(ref _sentBytes, bytes);
-        _keepaliveWanted = false;
+        if (_keepaliveWanted && session == Keys.Current)
+            _keepaliveWanted = false;
         _timers.Sent(now);
         if (session.AsksForRenewal(now, _timing.RekeyAfterTime))
             RequestHandshake();

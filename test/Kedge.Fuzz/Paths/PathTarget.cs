@@ -7,7 +7,7 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.Paths;
 
 /// <summary>
-/// What a device does with probes that are genuine, replayed, reflected or forged, with introductions and with time: it uses no endpoint that
+/// What a device does with probes that are genuine, replayed, reflected or forged, with introductions, also by frames, and with time: it uses no endpoint that
 /// has not answered, and sends no more than its budgets allow.
 /// </summary>
 public sealed class PathTarget : Target
@@ -40,8 +40,8 @@ public sealed class PathTarget : Target
         {
             Endpoint place = Places[input[1] % Places.Length];
             byte argument = input[2];
-            trace.Note(input[0] % 6, (int)(paths.Find(peer.PublicKey)?.State ?? 0));
-            switch (input[0] % 6)
+            trace.Note(input[0] % 7, (int)(paths.Find(peer.PublicKey)?.State ?? 0));
+            switch (input[0] % 7)
             {
                 case 0:
                     now += TimeSpan.FromMilliseconds(10 * argument);
@@ -79,6 +79,14 @@ public sealed class PathTarget : Target
                         paths.Receive(now, [.. seen[^1]], place, default, reply);
                     }
                     break;
+            }
+            if (input[0] % 7 == 6)
+            {
+                byte[] frame = new IntroductionFrame(
+                    peer.PublicKey, [new PeerEndpoint(place, (PeerEndpointKind)(argument % 4))], (argument & 64) != 0, IsPassedOn: true).ToArray();
+                if ((input[1] & 128) != 0)
+                    frame[input[1] % frame.Length] ^= (byte)(argument | 1);
+                peer.PathFinder!.TakeFrame(frame);
             }
             for (int sent = 0; paths.Poll(now, buffer) is { Sends: true } outcome; sent++)
             {

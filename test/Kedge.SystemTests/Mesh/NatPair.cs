@@ -18,6 +18,7 @@ internal sealed class NatPair : IDisposable
     private readonly string _name = string.Create(CultureInfo.InvariantCulture, $"pair{Interlocked.Increment(ref s_last)}");
     private readonly string _joinFile, _joinFileOfIpv6;
     private readonly HashSet<MeshNode> _withoutIpv4 = [];
+    private readonly List<MeshNode> _others = [];
 
     private NatPair(MeshNetwork mesh)
     {
@@ -92,6 +93,22 @@ internal sealed class NatPair : IDisposable
         return new(isAnswered ? taken : null, NodePath.Of(A, B), NodePath.Of(B, A));
     }
 
+    /// <summary>Brings up both nodes.</summary>
+    public void Up()
+    {
+        Up(A);
+        Up(B);
+    }
+
+    /// <summary>One more node of the zone, with a public address, which is up.</summary>
+    public MeshNode AddPublicNode()
+    {
+        MeshNode node = AddNode("c", NodePlace.Public, hops: 0).Node;
+        _others.Add(node);
+        Up(node);
+        return node;
+    }
+
     /// <summary>What both nodes have logged, for a test that fails.</summary>
     public string Logs() => string.Concat(((MeshNode[])[A, B]).Select(node =>
         $"\n== {node.Label}: {node.Try("status", MeshNode.Interface).Output}{node.Supervisor?.Output}{node.Supervisor?.Error}"));
@@ -100,7 +117,7 @@ internal sealed class NatPair : IDisposable
     {
         RunningProcess[] ends =
         [
-            .. from node in (MeshNode[])[A, B]
+            .. from node in (MeshNode[])[A, B, .. _others]
                select node.Host.Start(node.Call("down", "--interface", MeshNode.Interface)),
         ];
         foreach (RunningProcess end in ends)

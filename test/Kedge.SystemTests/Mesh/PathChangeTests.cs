@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using Kedge.Demo;
 using Kedge.Demo.Nat;
 using Kedge.Linux.Udp;
@@ -157,6 +158,35 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
         {
             mesh.Network.RestartController();
         }
+    }
+
+    [Fact]
+    public void Without_a_controller_a_peer_in_common_introduces_two_nodes()
+    {
+        using var pair = NatPair.Create(mesh.Network, NodePlace.PortRestricted, NodePlace.AcceptsInInput);
+        MeshNode other = pair.AddPublicNode();
+        pair.Up();
+        pair.A.AwaitReach(other);
+        pair.B.AwaitReach(other);
+        Wait.Until(() => Knows(pair.A, pair.B, pair.GatewayOfB!) && Knows(pair.B, pair.A, pair.GatewayOfA!), MeshNetwork.Patience, "endpoints");
+        mesh.Network.KillController();
+        try
+        {
+            Wait.Until(
+                () => ((MeshNode[])[pair.A, pair.B]).All(node => node.LinkStatus()?.Controller.Connected == false),
+                MeshNetwork.Patience, "the controller's absence to be noticed");
+            long start = Stopwatch.GetTimestamp();
+            pair.B.AwaitReach(pair.A);
+
+            Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, Limit);
+        }
+        finally
+        {
+            mesh.Network.RestartController();
+        }
+
+        static bool Knows(MeshNode node, MeshNode peer, Gateway gateway) =>
+            NodePath.Of(node, peer).Text.Contains($"\"{gateway.Address}:", StringComparison.Ordinal);
     }
 
     private static void Connect(NatPair pair)

@@ -56,6 +56,27 @@ public sealed class PathFinderTests : IDisposable
     }
 
     [Fact]
+    public void A_peer_in_common_introduces_where_nobody_else_does()
+    {
+        (PathNode a, PathNode b) = BehindNats(Strict(1, acceptsInput: true), Strict(2, acceptsInput: true));
+        PathNode c = _world.AddNode("c", "203.0.113.3:7000"), other = _world.AddNode("other", "203.0.113.4:7000");
+        foreach (PathNode node in (PathNode[])[a, b])
+            PathWorld.Connect(node, c);
+        PathWorld.Connect(a, other);
+        a.IsIntroduced = b.IsIntroduced = c.IsIntroduced = false;
+        a.Send(c, 1);
+        b.Send(c, 2);
+        a.Send(other, 3);
+        _world.Run(TimeSpan.FromSeconds(5));
+        Assert.Equal(2, c.Delivered.Count);
+
+        a.Send(b, 4);
+        _world.Run(TimeSpan.FromSeconds(1.5));
+
+        Assert.Single(b.Delivered);
+    }
+
+    [Fact]
     public void Both_may_begin_at_once()
     {
         (PathNode a, PathNode b) = BehindNats(Strict(1, acceptsInput: true), Strict(2, acceptsInput: true));

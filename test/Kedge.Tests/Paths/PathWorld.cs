@@ -77,7 +77,9 @@ internal sealed class PathWorld : IDisposable
     public void Introduce(PathNode from, IntroductionWish wish)
     {
         IReadOnlyList<PeerEndpoint> endpoints = from.Told;
-        if (from.IsIntroduced && _nodes.Find(node => node.Key == wish.Peer) is { } to)
+        if (!from.IsIntroduced)
+            from.Paths.IntroduceByPeers(wish.Peer, endpoints, wish.Opened);
+        else if (_nodes.Find(node => node.Key == wish.Peer) is { } to)
             After(2 * Delay, () => to.Paths.Introduced(Now, from.Key, endpoints, wish.Opened));
     }
 

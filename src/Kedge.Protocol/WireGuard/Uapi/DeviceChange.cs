@@ -77,6 +77,12 @@ public sealed class PeerChange(PublicKey publicKey) : IDisposable
     /// </summary>
     public bool? Introduction { get; set; }
 
+    /// <summary>
+    /// Peers in common are to introduce this device to the peer: it can be reached where <see cref="Candidates"/> says, which replace nothing
+    /// then. False: it asks; true: it answers. Kedge's own.
+    /// </summary>
+    public bool? IntroductionByPeers { get; set; }
+
     /// <summary>Seconds between keepalives, 1 to 65535; 0 for none.</summary>
     public ushort? PersistentKeepaliveInterval { get; set; }
 

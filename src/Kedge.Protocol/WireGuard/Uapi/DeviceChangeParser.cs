@@ -146,6 +146,11 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             peer.Introduction = value.SequenceEqual("answer"u8);
             return peer.Introduction == true || value.SequenceEqual("request"u8) ? null : "expected 'request' or 'answer'";
         }
+        if (key.SequenceEqual("introduce_by_peers"u8))
+        {
+            peer.IntroductionByPeers = value.SequenceEqual("answer"u8);
+            return peer.IntroductionByPeers == true || value.SequenceEqual("request"u8) ? null : "expected 'request' or 'answer'";
+        }
         if (key.SequenceEqual("remove"u8))
             return (peer.Remove = IsTrue(value)) ? null : OnlyTrue;
         if (key.SequenceEqual("update_only"u8))

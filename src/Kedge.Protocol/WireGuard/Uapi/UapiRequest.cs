@@ -87,6 +87,8 @@ public sealed class UapiRequest : IDisposable
         }
         if (peer.Introduction is { } isAnswer)
             Write(isAnswer ? "introduction=answer" : "introduction=request");
+        if (peer.IntroductionByPeers is { } answers)
+            Write(answers ? "introduce_by_peers=answer" : "introduce_by_peers=request");
         if (peer.PersistentKeepaliveInterval is { } interval)
             Write($"persistent_keepalive_interval={interval}");
         if (peer.ReplaceAllowedIps)

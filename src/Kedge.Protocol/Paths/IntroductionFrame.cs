@@ -1,0 +1,84 @@
+using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
+using Kedge.Protocol.Ip;
+using Kedge.Protocol.WireGuard;
+
+namespace Kedge.Protocol.Paths;
+
+/// <summary>
+/// An introduction inside a WireGuard transport message: a node asks a peer that it has in common with another one to pass it on. Its first
+/// byte is no IP version, so a stock peer drops it. On the wire, before WireGuard's padding, integers little-endian:
+/// <code>
+/// type(1) = 1 | flags(1): 1 opened, 2 passed on | length(2) | key(32) | kind(1) address(16) port(2) for each endpoint
+/// </code>
+/// Addresses are IPv6 or IPv4-mapped.
+/// </summary>
+/// <param name="Key">To the peer in common: whom to tell. From it: who is introduced.</param>
+/// <param name="Endpoints">Where the node that is introduced can be reached; at most <see cref="MaximumEndpoints"/>.</param>
+/// <param name="Opened">Whether it answers an introduction.</param>
+/// <param name="IsPassedOn">Whether it comes from the peer in common.</param>
+public sealed record IntroductionFrame(PublicKey Key, IReadOnlyList<PeerEndpoint> Endpoints, bool Opened, bool IsPassedOn)
+{
+    /// <summary>The first byte.</summary>
+    public const byte Type = 1;
+
+    /// <summary>How many endpoints there are at most.</summary>
+    public const int MaximumEndpoints = Surroundings.MaximumCandidates;
+
+    /// <summary>Bytes of the longest frame.</summary>
+    public const int MaximumSize = HeaderSize + MaximumEndpoints * EndpointSize;
+
+    private const int KeyOffset = 4;
+    private const int HeaderSize = KeyOffset + PublicKey.Size;
+    private const int EndpointSize = 19;
+    private const int AddressSize = 16;
+    private const byte OpenedFlag = 1;
+    private const byte PassedOnFlag = 2;
+
+    /// <summary>Reads a frame, behind which there may be padding.</summary>
+    /// <returns>False for what is no such frame. An endpoint of a kind or an address that cannot be is left out.</returns>
+    public static bool TryRead(ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out IntroductionFrame? frame)
+    {
+        frame = null;
+        if (bytes.Length < HeaderSize || bytes[0] != Type)
+            return false;
+        int length = BinaryPrimitives.ReadUInt16LittleEndian(bytes[2..]);
+        if (length < HeaderSize || length > Math.Min(bytes.Length, MaximumSize) || (length - HeaderSize) % EndpointSize != 0)
+            return false;
+        List<PeerEndpoint> endpoints = [];
+        for (ReadOnlySpan<byte> rest = bytes[HeaderSize..length]; !rest.IsEmpty; rest = rest[EndpointSize..])
+        {
+            var kind = (PeerEndpointKind)rest[0];
+            IpAddress address = IpAddress.FromBytes(rest.Slice(1, AddressSize)).Unmapped();
+            ushort port = BinaryPrimitives.ReadUInt16LittleEndian(rest[(1 + AddressSize)..]);
+            if (kind <= PeerEndpointKind.Fixed && port != 0)
+                endpoints.Add(new PeerEndpoint(new Endpoint(address, port), kind));
+        }
+        frame = new IntroductionFrame(
+            PublicKey.FromBytes(bytes.Slice(KeyOffset, PublicKey.Size)), endpoints, (bytes[1] & OpenedFlag) != 0, (bytes[1] & PassedOnFlag) != 0);
+        return true;
+    }
+
+    /// <summary>The frame's bytes.</summary>
+    public byte[] ToArray()
+    {
+        PeerEndpoint[] endpoints = [.. Endpoints.Take(MaximumEndpoints)];
+        byte[] bytes = new byte[HeaderSize + endpoints.Length * EndpointSize];
+        bytes[0] = Type;
+        bytes[1] = (byte)((Opened ? OpenedFlag : 0) | (IsPassedOn ? PassedOnFlag : 0));
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(2), (ushort)bytes.Length);
+        Key.CopyTo(bytes.AsSpan(KeyOffset));
+        Span<byte> rest = bytes.AsSpan(HeaderSize);
+        foreach (PeerEndpoint endpoint in endpoints)
+        {
+            rest[0] = (byte)endpoint.Kind;
+            IpAddress address = endpoint.Address.Address;
+            if (address.IsIPv4)
+                rest[1 + 10] = rest[1 + 11] = 0xFF; // RFC 4291 section 2.5.5.2
+            address.CopyTo(rest[(address.IsIPv4 ? 1 + 12 : 1)..]);
+            BinaryPrimitives.WriteUInt16LittleEndian(rest[(1 + AddressSize)..], endpoint.Address.Port);
+            rest = rest[EndpointSize..];
+        }
+        return bytes;
+    }
+}
