@@ -2,6 +2,7 @@ using Kedge.Linux.Processes;
 using Kedge.Node.PortMapping;
 using Kedge.Protocol;
 using Kedge.Protocol.Mesh;
+using Kedge.Protocol.WireGuard.Uapi;
 using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
@@ -53,7 +54,7 @@ public sealed class ControlLink : IDisposable
         _names = new NameResolution(_zone);
         _follower = new MapFollower(folder, _zone, _keys, reports, _device, _names, problems, log);
         _device.AddressLost += _follower.Reconnect;
-        _device.Wished += _follower.Hurry;
+        _device.Wished += IntroduceWithoutController;
         _portMapper.Changed += _device.Look;
         _host = new HostWatch(_zone, problems);
     }
@@ -111,6 +112,14 @@ public sealed class ControlLink : IDisposable
     private static UserError NotJoined(NodeFolder folder, string what) => new(
         $"{folder.InterfaceName} {what}: there is nothing to run it with in {folder.Path}. "
         + $"Join with 'kedge up --interface {folder.InterfaceName} --join-file FILE'.");
+
+    private void IntroduceWithoutController(DeviceEvent wish)
+    {
+        if (_follower.Connection.Connected)
+            return;
+        _zone.IntroduceByPeers(wish);
+        _follower.Hurry();
+    }
 
     // A defect in one part must not end the others.
     private Task Forever(Func<Task> run, CancellationToken ending) =>

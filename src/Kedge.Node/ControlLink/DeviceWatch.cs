@@ -25,20 +25,12 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
         new BoundedChannelOptions(MostWishes) { FullMode = BoundedChannelFullMode.DropOldest });
 
     private HashSet<IpAddress> _addresses = [];
-    private volatile bool _hasController;
 
     /// <summary>Raised when an address of this machine is gone, and with it perhaps the connections from there.</summary>
     public event Action? AddressLost;
 
-    /// <summary>Raised when the node process wants an introduction, for which the controller is needed.</summary>
-    public event Action? Wished;
-
-    /// <summary>Whether the controller can be asked; until then peers in common are asked too. Any thread.</summary>
-    public bool HasController
-    {
-        get => _hasController;
-        set => _hasController = value;
-    }
+    /// <summary>Raised when the node process wants an introduction, for which the controller is asked as soon as there is a connection.</summary>
+    public event Action<DeviceEvent>? Wished;
 
     /// <summary>What came of introductions.</summary>
     public IntroductionLog Introductions { get; } = new();
@@ -56,9 +48,7 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
                     continue;
                 }
                 _wishes.Writer.TryWrite(happened);
-                if (!HasController)
-                    zone.IntroduceByPeers(happened);
-                Wished?.Invoke();
+                Wished?.Invoke(happened);
             }
         }
         catch (Exception e) when (e is SocketException or IOException)

@@ -19,7 +19,14 @@ namespace Kedge.Node.ControlLink;
 /// <param name="problems">Receives why a node that is gone could not join again.</param>
 /// <param name="log">Receives connections and their ends.</param>
 internal sealed class MapFollower(
-    NodeFolder folder, LinkedZone zone, NodeKeys keys, ControllerReports reports, DeviceWatch device, NameResolution names, Problems problems, ILogger log) : IDisposable
+    NodeFolder folder,
+    LinkedZone zone,
+    NodeKeys keys,
+    ControllerReports reports,
+    DeviceWatch device,
+    NameResolution names,
+    Problems problems,
+    ILogger log) : IDisposable
 {
     /// <summary>
     /// The shortest time after which a node that was removed asks whether it is back, as after a backup was restored; twice that is the
@@ -56,12 +63,12 @@ internal sealed class MapFollower(
 
     /// <summary>
     /// Has the next attempt to connect begin now, because somebody needs the controller. Not often, so that many nodes do not come at once for
-    /// long. Any thread.
+    /// long, and no sooner than the controller has asked for. Any thread.
     /// </summary>
     public void Hurry()
     {
         Instant now = BootClock.Now;
-        if (_connection.Connected || now - _hurriedAt < HurryInterval)
+        if (now - _hurriedAt < HurryInterval)
             return;
         _hurriedAt = now;
         if (_hurry.CurrentCount == 0)
@@ -84,7 +91,6 @@ internal sealed class MapFollower(
             StreamEnd end = await FollowAnyAsync(isMarked ? zone.Membership.Settings.Mark.Bit : 0, backoff, ending);
             string url = _connection.Url;
             _connection = new(url, Connected: false, DateTimeOffset.UtcNow, end.Sentence);
-            TimeSpan wait;
             if (end.Reason.EndsMembership())
             {
                 if (end.Reason == RefusalReason.NodeUnknown && await TryJoinAgainAsync(ending))
@@ -93,14 +99,14 @@ internal sealed class MapFollower(
                     return;
                 }
                 zone.NoteMembership(end.Sentence); // which logs it once
-                wait = EndedInterval * (1 + Random.Shared.NextDouble());
+                await Task.Delay(EndedInterval * (1 + Random.Shared.NextDouble()), ending); // hurrying is of no use here
+                continue;
             }
-            else
-            {
-                wait = (end.ReconnectWithin is { } spread ? backoff.Next(spread) : backoff.Next()) + (end.RetryAfter ?? TimeSpan.Zero);
-                isMarked ^= end.ReconnectWithin is null;
-                Log.Disconnected(log, url, end.Sentence, Math.Round(wait.TotalSeconds, 1));
-            }
+            TimeSpan asked = end.RetryAfter ?? TimeSpan.Zero;
+            TimeSpan wait = end.ReconnectWithin is { } spread ? backoff.Next(spread) : backoff.Next();
+            isMarked ^= end.ReconnectWithin is null;
+            Log.Disconnected(log, url, end.Sentence, Math.Round((asked + wait).TotalSeconds, 1));
+            await Task.Delay(asked, ending);
             await _hurry.WaitAsync(wait, ending);
         }
     }
@@ -161,7 +167,6 @@ internal sealed class MapFollower(
                     backoff.Succeeded();
                     zone.NoteMembership(null);
                     _connection = new(url, Connected: true, DateTimeOffset.UtcNow, LastError: null);
-                    device.HasController = true;
                     Log.Connected(log, url);
                     beside.Add(Forever(token => reports.RunAsync(client, token), session.Token));
                     beside.Add(Forever(token => device.IntroduceAsync(client, token), session.Token));
@@ -180,7 +185,6 @@ internal sealed class MapFollower(
         }
         finally
         {
-            device.HasController = false;
             await session.CancelAsync();
             await Task.WhenAll(beside);
         }
