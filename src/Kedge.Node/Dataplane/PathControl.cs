@@ -32,7 +32,8 @@ public sealed class PathControl(
 
     private readonly Dictionary<PublicKey, IReadOnlyList<PeerEndpoint>> _told = [];
     private Surroundings _surroundings = new();
-    private Instant _lookAt;
+    private Instant? _lookedAt;
+    private Instant _checkAt;
     private IpAddress _tracedFrom;
     private bool _isActive;
 
@@ -40,7 +41,7 @@ public sealed class PathControl(
     public void Add(PeerTunnel peer, ProbeKeys keys)
     {
         Instant now = BootClock.Now;
-        Look(now);
+        LookIfDue(now);
         paths.Add(now, peer, keys);
         paths.Offer(now, peer.PublicKey, _told.GetValueOrDefault(peer.PublicKey, []));
     }
@@ -63,7 +64,7 @@ public sealed class PathControl(
     public void Introduce(PublicKey peer, IReadOnlyList<PeerEndpoint> candidates, bool isAnswer)
     {
         Instant now = BootClock.Now;
-        Look(now);
+        LookIfDue(now);
         paths.Introduced(now, peer, candidates, isAnswer);
     }
 
@@ -79,14 +80,7 @@ public sealed class PathControl(
     }
 
     /// <summary>The device has another port, or has just been given one.</summary>
-    public void Restart()
-    {
-        Instant now = BootClock.Now;
-        stun.Restart(now);
-        Look(now);
-        paths.MoveTo(now, _surroundings, hasMoved: true);
-        publish(DeviceEvent.Changed);
-    }
+    public void Restart() => Look(BootClock.Now, hasMoved: true);
 
     /// <summary>Does what is due now.</summary>
     /// <returns>When there is something to do again.</returns>
@@ -95,21 +89,18 @@ public sealed class PathControl(
         Instant now = BootClock.Now;
         if (paths.TakeRefresh())
             stun.AskAgain(now);
-        if (!stun.Results.Select(result => result.Reflexive).Where(seen => !seen.IsNone).SequenceEqual(_surroundings.Reflexive))
-        {
+        if (!stun.Reflexive.SequenceEqual(_surroundings.Reflexive))
             Look(now);
-            publish(DeviceEvent.Changed);
-        }
         while (paths.TryTakeWish(out IntroductionWish wish))
             publish(new DeviceEvent(wish.Peer, wish.Opened));
         // Whether there is anything to look for is asked once a second too: it takes a walk over all peers.
-        if (now < _lookAt)
-            return _isActive ? _lookAt : Instant.Never;
-        _isActive = paths.IsActive(now);
-        if (_isActive)
-            Look(now);
-        _lookAt = now + LookInterval;
-        return _isActive ? _lookAt : Instant.Never;
+        if (now >= _checkAt)
+        {
+            (_isActive, _checkAt) = (paths.IsActive(now), now + LookInterval);
+            if (_isActive)
+                Look(now);
+        }
+        return _isActive ? _checkAt : Instant.Never;
     }
 
     /// <summary>Completes the state of the device by what belongs to the control thread.</summary>
@@ -156,26 +147,21 @@ public sealed class PathControl(
         });
     }
 
-    private void Look(Instant now)
+    // Thousands of peers may come at once, as after a restart.
+    private void LookIfDue(Instant now)
     {
-        _lookAt = now + LookInterval;
-        Surroundings seen;
-        try
-        {
-            IReadOnlyList<LocalAddress> own = LocalAddresses.FindWithNetworks();
-            seen = _surroundings with
-            {
-                Addresses = [.. own.Select(one => one.Address)],
-                OnLink = [.. own.Select(one => one.Network)],
-                Reflexive = [.. stun.Results.Select(result => result.Reflexive).Where(endpoint => !endpoint.IsNone)],
-                Port = wireGuard.ListenPort,
-            };
-        }
-        catch (LinuxException)
-        {
-            return; // a sandbox without rtnetlink: everything that peers tell is tried
-        }
-        bool hasMoved = _surroundings.Addresses.Count > 0 && !seen.Addresses.ToHashSet().SetEquals(_surroundings.Addresses);
+        if (_lookedAt is not { } last || now - last >= LookInterval)
+            Look(now);
+    }
+
+    private void Look(Instant now, bool hasMoved = false)
+    {
+        _lookedAt = now;
+        Surroundings seen = SeeMachine();
+        hasMoved |= _surroundings.Addresses.Count > 0 && !seen.Addresses.ToHashSet().SetEquals(_surroundings.Addresses);
+        if (hasMoved)
+            stun.Restart(now);
+        seen = seen with { Reflexive = [.. stun.Reflexive], Port = wireGuard.ListenPort };
         bool isSame = !hasMoved
             && seen.Port == _surroundings.Port
             && seen.Addresses.SequenceEqual(_surroundings.Addresses)
@@ -185,9 +171,20 @@ public sealed class PathControl(
             return;
         _surroundings = seen;
         FindRouters();
-        if (hasMoved)
-            stun.Restart(now);
-        paths.MoveTo(now, seen, hasMoved);
+        paths.MoveTo(now, _surroundings, hasMoved);
         publish(DeviceEvent.Changed);
+    }
+
+    private Surroundings SeeMachine()
+    {
+        try
+        {
+            IReadOnlyList<LocalAddress> own = LocalAddresses.FindWithNetworks();
+            return _surroundings with { Addresses = [.. own.Select(one => one.Address)], OnLink = [.. own.Select(one => one.Network)] };
+        }
+        catch (LinuxException)
+        {
+            return _surroundings; // a sandbox without rtnetlink: everything that peers tell is tried
+        }
     }
 }

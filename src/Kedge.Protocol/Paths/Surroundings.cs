@@ -65,14 +65,14 @@ public sealed record Surroundings
     /// The endpoints of a peer that are tried, best first: configured and mapped ones, those on the link, the others. Left out is what no peer
     /// can be behind (loopback, multicast, link-local addresses, the overlay, this device itself), what is of a family that this machine has
     /// no address of, and private addresses of another network than ours: they count only on the link, where both ends have one public
-    /// address, in an internal network, or where this machine has nothing but private addresses itself.
+    /// address, in an internal network, or where this machine has nothing but private addresses itself, or does not know which it has.
     /// </summary>
     /// <param name="told">What the peer tells.</param>
     public IReadOnlyList<PeerEndpoint> Select(IEnumerable<PeerEndpoint> told)
     {
         PeerEndpoint[] all = [.. told.Take(4 * MaximumCandidates)];
         bool sharesPublicAddress = Reflexive.Any(own => all.Any(at => at.Kind == PeerEndpointKind.Reflexive && at.Address.Address == own.Address));
-        bool isPrivateWorld = IsInternal || sharesPublicAddress || !HasPublicAddress;
+        bool isPrivateWorld = IsInternal || sharesPublicAddress || !HasPublicAddress || Addresses.Count == 0;
         return
         [
             .. all

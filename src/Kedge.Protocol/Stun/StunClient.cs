@@ -48,6 +48,9 @@ public sealed class StunClient : IControlProtocol
     /// <summary>What the servers have answered, in their order.</summary>
     public IEnumerable<StunResult> Results => _inquiries.Select(inquiry => new StunResult(inquiry.Server, inquiry.Reflexive));
 
+    /// <summary>Where the servers that have answered see the port, in their order.</summary>
+    public IEnumerable<Endpoint> Reflexive => from inquiry in _inquiries where !inquiry.Reflexive.IsNone select inquiry.Reflexive;
+
     /// <summary>What the answers tell about the NATs on the way.</summary>
     public NatMapping Mapping
     {

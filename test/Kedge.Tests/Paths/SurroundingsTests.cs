@@ -56,6 +56,10 @@ public class SurroundingsTests
         Assert.Single((AtHome with { Reflexive = [Endpoint.Parse("10.9.9.9:7000")] }).Select([Local("192.168.7.20:7001")]));
 
     [Fact]
+    public void Private_addresses_count_where_the_machine_does_not_know_its_own() =>
+        Assert.Single((AtHome with { Addresses = [], OnLink = [] }).Select([Local("192.168.7.20:7001")]));
+
+    [Fact]
     public void Configured_and_mapped_endpoints_come_first_then_those_on_the_link() => Assert.Equal(
         ["203.0.113.77:1", "192.168.1.20:7001", "203.0.113.9:7001"],
         AtHome.Select([At("203.0.113.9:7001", PeerEndpointKind.Reflexive), Local("192.168.1.20:7001"), At("203.0.113.77:1", PeerEndpointKind.Fixed)])
