@@ -13,8 +13,6 @@ internal sealed record EnrolmentForm
     private const int MostChildPrefixes = 64;
     private const int MostEndpoints = 16;
 
-    private static readonly string[] EndpointKinds = ["local", "reflexive", "mapped", "fixed"];
-
     public required string Name { get; init; }
 
     /// <summary>Whether another name will do where that one is taken.</summary>
@@ -114,8 +112,8 @@ internal sealed record EnrolmentForm
                 continue;
             }
             _ = Values.ReadEndpoint(faults, $"{field}[{i}].address", address);
-            if (!EndpointKinds.Contains(kind))
-                faults.Add($"{field}[{i}].kind", $"{Values.Show(kind)} is no kind of endpoint: {string.Join(", ", EndpointKinds)} are.");
+            if (!EndpointKinds.Told.Contains(kind))
+                faults.Add($"{field}[{i}].kind", $"{Values.Show(kind)} is no kind of endpoint: {string.Join(", ", EndpointKinds.Told)} are.");
         }
     }
 }

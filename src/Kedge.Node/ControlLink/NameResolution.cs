@@ -33,8 +33,8 @@ internal sealed class NameResolution(LinkedZone zone) : IDisposable
                 controller.AddRange(await FindAsync(host, ending));
             foreach (string name in names)
             {
-                if (TrySplit(name, out string host, out ushort port))
-                    servers.AddRange((await FindAsync(host, ending)).Select(address => new Endpoint(address, port)));
+                if (EndpointName.TryParse(name) is { } server)
+                    servers.AddRange((await FindAsync(server.Host, ending)).Select(address => new Endpoint(address, server.Port)));
             }
             zone.UseUnderlay(controller, [.. servers.Where(StunClient.CanAsk).Distinct().Take(StunClient.MaximumServers)]);
             // At once: a node behind a NAT cannot be reached before a STUN server has seen it.
@@ -54,14 +54,6 @@ internal sealed class NameResolution(LinkedZone zone) : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _lookAgain.Dispose();
-
-    private static bool TrySplit(string server, out string host, out ushort port)
-    {
-        int colon = server.LastIndexOf(':');
-        host = colon < 0 ? server : server[..colon];
-        port = 0;
-        return colon > 0 && ushort.TryParse(server[(colon + 1)..], out port) && port != 0;
-    }
 
     private async Task<IpAddress[]> FindAsync(string host, CancellationToken ending)
     {

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Kedge.Linux;
+using Kedge.Node.Connecting;
 using Kedge.Node.Uapi;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Kedge.Crypto.Kem;
 using Kedge.Linux;
 using Kedge.Linux.Files;
+using Kedge.Node.Connecting;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Rosenpass;

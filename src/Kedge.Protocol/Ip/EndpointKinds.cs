@@ -3,6 +3,12 @@ namespace Kedge.Protocol.Ip;
 /// <summary>How kinds of endpoints are written: to the controller, to a device, and for people.</summary>
 public static class EndpointKinds
 {
+    /// <summary>The words for the kinds that a node may tell of itself.</summary>
+    public static IReadOnlyList<string> Told { get; } = [.. from kind in Enum.GetValues<PeerEndpointKind>() where kind.IsTold() select kind.ToText()];
+
+    /// <summary>Whether a node may tell this of itself; where it was heard from, its peers find out.</summary>
+    public static bool IsTold(this PeerEndpointKind kind) => kind != PeerEndpointKind.Heard;
+
     /// <summary>The word for a kind.</summary>
     public static string ToText(this PeerEndpointKind kind) => kind switch
     {

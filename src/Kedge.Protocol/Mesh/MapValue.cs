@@ -44,7 +44,7 @@ internal static class MapValue
 
     /// <summary>The value that <see cref="ReadEndpoints"/> reads.</summary>
     public static EndpointsResource Write(IEnumerable<PeerEndpoint> endpoints) =>
-        new([.. endpoints.Select(endpoint => new NodeEndpoint(endpoint.Address.ToString(), EndpointKinds.ToText(endpoint.Kind)))]);
+        new([.. endpoints.Select(endpoint => new NodeEndpoint(endpoint.Address.ToString(), endpoint.Kind.ToText()))]);
 
     /// <summary>The zone.</summary>
     public static ZoneResource? ReadZone(ReadOnlySpan<byte> json, out string reason)
@@ -118,7 +118,7 @@ internal static class MapValue
     }
 
     private static bool TryRead(NodeEndpoint? text, out PeerEndpoint endpoint) =>
-        EndpointKinds.TryParse($"{text?.Kind} {text?.Address}", out endpoint) && endpoint.Kind != PeerEndpointKind.Heard;
+        EndpointKinds.TryParse($"{text?.Kind} {text?.Address}", out endpoint) && endpoint.Kind.IsTold();
 
     private static string Shown(string text) => text.Length <= 64 ? text : text[..64] + "…";
 }

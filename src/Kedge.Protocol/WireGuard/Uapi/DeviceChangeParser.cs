@@ -21,6 +21,7 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
     private const string Key = "expected 64 hexadecimal digits";
     private const string Unknown = "there is no such key here";
     private const string OnlyTrue = "expected 'true'";
+    private const string RequestOrAnswer = "expected 'request' or 'answer'";
 
     private static readonly SearchValues<byte> NameBytes = SearchValues.Create("abcdefghijklmnopqrstuvwxyz_"u8);
 
@@ -142,15 +143,9 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
         if (key.SequenceEqual("candidate"u8))
             return ReadCandidate(peer, value);
         if (key.SequenceEqual("introduction"u8))
-        {
-            peer.Introduction = value.SequenceEqual("answer"u8);
-            return peer.Introduction == true || value.SequenceEqual("request"u8) ? null : "expected 'request' or 'answer'";
-        }
+            return (peer.Introduction = ReadIsAnswer(value)) is null ? RequestOrAnswer : null;
         if (key.SequenceEqual("introduce_by_peers"u8))
-        {
-            peer.IntroductionByPeers = value.SequenceEqual("answer"u8);
-            return peer.IntroductionByPeers == true || value.SequenceEqual("request"u8) ? null : "expected 'request' or 'answer'";
-        }
+            return (peer.IntroductionByPeers = ReadIsAnswer(value)) is null ? RequestOrAnswer : null;
         if (key.SequenceEqual("remove"u8))
             return (peer.Remove = IsTrue(value)) ? null : OnlyTrue;
         if (key.SequenceEqual("update_only"u8))
@@ -233,6 +228,9 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
     private static string? ReadSecret(ReadOnlySpan<byte> value, byte[] key) => TryReadHex(value, key) ? null : Key;
 
     private static bool IsTrue(ReadOnlySpan<byte> value) => value.SequenceEqual("true"u8);
+
+    private static bool? ReadIsAnswer(ReadOnlySpan<byte> value) =>
+        value.SequenceEqual("answer"u8) ? true : value.SequenceEqual("request"u8) ? false : null;
 
     private static bool TryReadHex(ReadOnlySpan<byte> text, Span<byte> bytes) =>
         text.Length == 2 * bytes.Length && Convert.FromHexString(text, bytes, out _, out _) == OperationStatus.Done;

@@ -31,5 +31,8 @@ public sealed record DeviceEvent(PublicKey? Peer, bool IsAnswer = false)
 
     /// <summary>The line, without its line feed.</summary>
     public override string ToString() =>
-        Peer is { } peer ? $"introduce={Convert.ToHexStringLower(peer.ToArray())} {(IsAnswer ? "answer" : "request")}" : "changed=true";
+        Peer is { } peer ? $"introduce={Convert.ToHexStringLower(peer.ToArray())} {Word(IsAnswer)}" : "changed=true";
+
+    /// <summary>The word for an introduction that is wanted, or that answers one.</summary>
+    internal static string Word(bool isAnswer) => isAnswer ? "answer" : "request";
 }

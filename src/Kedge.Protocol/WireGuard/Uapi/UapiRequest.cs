@@ -86,9 +86,9 @@ public sealed class UapiRequest : IDisposable
                 Write($"candidate={candidate.Kind.ToText()} {candidate.Address}");
         }
         if (peer.Introduction is { } isAnswer)
-            Write(isAnswer ? "introduction=answer" : "introduction=request");
+            Write($"introduction={DeviceEvent.Word(isAnswer)}");
         if (peer.IntroductionByPeers is { } answers)
-            Write(answers ? "introduce_by_peers=answer" : "introduce_by_peers=request");
+            Write($"introduce_by_peers={DeviceEvent.Word(answers)}");
         if (peer.PersistentKeepaliveInterval is { } interval)
             Write($"persistent_keepalive_interval={interval}");
         if (peer.ReplaceAllowedIps)

@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.Net;
 using System.Net.Sockets;
+using Kedge.Node.Connecting;
 using Kedge.Protocol.Ip;
 
 namespace Kedge.Commands.Node;
@@ -43,14 +43,9 @@ internal sealed class StunOption
 
     private static async Task<Endpoint[]> FindAsync(string server)
     {
-        if (Endpoint.TryParse(server, out Endpoint endpoint))
-            return [endpoint];
-        int colon = server.LastIndexOf(':');
-        ushort port = ushort.Parse(server.AsSpan(colon + 1), System.Globalization.CultureInfo.InvariantCulture);
         try
         {
-            IPAddress[] addresses = await Dns.GetHostAddressesAsync(server[..colon]);
-            return [.. addresses.Select(address => new Endpoint(IpAddress.FromBytes(address.GetAddressBytes()), port))];
+            return await EndpointName.Parse(server).ResolveAsync(CancellationToken.None);
         }
         catch (SocketException)
         {

@@ -4,10 +4,10 @@ using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 
-namespace Kedge.Node.KeyExchange;
+namespace Kedge.Node.Connecting;
 
 /// <summary>What stands behind an <see cref="EndpointName"/> now.</summary>
-internal static class EndpointResolution
+public static class EndpointResolution
 {
     /// <summary>Finds out where somebody is to be reached.</summary>
     /// <returns>At least one endpoint.</returns>

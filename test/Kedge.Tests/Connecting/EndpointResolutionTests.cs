@@ -1,8 +1,8 @@
-using Kedge.Node.KeyExchange;
+using Kedge.Node.Connecting;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 
-namespace Kedge.Tests.KeyExchange;
+namespace Kedge.Tests.Connecting;
 
 /// <summary>What stands behind the names of endpoints.</summary>
 public class EndpointResolutionTests
