@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
@@ -21,8 +20,6 @@ public sealed class ControlLoop
     private readonly WireGuardDevice _wireGuard;
     private readonly ControlTable _table;
     private readonly IDatagramSocket _socket;
-    private readonly Waiter _waiter;
-    private readonly ConcurrentQueue<Action> _requests = new();
     private readonly byte[] _received = new byte[MaximumLength];
     private readonly PacketBuffer[] _outgoing = PacketBuffer.Allocate(1);
 
@@ -30,23 +27,13 @@ public sealed class ControlLoop
     /// <param name="wireGuard">Whose port it is, and where drops are counted.</param>
     /// <param name="table">The protocols.</param>
     /// <param name="socket">Where datagrams go.</param>
-    /// <param name="waiter">What the loop sleeps on.</param>
-    public ControlLoop(WireGuardDevice wireGuard, ControlTable table, IDatagramSocket socket, Waiter waiter) =>
-        (_wireGuard, _table, _socket, _waiter) = (wireGuard, table, socket, waiter);
-
-    /// <summary>Has something done on the control thread. Any thread.</summary>
-    public void Post(Action request)
-    {
-        _requests.Enqueue(request);
-        _waiter.Wake();
-    }
+    public ControlLoop(WireGuardDevice wireGuard, ControlTable table, IDatagramSocket socket) =>
+        (_wireGuard, _table, _socket) = (wireGuard, table, socket);
 
     /// <summary>Does what there is to do now.</summary>
-    /// <returns>When there is something to do again, unless the waiter is woken before.</returns>
+    /// <returns>When there is something to do again, unless the thread is woken before.</returns>
     public Instant RunOnce()
     {
-        while (_requests.TryDequeue(out Action? request))
-            request();
         Instant now = BootClock.Now;
         Instant deadline = Instant.Never;
         foreach (ControlEntry entry in _table.Entries)

@@ -42,7 +42,9 @@ public sealed class Dataplane : IDisposable
     private readonly PathControl _pathControl;
     private readonly ControlLoop _controlLoop;
     private readonly Waiter _controlWaiter = new();
+    private readonly RequestQueue _controlRequests;
     private readonly Waiter _waiter;
+    private readonly RequestQueue _requests;
     private readonly HandshakeLoop _handshakes;
     private readonly List<Thread> _threads = [];
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -59,6 +61,7 @@ public sealed class Dataplane : IDisposable
         (_device, _port, _log) = (device, port, log);
         _routes = TryWatchRoutes(log);
         _waiter = device.CreateWaiter(_routes);
+        (_requests, _controlRequests) = (new RequestQueue(_waiter.Wake), new RequestQueue(_controlWaiter.Wake));
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
         _paths = new PathProtocol(RandomNumberGenerator.Fill, _controlWaiter.Wake);
@@ -66,12 +69,12 @@ public sealed class Dataplane : IDisposable
         var table = new ControlTable(
             new ControlEntry(DatagramKind.Stun, stun, new DatagramQueue(MostStunMessages, StunMessage.MaximumSize)),
             new ControlEntry(DatagramKind.Probe, _paths, new DatagramQueue(MostProbes, ControlLoop.MaximumLength)));
-        _controlLoop = new ControlLoop(_wireGuard, table, port.Sockets[0], _controlWaiter);
+        _controlLoop = new ControlLoop(_wireGuard, table, port.Sockets[0]);
         _pathReview = _routes is null ? null : new PathReview(_wireGuard, _routes);
         _listening = new ListeningPort(port, log);
-        _control = new DeviceControl(_wireGuard, stun, _pathControl, _controlLoop.Post, _listening, timestamps, log);
+        _control = new DeviceControl(_wireGuard, stun, _pathControl, _controlRequests, _listening, timestamps, log);
         DatagramQueue handshakes = HandshakeLoop.CreateQueue();
-        _handshakes = new HandshakeLoop(_wireGuard, port.Sockets[0], handshakes, _waiter);
+        _handshakes = new HandshakeLoop(_wireGuard, port.Sockets[0], handshakes);
         AddThread("handshake", RunHandshakes);
         AddThread("control", RunControl);
         foreach ((int i, (IPacketQueue queue, IDatagramSocket socket)) in device.Queues.Zip(port.Sockets).Index())
@@ -116,14 +119,14 @@ public sealed class Dataplane : IDisposable
 
     /// <summary>Changes the configuration.</summary>
     /// <exception cref="UapiException">It cannot be; nothing has been changed.</exception>
-    public void Apply(DeviceChange change) => OnThread(_handshakes.Post, () => _control.Apply(change));
+    public void Apply(DeviceChange change) => OnThread(_requests, () => _control.Apply(change));
 
     /// <summary>The configuration and what has happened. The caller disposes it, because it holds keys.</summary>
     public DeviceStatus Status()
     {
         DeviceStatus status = null!;
-        OnThread(_handshakes.Post, () => status = _control.Status());
-        OnThread(_controlLoop.Post, () => _pathControl.Describe(status, DateTimeOffset.UtcNow));
+        OnThread(_requests, () => status = _control.Status());
+        OnThread(_controlRequests, () => _pathControl.Describe(status, DateTimeOffset.UtcNow));
         return status;
     }
 
@@ -176,14 +179,14 @@ public sealed class Dataplane : IDisposable
             _ = new StunWriter(request, StunMessageType.BindingRequest, StunTransactionId.Create(RandomNumberGenerator.Fill));
             IReadOnlyList<IpAddress> routers = RouteTrace.FindRouters(
                 server, request, MostRouters, _listening.Mark, TraceTime, Surroundings.AreEnough);
-            _controlLoop.Post(() => found(routers));
+            _controlRequests.Post(() => found(routers));
         },
         exception => Log.RoutersNotFound(_log, exception.Message)); // which costs only that the paths are opened as if there was one NAT
 
-    private void OnThread(Action<Action> post, Action request)
+    private void OnThread(RequestQueue thread, Action request)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        post(() =>
+        thread.Post(() =>
         {
             try
             {
@@ -224,6 +227,7 @@ public sealed class Dataplane : IDisposable
         while (!_stopping)
         {
             ReadLink();
+            _requests.RunAll();
             Instant deadline = Instant.Earlier(_control.Poll(), _pathReview?.Poll(BootClock.Now, _listening.Mark) ?? Instant.Never);
             _waiter.Wait(Instant.Earlier(_handshakes.RunOnce(), deadline));
         }
@@ -233,7 +237,10 @@ public sealed class Dataplane : IDisposable
     private void RunControl()
     {
         while (!_stopping)
+        {
+            _controlRequests.RunAll();
             _controlWaiter.Wait(Instant.Earlier(_controlLoop.RunOnce(), _pathControl.Poll()));
+        }
     }
 
     private void ReadLink()

@@ -7,6 +7,7 @@ using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.Dataplane;
@@ -18,12 +19,18 @@ namespace Kedge.Node.Dataplane;
 /// <param name="wireGuard">The state of the tunnels.</param>
 /// <param name="stun">The STUN servers, of which any thread may read the list.</param>
 /// <param name="paths">The paths to peers.</param>
-/// <param name="onControlThread">Has something done on the control thread, in the order of the calls.</param>
+/// <param name="controlThread">Takes what is to be done on the control thread.</param>
 /// <param name="port">The UDP port.</param>
 /// <param name="timestamps">Where timestamps are kept.</param>
 /// <param name="log">Receives what happens.</param>
 public sealed class DeviceControl(
-    WireGuardDevice wireGuard, StunClient stun, PathControl paths, Action<Action> onControlThread, ListeningPort port, TimestampFile timestamps, ILogger log)
+    WireGuardDevice wireGuard,
+    StunClient stun,
+    PathControl paths,
+    RequestQueue controlThread,
+    ListeningPort port,
+    TimestampFile timestamps,
+    ILogger log)
 {
     private static readonly TimeSpan LoopInterval = TimeSpan.FromMinutes(1);
 
@@ -82,12 +89,12 @@ public sealed class DeviceControl(
         if (change.ReplaceStunServers || change.StunServers.Count > 0)
         {
             Endpoint[] servers = [.. change.ReplaceStunServers ? change.StunServers : stun.Servers.Concat(change.StunServers)];
-            onControlThread(() => stun.Use(BootClock.Now, servers));
+            controlThread.Post(() => stun.Use(BootClock.Now, servers));
         }
         if (change.Overlay is not null || change.InternalNetwork is not null)
         {
             (IReadOnlyList<IpPrefix>? overlay, bool? isInternal) = (change.Overlay, change.InternalNetwork);
-            onControlThread(() => paths.UseOverlay(overlay, isInternal));
+            controlThread.Post(() => paths.UseOverlay(overlay, isInternal));
         }
         if (change.PrivateKey is { } privateKey)
             UsePrivateKey(privateKey);
@@ -166,7 +173,7 @@ public sealed class DeviceControl(
     private void SpeakUp()
     {
         wireGuard.ListenPort = port.Shown;
-        onControlThread(paths.Restart);
+        controlThread.Post(paths.Restart);
         foreach (PeerTunnel peer in wireGuard.Peers)
             if (peer.PersistentKeepalive > TimeSpan.Zero || _interrupted.Contains(peer))
                 peer.RequestKeepalive();
@@ -191,7 +198,7 @@ public sealed class DeviceControl(
         if (number is not null && wireGuard.IsUp)
         {
             wireGuard.ListenPort = port.Shown;
-            onControlThread(paths.Restart);
+            controlThread.Post(paths.Restart);
         }
         Instant now = BootClock.Now;
         foreach (PeerTunnel peer in wireGuard.Peers)
@@ -212,7 +219,7 @@ public sealed class DeviceControl(
         {
             wireGuard.SetIdentity(null, null);
             foreach (PublicKey key in _probed)
-                onControlThread(() => paths.Remove(key));
+                controlThread.Post(() => paths.Remove(key));
             _probed.Clear();
             return;
         }
@@ -229,13 +236,13 @@ public sealed class DeviceControl(
     {
         wireGuard.RemovePeer(key);
         if (_probed.Remove(key))
-            onControlThread(() => paths.Remove(key));
+            controlThread.Post(() => paths.Remove(key));
     }
 
     private void Probe(PeerTunnel peer)
     {
         if (ProbeKeys.Derive(wireGuard, peer) is { } keys)
-            onControlThread(() => paths.Add(peer, keys));
+            controlThread.Post(() => paths.Add(peer, keys));
     }
 
     /// <summary>What another node tells of a peer: where it can be reached, or that it wants to be reached now.</summary>
@@ -245,17 +252,17 @@ public sealed class DeviceControl(
         IReadOnlyList<PeerEndpoint> candidates = change.Candidates ?? [];
         if (change.IntroductionByPeers is { } answers)
         {
-            onControlThread(() => paths.IntroduceByPeers(key, candidates, answers));
+            controlThread.Post(() => paths.IntroduceByPeers(key, candidates, answers));
             return;
         }
         if (change.Introduction is { } isAnswer)
         {
-            onControlThread(() => paths.Introduce(key, candidates, isAnswer));
+            controlThread.Post(() => paths.Introduce(key, candidates, isAnswer));
             return;
         }
         if (change.Candidates is not null)
         {
-            onControlThread(() => paths.Offer(key, candidates));
+            controlThread.Post(() => paths.Offer(key, candidates));
             if (_probed.Add(key))
                 Probe(peer);
         }
@@ -284,7 +291,7 @@ public sealed class DeviceControl(
         {
             // Of a peer that is probed it is one endpoint more to try.
             if (_probed.Contains(peer.PublicKey))
-                onControlThread(() => paths.Introduce(change.PublicKey, [new PeerEndpoint(endpoint, PeerEndpointKind.Fixed)], isAnswer: true));
+                controlThread.Post(() => paths.Introduce(change.PublicKey, [new PeerEndpoint(endpoint, PeerEndpointKind.Fixed)], isAnswer: true));
             else
                 peer.Path = new PeerPath(endpoint, default);
         }

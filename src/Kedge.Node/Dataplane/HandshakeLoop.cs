@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
@@ -7,8 +6,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Node.Dataplane;
 
 /// <summary>
-/// The handshake thread's work: handshake messages, timers, the interface's state, and what administrators ask for. Everything in
-/// <see cref="WireGuardDevice"/> that is not a packet's is done here, one thing after the other, so nothing of it is locked.
+/// The handshake thread's work on tunnels: handshake messages and timers. Everything in <see cref="WireGuardDevice"/> that is not a packet's
+/// is done on this thread, one thing after the other, so nothing of it is locked.
 /// </summary>
 public sealed class HandshakeLoop
 {
@@ -21,9 +20,7 @@ public sealed class HandshakeLoop
     private readonly WireGuardDevice _wireGuard;
     private readonly IDatagramSocket _socket;
     private readonly DatagramQueue _queue;
-    private readonly Waiter _waiter;
     private readonly LoadMeter _load;
-    private readonly ConcurrentQueue<Action> _requests = new();
     private readonly byte[] _message = new byte[HandshakeInitiation.Size];
     private readonly PacketBuffer[] _outgoing = PacketBuffer.Allocate(1);
 
@@ -31,29 +28,19 @@ public sealed class HandshakeLoop
     /// <param name="wireGuard">The state of the tunnels.</param>
     /// <param name="socket">Where replies, initiations and keepalives go.</param>
     /// <param name="queue">Where handshake messages come from; see <see cref="CreateQueue"/>.</param>
-    /// <param name="waiter">What the loop sleeps on.</param>
-    public HandshakeLoop(WireGuardDevice wireGuard, IDatagramSocket socket, DatagramQueue queue, Waiter waiter)
+    public HandshakeLoop(WireGuardDevice wireGuard, IDatagramSocket socket, DatagramQueue queue)
     {
-        (_wireGuard, _socket, _queue, _waiter) = (wireGuard, socket, queue, waiter);
+        (_wireGuard, _socket, _queue) = (wireGuard, socket, queue);
         _load = new LoadMeter(wireGuard.Timing, QueueCapacity);
     }
 
     /// <summary>A queue for handshake messages.</summary>
     public static DatagramQueue CreateQueue() => new(QueueCapacity, HandshakeInitiation.Size);
 
-    /// <summary>Has something done on the handshake thread. Any thread.</summary>
-    public void Post(Action request)
-    {
-        _requests.Enqueue(request);
-        _waiter.Wake();
-    }
-
     /// <summary>Does what there is to do now.</summary>
-    /// <returns>When there is something to do again, unless the waiter is woken before.</returns>
+    /// <returns>When there is something to do again, unless the thread is woken before.</returns>
     public Instant RunOnce()
     {
-        while (_requests.TryDequeue(out Action? request))
-            request();
         Instant now = BootClock.Now;
         bool more = ReceiveBatch(now);
         Instant deadline = PollPeers(now);

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Protocol;
@@ -28,7 +27,6 @@ internal sealed class ExchangeLoop(
 
     private static readonly TimeSpan UnderLoadTime = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentQueue<Action> _requests = new();
     private readonly PacketBuffer[] _incoming = PacketBuffer.Allocate(BatchSize);
     private readonly PacketBuffer[] _outgoing = PacketBuffer.Allocate(1);
     private readonly byte[] _outputKey = GC.AllocateArray<byte>(RosenpassExchange.OutputKeySize, pinned: true);
@@ -41,15 +39,10 @@ internal sealed class ExchangeLoop(
     /// <summary>Messages that were dropped so far, by <see cref="RosenpassDropReason"/>.</summary>
     public long[] Drops { get; } = new long[Enum.GetValues<RosenpassDropReason>().Length];
 
-    /// <summary>Has something done on the exchange's thread. Any thread; the caller wakes that.</summary>
-    public void Post(Action request) => _requests.Enqueue(request);
-
     /// <summary>Does what there is to do now.</summary>
-    /// <returns>When there is something to do again, unless there is a message, a request or a job before.</returns>
+    /// <returns>When there is something to do again, unless there is a message or a job before.</returns>
     public Instant RunOnce(Instant now)
     {
-        while (_requests.TryDequeue(out Action? request))
-            request();
         bool more = false;
         foreach (ExchangeSocket socket in sockets)
             more |= ReceiveBatch(now, socket.Socket);

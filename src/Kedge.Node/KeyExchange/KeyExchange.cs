@@ -18,6 +18,7 @@ public sealed class KeyExchange : IDisposable
 {
     private readonly List<UdpPort> _ports = [];
     private readonly Waiter _waiter;
+    private readonly RequestQueue _requests;
     private readonly RosenpassExchange _exchange;
     private readonly JobWorker _worker;
     private readonly OutputKeyInstaller _installer;
@@ -48,6 +49,7 @@ public sealed class KeyExchange : IDisposable
             throw;
         }
         _waiter = new Waiter(link: null, [.. _ports]);
+        _requests = new RequestQueue(_waiter.Wake);
         _worker = new JobWorker(_waiter.Wake, exception => _ended.TrySetException(exception));
         _installer = new OutputKeyInstaller(settings, output, log);
         _loop = new ExchangeLoop(
@@ -97,21 +99,16 @@ public sealed class KeyExchange : IDisposable
         while (!_stopping.IsCancellationRequested)
         {
             Instant now = BootClock.Now;
+            _requests.RunAll();
             Instant deadline = _loop.RunOnce(now);
             foreach (ResolvedPeer name in _names.Values)
             {
-                name.Poll(now, Post, _stopping.Token);
+                name.Poll(now, _requests, _stopping.Token);
                 deadline = Instant.Earlier(deadline, name.NextDeadline);
             }
             _waiter.Wait(deadline);
         }
         _ended.TrySetResult();
-    }
-
-    private void Post(Action request)
-    {
-        _loop.Post(request);
-        _waiter.Wake();
     }
 
     private void Take(RosenpassPeer peer, OutputKeyReason reason, ReadOnlySpan<byte> key)

@@ -1,8 +1,10 @@
 using System.Net.Sockets;
 using Kedge.Linux;
+using Kedge.Node.Connecting;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Rosenpass;
+using Kedge.Threading;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.KeyExchange;
@@ -31,29 +33,29 @@ internal sealed class ResolvedPeer(EndpointName name, RosenpassPeer peer, Rosenp
 
     /// <summary>Resolves the name if it is time.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="post">Has something done on the exchange's thread.</param>
+    /// <param name="requests">Takes what is to be done on the exchange's thread.</param>
     /// <param name="ending">Ends the question.</param>
-    public void Poll(Instant now, Action<Action> post, CancellationToken ending)
+    public void Poll(Instant now, RequestQueue requests, CancellationToken ending)
     {
         if (_isAsking || now < ResolveAt)
             return;
         _isAsking = true;
-        _ = Task.Run(() => ResolveAsync(post, ending), ending);
+        _ = Task.Run(() => ResolveAsync(requests, ending), ending);
     }
 
     /// <summary>Takes note that the peer's key has become stale: it may be elsewhere.</summary>
     public void Hurry(Instant now) => ResolveAt = now;
 
-    private async Task ResolveAsync(Action<Action> post, CancellationToken ending)
+    private async Task ResolveAsync(RequestQueue requests, CancellationToken ending)
     {
         try
         {
             Endpoint[] found = await name.ResolveAsync(ending);
-            post(() => Use(found));
+            requests.Post(() => Use(found));
         }
         catch (Exception e) when (e is SocketException or LinuxException)
         {
-            post(() => Miss(e.Message));
+            requests.Post(() => Miss(e.Message));
         }
         catch (OperationCanceledException)
         {

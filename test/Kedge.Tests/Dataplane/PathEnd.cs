@@ -26,11 +26,11 @@ internal sealed class PathEnd : IDisposable
         RandomNumberGenerator.Fill(key);
         WireGuard.SetIdentity(new LocalIdentity(key), new TimestampSource(default, _ => { }));
         DatagramQueue handshakes = HandshakeLoop.CreateQueue();
-        Handshakes = new HandshakeLoop(WireGuard, Socket, handshakes, _waiter);
+        Handshakes = new HandshakeLoop(WireGuard, Socket, handshakes);
         var table = new ControlTable(
             new ControlEntry(DatagramKind.Stun, Stun, new DatagramQueue(64, StunMessage.MaximumSize)),
             new ControlEntry(DatagramKind.Probe, Paths, new DatagramQueue(64, ControlLoop.MaximumLength)));
-        Control = new ControlLoop(WireGuard, table, Socket, _waiter);
+        Control = new ControlLoop(WireGuard, table, Socket);
         Outbound = new OutboundPath(WireGuard, Queue, Socket);
         Inbound = new InboundPath(WireGuard, Queue, Socket, handshakes, table, _waiter.Wake, _waiter.Wake);
     }
