@@ -13,6 +13,9 @@ public readonly record struct Instant(long Ticks) : IComparable<Instant>
     /// <summary>The earlier of two instants.</summary>
     public static Instant Earlier(Instant a, Instant b) => a.Ticks <= b.Ticks ? a : b;
 
+    /// <summary>The later of two instants.</summary>
+    public static Instant Later(Instant a, Instant b) => a.Ticks >= b.Ticks ? a : b;
+
     /// <inheritdoc/>
     public int CompareTo(Instant other) => Ticks.CompareTo(other.Ticks);
 

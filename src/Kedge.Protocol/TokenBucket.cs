@@ -29,6 +29,16 @@ public readonly record struct TokenBucket(Instant FullAt)
     /// <summary>The bucket with one token less, which <see cref="WaitFor"/> has just found.</summary>
     public TokenBucket Take(Instant now, Rate rate) => new(now + Missing(now, rate) + rate.Interval);
 
+    /// <summary>Takes a token out of a bucket.</summary>
+    /// <returns>False, with nothing changed, if it has none.</returns>
+    public static bool TryTake(ref TokenBucket bucket, Instant now, Rate rate)
+    {
+        if (bucket.WaitFor(now, rate) > TimeSpan.Zero)
+            return false;
+        bucket = bucket.Take(now, rate);
+        return true;
+    }
+
     // A clock that went back must not shut anybody out.
     private TimeSpan Missing(Instant now, Rate rate)
     {

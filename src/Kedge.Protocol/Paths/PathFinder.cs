@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Threading;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
 
@@ -15,13 +13,10 @@ namespace Kedge.Protocol.Paths;
 /// </para>
 /// <para>Owned by the thread that polls <see cref="PathProtocol"/>, but for <see cref="IPathFinder"/>'s members.</para>
 /// </summary>
-public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposable
+public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposable
 {
     /// <summary>How long pings of NATs go no further than they must, unless the peer is heard from before.</summary>
     public static readonly TimeSpan OpeningTime = TimeSpan.FromSeconds(1);
-
-    /// <summary>How long an endpoint is remembered from which a ping or data came.</summary>
-    public static readonly TimeSpan HeardTime = TimeSpan.FromSeconds(30);
 
     /// <summary>How long data may be sent without an answer before the path is checked.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
@@ -35,10 +30,6 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     /// <summary>How long after the last traffic a path through NATs is kept open.</summary>
     public static readonly TimeSpan IdleTime = TimeSpan.FromMinutes(3);
 
-    private const int MaximumHeard = 4;
-    private const int MaximumFrames = 8; // that wait
-    private const int MaximumFrame = 512;
-
     // How much better another path has to be before it is taken.
     private static readonly TimeSpan BetterBy = TimeSpan.FromMilliseconds(5);
     private const double BetterShare = 0.9;
@@ -51,17 +42,14 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     private static readonly TimeSpan[] Retries = [.. ((int[])[2, 5, 15, 30]).Select(s => TimeSpan.FromSeconds(s))];
     private static readonly TimeSpan[] Once = [TimeSpan.Zero];
     private static readonly Rate PongRate = new(Burst: 64, TimeSpan.FromMilliseconds(50));
-    private static readonly Rate FrameRate = new(Burst: 40, TimeSpan.FromMilliseconds(50));
     private static readonly Rate IntroductionRate = new(Burst: 6, TimeSpan.FromMilliseconds(500));
 
     private readonly PathProtocol _paths;
     private readonly PeerTunnel _peer;
-    private readonly List<Candidate> _candidates = [];
+    private readonly CandidateSet _candidates = new();
     private IReadOnlyList<PeerEndpoint> _told = [];
     private TokenBucket _pongs;
     private TokenBucket _introduced;
-    private TokenBucket _frameBudget;
-    private Candidate? _current;
     private Instant? _confirmed;
     private Instant? _suspectSince;
     private Instant? _heardAt;
@@ -73,13 +61,10 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     private Instant _roundEnd = Instant.Never;
     private Instant _retryAt = Instant.Never;
     private int _introductions;
+    private int _unanswered; // introductions that tell where this device is seen now
+    private int _outdated; // those that do not, to which an answer may come
     private int _retries;
     private bool _awaitsTraffic;
-
-    private int _isWanted;
-    private int _trafficBegan;
-    private PeerPath? _heardFrom;
-    private readonly ConcurrentQueue<byte[]> _frames = new();
 
     /// <summary>A finder that knows no endpoint yet.</summary>
     /// <param name="paths">Who polls it.</param>
@@ -106,48 +91,18 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     /// <summary>The keys for the peer.</summary>
     internal ProbeKeys Keys { get; }
 
-    /// <inheritdoc/>
-    public void Want()
-    {
-        if (Interlocked.Exchange(ref _isWanted, 1) == 0)
-            _paths.Attend(this);
-    }
-
-    /// <inheritdoc/>
-    public void TrafficBegan()
-    {
-        if (Interlocked.Exchange(ref _trafficBegan, 1) == 0)
-            _paths.Attend(this);
-    }
-
-    /// <inheritdoc/>
-    public void HeardFrom(PeerPath path)
-    {
-        if (Interlocked.Exchange(ref _heardFrom, path) is null)
-            _paths.Attend(this);
-    }
-
-    /// <inheritdoc/>
-    public void TakeFrame(ReadOnlySpan<byte> frame)
-    {
-        if (frame.Length > MaximumFrame || _frames.Count >= MaximumFrames)
-            return;
-        _frames.Enqueue(frame.ToArray());
-        _paths.Attend(this);
-    }
-
     /// <summary>How the peer is reached, or why not.</summary>
     public PathStatus Status(Instant now) => new(
         State,
         Since,
-        _current?.RoundTrip,
-        [.. _candidates.Select(candidate => new CandidateStatus(
+        _candidates.Current?.RoundTrip,
+        [.. _candidates.All.Select(candidate => new CandidateStatus(
             candidate.At, candidate.Result(now), candidate.Pings, candidate.Pongs, candidate.RoundTrip))]);
 
     /// <inheritdoc/>
     public Instant NextDeadline(Instant now)
     {
-        if (!_frames.IsEmpty || Volatile.Read(ref _isWanted) != 0 || Volatile.Read(ref _trafficBegan) != 0 || Volatile.Read(ref _heardFrom) is not null)
+        if (HasSignals)
             return now;
         Instant deadline = Instant.Earlier(_introduceAt, State switch
         {
@@ -156,9 +111,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
             PathState.Direct => NextLook(now),
             _ => Instant.Never,
         });
-        foreach (Candidate candidate in _candidates)
-            deadline = Instant.Earlier(deadline, candidate == _current ? candidate.Due : Instant.Earlier(candidate.Due, candidate.Expires));
-        return deadline;
+        return Instant.Earlier(deadline, _candidates.NextDeadline);
     }
 
     /// <inheritdoc/>
@@ -177,18 +130,8 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     internal void Reselect(Instant now)
     {
         IReadOnlyList<PeerEndpoint> selected = _paths.Surroundings.Select(_told);
-        foreach (Candidate candidate in _candidates)
-            if (candidate.Expires == Instant.Never && !selected.Any(at => at.Address == candidate.At.Address))
-                candidate.Expires = now + HeardTime;
-        foreach (PeerEndpoint at in selected)
+        foreach (Candidate candidate in _candidates.Update(now, selected))
         {
-            if (Find(at.Address) is { } known)
-            {
-                (known.At, known.Expires) = (at, Instant.Never);
-                continue;
-            }
-            var candidate = new Candidate(at, Instant.Never);
-            _candidates.Add(candidate);
             if (State is PathState.Connecting or PathState.Waiting || _suspectSince is not null)
                 candidate.Begin(now, Candidate.Opening);
             else if (State == PathState.Direct && IsActive(now))
@@ -213,10 +156,18 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     /// <summary>STUN servers see this device elsewhere: who has just been told where it was is told where it is.</summary>
     internal void ReflexiveChanged(Instant now)
     {
+        (_outdated, _unanswered) = (_outdated + _unanswered, 0);
         if (_introducedAt is { } introduced && now - introduced < OpeningTime * 3)
+        {
             _paths.Introduce(_peer.PublicKey, opened: true);
+        }
         else if (State == PathState.Connecting || _suspectSince is not null)
+        {
             _introduceAt = now;
+            // Only now can the peer be told what to open its NATs for.
+            if (now < _openingUntil)
+                _openingUntil = now + OpeningTime;
+        }
     }
 
     /// <summary>Adopts what the peer's tunnel had before it had a finder.</summary>
@@ -225,7 +176,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
         Since = now;
         if (_peer.Path is not { } path)
             return;
-        Candidate candidate = FindOrAdd(now, path.Remote, PeerEndpointKind.Heard);
+        Candidate candidate = _candidates.FindOrAdd(now, path.Remote, PeerEndpointKind.Heard);
         if (_peer.HasSession(now))
             Use(now, candidate, path);
         else
@@ -239,14 +190,13 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     /// <returns>False for one too many, which changes nothing.</returns>
     internal bool TryIntroduce(Instant now, IReadOnlyList<PeerEndpoint> endpoints, bool opened)
     {
-        if (_introduced.WaitFor(now, IntroductionRate) > TimeSpan.Zero)
+        if (!TokenBucket.TryTake(ref _introduced, now, IntroductionRate))
             return false;
-        _introduced = _introduced.Take(now, IntroductionRate);
         foreach (PeerEndpoint at in _paths.Surroundings.Select(endpoints))
-            FindOrAdd(now, at.Address, at.Kind);
-        _openingUntil = now;
-        foreach (Candidate candidate in _candidates)
-            candidate.Begin(now, Candidate.Opening);
+            _candidates.FindOrAdd(now, at.Address, at.Kind);
+        if (!opened || IsOpenForUs())
+            _openingUntil = now;
+        _candidates.Begin(now, Candidate.Opening);
         if (State is PathState.Idle or PathState.Waiting)
             Enter(now, PathState.Connecting);
         if (State == PathState.Connecting)
@@ -264,14 +214,13 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     /// <returns>Whether it is answered.</returns>
     internal bool ReceivePing(Instant now, Endpoint remote)
     {
-        if (_pongs.WaitFor(now, PongRate) > TimeSpan.Zero)
+        if (!TokenBucket.TryTake(ref _pongs, now, PongRate))
             return false;
-        _pongs = _pongs.Take(now, PongRate);
         if (!_paths.Surroundings.IsUsable(remote))
             return true;
         _openingUntil = now;
-        Candidate candidate = FindOrAdd(now, remote, PeerEndpointKind.Heard);
-        bool isKnownGood = candidate.LastPong is { } pong && now - pong < HeardTime && State == PathState.Direct;
+        Candidate candidate = _candidates.FindOrAdd(now, remote, PeerEndpointKind.Heard);
+        bool isKnownGood = candidate.LastPong is { } pong && now - pong < CandidateSet.HeardTime && State == PathState.Direct;
         if (!isKnownGood && !candidate.IsTrying(now))
             candidate.Begin(now, Candidate.Opening, wantedPongs: 1);
         else if (!isKnownGood && State != PathState.Direct)
@@ -284,9 +233,9 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     /// <returns>Whether it answers a ping of ours.</returns>
     internal bool ReceivePong(Instant now, Endpoint remote, Endpoint local, ulong id)
     {
-        if (Find(remote) is not { } candidate || !candidate.TryTakePong(now, id, local))
+        if (_candidates.Find(remote) is not { } candidate || !candidate.TryTakePong(now, id, local))
             return false;
-        if (candidate == _current)
+        if (candidate == _candidates.Current)
             Confirm(now, candidate);
         else if (IsBetter(candidate))
             Use(now, candidate, new PeerPath(remote, local));
@@ -299,17 +248,15 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     internal ControlOutcome Poll(Instant now, Span<byte> datagram)
     {
         TakeSignals(now);
-        _candidates.RemoveAll(candidate => candidate.Expires <= now && candidate != _current);
+        _candidates.RemoveExpired(now);
         if (State == PathState.Direct)
             Look(now);
         if (State == PathState.Connecting && now >= _roundEnd)
             GiveUp(now);
         if (State == PathState.Waiting && now >= _retryAt)
             Retry(now);
-        foreach (Candidate candidate in _candidates)
+        while (_candidates.FindDue(now) is { } candidate)
         {
-            if (candidate.Due > now)
-                continue;
             ControlOutcome ping = _paths.Ping(now, this, candidate, TimeToLive(now, candidate), datagram);
             if (ping.Sends)
                 return ping;
@@ -318,45 +265,6 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
         if (now >= _introduceAt)
             Introduce(now);
         return ControlOutcome.Nothing;
-    }
-
-    private void TakeSignals(Instant now)
-    {
-        if (Interlocked.Exchange(ref _trafficBegan, 0) != 0)
-            _awaitsTraffic = false;
-        if (Interlocked.Exchange(ref _heardFrom, null) is { } path)
-            TakeHeard(now, path);
-        while (_frames.TryDequeue(out byte[]? frame))
-            if (TrySpendFrame(now) && IntroductionFrame.TryRead(frame, out IntroductionFrame? introduction))
-                _paths.TakeFrame(now, _peer.PublicKey, introduction);
-        if (Interlocked.Exchange(ref _isWanted, 0) == 0)
-            return;
-        _wantedAt = now;
-        if (State == PathState.Idle)
-            Connect(now);
-    }
-
-    private bool TrySpendFrame(Instant now)
-    {
-        bool isAffordable = _frameBudget.WaitFor(now, FrameRate) == TimeSpan.Zero;
-        if (isAffordable)
-            _frameBudget = _frameBudget.Take(now, FrameRate);
-        return isAffordable;
-    }
-
-    private void TakeHeard(Instant now, PeerPath path)
-    {
-        if (!_paths.Surroundings.IsUsable(path.Remote))
-            return;
-        Candidate candidate = FindOrAdd(now, path.Remote, PeerEndpointKind.Heard);
-        if (_current is null || _peer.Path is null || _peer.Path.Remote == path.Remote)
-        {
-            Use(now, candidate, path);
-            return;
-        }
-        _heardAt = now;
-        candidate.Begin(now, Candidate.Checking);
-        _current.Begin(now, Candidate.Checking, wantedPongs: 1);
     }
 
     private void Look(Instant now)
@@ -381,8 +289,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     private void Suspect(Instant now)
     {
         (_suspectSince, _wantedAt) = (now, now);
-        foreach (Candidate candidate in _candidates)
-            candidate.Begin(now, Candidate.Checking);
+        _candidates.Begin(now, Candidate.Checking);
         _introduceAt = now + CheckTime / 2;
         _introductions = Introductions.Length;
         _paths.RefreshReflexive(now);
@@ -395,7 +302,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
             (_suspectSince, _introduceAt) = (null, Instant.Never);
             return;
         }
-        if (now - suspect >= AlternativeTime && Best(candidate => candidate.LastPong > suspect) is { } other)
+        if (now - suspect >= AlternativeTime && BestSince(suspect) is { } other)
             Use(now, other, new PeerPath(other.At.Address, other.Local));
         else if (now - suspect >= CheckTime)
             Connect(now);
@@ -404,7 +311,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     // Only where a NAT is between that may forget, and only for a while after the last traffic.
     private void KeepOpen(Instant now)
     {
-        if (_current is not { } current || !IsThroughNat(current))
+        if (_candidates.Current is not { } current || !IsThroughNat(current))
             return;
         Instant used = LastUse;
         if (now - used > IdleTime)
@@ -413,7 +320,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
                 Lose(now, PathState.Idle);
             return;
         }
-        Instant last = Later(Later(used, current.LastPing ?? default), _confirmed ?? default);
+        Instant last = Instant.Later(Instant.Later(used, current.LastPing ?? default), _confirmed ?? default);
         if (now - last >= KeepaliveInterval)
             current.Begin(now, Once, wantedPongs: 1);
     }
@@ -432,7 +339,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
             if (IsActive(now))
                 return NextCheck(now);
         }
-        if (_current is { } current && IsThroughNat(current))
+        if (_candidates.Current is { } current && IsThroughNat(current))
             deadline = Instant.Earlier(deadline, now + KeepaliveInterval / 5);
         return deadline;
     }
@@ -441,13 +348,13 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     {
         if (_peer.UnansweredSince is not { } since)
             return now + LookInterval;
-        Instant check = Later(since, _confirmed ?? default) + Patience;
+        Instant check = Instant.Later(since, _confirmed ?? default) + Patience;
         return check > now ? check : now + LookInterval;
     }
 
     private bool IsActive(Instant now) => _peer.LastTraffic is { } last && now - last < ActiveTime;
 
-    private Instant LastUse => Later(_peer.LastTraffic ?? default, Since);
+    private Instant LastUse => Instant.Later(_peer.LastTraffic ?? default, Since);
 
     // Where this machine is behind no NAT, the peer may be: at an endpoint that is not configured and not on the link.
     private bool IsThroughNat(Candidate candidate) =>
@@ -459,13 +366,13 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     {
         if (_peer.Path is not null)
             _peer.Path = null;
-        (_current, _suspectSince) = (null, null);
+        (_candidates.Current, _suspectSince) = (null, null);
         Enter(now, PathState.Connecting);
         BeginRound(now);
         _openingUntil = now + OpeningTime;
         (_introductions, _introduceAt) = (0, now);
-        foreach (Candidate candidate in _candidates)
-            candidate.Begin(now, Candidate.Opening);
+        (_unanswered, _outdated) = (0, 0);
+        _candidates.Begin(now, Candidate.Opening);
     }
 
     private void BeginRound(Instant now)
@@ -474,10 +381,29 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
         _roundEnd = now + Candidate.Opening[^1] * 2;
     }
 
+    // Whether the introduction that the peer answers has told it where this device is: what it did not know of, it has not opened its NATs
+    // for.
+    private bool IsOpenForUs()
+    {
+        if (_outdated > 0)
+        {
+            _outdated--;
+            return false;
+        }
+        _unanswered = Math.Max(_unanswered - 1, 0);
+        return true;
+    }
+
     private void Introduce(Instant now)
     {
         _paths.Introduce(_peer.PublicKey, opened: false);
-        _introduceAt = ++_introductions < Introductions.Length ? Later(_roundStart + Introductions[_introductions], now + PathFinder.Patience) : Instant.Never;
+        if (_paths.Surroundings.Reflexive.Count > 0)
+            _unanswered++;
+        else
+            _outdated++;
+        _introduceAt = ++_introductions < Introductions.Length
+            ? Instant.Later(_roundStart + Introductions[_introductions], now + Patience)
+            : Instant.Never;
     }
 
     private void GiveUp(Instant now)
@@ -505,7 +431,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
 
     private void Use(Instant now, Candidate candidate, PeerPath path)
     {
-        (_current, _confirmed, _suspectSince, _heardAt) = (candidate, now, null, null);
+        (_candidates.Current, _confirmed, _suspectSince, _heardAt) = (candidate, now, null, null);
         (_introduceAt, _retries, _roundEnd, _retryAt) = (Instant.Never, 0, Instant.Never, Instant.Never);
         Enter(now, PathState.Direct);
         if (_peer.Path?.Remote != path.Remote)
@@ -518,7 +444,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     {
         if (_peer.Path is not null)
             _peer.Path = null;
-        (_current, _confirmed, _suspectSince, _heardAt) = (null, null, null, null);
+        (_candidates.Current, _confirmed, _suspectSince, _heardAt) = (null, null, null, null);
         (_introduceAt, _retries) = (Instant.Never, 0);
         Enter(now, state);
     }
@@ -533,7 +459,7 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     // the present one says nothing any more.
     private bool IsBetter(Candidate candidate)
     {
-        if (_current is not { } current || _peer.Path is null)
+        if (_candidates.Current is not { } current || _peer.Path is null)
             return true;
         if (_heardAt is { } heard)
             return candidate.LastPong > heard && !(_confirmed > heard);
@@ -548,32 +474,18 @@ public sealed class PathFinder : IPathFinder, IScheduled<PathFinder>, IDisposabl
     private int Preference(Candidate candidate) =>
         (_paths.Surroundings.IsOnLink(candidate.At.Address.Address) ? 2 : 0) + (candidate.At.Address.Address.IsIPv6 ? 1 : 0);
 
-    private byte TimeToLive(Instant now, Candidate candidate) =>
-        // Without NAT it is the peer itself that a datagram is for, so no router on the way takes it for its own.
-        now < _openingUntil && candidate.At.Kind == PeerEndpointKind.Reflexive && candidate.At.Address.Address.IsIPv4 && !_paths.Surroundings.IsOnLink(candidate.At.Address.Address)
-            ? _paths.Surroundings.OpeningTimeToLive
-            : (byte)0;
-
-    private Candidate? Find(Endpoint endpoint) => _candidates.Find(candidate => candidate.At.Address == endpoint);
-
-    private Candidate? Best(Predicate<Candidate> isGood) =>
-        _candidates.FindAll(isGood).MinBy(candidate => (candidate.RoundTrip ?? TimeSpan.MaxValue, -Preference(candidate)));
-
-    private Candidate FindOrAdd(Instant now, Endpoint endpoint, PeerEndpointKind kind)
+    // Without NAT it is the peer itself that a datagram is for, so no router on the way takes it for its own.
+    private byte TimeToLive(Instant now, Candidate candidate)
     {
-        if (Find(endpoint) is { } known)
-        {
-            if (known.Expires != Instant.Never)
-                known.Expires = now + HeardTime;
-            return known;
-        }
-        Candidate[] heard = [.. _candidates.Where(candidate => candidate.Expires != Instant.Never && candidate != _current)];
-        if (heard.Length >= MaximumHeard + (kind == PeerEndpointKind.Heard ? 0 : Surroundings.MaximumCandidates))
-            _candidates.Remove(heard.MinBy(candidate => (candidate.LastPong is not null, candidate.Expires))!);
-        var added = new Candidate(new PeerEndpoint(endpoint, kind), now + HeardTime);
-        _candidates.Add(added);
-        return added;
+        IpAddress address = candidate.At.Address.Address;
+        bool opens = now < _openingUntil
+            && candidate.At.Kind == PeerEndpointKind.Reflexive
+            && address.IsIPv4
+            && !_paths.Surroundings.IsOnLink(address);
+        return opens ? _paths.Surroundings.OpeningTimeToLive : (byte)0;
     }
 
-    private static Instant Later(Instant a, Instant b) => a > b ? a : b;
+    private Candidate? BestSince(Instant start) =>
+        _candidates.All.Where(candidate => candidate.LastPong > start)
+            .MinBy(candidate => (candidate.RoundTrip ?? TimeSpan.MaxValue, -Preference(candidate)));
 }

@@ -55,6 +55,24 @@ public sealed class PathFinderTests : IDisposable
         Assert.Single(b.Delivered);
     }
 
+    [Theory]
+    [InlineData(30)]
+    [InlineData(150)]
+    [InlineData(900)]
+    public void An_answer_to_an_introduction_that_did_not_say_where_the_node_is_opens_nothing(int seenAfter)
+    {
+        var natA = new VirtualNat(At("198.51.100.1"), Filtering.AddressAndPortDependent, acceptsInput: true);
+        var natB = new VirtualNat(At("198.51.100.2"), Filtering.AddressAndPortDependent, acceptsInput: true);
+        PathNode a = _world.AddNode("a", "192.168.1.2:7000", natA), b = _world.AddNode("b", "192.168.2.2:7001", natB);
+        a.SetSeen(false);
+        PathWorld.Connect(a, b);
+        a.Send(b, 1);
+        _world.After(TimeSpan.FromMilliseconds(seenAfter), () => a.SetSeen(true));
+        _world.Run(TimeSpan.FromSeconds(2));
+
+        Assert.Single(b.Delivered);
+    }
+
     [Fact]
     public void A_peer_in_common_introduces_where_nobody_else_does()
     {

@@ -42,6 +42,9 @@ internal sealed class PathNode : IDisposable
     /// <summary>Whether introductions of this node reach others.</summary>
     public bool IsIntroduced { get; set; } = true;
 
+    /// <summary>Whether a STUN server has seen this node.</summary>
+    public bool IsSeen { get; private set; } = true;
+
     /// <summary>When packets came out of the tunnel, by number.</summary>
     public List<(Instant Time, int Number)> Delivered { get; } = [];
 
@@ -55,7 +58,9 @@ internal sealed class PathNode : IDisposable
 
     /// <summary>Where it tells that it can be reached.</summary>
     public IReadOnlyList<PeerEndpoint> Told =>
-        [new(Address, PeerEndpointKind.Local), new(PathWorld.ReflexiveOf(this), PeerEndpointKind.Reflexive)];
+        [new(Address, PeerEndpointKind.Local), .. Reflexive.Select(seen => new PeerEndpoint(seen, PeerEndpointKind.Reflexive))];
+
+    private IReadOnlyList<Endpoint> Reflexive => IsSeen ? [PathWorld.ReflexiveOf(this)] : [];
 
     public Instant Deadline
     {
@@ -149,6 +154,13 @@ internal sealed class PathNode : IDisposable
         }
     }
 
+    /// <summary>No STUN server has seen this node yet, or one sees it now.</summary>
+    public void SetSeen(bool isSeen)
+    {
+        IsSeen = isSeen;
+        Place();
+    }
+
     /// <summary>Moves to another address, perhaps behind another NAT.</summary>
     public void MoveTo(Endpoint address, VirtualNat? nat)
     {
@@ -169,7 +181,7 @@ internal sealed class PathNode : IDisposable
             Addresses = [Address.Address],
             OnLink = [new IpPrefix(Address.Address, 24)],
             Port = Address.Port,
-            Reflexive = [PathWorld.ReflexiveOf(this)],
+            Reflexive = Reflexive,
             Overlay = [IpPrefix.Parse("10.0.0.0/24")],
             OpeningTimeToLive = 2,
         },
