@@ -1,6 +1,7 @@
 using Kedge.Control.Scheduling;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.Control.Push;
 
@@ -59,11 +60,18 @@ internal sealed class EndpointBoard(TimeProvider clock)
             return _nodes.TryGetValue(node, out Entry? entry) ? entry.Told : [];
     }
 
-    /// <summary>What all nodes of a zone have said.</summary>
+    /// <summary>Where the nodes of a zone have said that they are reached in the network below the overlay.</summary>
     public IReadOnlyList<(Guid Node, NodeEndpoint Endpoint)> InZone(Guid zone)
     {
         lock (_lock)
-            return [.. _nodes.Where(one => one.Value.Zone == zone).SelectMany(one => one.Value.Reported, (one, endpoint) => (one.Key, endpoint))];
+            return
+            [
+                .. from one in _nodes
+                   where one.Value.Zone == zone
+                   from endpoint in one.Value.Reported
+                   where endpoint.Kind != PeerEndpointKind.Relay.ToText()
+                   select (one.Key, endpoint),
+            ];
     }
 
     /// <summary>Nodes of which the others are to be told by now, though not when they said it.</summary>

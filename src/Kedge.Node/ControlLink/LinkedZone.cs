@@ -64,7 +64,7 @@ public sealed class LinkedZone : IDisposable
         _peers.SetTrust(_trust.Current, _map, now);
         _peers.ApplySnapshot(_map, now);
         _reachability = new OwnReachability(endpoints, portMapper, log);
-        _sync = new ZoneSync(_own, _map, _peers, _reachability, process, new ZoneRouting(problems, log), folder.InterfaceName);
+        _sync = new ZoneSync(_own, _map, _peers, _reachability, process, new ZoneRouting(problems, log), folder.InterfaceName, problems);
         _refused = new RefusedRecords(_map, _peers, log);
         if (!_map.IsEmpty)
             Log.MapRestored(_log, _peers.AdmittedCount, _map.Position.Revision);

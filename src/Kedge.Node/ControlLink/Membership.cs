@@ -15,6 +15,9 @@ public sealed record NodeSettings
     /// <summary>MTU of the interface where nothing else is asked for: what WireGuard leaves of 1500 bytes with IPv6 below.</summary>
     public const int DefaultMtu = 1420;
 
+    /// <summary>Megabits a second that two nodes may send each other by a relay where nothing else is asked for.</summary>
+    public const int DefaultRelayRate = 100;
+
     /// <summary>The node's name; null for the machine's.</summary>
     public string? Name { get; init; }
 
@@ -61,6 +64,12 @@ public sealed record NodeSettings
     /// <summary>Whether the gateway is asked to map the port: where the others are not to reach this node elsewhere.</summary>
     [JsonIgnore]
     public bool MapsPort => !NoPortMapping && !InternalNetwork && LocalEndpointAddresses.Count == 0;
+
+    /// <summary>Whether the node is to pass on datagrams between others, if its certificate allows that.</summary>
+    public bool Relay { get; init; }
+
+    /// <summary>Megabits a second that two nodes may send each other by this one; 0 for no limit, null for the default.</summary>
+    public int? RelayRate { get; init; }
 
     /// <summary>The network namespace that the interface is put in; null for this one.</summary>
     /// <exception cref="LinuxException">There is no such namespace.</exception>

@@ -110,6 +110,19 @@ public sealed class NodeProcess(string runtimeDirectory, string interfaceName, P
         TryApply(change, "overlay");
     }
 
+    /// <summary>Makes the device a relay, or none.</summary>
+    /// <param name="status">What the device has.</param>
+    /// <param name="isRelay">Whether it is to be one.</param>
+    /// <param name="megabits">What two peers may send each other in a second; 0 for no limit.</param>
+    public void UseRelay(DeviceStatus status, bool isRelay, int megabits)
+    {
+        long rate = megabits * 1_000_000L;
+        if (status.IsRelay == isRelay && (!isRelay || status.RelayRate == rate))
+            return;
+        using var change = new DeviceChange { Relay = isRelay, RelayRate = rate };
+        TryApply(change, "relay");
+    }
+
     /// <summary>Introduces a peer to the device.</summary>
     /// <param name="peer">The peer's key.</param>
     /// <param name="endpoints">Where it can be reached just now.</param>

@@ -1,4 +1,5 @@
 using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard.Uapi;
 
@@ -38,6 +39,19 @@ public static class OwnEndpoints
         }
         own.AddRange(addresses.Select(address => new PeerEndpoint(new Endpoint(address, device.ListenPort), PeerEndpointKind.Local)));
         return [.. own.Distinct()];
+    }
+
+    /// <summary>The relay where what is for this node is passed on: itself if it is one, otherwise the one that its device has chosen.</summary>
+    /// <param name="device">The node's device.</param>
+    /// <param name="own">The node's certificate.</param>
+    public static IEnumerable<PeerEndpoint> FindRelays(DeviceStatus device, NodeCertificate own)
+    {
+        if (device.ListenPort != 0 && device.IsRelay)
+            return [Relay(own.Addresses[0])];
+        IEnumerable<IpPrefix> addresses = device.Peers.FirstOrDefault(peer => peer.PublicKey == device.RelayHome)?.AllowedIps ?? [];
+        return addresses.Where(prefix => prefix.Length == 8 * prefix.Address.Size).Take(1).Select(prefix => Relay(prefix.Address));
+
+        PeerEndpoint Relay(IpAddress address) => new(new Endpoint(address, device.ListenPort), PeerEndpointKind.Relay);
     }
 
     /// <summary>An endpoint as the controller is told of it.</summary>

@@ -28,6 +28,9 @@ internal sealed class OwnNode(NodeFolder folder, Membership membership, Certific
     /// <summary>The node's certificate.</summary>
     public CertificateFile Certificate => _certificate;
 
+    /// <summary>Whether it relays: it is asked to, and its certificate allows it.</summary>
+    public bool IsRelay => _membership.Settings.Relay && _certificate.Node.MayRelay;
+
     /// <summary>Its keys.</summary>
     public NodeKeys Keys => keys;
 

@@ -1,6 +1,7 @@
 using Kedge.Node.PortMapping;
 using Kedge.Node.Routing;
 using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
 using Kedge.Protocol.Stun;
@@ -37,12 +38,16 @@ internal sealed class OwnReachability(ZoneEndpoints endpoints, PortMapper portMa
     /// <summary>Looks at the device, the gateway and the machine's addresses.</summary>
     /// <param name="status">What the device shows.</param>
     /// <param name="settings">What a person has said.</param>
-    public void Look(DeviceStatus status, NodeSettings settings)
+    /// <param name="certificate">The node's certificate.</param>
+    public void Look(DeviceStatus status, NodeSettings settings, NodeCertificate certificate)
     {
         if (status.ListenPort == 0 && status.PortProblem is null)
             return; // it has just started
         portMapper.Port = settings.MapsPort ? status.ListenPort : (ushort)0;
-        IReadOnlyList<PeerEndpoint> own = OwnEndpoints.Find(status, settings, portMapper.State.External, LocalAddresses.Find());
+        IReadOnlyList<PeerEndpoint> own = [
+            .. OwnEndpoints.FindRelays(status, certificate),
+            .. OwnEndpoints.Find(status, settings, portMapper.State.External, LocalAddresses.Find()),
+        ];
         NatMapping = status.NatMapping;
         if (own.SequenceEqual(endpoints.Own))
             return;

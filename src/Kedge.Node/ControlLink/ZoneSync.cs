@@ -18,6 +18,7 @@ namespace Kedge.Node.ControlLink;
 /// <param name="process">The node process.</param>
 /// <param name="routing">The kernel's addresses, routes and rules.</param>
 /// <param name="interfaceName">The interface.</param>
+/// <param name="problems">Receives what does not work.</param>
 internal sealed class ZoneSync(
     OwnNode own,
     NetworkMap map,
@@ -25,8 +26,12 @@ internal sealed class ZoneSync(
     OwnReachability reachability,
     NodeProcess process,
     ZoneRouting routing,
-    string interfaceName)
+    string interfaceName,
+    Problems problems)
 {
+    private const string NotAllowedToRelay =
+        "This node does not relay: its certificate has no tag 'relay'. An administrator gives it one with 'kedge node change NAME --tag relay'.";
+
     /// <summary>How often routes are checked though the kernel has told of no change.</summary>
     private static readonly TimeSpan RoutingInterval = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan SettleTime = TimeSpan.FromMilliseconds(500);
@@ -82,7 +87,9 @@ internal sealed class ZoneSync(
             if (StunServers is { } servers)
                 process.UseStunServers(status, servers);
             process.UseOverlay(status, ZonePrefixes, Settings.InternalNetwork);
-            reachability.Look(status, Settings);
+            problems.Set("relay", Settings.Relay && !own.IsRelay ? NotAllowedToRelay : null);
+            process.UseRelay(status, own.IsRelay, Settings.RelayRate ?? NodeSettings.DefaultRelayRate);
+            reachability.Look(status, Settings, own.Certificate.Node);
             bool done = TryReconcilePeers(status, now);
             bool isReady = done;
             if (now >= _routeAt || _isDirty)

@@ -14,6 +14,7 @@ internal sealed class DatagramRun
 
     private int _size;
     private bool _isEnded;
+    private RelayLeg? _relay;
 
     /// <summary>The memory.</summary>
     public PacketBuffer Buffer { get; } = new();
@@ -21,33 +22,49 @@ internal sealed class DatagramRun
     /// <summary>Whom the datagrams are for.</summary>
     public PeerTunnel Peer { get; private set; } = null!;
 
+    /// <summary>Who receives them first: the peer, or its relay.</summary>
+    public PeerTunnel First => _relay?.Via ?? Peer;
+
     /// <summary>How many datagrams there are.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Bytes in front of each WireGuard datagram: those that a relay needs.</summary>
+    public int HeaderSize => _relay is null ? 0 : RelayHeader.Size;
+
     /// <summary>Begins a run, for as long a datagram as the buffer has room for.</summary>
     /// <param name="peer">Whom it is for.</param>
-    /// <param name="path">Where that is.</param>
+    /// <param name="path">The way there.</param>
     /// <param name="ecn">The ECN bits of every datagram.</param>
-    /// <param name="size">Bytes of the first datagram.</param>
+    /// <param name="size">Bytes of the first WireGuard datagram.</param>
     public void Begin(PeerTunnel peer, PeerPath path, byte ecn, int size)
     {
-        (Peer, Count, _size, _isEnded) = (peer, 0, size, false);
+        (Peer, Count, _relay, _isEnded) = (peer, 0, path.Relay, false);
+        _size = size + HeaderSize;
         Buffer.Reset();
         Buffer.Offset = 0;
-        (Buffer.Destination, Buffer.Source, Buffer.Ecn) = (path.Remote, path.Local, ecn);
+        PeerPath? first = path.First;
+        (Buffer.Destination, Buffer.Source, Buffer.Ecn) = (first?.Remote ?? default, first?.Local ?? default, ecn);
     }
 
     /// <summary>Whether one more datagram can go behind the others.</summary>
     /// <inheritdoc cref="Begin"/>
-    public bool Takes(PeerTunnel peer, byte ecn, int size) =>
-        !_isEnded && peer == Peer && ecn == Buffer.Ecn && size <= _size && Buffer.Length + size <= MaximumLength;
+    public bool Takes(PeerTunnel peer, PeerPath path, byte ecn, int size)
+    {
+        int all = size + HeaderSize;
+        return !_isEnded && peer == Peer && ReferenceEquals(path.Relay, _relay) && ecn == Buffer.Ecn && all <= _size && Buffer.Length + all <= MaximumLength;
+    }
 
     /// <summary>Adds a datagram.</summary>
-    /// <param name="size">Its size in bytes.</param>
-    /// <returns>Where it begins in the buffer's array.</returns>
+    /// <param name="size">Bytes of the WireGuard datagram.</param>
+    /// <returns>Where that begins in the buffer's array.</returns>
     public int Add(int size)
     {
         int start = Buffer.Length;
+        if (_relay is { } relay)
+        {
+            RelayHeader.Write(Buffer.Array.AsSpan(start), relay.Out);
+            (start, size) = (start + RelayHeader.Size, size + RelayHeader.Size);
+        }
         Buffer.Length += size;
         _isEnded = size < _size;
         Buffer.GsoSize = (ushort)(++Count > 1 ? _size : 0);

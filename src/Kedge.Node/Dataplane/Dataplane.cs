@@ -64,7 +64,7 @@ public sealed class Dataplane : IDisposable
         (_requests, _controlRequests) = (new RequestQueue(_waiter.Wake), new RequestQueue(_controlWaiter.Wake));
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
-        _paths = new PathProtocol(RandomNumberGenerator.Fill, _controlWaiter.Wake);
+        _paths = new PathProtocol(RandomNumberGenerator.Fill, _controlWaiter.Wake, _wireGuard.AllowedIps);
         _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened), FindRouters);
         var table = new ControlTable(
             new ControlEntry(DatagramKind.Stun, stun, new DatagramQueue(MostStunMessages, StunMessage.MaximumSize)),
@@ -74,13 +74,13 @@ public sealed class Dataplane : IDisposable
         _listening = new ListeningPort(port, log);
         _control = new DeviceControl(_wireGuard, stun, _pathControl, _controlRequests, _listening, timestamps, log);
         DatagramQueue handshakes = HandshakeLoop.CreateQueue();
-        _handshakes = new HandshakeLoop(_wireGuard, port.Sockets[0], handshakes);
+        _handshakes = new HandshakeLoop(_wireGuard, port.Sockets[0], handshakes, _paths.Legs);
         AddThread("handshake", RunHandshakes);
         AddThread("control", RunControl);
         foreach ((int i, (IPacketQueue queue, IDatagramSocket socket)) in device.Queues.Zip(port.Sockets).Index())
         {
             var outbound = new OutboundPath(_wireGuard, queue, socket);
-            var inbound = new InboundPath(_wireGuard, queue, socket, handshakes, table, _waiter.Wake, _controlWaiter.Wake);
+            var inbound = new InboundPath(_wireGuard, queue, socket, handshakes, table, _paths, _waiter.Wake, _controlWaiter.Wake);
             AddThread($"outbound-{i}", () => Run(outbound.RunBatch, queue.WaitReadable));
             AddThread($"inbound-{i}", () => Run(inbound.RunBatch, socket.WaitReadable));
         }

@@ -96,6 +96,11 @@ public sealed class DeviceControl(
             (IReadOnlyList<IpPrefix>? overlay, bool? isInternal) = (change.Overlay, change.InternalNetwork);
             controlThread.Post(() => paths.UseOverlay(overlay, isInternal));
         }
+        if (change.Relay is { } isRelay)
+        {
+            long rate = change.RelayRate;
+            controlThread.Post(() => paths.UseRelay(isRelay, rate));
+        }
         if (change.PrivateKey is { } privateKey)
             UsePrivateKey(privateKey);
         if (change.ReplacePeers)
@@ -250,6 +255,8 @@ public sealed class DeviceControl(
     {
         PublicKey key = peer.PublicKey;
         IReadOnlyList<PeerEndpoint> candidates = change.Candidates ?? [];
+        if (change.MayRelay is { } mayRelay)
+            controlThread.Post(() => paths.AllowRelay(key, mayRelay));
         if (change.IntroductionByPeers is { } answers)
         {
             controlThread.Post(() => paths.IntroduceByPeers(key, candidates, answers));

@@ -1,6 +1,7 @@
 using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Node.Dataplane;
@@ -14,6 +15,8 @@ public sealed class HandshakeLoop
     /// <summary>How many messages wait at most.</summary>
     public const int QueueCapacity = 4096;
 
+    private const int MaximumLength = RelayHeader.Size + HandshakeInitiation.Size;
+
     /// <summary>How many messages are taken before timers are looked at again.</summary>
     private const int BatchSize = 64;
 
@@ -21,21 +24,23 @@ public sealed class HandshakeLoop
     private readonly IDatagramSocket _socket;
     private readonly DatagramQueue _queue;
     private readonly LoadMeter _load;
-    private readonly byte[] _message = new byte[HandshakeInitiation.Size];
+    private readonly RelayLegs _legs;
+    private readonly byte[] _message = new byte[MaximumLength];
     private readonly PacketBuffer[] _outgoing = PacketBuffer.Allocate(1);
 
     /// <summary>A loop over what the caller owns.</summary>
     /// <param name="wireGuard">The state of the tunnels.</param>
     /// <param name="socket">Where replies, initiations and keepalives go.</param>
-    /// <param name="queue">Where handshake messages come from; see <see cref="CreateQueue"/>.</param>
-    public HandshakeLoop(WireGuardDevice wireGuard, IDatagramSocket socket, DatagramQueue queue)
+    /// <param name="queue">Where handshake messages come from, relayed ones with their header; see <see cref="CreateQueue"/>.</param>
+    /// <param name="legs">What is received by relays.</param>
+    public HandshakeLoop(WireGuardDevice wireGuard, IDatagramSocket socket, DatagramQueue queue, RelayLegs legs)
     {
-        (_wireGuard, _socket, _queue) = (wireGuard, socket, queue);
+        (_wireGuard, _socket, _queue, _legs) = (wireGuard, socket, queue, legs);
         _load = new LoadMeter(wireGuard.Timing, QueueCapacity);
     }
 
     /// <summary>A queue for handshake messages.</summary>
-    public static DatagramQueue CreateQueue() => new(QueueCapacity, HandshakeInitiation.Size);
+    public static DatagramQueue CreateQueue() => new(QueueCapacity, MaximumLength);
 
     /// <summary>Does what there is to do now.</summary>
     /// <returns>When there is something to do again, unless the thread is woken before.</returns>
@@ -57,9 +62,18 @@ public sealed class HandshakeLoop
             PacketBuffer reply = _outgoing[0];
             reply.Reset();
             bool isUnderLoad = _load.IsUnderLoad(now, queued);
-            Outcome outcome = _wireGuard.ReceiveHandshake(now, _message.AsSpan(0, length), remote, local, isUnderLoad, reply.Array);
+            Span<byte> message = _message.AsSpan(0, length);
+            var back = new PeerPath(remote, local);
+            if (Datagram.Classify(message) == DatagramKind.Relay)
+            {
+                if (_legs.Find(RelayHeader.ChannelOf(message)) is not { } leg)
+                    continue; // it has just ended
+                message = message[RelayHeader.Size..];
+                back = PeerPath.By(leg);
+            }
+            Outcome outcome = _wireGuard.ReceiveHandshake(now, message, remote, local, isUnderLoad, reply.Array, back.Relay is not null);
             if (outcome.Kind == OutcomeKind.ToNetwork)
-                Send(outcome.Length, remote, local);
+                Send(outcome.Length, back);
             else
                 Count(outcome);
         }
@@ -88,18 +102,16 @@ public sealed class HandshakeLoop
     private void Poll(PeerTunnel peer, Instant now, DateTimeOffset wallClock)
     {
         while (peer.Poll(now, wallClock, _outgoing[0].Array) is { Kind: OutcomeKind.ToNetwork } outcome)
-            if (peer.Path is { } path && !Send(outcome.Length, path.Remote, path.Local))
+            if (peer.Path is { } path && !Send(outcome.Length, path))
                 peer.ForgetLocalAddress();
     }
 
     /// <summary>Sends what is at the start of the outgoing buffer; false when the local address is gone.</summary>
-    private bool Send(int length, Endpoint remote, Endpoint local)
+    private bool Send(int length, PeerPath path)
     {
         PacketBuffer buffer = _outgoing[0];
-        buffer.Reset();
-        (buffer.Offset, buffer.Length, buffer.Destination, buffer.Source) = (0, length, remote, local);
-        if (_socket.Send(_outgoing) == 0)
+        if (!RelayedDatagram.TryAddress(buffer, length, path) || _socket.Send(_outgoing) == 0)
             _wireGuard.Drops.Add(DropReason.SendFailed);
-        return local.IsNone || !buffer.Source.IsNone;
+        return path.Local.IsNone || !buffer.Source.IsNone;
     }
 }

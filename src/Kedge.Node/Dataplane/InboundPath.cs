@@ -2,7 +2,10 @@ using Kedge.Crypto;
 using Kedge.Linux;
 using Kedge.Linux.Tun;
 using Kedge.Protocol;
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.Offload;
+using Kedge.Protocol.Paths;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Node.Dataplane;
@@ -33,6 +36,9 @@ public sealed class InboundPath
     private readonly AeadPacket[] _packets = new AeadPacket[MostOpened];
     private readonly DropReason[] _verdicts = new DropReason[MostOpened];
     private readonly PacketBuffer[] _receivedIn = new PacketBuffer[MostOpened];
+    private readonly bool[] _isRelayed = new bool[MostOpened];
+    private readonly RelayLegs _legs;
+    private readonly RelayPath _relay;
     private Coalescer? _coalescer;
     private readonly PacketBuffer[] _writing = PacketBuffer.Allocate(1);
     private KeyPair? _session;
@@ -45,6 +51,7 @@ public sealed class InboundPath
     /// <param name="socket">Where datagrams come from.</param>
     /// <param name="handshakes">Where handshake messages go.</param>
     /// <param name="control">Where datagrams of other protocols go.</param>
+    /// <param name="paths">What is received by relays, and passed on as one.</param>
     /// <param name="wakeHandshakes">Wakes the thread that reads <paramref name="handshakes"/>.</param>
     /// <param name="wakeControl">Wakes the thread that reads the queues of <paramref name="control"/>.</param>
     public InboundPath(
@@ -53,11 +60,13 @@ public sealed class InboundPath
         IDatagramSocket socket,
         DatagramQueue handshakes,
         ControlTable control,
+        PathProtocol paths,
         Action wakeHandshakes,
         Action wakeControl)
     {
         (_wireGuard, _queue, _socket, _handshakes, _control) = (wireGuard, queue, socket, handshakes, control);
         (_wakeHandshakes, _wakeControl) = (wakeHandshakes, wakeControl);
+        (_legs, _relay) = (paths.Legs, new RelayPath(wireGuard, socket, paths.Switch));
         if (queue.Offloads.HasFlag(TunOffloads.Tcp))
             _coalescer = new Coalescer(MostOpened + WorthWriting, coalescesUdp: queue.Offloads.HasFlag(TunOffloads.Udp));
     }
@@ -84,6 +93,7 @@ public sealed class InboundPath
                 start += size;
             }
             while (start < end);
+            _relay.Flush(buffer);
             if (_packetCount + _openedCount >= WorthWriting)
                 OpenAndWrite(now);
         }
@@ -95,12 +105,32 @@ public sealed class InboundPath
     private void Take(Instant now, PacketBuffer buffer, int start, int length)
     {
         Span<byte> datagram = buffer.Array.AsSpan(start, length);
-        if (Sort(now, datagram, buffer) is not { } session)
+        DatagramKind kind = Datagram.Classify(datagram);
+        bool isRelayed = kind == DatagramKind.Relay;
+        if (isRelayed)
+        {
+            if (_legs.Find(RelayHeader.ChannelOf(datagram)) is null)
+            {
+                _relay.Take(now, buffer, start, length);
+                return;
+            }
+            (start, length) = (start + RelayHeader.Size, length - RelayHeader.Size);
+            kind = Datagram.Classify(datagram[RelayHeader.Size..]);
+            if (kind is DatagramKind.HandshakeInitiation or DatagramKind.HandshakeResponse or DatagramKind.CookieReply)
+            {
+                HandOver(datagram, buffer); // with the header, which tells where the answer goes
+                return;
+            }
+            if (kind != DatagramKind.TransportData)
+                kind = DatagramKind.Unknown;
+            datagram = datagram[RelayHeader.Size..];
+        }
+        if (Sort(now, kind, datagram, buffer) is not { } session)
             return;
         if (session != _session || _packetCount == MostOpened)
             Open(now);
         _session = session;
-        _receivedIn[_packetCount] = buffer;
+        (_receivedIn[_packetCount], _isRelayed[_packetCount]) = (buffer, isRelayed);
         _packets[_packetCount++] = new AeadPacket
         {
             Source = buffer.Array,
@@ -113,9 +143,9 @@ public sealed class InboundPath
     }
 
     /// <summary>The session of a transport message; null for everything else.</summary>
-    private KeyPair? Sort(Instant now, Span<byte> datagram, PacketBuffer buffer)
+    private KeyPair? Sort(Instant now, DatagramKind kind, Span<byte> datagram, PacketBuffer buffer)
     {
-        switch (Datagram.Classify(datagram))
+        switch (kind)
         {
             case DatagramKind.TransportData:
                 KeyPair? session = _wireGuard.FindSession(new TransportData(datagram).Receiver);
@@ -135,7 +165,7 @@ public sealed class InboundPath
                 _wireGuard.Drops.Add(DropReason.UnknownDatagram);
                 return null;
 
-            case var kind:
+            default:
                 DropReason reason = _control.Add(kind, datagram, buffer.Source, buffer.Destination, out bool wasEmpty);
                 if (reason != DropReason.None)
                     _wireGuard.Drops.Add(reason);
@@ -175,16 +205,17 @@ public sealed class InboundPath
         for (int i = 0; i < packets.Length; i++)
         {
             if (_verdicts[i] == DropReason.None)
-                Accept(now, session, _receivedIn[i], in packets[i]);
+                Accept(now, session, _receivedIn[i], _isRelayed[i], in packets[i]);
             else
                 _wireGuard.Drops.Add(_verdicts[i]);
         }
     }
 
-    private void Accept(Instant now, KeyPair session, PacketBuffer buffer, in AeadPacket packet)
+    private void Accept(Instant now, KeyPair session, PacketBuffer buffer, bool isRelayed, in AeadPacket packet)
     {
         Span<byte> plaintext = packet.Destination.AsSpan(packet.DestinationOffset, packet.Length);
-        DropReason reason = session.Peer.Accept(now, session, plaintext, buffer.Source, buffer.Destination, buffer.Ecn, out int length);
+        (Endpoint remote, Endpoint local) = isRelayed ? default : (buffer.Source, buffer.Destination);
+        DropReason reason = session.Peer.Accept(now, session, plaintext, remote, local, buffer.Ecn, out int length);
         if (reason != DropReason.None)
             _wireGuard.Drops.Add(reason);
         if (length == 0)

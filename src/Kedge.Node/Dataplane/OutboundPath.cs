@@ -145,7 +145,7 @@ public sealed class OutboundPath
     {
         if (_packetCount == MostPackets)
             SendGathered(mtu);
-        if (_runCount > 0 && _runs[_runCount - 1].Takes(peer, ecn, size))
+        if (_runCount > 0 && _runs[_runCount - 1].Takes(peer, path, ecn, size))
             return _runs[_runCount - 1];
         if (_runCount == MostRuns)
             SendGathered(mtu);
@@ -196,9 +196,8 @@ public sealed class OutboundPath
             {
                 if (peer.Path is not { } path)
                     continue;
-                buffer.Reset();
-                (buffer.Offset, buffer.Length, buffer.Destination, buffer.Source) = (0, length, path.Remote, path.Local);
-                _wireGuard.Drops.Add(DropReason.SendFailed, 1 - _socket.Send(_staged));
+                bool isSent = RelayedDatagram.TryAddress(buffer, length, path) && _socket.Send(_staged) == 1;
+                _wireGuard.Drops.Add(DropReason.SendFailed, isSent ? 0 : 1);
                 ForgetUnusableSource(buffer, peer);
             }
         }
@@ -212,7 +211,7 @@ public sealed class OutboundPath
         for (int i = 0; i < buffers.Length; i++)
         {
             lost += runs[i].Count;
-            ForgetUnusableSource(buffers[i], runs[i].Peer);
+            ForgetUnusableSource(buffers[i], runs[i].First);
         }
         _wireGuard.Drops.Add(DropReason.SendFailed, lost);
     }

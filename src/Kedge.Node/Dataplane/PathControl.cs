@@ -31,11 +31,13 @@ public sealed class PathControl(
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<PublicKey, IReadOnlyList<PeerEndpoint>> _told = [];
+    private readonly HashSet<PublicKey> _relays = [];
     private Surroundings _surroundings = new();
     private Instant? _lookedAt;
     private Instant _checkAt;
     private IpAddress _tracedFrom;
     private bool _isActive;
+    private long _relayRate;
 
     /// <summary>Has the path to a peer found by probes, with these keys.</summary>
     public void Add(PeerTunnel peer, ProbeKeys keys)
@@ -44,6 +46,7 @@ public sealed class PathControl(
         LookIfDue(now);
         paths.Add(now, peer, keys);
         paths.Offer(now, peer.PublicKey, _told.GetValueOrDefault(peer.PublicKey, []));
+        paths.AllowRelay(peer.PublicKey, _relays.Contains(peer.PublicKey));
     }
 
     /// <summary>Forgets a peer.</summary>
@@ -51,6 +54,7 @@ public sealed class PathControl(
     {
         paths.Remove(peer);
         _told.Remove(peer);
+        _relays.Remove(peer);
     }
 
     /// <summary>Says where a peer tells that it can be reached.</summary>
@@ -79,6 +83,25 @@ public sealed class PathControl(
         paths.MoveTo(BootClock.Now, _surroundings, hasMoved: false);
     }
 
+    /// <summary>Makes the device a relay, or none.</summary>
+    /// <param name="isRelay">Whether it is one.</param>
+    /// <param name="bitsPerSecond">What two peers may send each other; 0 for no limit.</param>
+    public void UseRelay(bool isRelay, long bitsPerSecond)
+    {
+        _relayRate = bitsPerSecond;
+        paths.UseRelay(isRelay, bitsPerSecond);
+    }
+
+    /// <summary>Says whether a peer may be a relay for this device.</summary>
+    public void AllowRelay(PublicKey peer, bool isAllowed)
+    {
+        if (isAllowed)
+            _relays.Add(peer);
+        else
+            _relays.Remove(peer);
+        paths.AllowRelay(peer, isAllowed);
+    }
+
     /// <summary>The device has another port, or has just been given one.</summary>
     public void Restart() => Look(BootClock.Now, hasMoved: true);
 
@@ -91,6 +114,8 @@ public sealed class PathControl(
             stun.AskAgain(now);
         if (!stun.Reflexive.SequenceEqual(_surroundings.Reflexive))
             Look(now);
+        if (paths.TakeHomeChange())
+            publish(DeviceEvent.Changed);
         while (paths.TryTakeWish(out IntroductionWish wish))
             publish(new DeviceEvent(wish.Peer, wish.Opened));
         // Whether there is anything to look for is asked once a second too: it takes a walk over all peers.
@@ -115,6 +140,8 @@ public sealed class PathControl(
         status.InternalNetwork = _surroundings.IsInternal;
         foreach (IpPrefix prefix in _surroundings.Overlay)
             status.Overlay.Add(prefix);
+        (status.IsRelay, status.RelayRate) = (paths.Switch.IsOn, _relayRate);
+        status.RelayHome = paths.Home?.PublicKey;
         foreach (PathState state in Enum.GetValues<PathState>())
             status.Gauges.Add(new NamedCount($"Peers{state}", paths.Count(state)));
         status.Gauges.Add(new NamedCount("PathChanges", paths.Changes));
@@ -123,11 +150,14 @@ public sealed class PathControl(
         status.Gauges.Add(new NamedCount("IntroductionsSent", paths.IntroductionsSent));
         status.Gauges.Add(new NamedCount("IntroductionsReceived", paths.IntroductionsReceived));
         status.Gauges.Add(new NamedCount("IntroductionsRefused", paths.IntroductionsRefused));
+        status.Gauges.Add(new NamedCount("PairsRelayed", paths.Switch.Pairs));
         foreach (PeerStatus peer in status.Peers)
         {
-            if (paths.Find(peer.PublicKey)?.Status(now) is not { } path)
+            if (paths.Find(peer.PublicKey) is not { } finder)
                 continue;
+            PathStatus path = finder.Status(now);
             (peer.PathState, peer.PathSince, peer.RoundTrip) = (path.State, wallClock - (now - path.Since), path.RoundTrip);
+            (peer.PathRelay, peer.MayRelay, peer.RelayedBytes) = (path.Relay, finder.IsRelay, (ulong)finder.RelayedBytes);
             foreach (CandidateStatus candidate in path.Candidates)
                 peer.Candidates.Add(candidate);
         }

@@ -99,6 +99,9 @@ public sealed class NodeCertificate
     /// <summary>The node's tags, sorted.</summary>
     public IReadOnlyList<string> Tags { get; }
 
+    /// <summary>Whether the node may pass on datagrams between others.</summary>
+    public bool MayRelay => Tags.Contains(NodeSubject.RelayTag);
+
     /// <inheritdoc cref="NodeSubject.Addresses"/>
     public IReadOnlyList<IpAddress> Addresses { get; }
 

@@ -6,6 +6,9 @@ namespace Kedge.Protocol.Certificates;
 /// <summary>What an authority certifies about a node.</summary>
 public sealed record NodeSubject
 {
+    /// <summary>The tag of a node that may pass on datagrams between others.</summary>
+    public const string RelayTag = "relay";
+
     /// <summary>How many tags a node can have.</summary>
     public const int MaximumTags = 32;
 

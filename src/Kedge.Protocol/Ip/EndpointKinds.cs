@@ -16,6 +16,7 @@ public static class EndpointKinds
         PeerEndpointKind.Reflexive => "reflexive",
         PeerEndpointKind.Mapped => "mapped",
         PeerEndpointKind.Heard => "heard",
+        PeerEndpointKind.Relay => "relay",
         _ => "local",
     };
 

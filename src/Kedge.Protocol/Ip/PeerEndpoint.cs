@@ -17,6 +17,9 @@ public enum PeerEndpointKind
 
     /// <summary>It was heard from there.</summary>
     Heard,
+
+    /// <summary>A relay passes on what is for it: the relay's overlay address, and the TCP port at which it relays where UDP is blocked.</summary>
+    Relay,
 }
 
 /// <summary>Where a node can be reached.</summary>

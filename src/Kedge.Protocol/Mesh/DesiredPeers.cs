@@ -13,6 +13,9 @@ public sealed record DesiredPeer(PublicKey Key, IReadOnlyCollection<IpPrefix> Al
 {
     /// <summary>Where it tells that it can be reached, to be handed to the device; null if the device has it, or is not to look for it.</summary>
     public IReadOnlyList<PeerEndpoint>? Candidates { get; init; }
+
+    /// <summary>Whether it may pass on what is for this device: its certificate says so.</summary>
+    public bool MayRelay { get; init; }
 }
 
 /// <summary>
@@ -54,6 +57,11 @@ public static class DesiredPeers
         if (desired.Candidates is { } candidates)
         {
             change.Candidates = candidates;
+            differs = true;
+        }
+        if (desired.MayRelay != (present?.MayRelay ?? false))
+        {
+            change.MayRelay = desired.MayRelay;
             differs = true;
         }
         if (desired.PersistentKeepalive != (present?.PersistentKeepaliveInterval ?? 0))

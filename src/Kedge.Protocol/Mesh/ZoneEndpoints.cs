@@ -35,7 +35,8 @@ public sealed class ZoneEndpoints
         && !Own.Any(other => other.Kind == PeerEndpointKind.Local && other.Address.Address == seen.Address.Address));
 
     /// <summary>Where any peer may be reached.</summary>
-    public IEnumerable<Endpoint> Candidates => _told.Values.SelectMany(told => told).Select(candidate => candidate.Address);
+    public IEnumerable<Endpoint> Candidates =>
+        _told.Values.SelectMany(told => told).Where(candidate => candidate.Kind != PeerEndpointKind.Relay).Select(candidate => candidate.Address);
 
     /// <summary>Where a peer tells that it can be reached.</summary>
     public IReadOnlyList<PeerEndpoint> CandidatesOf(PublicKey peer) => _told.GetValueOrDefault(peer, []);
@@ -76,6 +77,10 @@ public sealed class ZoneEndpoints
             return new DesiredPeer(key, certificate.Prefixes, IsBehindNat ? KeepaliveBehindNat : (ushort)0, endpoint);
         }
         bool isKnown = seen?.PathState is not null && _applied.TryGetValue(key, out IReadOnlyList<PeerEndpoint>? applied) && applied.SequenceEqual(told);
-        return new DesiredPeer(key, certificate.Prefixes, PersistentKeepalive: 0) { Candidates = isKnown ? null : told };
+        return new DesiredPeer(key, certificate.Prefixes, PersistentKeepalive: 0)
+        {
+            Candidates = isKnown ? null : told,
+            MayRelay = certificate.MayRelay,
+        };
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Threading;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Protocol.Paths;
@@ -20,6 +21,7 @@ public sealed partial class PathFinder
 
     private bool HasSignals =>
         !_frames.IsEmpty
+        || _isRelayLost
         || Volatile.Read(ref _isWanted) != 0
         || Volatile.Read(ref _trafficBegan) != 0
         || Volatile.Read(ref _heardFrom) is not null;
@@ -66,6 +68,8 @@ public sealed partial class PathFinder
                 continue;
             if (IntroductionFrame.TryRead(frame, out IntroductionFrame? introduction))
                 _paths.TakeFrame(now, _peer.PublicKey, introduction);
+            else if (RelayFrame.TryRead(frame, out RelayFrame relay))
+                _paths.TakeRelayFrame(now, this, relay);
         }
         if (Interlocked.Exchange(ref _isWanted, 0) == 0)
             return;
@@ -79,6 +83,13 @@ public sealed partial class PathFinder
         if (!_paths.Surroundings.IsUsable(path.Remote))
             return;
         Candidate candidate = _candidates.FindOrAdd(now, path.Remote, PeerEndpointKind.Heard);
+        if (State == PathState.Relayed)
+        {
+            // That it reaches us directly does not mean yet that we reach it.
+            if (!candidate.IsTrying(now))
+                candidate.Begin(now, Candidate.Checking);
+            return;
+        }
         if (_candidates.Current is not { } current || _peer.Path is null || _peer.Path.Remote == path.Remote)
         {
             Use(now, candidate, path);

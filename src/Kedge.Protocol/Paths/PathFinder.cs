@@ -85,6 +85,9 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     /// <summary>Since when <see cref="State"/> is what it is, or the path.</summary>
     public Instant Since { get; private set; }
 
+    /// <summary>The peer's key.</summary>
+    public PublicKey PublicKey => _peer.PublicKey;
+
     /// <summary>The peer.</summary>
     internal PeerTunnel Peer => _peer;
 
@@ -95,9 +98,12 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     public PathStatus Status(Instant now) => new(
         State,
         Since,
-        _candidates.Current?.RoundTrip,
+        RoundTrip,
         [.. _candidates.All.Select(candidate => new CandidateStatus(
-            candidate.At, candidate.Result(now), candidate.Pings, candidate.Pongs, candidate.RoundTrip))]);
+            candidate.At, candidate.Result(now), candidate.Pings, candidate.Pongs, candidate.RoundTrip))])
+    {
+        Relay = RelayKey,
+    };
 
     /// <inheritdoc/>
     public Instant NextDeadline(Instant now)
@@ -109,13 +115,18 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
             PathState.Connecting => _roundEnd,
             PathState.Waiting => _retryAt,
             PathState.Direct => NextLook(now),
+            PathState.Relayed => Instant.Earlier(NextLook(now), _upgradeAt),
             _ => Instant.Never,
         });
-        return Instant.Earlier(deadline, _candidates.NextDeadline);
+        return Instant.Earlier(Instant.Earlier(deadline, _openAt), _candidates.NextDeadline);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Keys.Dispose();
+    public void Dispose()
+    {
+        DropLegs();
+        Keys.Dispose();
+    }
 
     /// <summary>Says where the peer tells that it can be reached. The same again changes nothing.</summary>
     internal void Offer(Instant now, IReadOnlyList<PeerEndpoint> told)
@@ -132,7 +143,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         IReadOnlyList<PeerEndpoint> selected = _paths.Surroundings.Select(_told);
         foreach (Candidate candidate in _candidates.Update(now, selected))
         {
-            if (State is PathState.Connecting or PathState.Waiting || _suspectSince is not null)
+            if (State is PathState.Connecting or PathState.Waiting or PathState.Relayed || _suspectSince is not null)
                 candidate.Begin(now, Candidate.Opening);
             else if (State == PathState.Direct && IsActive(now))
                 candidate.Begin(now, Candidate.Checking);
@@ -147,9 +158,9 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         Reselect(now);
         if (State == PathState.Waiting)
             Connect(now);
-        else if (State == PathState.Direct && IsActive(now))
+        else if (State is PathState.Direct or PathState.Relayed && (IsActive(now) || _paths.IsKept(this)))
             Suspect(now);
-        else if (State == PathState.Direct)
+        else if (State is PathState.Direct or PathState.Relayed)
             Lose(now, PathState.Idle);
     }
 
@@ -248,9 +259,19 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     internal ControlOutcome Poll(Instant now, Span<byte> datagram)
     {
         TakeSignals(now);
+        if (_isRelayLost)
+        {
+            _isRelayLost = false;
+            if (State == PathState.Relayed)
+                Connect(now);
+        }
         _candidates.RemoveExpired(now);
-        if (State == PathState.Direct)
+        if (State is PathState.Direct or PathState.Relayed)
             Look(now);
+        if (State == PathState.Relayed && now >= _upgradeAt)
+            Upgrade(now);
+        if (now >= _openAt)
+            OpenRelays(now);
         if (State == PathState.Connecting && now >= _roundEnd)
             GiveUp(now);
         if (State == PathState.Waiting && now >= _retryAt)
@@ -275,9 +296,9 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
             if (_suspectSince is null && now - sent < ActiveTime && now - quiet >= Patience)
                 Suspect(now);
         }
-        else if (_suspectSince is not null)
+        else if (_suspectSince is not null && !_paths.IsKept(this))
         {
-            (_suspectSince, _introduceAt) = (null, Instant.Never);
+            EndSuspicion();
         }
         if (_suspectSince is { } suspect)
             LookForOther(now, suspect);
@@ -293,13 +314,18 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         _introduceAt = now + CheckTime / 2;
         _introductions = Introductions.Length;
         _paths.RefreshReflexive(now);
+        BeginOpening(now);
+        if (_peer.Path?.Relay is { } leg)
+            _paths.Find(leg.Via.PublicKey)?.KeepRelay(now);
     }
+
+    private void EndSuspicion() => (_suspectSince, _introduceAt, _openAt) = (null, Instant.Never, Instant.Never);
 
     private void LookForOther(Instant now, Instant suspect)
     {
         if (_confirmed > suspect)
         {
-            (_suspectSince, _introduceAt) = (null, Instant.Never);
+            EndSuspicion();
             return;
         }
         if (now - suspect >= AlternativeTime && BestSince(suspect) is { } other)
@@ -311,7 +337,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     // Only where a NAT is between that may forget, and only for a while after the last traffic.
     private void KeepOpen(Instant now)
     {
-        if (_candidates.Current is not { } current || !IsThroughNat(current))
+        if (_candidates.Current is not { } current || !IsThroughNat(current) || _paths.IsKept(this))
             return;
         Instant used = LastUse;
         if (now - used > IdleTime)
@@ -354,7 +380,8 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
 
     private bool IsActive(Instant now) => _peer.LastTraffic is { } last && now - last < ActiveTime;
 
-    private Instant LastUse => Instant.Later(_peer.LastTraffic ?? default, Since);
+    // Who has its home here sends nothing but keepalives, perhaps for days.
+    private Instant LastUse => Instant.Later(_paths.Switch.IsOn ? _peer.LastTraversal : _peer.LastTraffic ?? default, Since);
 
     // Where this machine is behind no NAT, the peer may be: at an endpoint that is not configured and not on the link.
     private bool IsThroughNat(Candidate candidate) =>
@@ -373,6 +400,8 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         (_introductions, _introduceAt) = (0, now);
         (_unanswered, _outdated) = (0, 0);
         _candidates.Begin(now, Candidate.Opening);
+        BeginOpening(now);
+        _paths.PathLost(now, this);
     }
 
     private void BeginRound(Instant now)
@@ -433,6 +462,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     {
         (_candidates.Current, _confirmed, _suspectSince, _heardAt) = (candidate, now, null, null);
         (_introduceAt, _retries, _roundEnd, _retryAt) = (Instant.Never, 0, Instant.Never, Instant.Never);
+        _openAt = Instant.Never;
         Enter(now, PathState.Direct);
         if (_peer.Path?.Remote != path.Remote)
             _paths.CountChange();
@@ -445,8 +475,9 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         if (_peer.Path is not null)
             _peer.Path = null;
         (_candidates.Current, _confirmed, _suspectSince, _heardAt) = (null, null, null, null);
-        (_introduceAt, _retries) = (Instant.Never, 0);
+        (_introduceAt, _openAt, _retries) = (Instant.Never, Instant.Never, 0);
         Enter(now, state);
+        _paths.PathLost(now, this);
     }
 
     private void Enter(Instant now, PathState state)

@@ -18,7 +18,8 @@ public readonly record struct IntroductionWish(PublicKey Peer, bool Opened);
 /// </summary>
 /// <param name="random">Bytes that nobody can predict.</param>
 /// <param name="attention">Wakes the thread that polls. Called by any thread; must return at once.</param>
-public sealed class PathProtocol(RandomBytes random, Action attention) : IControlProtocol, IDisposable
+/// <param name="addresses">Which peer has which overlay address: relays are known by theirs.</param>
+public sealed partial class PathProtocol(RandomBytes random, Action attention, AllowedIps<PeerTunnel> addresses) : IControlProtocol, IDisposable
 {
     /// <summary>Pings and pongs a second to one address, an IPv6 /64 counted as one.</summary>
     public const int ProbesPerAddress = 50;
@@ -54,7 +55,7 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
         finder.State is PathState.Connecting or PathState.Waiting || (finder.Peer.LastTraffic is { } last && now - last < TimeSpan.FromSeconds(10)));
 
     /// <inheritdoc/>
-    public Instant NextDeadline => _polled is null && _frames.Count == 0 ? _schedule.Earliest : default;
+    public Instant NextDeadline => _polled is null && _frames.Count == 0 ? Instant.Earlier(_schedule.Earliest, _homeAt) : default;
 
     /// <summary>Pings sent so far.</summary>
     public long Pings { get; private set; }
@@ -101,6 +102,11 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
         _schedule.Remove(finder);
         if (_polled == finder)
             _polled = null;
+        if (Home == finder)
+            UseHome(null, default);
+        Switch.Remove(finder.Peer);
+        foreach (PathFinder other in _finders.Values)
+            other.RelayLost(finder.Peer);
         finder.Peer.PathFinder = null;
         finder.Dispose();
     }
@@ -146,7 +152,7 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
             .OrderByDescending(finder => finder.Peer.LastTraffic ?? default)
             .Take(PeersInCommon);
         foreach (PathFinder finder in common)
-            SendFrame(finder.Peer, new IntroductionFrame(peer, endpoints, opened, IsPassedOn: false));
+            SendFrame(finder.Peer, new IntroductionFrame(peer, endpoints, opened, IsPassedOn: false).ToArray());
     }
 
     /// <summary>Says where this device stands now.</summary>
@@ -208,6 +214,7 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
         while (_frames.TryDequeue(out (PeerTunnel Peer, byte[] Frame) next))
             if (SealFrame(now, next.Peer, next.Frame, datagram) is { Sends: true } frame)
                 return frame;
+        PollHome(now);
         if (_polled is null)
             _schedule.TakeAsking();
         while ((_polled ??= _schedule.TakeDue(now)) is { } finder)
@@ -241,7 +248,7 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
         if (frame.IsPassedOn)
             Introduced(now, frame.Key, frame.Endpoints, frame.Opened);
         else if (Find(frame.Key) is { State: PathState.Direct } to)
-            SendFrame(to.Peer, frame with { Key = from, IsPassedOn = true });
+            SendFrame(to.Peer, (frame with { Key = from, IsPassedOn = true }).ToArray());
     }
 
     /// <summary>Wishes for an introduction. The oldest wish gives way when there are too many.</summary>
@@ -264,17 +271,22 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
         (_refreshed, _wantsRefresh) = (now, true);
     }
 
-    private void SendFrame(PeerTunnel peer, IntroductionFrame frame)
+    private void SendFrame(PeerTunnel peer, byte[] frame)
     {
         if (_frames.Count < MaximumWishes)
-            _frames.Enqueue((peer, frame.ToArray()));
+            _frames.Enqueue((peer, frame));
     }
 
     private ControlOutcome SealFrame(Instant now, PeerTunnel peer, byte[] frame, Span<byte> datagram)
     {
         frame.CopyTo(_sealing, TransportData.HeaderSize);
-        if (peer.Path is not { } path || !peer.TrySealFrame(now, _sealing, frame.Length, out int length))
+        if (peer.Path is not { Relay: null } path)
             return ControlOutcome.Nothing;
+        if (!peer.TrySealFrame(now, _sealing, frame.Length, out int length))
+        {
+            peer.RequestKeepalive(); // which asks for a session; whoever wants an answer to the frame repeats it
+            return ControlOutcome.Nothing;
+        }
         _sealing.AsSpan(0, length).CopyTo(datagram);
         return new ControlOutcome(Outcome.ToNetwork(length), path.Remote, path.Local);
     }

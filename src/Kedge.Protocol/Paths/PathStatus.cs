@@ -1,4 +1,5 @@
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Protocol.Paths;
 
@@ -16,6 +17,9 @@ public enum PathState
 
     /// <summary>No endpoint has answered; they are tried again later if somebody still sends.</summary>
     Waiting,
+
+    /// <summary>The peer is reached by a relay; a direct path is looked for again from time to time.</summary>
+    Relayed,
 }
 
 /// <summary>What came of trying an endpoint.</summary>
@@ -47,4 +51,8 @@ public readonly record struct CandidateStatus(PeerEndpoint Endpoint, CandidateRe
 /// <param name="Since">Since when that is so.</param>
 /// <param name="RoundTrip">The shortest of the path's last round trips; null if it is not known.</param>
 /// <param name="Candidates">The peer's endpoints.</param>
-public sealed record PathStatus(PathState State, Instant Since, TimeSpan? RoundTrip, IReadOnlyList<CandidateStatus> Candidates);
+public sealed record PathStatus(PathState State, Instant Since, TimeSpan? RoundTrip, IReadOnlyList<CandidateStatus> Candidates)
+{
+    /// <summary>The relay by which the peer is reached; null for none.</summary>
+    public PublicKey? Relay { get; init; }
+}

@@ -6,6 +6,7 @@ public static class PathText
     private static readonly (PathState, string)[] States =
     [
         (PathState.Idle, "idle"), (PathState.Connecting, "connecting"), (PathState.Direct, "direct"), (PathState.Waiting, "waiting"),
+        (PathState.Relayed, "relayed"),
     ];
 
     private static readonly (CandidateResult, string)[] Results =

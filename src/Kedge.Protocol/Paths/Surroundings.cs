@@ -70,7 +70,7 @@ public sealed record Surroundings
     /// <param name="told">What the peer tells.</param>
     public IReadOnlyList<PeerEndpoint> Select(IEnumerable<PeerEndpoint> told)
     {
-        PeerEndpoint[] all = [.. told.Take(4 * MaximumCandidates)];
+        PeerEndpoint[] all = [.. told.Take(4 * MaximumCandidates).Where(at => at.Kind != PeerEndpointKind.Relay)];
         bool sharesPublicAddress = Reflexive.Any(own => all.Any(at => at.Kind == PeerEndpointKind.Reflexive && at.Address.Address == own.Address));
         bool isPrivateWorld = IsInternal || sharesPublicAddress || !HasPublicAddress || Addresses.Count == 0;
         return

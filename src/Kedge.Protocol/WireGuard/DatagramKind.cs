@@ -28,6 +28,9 @@ public enum DatagramKind : byte
 
     /// <summary>A probe of a path: Kedge's own, 84 bytes or more.</summary>
     Probe,
+
+    /// <summary>A datagram that a relay passes on, behind a header of 8 bytes: Kedge's own.</summary>
+    Relay,
 }
 
 /// <summary>Tells the protocols apart that share the one UDP port.</summary>
@@ -39,6 +42,10 @@ public static class Datagram
     /// <summary>The first byte of a probe that answers, behind which are three zeros.</summary>
     public const byte Pong = 0xF6;
 
+    /// <summary>The first byte of a datagram that a relay passes on, behind which are three zeros and the channel.</summary>
+    public const byte Relayed = 0xF7;
+
+    private const int LeastTransport = 32;
     private const int LeastProbe = 84;
     private const int StunHeader = 20;
     private const uint StunMagicCookie = 0x2112A442;
@@ -54,7 +61,7 @@ public static class Datagram
             return DatagramKind.Unknown;
         switch (BinaryPrimitives.ReadUInt32LittleEndian(datagram)) // WireGuard's type and the three reserved bytes, which are zero
         {
-            case 4 when datagram.Length >= 32:
+            case 4 when datagram.Length >= LeastTransport:
                 return DatagramKind.TransportData;
             case 1 when datagram.Length == 148:
                 return DatagramKind.HandshakeInitiation;
@@ -64,6 +71,8 @@ public static class Datagram
                 return DatagramKind.CookieReply;
             case Ping or Pong when datagram.Length >= LeastProbe:
                 return DatagramKind.Probe;
+            case Relayed when datagram.Length >= RelayHeader.Size + LeastTransport:
+                return DatagramKind.Relay;
         }
         if (datagram[0] is >= 0x81 and <= 0x86)
             return DatagramKind.Rosenpass;

@@ -96,4 +96,15 @@ public enum DropReason : byte
 
     /// <summary>A probe of a peer that sends too many.</summary>
     ProbeRateLimited,
+
+    /// <summary>
+    /// From the network, to be passed on: on a channel that is not open, not from where its sender is, or no WireGuard message.
+    /// </summary>
+    RelayRefused,
+
+    /// <summary>From the network, to be passed on: it was passed on before, or is too old to know.</summary>
+    RelayReplayed,
+
+    /// <summary>From the network, to be passed on: more than its sender, or all together, may send.</summary>
+    RelayRateLimited,
 }

@@ -68,6 +68,9 @@ internal sealed class PeerTimers(Timing timing)
     /// <summary>When data was last sent or received; null for never. Any thread.</summary>
     public Instant? LastTraffic => At(Math.Max(Volatile.Read(ref _lastDataSent), Volatile.Read(ref _lastDataReceived)));
 
+    /// <summary>When anything authenticated was last sent or received; zero for never. Any thread.</summary>
+    public Instant LastTraversal => new(Volatile.Read(ref _lastTraversal));
+
     /// <summary>When data was last sent; null for never. Any thread.</summary>
     public Instant? LastDataSent => At(Volatile.Read(ref _lastDataSent));
 

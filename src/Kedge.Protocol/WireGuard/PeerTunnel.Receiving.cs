@@ -13,7 +13,7 @@ public sealed partial class PeerTunnel
     /// <param name="now">The time.</param>
     /// <param name="session">The session that it was opened with.</param>
     /// <param name="plaintext">What was inside, with its padding. The ECN bits may be changed.</param>
-    /// <param name="remote">Where the datagram came from.</param>
+    /// <param name="remote">Where the datagram came from; none for one that a relay has passed on.</param>
     /// <param name="local">Where it arrived.</param>
     /// <param name="outerEcn">The ECN bits of the datagram's own IP header.</param>
     /// <param name="length">
@@ -57,6 +57,8 @@ public sealed partial class PeerTunnel
 
     private void NotePath(Endpoint remote, Endpoint local)
     {
+        if (remote.IsNone)
+            return;
         PeerPath? path = _path;
         if (path is not null && path.Remote == remote && path.Local == local)
         {

@@ -153,6 +153,9 @@ public sealed partial class PeerTunnel : IScheduled<PeerTunnel>, IDisposable
     /// <summary>When data was last sent or received, keepalives and handshakes apart; null for never. Any thread.</summary>
     public Instant? LastTraffic => _timers.LastTraffic;
 
+    /// <summary>When anything authenticated was last sent or received, keepalives and handshakes included; zero for never. Any thread.</summary>
+    public Instant LastTraversal => _timers.LastTraversal;
+
     /// <summary>When data was last sent; null for never. Any thread.</summary>
     public Instant? LastDataSent => _timers.LastDataSent;
 

@@ -168,7 +168,9 @@ public sealed class WireGuardDevice : IDisposable
     /// <param name="local">Where it arrived.</param>
     /// <param name="isUnderLoad">Whether senders have to prove first that their address is theirs.</param>
     /// <param name="reply">Where a reply goes: at least 92 bytes.</param>
-    public Outcome ReceiveHandshake(Instant now, Span<byte> message, Endpoint remote, Endpoint local, bool isUnderLoad, Span<byte> reply)
+    /// <param name="isRelayed">Whether a relay has passed it on, which <paramref name="remote"/> is then.</param>
+    public Outcome ReceiveHandshake(
+        Instant now, Span<byte> message, Endpoint remote, Endpoint local, bool isUnderLoad, Span<byte> reply, bool isRelayed = false)
     {
         if (Identity is not { } identity || _cookies is not { } cookies)
             return Outcome.Drop(DropReason.NotEnabled);
@@ -192,9 +194,10 @@ public sealed class WireGuardDevice : IDisposable
             if (!_handshakes.TrySpend(now, remote.Address))
                 return Outcome.Drop(DropReason.RateLimited);
         }
+        (Endpoint peer, Endpoint own) = isRelayed ? default : (remote, local);
         Outcome outcome = kind == DatagramKind.HandshakeInitiation
-            ? ReceiveInitiation(now, identity, new HandshakeInitiation(message), remote, local, reply)
-            : ReceiveResponse(now, identity, new HandshakeResponse(message), remote, local);
+            ? ReceiveInitiation(now, identity, new HandshakeInitiation(message), peer, own, reply)
+            : ReceiveResponse(now, identity, new HandshakeResponse(message), peer, own);
         if (outcome.Kind != OutcomeKind.Drop)
             _handshakes.Known.Add(now, remote.Address);
         return outcome;

@@ -27,8 +27,8 @@ public sealed class PathTarget : Target
     {
         var random = new Random(1);
         using WireGuardDevice device = NewDevice(random), other = NewDevice(random);
-        using var paths = new PathProtocol(random.NextBytes, () => { });
-        using var others = new PathProtocol(random.NextBytes, () => { });
+        using var paths = new PathProtocol(random.NextBytes, () => { }, new AllowedIps<PeerTunnel>());
+        using var others = new PathProtocol(random.NextBytes, () => { }, new AllowedIps<PeerTunnel>());
         PeerTunnel peer = Connect(device, paths, other), self = Connect(other, others, device);
         var now = new Instant(TimeSpan.TicksPerMinute);
         Instant start = now;

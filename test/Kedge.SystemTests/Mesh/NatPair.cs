@@ -109,6 +109,15 @@ internal sealed class NatPair : IDisposable
         return node;
     }
 
+    /// <summary>A relay for the zone, with a public address, which is up.</summary>
+    public MeshNode AddRelay(params string[] options)
+    {
+        MeshNode node = AddNode($"r{_others.Count}", NodePlace.Public, hops: 0).Node;
+        _others.Add(node);
+        node.Up(["--join-file", _mesh.WriteToken("--zone", _name, "--relay"), "--relay", .. options]);
+        return node;
+    }
+
     /// <summary>What both nodes have logged, for a test that fails.</summary>
     public string Logs() => string.Concat(((MeshNode[])[A, B]).Select(node =>
         $"\n== {node.Label}: {node.Try("status", MeshNode.Interface).Output}{node.Supervisor?.Output}{node.Supervisor?.Error}"));

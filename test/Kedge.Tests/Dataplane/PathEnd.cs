@@ -26,13 +26,14 @@ internal sealed class PathEnd : IDisposable
         RandomNumberGenerator.Fill(key);
         WireGuard.SetIdentity(new LocalIdentity(key), new TimestampSource(default, _ => { }));
         DatagramQueue handshakes = HandshakeLoop.CreateQueue();
-        Handshakes = new HandshakeLoop(WireGuard, Socket, handshakes);
+        Paths = new PathProtocol(RandomNumberGenerator.Fill, () => { }, WireGuard.AllowedIps);
+        Handshakes = new HandshakeLoop(WireGuard, Socket, handshakes, Paths.Legs);
         var table = new ControlTable(
             new ControlEntry(DatagramKind.Stun, Stun, new DatagramQueue(64, StunMessage.MaximumSize)),
             new ControlEntry(DatagramKind.Probe, Paths, new DatagramQueue(64, ControlLoop.MaximumLength)));
         Control = new ControlLoop(WireGuard, table, Socket);
         Outbound = new OutboundPath(WireGuard, Queue, Socket);
-        Inbound = new InboundPath(WireGuard, Queue, Socket, handshakes, table, _waiter.Wake, _waiter.Wake);
+        Inbound = new InboundPath(WireGuard, Queue, Socket, handshakes, table, Paths, _waiter.Wake, _waiter.Wake);
     }
 
     public IpAddress Address { get; }
@@ -40,7 +41,7 @@ internal sealed class PathEnd : IDisposable
     public MemoryDatagramSocket Socket { get; }
     public WireGuardDevice WireGuard { get; }
     public StunClient Stun { get; } = new(RandomNumberGenerator.Fill);
-    public PathProtocol Paths { get; } = new(RandomNumberGenerator.Fill, () => { });
+    public PathProtocol Paths { get; }
     public HandshakeLoop Handshakes { get; }
     public ControlLoop Control { get; }
     public OutboundPath Outbound { get; }

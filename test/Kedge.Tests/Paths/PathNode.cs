@@ -23,7 +23,7 @@ internal sealed class PathNode : IDisposable
         byte[] key = new byte[X25519.KeySize];
         world.Fill(key);
         Device.SetIdentity(new LocalIdentity(key), new TimestampSource(default, _ => { }));
-        Paths = new PathProtocol(world.Fill, () => _asksAgain = true);
+        Paths = new PathProtocol(world.Fill, () => _asksAgain = true, Device.AllowedIps);
         Place();
     }
 
@@ -48,6 +48,9 @@ internal sealed class PathNode : IDisposable
     /// <summary>When packets came out of the tunnel, by number.</summary>
     public List<(Instant Time, int Number)> Delivered { get; } = [];
 
+    /// <summary>How many datagrams it has refused to pass on.</summary>
+    public int Refused { get; private set; }
+
     /// <summary>How often it has been looked after.</summary>
     public int Polls { get; set; }
 
@@ -58,7 +61,12 @@ internal sealed class PathNode : IDisposable
 
     /// <summary>Where it tells that it can be reached.</summary>
     public IReadOnlyList<PeerEndpoint> Told =>
-        [new(Address, PeerEndpointKind.Local), .. Reflexive.Select(seen => new PeerEndpoint(seen, PeerEndpointKind.Reflexive))];
+        [.. RelayTold, new(Address, PeerEndpointKind.Local), .. Reflexive.Select(seen => new PeerEndpoint(seen, PeerEndpointKind.Reflexive))];
+
+    private IEnumerable<PeerEndpoint> RelayTold =>
+        Paths.Home is { } home && Device.FindPeer(home.PublicKey) is { } relay
+            ? [new(new Endpoint(Device.AllowedIps.PrefixesOf(relay)[0].Address, 1), PeerEndpointKind.Relay)]
+            : [];
 
     private IReadOnlyList<Endpoint> Reflexive => IsSeen ? [PathWorld.ReflexiveOf(this)] : [];
 
@@ -87,6 +95,12 @@ internal sealed class PathNode : IDisposable
         Paths.Add(_world.Now, peer, ProbeKeys.Derive(Device, peer)!);
         Paths.Offer(_world.Now, other.Key, told ?? other.Told);
     }
+
+    /// <summary>Lets another node, which is a peer, be a relay for this one.</summary>
+    public void AllowRelay(PathNode relay) => Paths.AllowRelay(relay.Key, isAllowed: true);
+
+    /// <summary>Whether another node is a peer.</summary>
+    public bool Has(PathNode other) => Device.FindPeer(other.Key) is not null;
 
     /// <summary>Sends a numbered packet.</summary>
     public void Send(PathNode other, int number)
@@ -125,6 +139,9 @@ internal sealed class PathNode : IDisposable
             case DatagramKind.TransportData:
                 Accept(datagram, remote, local);
                 break;
+            case DatagramKind.Relay:
+                ReceiveRelayed(datagram, remote);
+                break;
             case DatagramKind.Unknown or DatagramKind.Stun or DatagramKind.Rosenpass:
                 break;
             default:
@@ -143,6 +160,8 @@ internal sealed class PathNode : IDisposable
             Place();
         while (Paths.Poll(_world.Now, _buffer) is { Sends: true } outcome)
             Send(outcome, _buffer);
+        if (Paths.TakeHomeChange())
+            _world.Tell(this);
         while (Paths.TryTakeWish(out IntroductionWish wish))
             _world.Introduce(this, wish);
         Device.Schedule.TakeAsking();
@@ -172,6 +191,28 @@ internal sealed class PathNode : IDisposable
     {
         Paths.Dispose();
         Device.Dispose();
+    }
+
+    private void ReceiveRelayed(byte[] datagram, Endpoint remote)
+    {
+        uint channel = RelayHeader.ChannelOf(datagram);
+        byte[] inner = datagram[RelayHeader.Size..];
+        if (Paths.Legs.Find(channel) is { } leg)
+        {
+            if (Datagram.Classify(inner) == DatagramKind.TransportData)
+            {
+                Accept(inner, default, default);
+                return;
+            }
+            Outcome outcome = Device.ReceiveHandshake(_world.Now, inner, remote, default, isUnderLoad: false, _reply, isRelayed: true);
+            if (outcome.Kind == OutcomeKind.ToNetwork)
+                Transmit(PeerPath.By(leg), _reply.AsSpan(0, outcome.Length));
+            return;
+        }
+        DropReason reason = Paths.Switch.Find(channel) is { } passing ? passing.Admit(_world.Now, remote, datagram) : DropReason.RelayRefused;
+        Refused += reason == DropReason.None ? 0 : 1;
+        if (reason == DropReason.None && Paths.Switch.Find(channel)!.To.Path is { Relay: null } path)
+            _world.Carry(this, datagram, path.Remote, 0);
     }
 
     private void Place(bool hasMoved = false) => Paths.MoveTo(
@@ -212,7 +253,16 @@ internal sealed class PathNode : IDisposable
             _world.Carry(this, datagram.AsSpan(0, outcome.Outcome.Length), outcome.Remote, outcome.TimeToLive);
     }
 
-    private void Transmit(PeerPath path, ReadOnlySpan<byte> datagram) => _world.Carry(this, datagram, path.Remote, 0);
+    private void Transmit(PeerPath path, ReadOnlySpan<byte> datagram)
+    {
+        if (path.First is not { } first)
+            return;
+        byte[] bytes = new byte[(path.Relay is null ? 0 : RelayHeader.Size) + datagram.Length];
+        datagram.CopyTo(bytes.AsSpan(bytes.Length - datagram.Length));
+        if (path.Relay is { } relay)
+            RelayHeader.Write(bytes, relay.Out);
+        _world.Carry(this, bytes, first.Remote, 0);
+    }
 
     private static AeadPacket Packet(byte[] memory, int length) => new()
     {

@@ -74,6 +74,14 @@ internal sealed class PathWorld : IDisposable
 
     public void RunUntil(Func<bool> condition, TimeSpan atMost) => _timeline.RunUntil(condition, atMost, Deadline, Poll);
 
+    /// <summary>Tells the others where a node can be reached now.</summary>
+    public void Tell(PathNode node) => After(2 * Delay, () =>
+    {
+        foreach (PathNode other in _nodes)
+            if (other.Has(node))
+                other.Paths.Offer(Now, node.Key, node.Told);
+    });
+
     public void Introduce(PathNode from, IntroductionWish wish)
     {
         IReadOnlyList<PeerEndpoint> endpoints = from.Told;

@@ -33,6 +33,12 @@ public sealed class DeviceChange : IDisposable
     /// <summary>Whether all peers are in one internal network, in which private addresses are good everywhere. Kedge's own.</summary>
     public bool? InternalNetwork { get; set; }
 
+    /// <summary>Whether the device passes datagrams on between its peers. Kedge's own.</summary>
+    public bool? Relay { get; set; }
+
+    /// <summary>Bits a second that two peers may send each other by the device; 0 for no limit. Goes with <see cref="Relay"/>. Kedge's own.</summary>
+    public long RelayRate { get; set; }
+
     /// <summary>Changes of peers, in order. The same key may occur more than once.</summary>
     public IList<PeerChange> Peers { get; } = [];
 
@@ -82,6 +88,9 @@ public sealed class PeerChange(PublicKey publicKey) : IDisposable
     /// then. False: it asks; true: it answers. Kedge's own.
     /// </summary>
     public bool? IntroductionByPeers { get; set; }
+
+    /// <summary>Whether the peer may pass on what is for this device. Kedge's own.</summary>
+    public bool? MayRelay { get; set; }
 
     /// <summary>Seconds between keepalives, 1 to 65535; 0 for none.</summary>
     public ushort? PersistentKeepaliveInterval { get; set; }

@@ -20,6 +20,7 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
 
     private const string Key = "expected 64 hexadecimal digits";
     private const string Unknown = "there is no such key here";
+    private const string TrueOrFalse = "expected 'true' or 'false'";
     private const string OnlyTrue = "expected 'true'";
     private const string RequestOrAnswer = "expected 'request' or 'answer'";
 
@@ -107,8 +108,15 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             return ReadOverlay(value);
         if (key.SequenceEqual("internal_network"u8))
         {
-            _change.InternalNetwork = IsTrue(value);
-            return IsTrue(value) || value.SequenceEqual("false"u8) ? null : "expected 'true' or 'false'";
+            _change.InternalNetwork = ReadBool(value);
+            return _change.InternalNetwork is null ? TrueOrFalse : null;
+        }
+        if (key.SequenceEqual("relay"u8))
+            return (_change.Relay = ReadBool(value)) is null ? TrueOrFalse : null;
+        if (key.SequenceEqual("relay_rate"u8))
+        {
+            _change.RelayRate = TryReadDecimal(value, uint.MaxValue, out uint kilobits) ? kilobits * 1000L : 0;
+            return TryReadDecimal(value, uint.MaxValue, out _) ? null : "expected kilobits a second";
         }
         return Unknown;
     }
@@ -146,6 +154,8 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             return (peer.Introduction = ReadIsAnswer(value)) is null ? RequestOrAnswer : null;
         if (key.SequenceEqual("introduce_by_peers"u8))
             return (peer.IntroductionByPeers = ReadIsAnswer(value)) is null ? RequestOrAnswer : null;
+        if (key.SequenceEqual("may_relay"u8))
+            return (peer.MayRelay = ReadBool(value)) is null ? TrueOrFalse : null;
         if (key.SequenceEqual("remove"u8))
             return (peer.Remove = IsTrue(value)) ? null : OnlyTrue;
         if (key.SequenceEqual("update_only"u8))
@@ -228,6 +238,8 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
     private static string? ReadSecret(ReadOnlySpan<byte> value, byte[] key) => TryReadHex(value, key) ? null : Key;
 
     private static bool IsTrue(ReadOnlySpan<byte> value) => value.SequenceEqual("true"u8);
+
+    private static bool? ReadBool(ReadOnlySpan<byte> value) => IsTrue(value) ? true : value.SequenceEqual("false"u8) ? false : null;
 
     private static bool? ReadIsAnswer(ReadOnlySpan<byte> value) =>
         value.SequenceEqual("answer"u8) ? true : value.SequenceEqual("request"u8) ? false : null;

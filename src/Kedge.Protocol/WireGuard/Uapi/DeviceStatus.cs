@@ -59,6 +59,15 @@ public sealed class DeviceStatus : IDisposable
     /// <summary>How NATs on the way map the port, as far as the STUN servers' answers tell. Shown to <c>kedge_get</c> only.</summary>
     public NatMapping NatMapping { get; set; }
 
+    /// <summary>Whether the device passes datagrams on between its peers. Shown to <c>kedge_get</c> only.</summary>
+    public bool IsRelay { get; set; }
+
+    /// <summary>Bits a second that two peers may send each other by the device; 0 for no limit. Shown to <c>kedge_get</c> only.</summary>
+    public long RelayRate { get; set; }
+
+    /// <summary>The relay that passes on what is for the device; null for none. Shown to <c>kedge_get</c> only.</summary>
+    public PublicKey? RelayHome { get; set; }
+
     /// <summary>A peer by its key in base64; null for none.</summary>
     public PeerStatus? Find(string publicKey) => Peers.FirstOrDefault(peer => peer.PublicKey.ToString() == publicKey);
 
@@ -96,6 +105,15 @@ public sealed class PeerStatus(PublicKey publicKey) : IDisposable
 
     /// <summary>The shortest of the path's last round trips; null if not known. Shown to <c>kedge_get</c> only.</summary>
     public TimeSpan? RoundTrip { get; set; }
+
+    /// <summary>The relay by which the peer is reached; null for none. Shown to <c>kedge_get</c> only.</summary>
+    public PublicKey? PathRelay { get; set; }
+
+    /// <summary>Whether the peer may pass on what is for the device. Shown to <c>kedge_get</c> only.</summary>
+    public bool MayRelay { get; set; }
+
+    /// <summary>Bytes that the device, as a relay, has passed on for the peer. Shown to <c>kedge_get</c> only.</summary>
+    public ulong RelayedBytes { get; set; }
 
     /// <summary>The peer's endpoints and what came of trying them. Shown to <c>kedge_get</c> only.</summary>
     public IList<CandidateStatus> Candidates { get; } = [];

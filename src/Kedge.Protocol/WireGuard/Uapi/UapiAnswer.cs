@@ -15,8 +15,8 @@ namespace Kedge.Protocol.WireGuard.Uapi;
 public sealed class UapiAnswer : IDisposable
 {
     // Upper bounds of what is written, so that the buffer never grows and leaves no copy of a key behind.
-    private const int DeviceBound = 512;
-    private const int PeerBound = 640;
+    private const int DeviceBound = 640;
+    private const int PeerBound = 832;
     private const int AllowedIpBound = 64;
     private const int CountBound = 32; // and the name
     private const int StunBound = 160;
@@ -63,8 +63,8 @@ public sealed class UapiAnswer : IDisposable
     /// where the port cannot be had, <c>mtu</c>, <c>drop=REASON COUNT</c>, <c>gauge=NAME VALUE</c>, for each STUN server <c>stun_server</c>
     /// and, where it has answered, <c>reflexive_endpoint</c>, then <c>nat_mapping</c> (<c>endpoint-independent</c> or
     /// <c>endpoint-dependent</c>) where that is known, <c>internal_network</c> and <c>overlay</c>; and for a peer <c>has_preshared_key</c>, and
-    /// if its path is found by probes <c>path</c> (<c>idle</c>, <c>connecting</c>, <c>direct</c>, <c>waiting</c>), <c>path_since_sec</c>,
-    /// <c>path_rtt_usec</c> and each <c>candidate=KIND ENDPOINT RESULT PINGS PONGS [MICROSECONDS]</c>.
+    /// if its path is found by probes <c>path</c> (<c>idle</c>, <c>connecting</c>, <c>direct</c>, <c>waiting</c>, <c>relayed</c>),
+    /// <c>path_relay</c>, <c>path_since_sec</c>, <c>path_rtt_usec</c> and each <c>candidate=KIND ENDPOINT RESULT PINGS PONGS [MICROSECONDS]</c>.
     /// </summary>
     public static UapiAnswer KedgeGet(DeviceStatus status)
     {
@@ -92,6 +92,13 @@ public sealed class UapiAnswer : IDisposable
             answer.Write("internal_network=true\n"u8);
         foreach (IpPrefix prefix in status.Overlay)
             answer.WriteText("overlay="u8, prefix);
+        if (status.IsRelay)
+        {
+            answer.Write("relay=true\n"u8);
+            answer.WriteNumber("relay_rate="u8, (ulong)status.RelayRate / 1000);
+        }
+        if (status.RelayHome is { } home)
+            answer.WritePublicKey("relay_home="u8, home);
         foreach (PeerStatus peer in status.Peers)
         {
             answer.WritePeerKey(peer);
@@ -147,9 +154,15 @@ public sealed class UapiAnswer : IDisposable
 
     private void WritePath(PeerStatus peer)
     {
+        if (peer.MayRelay)
+            Write("may_relay=true\n"u8);
+        if (peer.RelayedBytes != 0)
+            WriteNumber("relayed_bytes="u8, peer.RelayedBytes);
         if (peer.PathState is not { } state)
             return;
         WriteLine("path="u8, PathText.Of(state));
+        if (peer.PathRelay is { } relay)
+            WritePublicKey("path_relay="u8, relay);
         if (peer.PathSince is { } since)
             WriteNumber("path_since_sec="u8, (ulong)since.ToUnixTimeSeconds());
         if (peer.RoundTrip is { } roundTrip)

@@ -93,6 +93,15 @@ public static class UapiAnswerReader
             case "internal_network":
                 status.InternalNetwork = value.SequenceEqual("true"u8);
                 break;
+            case "relay":
+                status.IsRelay = value.SequenceEqual("true"u8);
+                break;
+            case "relay_rate":
+                status.RelayRate = 1000 * long.Parse(value, CultureInfo.InvariantCulture);
+                break;
+            case "relay_home":
+                status.RelayHome = ReadPublicKey(value);
+                break;
             case "overlay":
                 status.Overlay.Add(IpPrefix.Parse(Encoding.ASCII.GetString(value)));
                 break;
@@ -136,6 +145,15 @@ public static class UapiAnswerReader
                 break;
             case "path":
                 peer.PathState = PathText.ParseState(Encoding.ASCII.GetString(value));
+                break;
+            case "path_relay":
+                peer.PathRelay = ReadPublicKey(value);
+                break;
+            case "may_relay":
+                peer.MayRelay = value.SequenceEqual("true"u8);
+                break;
+            case "relayed_bytes":
+                peer.RelayedBytes = ulong.Parse(value, CultureInfo.InvariantCulture);
                 break;
             case "path_since_sec":
                 peer.PathSince = DateTimeOffset.FromUnixTimeSeconds(long.Parse(value, CultureInfo.InvariantCulture));

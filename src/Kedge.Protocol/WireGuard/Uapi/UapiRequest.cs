@@ -11,7 +11,7 @@ namespace Kedge.Protocol.WireGuard.Uapi;
 public sealed class UapiRequest : IDisposable
 {
     // Upper bounds of what is written, so that the buffer never grows and leaves no copy of a key behind.
-    private const int DeviceBound = 256;
+    private const int DeviceBound = 320;
     private const int PeerBound = 448;
     private const int AllowedIpBound = 64;
     private const int StunServerBound = 96;
@@ -47,6 +47,11 @@ public sealed class UapiRequest : IDisposable
             request.Write($"stun_server={server}");
         if (change.InternalNetwork is { } isInternal)
             request.Write(isInternal ? "internal_network=true" : "internal_network=false");
+        if (change.Relay is { } isRelay)
+        {
+            request.Write(isRelay ? "relay=true" : "relay=false");
+            request.Write($"relay_rate={change.RelayRate / 1000}");
+        }
         if (change.Overlay is { } overlay)
         {
             request.Write("replace_overlay=true");
@@ -89,6 +94,8 @@ public sealed class UapiRequest : IDisposable
             Write($"introduction={DeviceEvent.Word(isAnswer)}");
         if (peer.IntroductionByPeers is { } answers)
             Write($"introduce_by_peers={DeviceEvent.Word(answers)}");
+        if (peer.MayRelay is { } mayRelay)
+            Write(mayRelay ? "may_relay=true" : "may_relay=false");
         if (peer.PersistentKeepaliveInterval is { } interval)
             Write($"persistent_keepalive_interval={interval}");
         if (peer.ReplaceAllowedIps)

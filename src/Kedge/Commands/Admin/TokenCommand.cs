@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
+using Kedge.Protocol.Certificates;
 
 namespace Kedge.Commands.Admin;
 
@@ -28,12 +29,17 @@ internal sealed class TokenCreateCommand : AdminCommand
         "--allow-prefix", "Networks behind a node that lie in this one need no approval.");
 
     private readonly Option<bool> _ephemeral = new("--ephemeral") { Description = "The nodes that join with it vanish when they have been away for a while." };
+    private readonly Option<bool> _relay = new("--relay")
+    {
+        Description = $"The nodes that join with it may be relays ('kedge up --relay'): a short form of --tag {NodeSubject.RelayTag}.",
+    };
+
     private readonly Option<string?> _description = Inputs.Text("--description", "TEXT", "What it is for, in a line.");
     private readonly Option<string?> _out = Inputs.Text("--out", "FILE", "Write the join line to a new file that only its owner can read.");
 
     public TokenCreateCommand()
         : base("create", "Create a token, and print the line with which 'kedge up' joins. It is a secret, and is shown this once.") =>
-        Take(hasJson: true, _zone, _ttl, _reusable, _tags, _allowPrefixes, _ephemeral, _description, _out);
+        Take(hasJson: true, _zone, _ttl, _reusable, _tags, _relay, _allowPrefixes, _ephemeral, _description, _out);
 
     /// <inheritdoc/>
     protected override async Task RunAsync(AdminClient controller, ParseResult call)
@@ -45,7 +51,7 @@ internal sealed class TokenCreateCommand : AdminCommand
         {
             Zone = call.GetValue(_zone) ?? "default",
             Description = call.GetValue(_description) ?? "",
-            Tags = call.GetRequiredValue(_tags),
+            Tags = [.. call.GetRequiredValue(_tags).Union(call.GetValue(_relay) ? [NodeSubject.RelayTag] : [])],
             AllowedPrefixes = call.GetRequiredValue(_allowPrefixes),
             MaxUses = call.GetValue(_reusable) ? 0 : 1,
             LifetimeSeconds = call.GetValue(_ttl) ?? 3600,

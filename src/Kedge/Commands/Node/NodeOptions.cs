@@ -143,10 +143,19 @@ internal sealed class NodeOptions
     private readonly Option<bool?> _noPortMapping = Flag(
         "--no-port-mapping", "KEDGE_NO_PORT_MAPPING", "Do not ask the gateway to map the UDP port, by PCP or NAT-PMP.");
 
+    private readonly Option<bool?> _relay = Flag(
+        "--relay", "KEDGE_RELAY",
+        "Pass on encrypted packets between nodes that do not reach each other directly. The node needs the tag 'relay', as of 'kedge token create "
+        + "--relay'.");
+
+    private readonly Option<int?> _relayRate = Setting.Number(
+        "--relay-rate", "KEDGE_RELAY_RATE", 0, 100_000,
+        $"Megabits a second that a relay passes on for each two nodes, and ten times as much for all; 0 for no limit. Default: {NodeSettings.DefaultRelayRate}.");
+
     private Option[] All =>
     [
         _name, _zone, _requestIp, _childPrefix, _listenPort, _mtu, _fwmark, _namespace, _ephemeral,
-        _privateKeyFile, _localEndpointIp, _internalNetwork, _noPortMapping,
+        _privateKeyFile, _localEndpointIp, _internalNetwork, _noPortMapping, _relay, _relayRate,
     ];
 
     /// <summary>Those that a service has too: its units put the interface into their own namespace, and the key into the node's folder.</summary>
@@ -199,6 +208,8 @@ internal sealed class NodeOptions
         LocalEndpointAddresses = call.Items(_localEndpointIp) ?? before.LocalEndpointAddresses,
         InternalNetwork = call.Value(_internalNetwork) ?? before.InternalNetwork,
         NoPortMapping = call.Value(_noPortMapping) ?? before.NoPortMapping,
+        Relay = call.Value(_relay) ?? before.Relay,
+        RelayRate = call.Value(_relayRate) ?? before.RelayRate,
     };
 
     /// <summary>What a call has said to options.</summary>

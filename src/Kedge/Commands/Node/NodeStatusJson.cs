@@ -90,6 +90,8 @@ internal static class NodeStatusJson
         WritePath(json, view, peer, seen, now);
         WriteTime(json, "lastHandshake", seen?.LastHandshake);
         Write(json, "candidates", peer.Candidates);
+        json.WriteBoolean("mayRelay", seen?.MayRelay ?? false);
+        json.WriteNumber("relayedBytes", seen?.RelayedBytes ?? 0);
         json.WriteEndObject();
     }
 
@@ -98,6 +100,7 @@ internal static class NodeStatusJson
         json.WriteStartObject("path");
         json.WriteString("state", PathExplanation.StateOf(seen, now));
         json.WriteString("endpoint", seen is null || seen.Endpoint.IsNone ? null : seen.Endpoint.ToString());
+        json.WriteString("relay", seen?.PathRelay is { } relay ? PathExplanation.RelayName(view, relay) : null);
         WriteRoundTrip(json, seen?.RoundTrip);
         WriteTime(json, "since", seen?.PathSince);
         json.WriteStartArray("candidates");

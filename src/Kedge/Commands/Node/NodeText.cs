@@ -20,6 +20,7 @@ internal static class NodeText
             text.Append('\n');
             StatusText.AppendTable(text, "", peers.Select(peer => PeerRow(view, peer, now)).Prepend(
                 ["PEER", "ADDRESS", "PATH", "SINCE", "ENDPOINT", "ROUND TRIP", "HANDSHAKE", "RECEIVED", "SENT", "NETWORKS"]));
+            AppendList(text, "relayed for", peers.Select(peer => RelayedFor(view, peer)).OfType<string>());
             AppendList(text, "not direct", peers.SelectMany(peer => WhyNotDirect(view, peer, now)));
         }
         AppendList(text, "refused", view.Link?.Refused.Select(refusal => $"{refusal.Resource}: {refusal.Reason}") ?? []);
@@ -51,6 +52,10 @@ internal static class NodeText
         yield return ["behind a NAT", link.BehindNat ? $"yes{(link.NatMapping == "EndpointDependent" ? ", one that maps every peer differently" : "")}" : "no"];
         if (link is { BehindNat: true, PortMapping: { } mapping })
             yield return ["port mapping", mapping];
+        if (view.Device is { IsRelay: true } relay)
+            yield return ["relay", $"for others, at {(relay.RelayRate == 0 ? "any rate" : $"{Number(relay.RelayRate / 1_000_000)} Mbit/s each two")}"];
+        else if (view.Device?.RelayHome is { } home)
+            yield return ["relay", $"{PathExplanation.RelayName(view, home)} passes on what does not arrive directly"];
     }
 
     private static string Controller(NodeView view, DateTimeOffset now) => view.Link?.Controller switch
@@ -72,7 +77,7 @@ internal static class NodeText
             string.Join(", ", peer.Addresses),
             PathExplanation.StateOf(seen, now),
             seen?.PathSince is { } since ? StatusText.Age(now - since) : "unknown",
-            seen is null || seen.Endpoint.IsNone ? "none" : seen.Endpoint.ToString(),
+            PathExplanation.WayOf(view, seen),
             seen?.RoundTrip is { } time ? PathExplanation.Milliseconds(time) : "unknown",
             seen?.LastHandshake is { } last ? StatusText.Age(now - last) : "never",
             StatusText.Bytes(seen?.ReceivedBytes ?? 0),
@@ -81,13 +86,17 @@ internal static class NodeText
         ];
     }
 
+    private static string? RelayedFor(NodeView view, LinkPeer peer) =>
+        view.DevicePeer(peer) is { RelayedBytes: > 0 and var bytes } ? $"{peer.Name}: {StatusText.Bytes(bytes)}" : null;
+
     private static IEnumerable<string> WhyNotDirect(NodeView view, LinkPeer peer, DateTimeOffset now)
     {
         PeerStatus? seen = view.DevicePeer(peer);
         if (seen is null || !PathExplanation.IsNeeded(seen))
             yield break;
         string next = seen.PathState == PathState.Waiting ? ", tried again while packets are sent to it" : "";
-        yield return $"{peer.Name}: {PathExplanation.StateOf(seen, now)}{next}";
+        string by = seen.PathRelay is null ? "" : $" {PathExplanation.WayOf(view, seen)}";
+        yield return $"{peer.Name}: {PathExplanation.StateOf(seen, now)}{by}{next}";
         foreach (string line in seen.Candidates.Select(PathExplanation.Describe).Concat(PathExplanation.ReasonsFor(view, peer, seen)))
             yield return $"  {line}";
     }

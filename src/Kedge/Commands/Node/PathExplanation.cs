@@ -2,6 +2,7 @@ using System.Globalization;
 using Kedge.Node.ControlLink;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Paths;
+using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Commands.Node;
@@ -19,8 +20,18 @@ internal static class PathExplanation
         _ => "idle",
     };
 
-    /// <summary>Whether somebody wants to reach a peer to which there is no path.</summary>
-    public static bool IsNeeded(PeerStatus? seen) => seen?.PathState is PathState.Connecting or PathState.Waiting;
+    /// <summary>Where a peer is reached: its endpoint, or its relay.</summary>
+    public static string WayOf(NodeView view, PeerStatus? seen) =>
+        seen?.PathRelay is { } relay ? $"by {RelayName(view, relay)}"
+        : seen is null || seen.Endpoint.IsNone ? "none"
+        : seen.Endpoint.ToString();
+
+    /// <summary>The name of a relay; its key where it is not known.</summary>
+    public static string RelayName(NodeView view, PublicKey relay) =>
+        view.Peers.FirstOrDefault(peer => peer.PublicKey == relay.ToString())?.Name ?? relay.ToString();
+
+    /// <summary>Whether somebody wants to reach a peer to which there is no direct path.</summary>
+    public static bool IsNeeded(PeerStatus? seen) => seen?.PathState is PathState.Connecting or PathState.Waiting or PathState.Relayed;
 
     /// <summary>What came of trying an endpoint, such as <c>192.0.2.7:41641 (as STUN sees it): no answer to 7 pings</c>.</summary>
     public static string Describe(CandidateStatus candidate) =>
@@ -42,7 +53,7 @@ internal static class PathExplanation
         if (peer.Candidates.Count == 0)
             yield return "It does not tell where it can be reached. It does once it is connected to the controller.";
         HashSet<string> tried = [.. seen.Candidates.Select(candidate => candidate.Endpoint.Address.ToString())];
-        string[] others = [.. peer.Candidates.Where(told => !tried.Contains(told.Split(' ')[0]))];
+        string[] others = [.. peer.Candidates.Where(told => !tried.Contains(told.Split(' ')[0]) && !told.EndsWith("(relay)", StringComparison.Ordinal))];
         if (others.Length > 0)
             yield return $"Not tried, because they lead nowhere from this machine's networks: {string.Join(", ", others)}.";
         IEnumerable<Endpoint> reflexive = seen.Candidates.Where(one => one.Endpoint.Kind == PeerEndpointKind.Reflexive).Select(one => one.Endpoint.Address);

@@ -88,6 +88,8 @@ internal sealed class SetCommand : Command
             ("local endpoint addresses", List(before.LocalEndpointAddresses), List(now.LocalEndpointAddresses)),
             ("internal network", YesOrNo(before.InternalNetwork), YesOrNo(now.InternalNetwork)),
             ("port mapping", YesOrNo(!before.NoPortMapping), YesOrNo(!now.NoPortMapping)),
+            ("relay", YesOrNo(before.Relay), YesOrNo(now.Relay)),
+            ("relay rate", Rate(before), Rate(now)),
         ];
         return from one in all where one.Before != one.Now select $"{one.What} {one.Before} -> {one.Now}";
     }
@@ -95,6 +97,8 @@ internal sealed class SetCommand : Command
     private static string List(IReadOnlyList<string> values) => values.Count == 0 ? "none" : string.Join(" ", values);
 
     private static string Port(NodeSettings settings) => settings.ListenPort == 0 ? "any" : Number(settings.ListenPort);
+
+    private static string Rate(NodeSettings settings) => $"{Number(settings.RelayRate ?? NodeSettings.DefaultRelayRate)} Mbit/s";
 
     private static string YesOrNo(bool value) => value ? "yes" : "no";
 
