@@ -59,6 +59,9 @@ internal sealed class Certification(NetworkAuthority authority)
             ?? throw Refusal.Conflict(field, $"The certificate of {certificate.Name} is for a WireGuard key that no node here has: {certificate.WireGuardKey}.");
         if (authority.Trust(RevocationLists.All(store)).Verify(certificate, node.Zone, store.Now) is { } refusal)
             throw Refusal.Conflict(field, $"The certificate of {certificate.Name} cannot be used. {refusal.Sentence()}");
+        // Who holds the master key may let a node relay that has not asked for it.
+        if (certificate.MayRelay)
+            node = node with { Tags = [.. node.Tags.Union([NodeSubject.RelayTag])] };
         if (Differs(node, Leases.Of(store, node.Id).WithClaims, certificate) is { } difference)
         {
             throw Refusal.Conflict(

@@ -2,13 +2,14 @@ using Kedge.Crypto;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Paths;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Fuzz.Paths;
 
 /// <summary>
-/// What a device does with probes that are genuine, replayed, reflected or forged, with introductions, also by frames, and with time: it uses no endpoint that
-/// has not answered, and sends no more than its budgets allow.
+/// What a device does with probes that are genuine, replayed, reflected or forged, with introductions and offers of relays, also by frames,
+/// and with time: it uses no endpoint that has not answered and no relay that may not be one, and sends no more than its budgets allow.
 /// </summary>
 public sealed class PathTarget : Target
 {
@@ -84,6 +85,8 @@ public sealed class PathTarget : Target
             {
                 byte[] frame = new IntroductionFrame(
                     peer.PublicKey, [new PeerEndpoint(place, (PeerEndpointKind)(argument % 4))], (argument & 64) != 0, IsPassedOn: true).ToArray();
+                if ((argument & 32) != 0)
+                    frame = new RelayFrame((RelayFrameKind)(input[1] % 7), peer.PublicKey, Out: argument, In: argument).ToArray();
                 if ((input[1] & 128) != 0)
                     frame[input[1] % frame.Length] ^= (byte)(argument | 1);
                 peer.PathFinder!.TakeFrame(frame);
@@ -94,6 +97,8 @@ public sealed class PathTarget : Target
                 pings[outcome.Remote] = buffer[..outcome.Outcome.Length];
                 seen.Add(pings[outcome.Remote]);
             }
+            Invariant.Holds(peer.Path?.Relay is null, "nobody relays who may not");
+            Invariant.Holds(paths.Switch.Pairs == 0, "who is no relay passes nothing on");
             Invariant.Holds(peer.Path is not { } path || answered.Contains(path.Remote), "no endpoint is used that has not answered");
             double seconds = (now - start).TotalSeconds;
             Invariant.Holds(paths.Pings <= PathProtocol.PingsPerSecond * (1 + seconds), "pings are bounded");

@@ -18,7 +18,7 @@ public sealed class DatagramTarget : Target
     public override int ShortRun => 20_000;
 
     public override IReadOnlyList<byte[]> Dictionary { get; } =
-        [[1, 0, 0, 0], [2, 0, 0, 0], [3, 0, 0, 0], [4, 0, 0, 0], [0xF5, 0, 0, 0], [0xF6, 0, 0, 0], [0x81], [0x86], [0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xA4, 0x42], [0x01, 0x01, 0x00, 0x0C]];
+        [[1, 0, 0, 0], [2, 0, 0, 0], [3, 0, 0, 0], [4, 0, 0, 0], [0xF5, 0, 0, 0], [0xF6, 0, 0, 0], [0xF7, 0, 0, 0], [0x81], [0x86], [0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xA4, 0x42], [0x01, 0x01, 0x00, 0x0C]];
 
     public override void Run(ReadOnlySpan<byte> input, Trace trace)
     {
@@ -51,6 +51,7 @@ public sealed class DatagramTarget : Target
         DatagramKind.CookieReply => datagram.Length == 64 && datagram.StartsWith<byte>([3, 0, 0, 0]),
         DatagramKind.TransportData => datagram.Length >= 32 && datagram.StartsWith<byte>([4, 0, 0, 0]),
         DatagramKind.Probe => datagram.Length >= 84 && (datagram.StartsWith<byte>([0xF5, 0, 0, 0]) || datagram.StartsWith<byte>([0xF6, 0, 0, 0])),
+        DatagramKind.Relay => datagram.Length >= 40 && datagram.StartsWith<byte>([0xF7, 0, 0, 0]),
         DatagramKind.Rosenpass => datagram.Length >= 20 && datagram[0] >= 0x81 && datagram[0] <= 0x86,
         DatagramKind.Stun => datagram.Length >= 20
             && datagram[0] >> 6 == 0

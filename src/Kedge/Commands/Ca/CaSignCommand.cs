@@ -45,13 +45,23 @@ internal sealed class CaSignCommand : Command
         DefaultValueFactory = _ => [],
     };
 
+    private readonly Option<string[]> _relays = new("--relay")
+    {
+        Description = "Let the node of this name pass on packets between others ('kedge up --relay'): its certificate gets the tag "
+            + $"'{NodeSubject.RelayTag}' though the controller did not ask for it. Repeatable.",
+        HelpName = "NAME",
+        Arity = ArgumentArity.OneOrMore,
+        AllowMultipleArgumentsPerToken = false,
+        DefaultValueFactory = _ => [],
+    };
+
     private readonly Option<string?> _out = new("--out") { Description = "Write the certificates to a file in place of standard output.", HelpName = "FILE" };
     private readonly Argument<string> _requests = new("REQUESTS.json") { Description = About };
 
     public CaSignCommand()
         : base("sign", "Certify the nodes that wait at a controller, each after a look at it. 'kedge node certify' hands the certificates to the controller.")
     {
-        Option[] options = [_folder, _days, _yes, _expect, _out];
+        Option[] options = [_folder, _days, _yes, _expect, _relays, _out];
         foreach (Option option in options)
             Options.Add(option);
         Arguments.Add(_requests);
@@ -76,6 +86,7 @@ internal sealed class CaSignCommand : Command
         DateTimeOffset notAfter = now.AddDays(call.GetValue(_days));
         IReadOnlyList<SigningRequest> requests = Read(call.GetRequiredValue(_requests));
         SigningTerms terms = Terms(call);
+        string[] relays = call.GetRequiredValue(_relays);
         List<NodeCertificate> signed = folder.Unlock(master =>
         {
             List<NodeCertificate> certificates = [];
@@ -83,6 +94,8 @@ internal sealed class CaSignCommand : Command
             {
                 // One after the other: what was signed for one counts when the next is judged.
                 var judged = SigningCase.Judge(request, folder, terms, now);
+                if (relays.Contains(request.Name))
+                    judged = judged.WithTag(NodeSubject.RelayTag);
                 screen.WriteLine(TextTable.FormatProperties(judged.Describe(notAfter)));
                 if (judged.Refusal is null && IsAgreed(judged, call, screen))
                     certificates.Add(Sign(judged, folder, master, now, notAfter));
@@ -92,6 +105,8 @@ internal sealed class CaSignCommand : Command
         screen.WriteLine($"{signed.Count} of {requests.Count} certified.");
         foreach (string name in terms.Expected.Keys.Except(requests.Select(request => request.Name)))
             screen.WriteLine($"--expect names {name}, but no node of that name waits.");
+        foreach (string name in relays.Except(requests.Select(request => request.Name)))
+            screen.WriteLine($"--relay names {name}, but no node of that name waits.");
         if (signed.Count > 0)
             Write(call, folder, signed);
         return signed.Count == requests.Count ? 0 : 1;

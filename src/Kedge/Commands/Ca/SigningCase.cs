@@ -45,6 +45,10 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
         return new SigningCase(request, subject, refusal) { Assurance = assurance, Replaced = replaced };
     }
 
+    /// <summary>The case with a tag more, which whoever signs grants.</summary>
+    public SigningCase WithTag(string tag) =>
+        Subject is null ? this : this with { Subject = Subject with { Tags = [.. Subject.Tags.Union([tag])] } };
+
     /// <summary>What the person who signs should see, one row a property.</summary>
     /// <param name="notAfter">How long the certificate would be valid.</param>
     public IEnumerable<(string Name, string Value)> Describe(DateTimeOffset notAfter)

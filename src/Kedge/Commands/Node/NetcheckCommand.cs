@@ -6,6 +6,7 @@ using Kedge.Node.Routing;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 
 namespace Kedge.Commands.Node;
@@ -63,6 +64,7 @@ internal sealed class NetcheckCommand : Command
         .. isNamed && (await asking).CheckStun() is { } stun ? new[] { stun } : [],
         .. (await asking).CheckNats(IsMapped(view), view.Device?.ListenPort ?? 0),
         .. CheckPortMapping(view),
+        .. CheckRelays(view),
         CheckLocal($"; UDP port {view.Device?.ListenPort ?? 0}"),
         CheckIPv6(),
         CheckConflict(view),
@@ -132,6 +134,23 @@ internal sealed class NetcheckCommand : Command
         // Nobody needs it who is not behind a NAT, and few gateways have it switched on.
         if (view.Link is { BehindNat: true, PortMapping: { } mapping })
             yield return new("port mapping", Ok: true, $"UDP port {view.Device?.ListenPort ?? 0}: {mapping}.");
+    }
+
+    private static IEnumerable<Check> CheckRelays(NodeView view)
+    {
+        foreach (LinkPeer peer in view.Peers)
+        {
+            if (view.DevicePeer(peer) is not { MayRelay: true } relay)
+                continue;
+            string home = view.Device?.RelayHome == relay.PublicKey ? ", the one that this node has chosen" : "";
+            yield return (relay.PathState, relay.RoundTrip) switch
+            {
+                (PathState.Direct, { } time) => new("relay", Ok: true, $"{peer.Name} answers within {PathExplanation.Milliseconds(time)}{home}."),
+                (PathState.Direct, null) => new("relay", Ok: true, $"{peer.Name} is connected{home}."),
+                (PathState.Idle or null, _) => new("relay", Ok: true, $"{peer.Name} may relay, but has not been needed."),
+                _ => new("relay", Ok: false, $"{peer.Name} may relay, but is not reached. 'kedge status' says why."),
+            };
+        }
     }
 
     /// <summary>Checks that the machine has an address for others.</summary>
