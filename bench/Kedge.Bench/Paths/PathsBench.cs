@@ -25,6 +25,7 @@ internal static class PathsBench
         new("a new peer to a node behind a port-restricted NAT", TimeSpan.FromSeconds(1.5), AddBehindNat, AddPublic),
         new("a new peer behind a port-restricted NAT", TimeSpan.FromSeconds(1.5), AddPublic, AddBehindNat),
         new("two port-restricted NATs whose routers accept in INPUT", TimeSpan.FromSeconds(1.5), AddBehindAccepting, AddBehindAccepting),
+        new("two symmetric NATs, by a relay", TimeSpan.FromSeconds(3), AddBehindSymmetric, AddBehindSymmetric) { HasRelay = true },
     ];
 
     public static void Run()
@@ -35,7 +36,7 @@ internal static class PathsBench
             $"Seconds from 'is up' to the first answered ping, medians of {rounds} rounds [min..max]; "
             + $"controller and nodes on this machine's {Environment.ProcessorCount} cores.");
         Console.WriteLine();
-        Console.WriteLine("| | to the first answer, s | to reach, s | direct | `kedge up` until 'is up', s |");
+        Console.WriteLine("| | to the first answer, s | to reach, s | path | `kedge up` until 'is up', s |");
         Console.WriteLine("|---|---|---|---|---|");
         int failed = 0;
         foreach (Scene scene in Scenes)
@@ -45,8 +46,10 @@ internal static class PathsBench
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
                 $"| {scene.Name} | {Seconds(measured.Select(round => round.Answered))} | {scene.Limit.TotalSeconds} "
-                + $"| {measured.Count(round => round.State == "direct")} of {rounds} | {Seconds(measured.Select(round => round.Up))} |"));
+                + $"| {string.Join(", ", measured.CountBy(round => round.State).Select(state => $"{state.Value} {state.Key}"))} "
+                + $"| {Seconds(measured.Select(round => round.Up))} |"));
         }
+        RelayBench.Run(program);
         if (failed > 0)
             throw new InvalidOperationException($"In {failed} rounds there was no answer within {Patience.TotalSeconds} s.");
     }
@@ -68,6 +71,8 @@ internal static class PathsBench
     {
         string zone = $"zone{number}";
         controller.Administer("zone", "create", zone, "--prefix", Prefix);
+        DemoNode? relay = scene.HasRelay ? DemoNode.JoinRelay(AddPublic(place, $"r{number}"), program, controller, zone) : null;
+        relay?.Process.WaitForLine("is up: node", Patience);
         DemoNode first = DemoNode.Join(scene.AddFirst(place, $"a{number}"), program, controller, zone, Logging());
         first.Process.WaitForLine("is up: node", Patience);
         string address = controller.Addresses(zone)[first.Host.Label];
@@ -88,6 +93,7 @@ internal static class PathsBench
         Keep(second, scene, answered);
         first.Down();
         second.Down();
+        relay?.Down();
         return new Round(up, answered, state);
     }
 
@@ -117,6 +123,9 @@ internal static class PathsBench
     private static Host AddBehindAccepting(Place place, string label) =>
         place.Internet.AddGateway($"{label}-home", new() { AcceptsInInput = true }).AddHost(label);
 
+    private static Host AddBehindSymmetric(Place place, string label) =>
+        place.Internet.AddGateway($"{label}-home", new() { Kind = NatKind.SymmetricRandom }).AddHost(label);
+
     private static string Seconds(IEnumerable<TimeSpan> times) => new Sample([.. times.Select(time => time.TotalSeconds)]).ToString("0.00");
 
     /// <summary>Two places for nodes.</summary>
@@ -124,7 +133,11 @@ internal static class PathsBench
     /// <param name="Limit">How soon there is to be an answer.</param>
     /// <param name="AddFirst">Adds the machine of the node that is there.</param>
     /// <param name="AddSecond">Adds the machine of the node that joins and pings.</param>
-    private sealed record Scene(string Name, TimeSpan Limit, Func<Place, string, Host> AddFirst, Func<Place, string, Host> AddSecond);
+    private sealed record Scene(string Name, TimeSpan Limit, Func<Place, string, Host> AddFirst, Func<Place, string, Host> AddSecond)
+    {
+        /// <summary>Whether the zone has a relay.</summary>
+        public bool HasRelay { get; init; }
+    }
 
     /// <summary>Where hosts are added.</summary>
     private sealed class Place(Topology net, Internet internet)

@@ -48,11 +48,14 @@ public sealed class DemoController
         Host.Run([_program, .. arguments, "--login-file", _login]).Output;
 
     /// <summary>Makes a token for a zone.</summary>
+    /// <param name="zone">The zone's name.</param>
+    /// <param name="node">Who joins with it.</param>
+    /// <param name="options">More options of <c>kedge token create</c>.</param>
     /// <returns>The path of a file with the join line, for the node's eyes alone.</returns>
-    public string NewJoinFile(string zone, string node)
+    public string NewJoinFile(string zone, string node, params string[] options)
     {
         string path = Path.Combine(Host.Topology.TempFolder, $"{node}.join");
-        Administer("token", "create", "--zone", zone, "--out", path);
+        Administer(["token", "create", "--zone", zone, "--out", path, .. options]);
         return path;
     }
 

@@ -42,6 +42,15 @@ public sealed class DemoNode
         return new DemoNode(host, program, zone, controller.NewJoinFile(zone, host.Label), options);
     }
 
+    /// <summary>Has a host join a zone and relay in it.</summary>
+    /// <inheritdoc cref="Join"/>
+    public static DemoNode JoinRelay(Host host, string program, DemoController controller, string zone, params string[] options)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        ArgumentNullException.ThrowIfNull(controller);
+        return new DemoNode(host, program, zone, controller.NewJoinFile(zone, host.Label, "--relay"), ["--relay", .. options]);
+    }
+
     /// <summary>What the node tells of itself.</summary>
     /// <exception cref="CommandException">There is nothing to tell.</exception>
     public string Status(params string[] options) =>
