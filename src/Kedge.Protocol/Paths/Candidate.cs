@@ -27,6 +27,7 @@ internal sealed class Candidate(PeerEndpoint at, Instant expires)
     private TimeSpan[] _schedule = [];
     private Instant _start;
     private int _next;
+    private uint _sent;
     private int _wantedPongs;
     private int _roundTripCount;
 
@@ -81,7 +82,8 @@ internal sealed class Candidate(PeerEndpoint at, Instant expires)
     {
         if (id is { } sent)
         {
-            _underWay[_next % Remembered] = (sent, now);
+            // Not by its place in the series: what is under way when another begins may be answered yet.
+            _underWay[_sent++ % Remembered] = (sent, now);
             LastPing = now;
             Pings++;
         }

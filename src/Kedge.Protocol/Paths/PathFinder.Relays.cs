@@ -18,6 +18,7 @@ public sealed partial class PathFinder
     private int _openings;
     private int _upgrades;
     private bool _isRelayLost;
+    private bool _needsPong;
     private Instant _upgradeAt = Instant.Never;
 
     /// <summary>Whether the peer may be a relay for this device.</summary>
@@ -37,6 +38,9 @@ public sealed partial class PathFinder
 
     /// <summary>Whether a relay has been asked for the peer and may still answer.</summary>
     internal bool WantsRelay => _openSent is not null;
+
+    // The last one that both have agreed on, if its relay is there.
+    private RelayLeg? LegOffered => _legs.FindLast(leg => leg.Via.Path is { Relay: null });
 
     private IEnumerable<PathFinder> Relays => _paths.RelaysTo(this, _told);
 
@@ -64,7 +68,11 @@ public sealed partial class PathFinder
         if (State == PathState.Relayed)
             _confirmed = now;
         if (State == PathState.Direct && _suspectSince is null)
+        {
+            // The peer does not get what we send directly, or does not get it to us, or is only about to find out that it does.
+            Check(now);
             return true;
+        }
         if (State != PathState.Relayed || leg.Via != _peer.Path?.Relay?.Via || leg != _peer.Path?.Relay)
             UseRelay(now, leg);
         return true;
@@ -97,11 +105,16 @@ public sealed partial class PathFinder
     internal void KeepRelay(Instant now)
     {
         _peer.RequestKeepalive();
-        if (_suspectSince is not null)
-            return;
-        _suspectSince = now;
-        _candidates.Current?.Begin(now, Candidate.Checking, wantedPongs: 1);
+        if (_suspectSince is null)
+            Check(now);
         _paths.Attend(this);
+    }
+
+    // What comes another way says nothing of this path: only a pong clears it.
+    private void Check(Instant now)
+    {
+        (_suspectSince, _needsPong) = (now, true);
+        _candidates.Current?.Begin(now, Candidate.Checking, wantedPongs: 1);
     }
 
     private void BeginOpening(Instant now)

@@ -296,7 +296,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
             if (_suspectSince is null && now - sent < ActiveTime && now - quiet >= Patience)
                 Suspect(now);
         }
-        else if (_suspectSince is not null && !_paths.IsKept(this))
+        else if (_suspectSince is not null && !_needsPong)
         {
             EndSuspicion();
         }
@@ -319,7 +319,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
             _paths.Find(leg.Via.PublicKey)?.KeepRelay(now);
     }
 
-    private void EndSuspicion() => (_suspectSince, _introduceAt, _openAt) = (null, Instant.Never, Instant.Never);
+    private void EndSuspicion() => (_suspectSince, _needsPong, _introduceAt, _openAt) = (null, false, Instant.Never, Instant.Never);
 
     private void LookForOther(Instant now, Instant suspect)
     {
@@ -330,6 +330,8 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         }
         if (now - suspect >= AlternativeTime && BestSince(suspect) is { } other)
             Use(now, other, new PeerPath(other.At.Address, other.Local));
+        else if (now - suspect >= AlternativeTime && State == PathState.Direct && LegOffered is { } leg)
+            UseRelay(now, leg);
         else if (now - suspect >= CheckTime)
             Connect(now);
     }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Kedge.Demo;
 using Kedge.Demo.Nat;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.SystemTests.Mesh;
 
@@ -116,6 +117,37 @@ internal sealed class NatPair : IDisposable
         _others.Add(node);
         node.Up(["--join-file", _mesh.WriteToken("--zone", _name, "--relay"), "--relay", .. options]);
         return node;
+    }
+
+    /// <summary>
+    /// Whether the second node reaches the first by IPv4, when it has made its choice: after its last pings, or earlier by IPv6.
+    /// </summary>
+    public bool HasChosenIpv4()
+    {
+        return !Wait.TryUntil(() => !IsIpv4(), TimeSpan.FromSeconds(4));
+
+        bool IsIpv4() => Endpoint.Parse(NodePath.Of(B, A).Endpoint!).Address.IsIPv4;
+    }
+
+    /// <summary>Has both machines lose all UDP of one family, but for what comes from the controller.</summary>
+    public void DropUdp(bool isIpv4)
+    {
+        string source = isIpv4 ? $"ip saddr != {MeshNetwork.ControllerAddress}" : $"ip6 saddr != {MeshNetwork.ControllerIpv6}";
+        foreach (MeshNode node in (MeshNode[])[A, B])
+        {
+            node.Host.Run(new Command("nft", "-f", "-")
+            {
+                Input = $$"""
+                    table inet cut {
+                        chain input {
+                            type filter hook input priority -300; policy accept;
+                            iifname != "{{MeshNode.Interface}}" {{source}} meta l4proto udp drop
+                        }
+                    }
+
+                    """,
+            });
+        }
     }
 
     /// <summary>What both nodes have logged, for a test that fails.</summary>

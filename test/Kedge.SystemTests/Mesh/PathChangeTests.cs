@@ -79,33 +79,11 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
     public void Of_two_known_paths_the_other_takes_over_in_less_than_2_s()
     {
         using NatPair pair = Connected(NodePlace.Public, NodePlace.Public);
-        string used = NodePath.Of(pair.B, pair.A).Endpoint!;
-        bool isIpv4 = Endpoint.Parse(used).Address.IsIPv4; // of the one that pings; the other may have chosen the other family
+        bool isIpv4 = pair.HasChosenIpv4(); // the one that pings; the other may have chosen the other family
 
-        AssertOutage(pair, LimitWithAnotherPath, () =>
-        {
-            foreach (MeshNode node in (MeshNode[])[pair.A, pair.B])
-                DropUdp(node.Host);
-        });
+        AssertOutage(pair, LimitWithAnotherPath, () => pair.DropUdp(isIpv4));
 
         Assert.NotEqual(isIpv4, Endpoint.Parse(NodePath.Of(pair.B, pair.A).Endpoint).Address.IsIPv4);
-
-        void DropUdp(Host host)
-        {
-            string source = isIpv4 ? $"ip saddr != {MeshNetwork.ControllerAddress}" : $"ip6 saddr != {MeshNetwork.ControllerIpv6}";
-            host.Run(new Command("nft", "-f", "-")
-            {
-                Input = $$"""
-                    table inet cut {
-                        chain input {
-                            type filter hook input priority -300; policy accept;
-                            {{source}} meta l4proto udp drop
-                        }
-                    }
-
-                    """,
-            });
-        }
     }
 
     [Theory]

@@ -106,6 +106,26 @@ public sealed class PathFinderTests : IDisposable
         Assert.Single(b.Delivered);
     }
 
+    [Theory]
+    [InlineData(5, 0)]
+    [InlineData(50, 0)]
+    [InlineData(50, 40)]
+    [InlineData(50, 80)]
+    [InlineData(150, 0)]
+    public void Without_nats_both_may_begin_while_the_others_pings_are_under_way(int delay, int later)
+    {
+        PathNode a = _world.AddNode("a", "203.0.113.1:7000"), b = _world.AddNode("b", "198.51.100.2:7000");
+        _world.Delay = TimeSpan.FromMilliseconds(delay);
+        a.IsIntroduced = b.IsIntroduced = false;
+        PathWorld.Connect(a, b);
+        a.Send(b, 1);
+        _world.After(TimeSpan.FromMilliseconds(later), () => b.Send(a, 1));
+        _world.Run(TimeSpan.FromMilliseconds(later + 8 * delay));
+
+        Assert.Single(a.Delivered);
+        Assert.Single(b.Delivered);
+    }
+
     [Fact]
     public void No_handshake_is_sent_before_a_path_has_answered()
     {

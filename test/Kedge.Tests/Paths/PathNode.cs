@@ -33,6 +33,9 @@ internal sealed class PathNode : IDisposable
 
     public Endpoint Address { get; private set; }
 
+    /// <summary>A second address of a node that is behind no NAT; null for none.</summary>
+    public Endpoint? Ipv6 { get; private set; }
+
     public VirtualNat? Nat { get; private set; }
 
     public WireGuardDevice Device { get; }
@@ -61,7 +64,13 @@ internal sealed class PathNode : IDisposable
 
     /// <summary>Where it tells that it can be reached.</summary>
     public IReadOnlyList<PeerEndpoint> Told =>
-        [.. RelayTold, new(Address, PeerEndpointKind.Local), .. Reflexive.Select(seen => new PeerEndpoint(seen, PeerEndpointKind.Reflexive))];
+    [
+        .. RelayTold,
+        .. Own.Select(own => new PeerEndpoint(own, PeerEndpointKind.Local)),
+        .. Reflexive.Select(seen => new PeerEndpoint(seen, PeerEndpointKind.Reflexive)),
+    ];
+
+    private IReadOnlyList<Endpoint> Own => Ipv6 is { } ipv6 ? [Address, ipv6] : [Address];
 
     private IEnumerable<PeerEndpoint> RelayTold =>
         Paths.Home is { } home && Device.FindPeer(home.PublicKey) is { } relay
@@ -129,7 +138,7 @@ internal sealed class PathNode : IDisposable
 
     public void Receive(byte[] datagram, Endpoint remote)
     {
-        Endpoint local = Address with { Port = Address.Port };
+        Endpoint local = AddressTowards(remote);
         switch (Datagram.Classify(datagram))
         {
             case DatagramKind.Probe:
@@ -187,6 +196,16 @@ internal sealed class PathNode : IDisposable
         Place(hasMoved: true);
     }
 
+    /// <summary>Gets a second address.</summary>
+    public void AddIpv6(Endpoint address)
+    {
+        Ipv6 = address;
+        Place();
+    }
+
+    /// <summary>Where its datagrams to an endpoint come from.</summary>
+    public Endpoint AddressTowards(Endpoint to) => Ipv6 is { } ipv6 && to.Address.IsIPv6 ? ipv6 : Address;
+
     public void Dispose()
     {
         Paths.Dispose();
@@ -219,7 +238,7 @@ internal sealed class PathNode : IDisposable
         _world.Now,
         new Surroundings
         {
-            Addresses = [Address.Address],
+            Addresses = [.. Own.Select(own => own.Address)],
             OnLink = [new IpPrefix(Address.Address, 24)],
             Port = Address.Port,
             Reflexive = Reflexive,

@@ -43,6 +43,9 @@ internal sealed class PathWorld : IDisposable
     /// <summary>How long a datagram is under way.</summary>
     public TimeSpan Delay { get; set; } = TimeSpan.FromMilliseconds(10);
 
+    /// <summary>How much longer a datagram that a node sends to an endpoint is under way.</summary>
+    public Func<PathNode, Endpoint, TimeSpan> Detour { get; set; } = (_, _) => TimeSpan.Zero;
+
     /// <summary>How much longer it is under way at most, so that some overtake others.</summary>
     public TimeSpan Jitter { get; set; }
 
@@ -98,14 +101,14 @@ internal sealed class PathWorld : IDisposable
         from.Log.Add(new Sent(Now, Datagram.Classify(bytes), to, timeToLive, bytes));
         if (Loses(from, to) || _random.NextDouble() < Loss)
             return;
-        TimeSpan delay = Delay + Jitter * _random.NextDouble();
-        Endpoint local = from.Address;
+        TimeSpan delay = Delay + Detour(from, to) + Jitter * _random.NextDouble();
+        Endpoint local = from.AddressTowards(to);
         if (_nodes.Exists(node => node.Address == to && node.Nat == from.Nat))
         {
             After(delay, () => _nodes.Find(node => node.Address == to && node.Nat == from.Nat)?.Receive(bytes, local));
             return;
         }
-        Endpoint source = from.Nat?.Leave(from.Address, to) ?? from.Address;
+        Endpoint source = from.Nat?.Leave(local, to) ?? local;
         if (timeToLive != 0 && timeToLive <= (from.Nat is null ? 0 : 1) + Routers)
             return;
         After(delay, () => Arrive(bytes, source, to));
@@ -120,8 +123,8 @@ internal sealed class PathWorld : IDisposable
     private void Arrive(byte[] datagram, Endpoint source, Endpoint to)
     {
         VirtualNat? nat = _nodes.Select(node => node.Nat).FirstOrDefault(nat => nat?.Outside == to.Address);
-        Endpoint? inside = nat is null ? to : nat.Enter(to.Port, source);
-        _nodes.Find(node => node.Address == inside && node.Nat == nat)?.Receive(datagram, source);
+        if ((nat is null ? to : nat.Enter(to.Port, source)) is { } inside)
+            _nodes.Find(node => (node.Address == inside || node.Ipv6 == inside) && node.Nat == nat)?.Receive(datagram, source);
     }
 
     private Instant Deadline() => _nodes.Count == 0 ? Instant.Never : _nodes.Min(node => node.Deadline);

@@ -85,6 +85,31 @@ public sealed class RelayTests : IDisposable
         AssertGap(a, cut, TimeSpan.FromSeconds(2));
     }
 
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void An_end_that_only_answers_goes_by_the_relay_too(bool isCutForth, bool isCutBack)
+    {
+        (PathNode a, PathNode b, PathNode relay) = Apart(isSymmetric: false);
+        int answered = 0;
+        _world.Every(TimeSpan.FromSeconds(0.2), 150, number =>
+        {
+            for (; answered < b.Delivered.Count; answered++)
+                b.Send(a, b.Delivered[answered].Number);
+            a.Send(b, number);
+        });
+        _world.Run(TimeSpan.FromSeconds(5));
+        Assert.Equal(PathState.Direct, a.FinderOf(b).State);
+
+        Instant cut = _world.Now;
+        _world.Loses = (from, to) =>
+            (isCutForth && from == a && to != relay.Address) || (isCutBack && from == b && to != relay.Address);
+        _world.Run(TimeSpan.FromSeconds(15));
+
+        AssertGap(a, cut, TimeSpan.FromSeconds(2.5));
+    }
+
     [Fact]
     public void A_relay_that_dies_is_replaced_by_another_within_five_seconds()
     {
