@@ -25,8 +25,11 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
         new BoundedChannelOptions(MostWishes) { FullMode = BoundedChannelFullMode.DropOldest });
 
     private HashSet<IpAddress> _addresses = [];
+    private HashSet<Endpoint> _reflexive = [];
 
-    /// <summary>Raised when an address of this machine is gone, and with it perhaps the connections from there.</summary>
+    /// <summary>
+    /// Raised when an address of this machine is gone, or the ports that a NAT had for it, and with them perhaps the connections from there.
+    /// </summary>
     public event Action? AddressLost;
 
     /// <summary>Raised when the node process wants an introduction, for which the controller is asked as soon as there is a connection.</summary>
@@ -90,9 +93,13 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
     {
         zone.Tick();
         HashSet<IpAddress> addresses = [.. zone.MachineAddresses];
-        if (!addresses.IsSupersetOf(_addresses))
+        HashSet<Endpoint> reflexive = [.. zone.Reflexive];
+        bool isSeenElsewhere = _reflexive.Count > 0 && reflexive.Count > 0 && !reflexive.Overlaps(_reflexive);
+        if (isSeenElsewhere || !addresses.IsSupersetOf(_addresses))
             AddressLost?.Invoke();
         _addresses = addresses;
+        if (reflexive.Count > 0)
+            _reflexive = reflexive;
         if (_changed.CurrentCount == 0)
             _changed.Release();
     }

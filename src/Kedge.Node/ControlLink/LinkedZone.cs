@@ -173,6 +173,9 @@ public sealed class LinkedZone : IDisposable
     /// <summary>This machine's addresses, as of the last look.</summary>
     public IReadOnlyCollection<IpAddress> MachineAddresses => Locked(() => _reachability.MachineAddresses);
 
+    /// <summary>Where STUN servers see this node, as of the last look.</summary>
+    public IReadOnlyCollection<Endpoint> Reflexive => Locked(() => _reachability.Reflexive);
+
     /// <summary>The introduction that the node process wishes for; null if the peer is none any more.</summary>
     public Introduction? IntroductionFor(DeviceEvent wish) => Locked(() =>
         wish.Peer is { } key && _peers.IdOf(key) is var id && id != Guid.Empty

@@ -35,6 +35,10 @@ internal sealed class OwnReachability(ZoneEndpoints endpoints, PortMapper portMa
     public IReadOnlyCollection<IpAddress> MachineAddresses =>
         [.. endpoints.Own.Where(own => own.Kind == PeerEndpointKind.Local).Select(own => own.Address.Address)];
 
+    /// <summary>Where STUN servers see this node.</summary>
+    public IReadOnlyCollection<Endpoint> Reflexive =>
+        [.. endpoints.Own.Where(own => own.Kind == PeerEndpointKind.Reflexive).Select(own => own.Address)];
+
     /// <summary>Looks at the device, the gateway and the machine's addresses.</summary>
     /// <param name="status">What the device shows.</param>
     /// <param name="settings">What a person has said.</param>

@@ -179,6 +179,12 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
             if (now < _openingUntil)
                 _openingUntil = now + OpeningTime;
         }
+        else if (State == PathState.Direct && IsActive(now) && _candidates.Current is { } current && IsThroughNat(current))
+        {
+            // The NAT has other ports by now, and lets the peer's datagrams in no more; an end that only receives learns it in no other way.
+            Suspect(now);
+            (_needsPong, _introduceAt) = (true, now);
+        }
     }
 
     /// <summary>Adopts what the peer's tunnel had before it had a finder.</summary>
@@ -290,6 +296,8 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
 
     private void Look(Instant now)
     {
+        if (HasFallenSilent(now))
+            _paths.RefreshReflexive(now);
         if (_peer.UnansweredSince is { } since && _peer.LastDataSent is { } sent)
         {
             Instant quiet = _confirmed is { } confirmed && confirmed > since ? confirmed : since;
@@ -305,6 +313,15 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         else
             KeepOpen(now);
     }
+
+    // Who only receives is not answered by anybody: that data has stopped may mean that a NAT has forgotten its ports.
+    private bool HasFallenSilent(Instant now) =>
+        _peer.LastTraffic is { } last
+        && !(_peer.LastDataSent >= last)
+        && now - last >= Patience
+        && now - last < ActiveTime
+        && _candidates.Current is { } current
+        && IsThroughNat(current);
 
     // The path is silent under traffic. What else is known is tried, and the peer is told, whose NAT may have another port by now.
     private void Suspect(Instant now)

@@ -168,6 +168,20 @@ public sealed class PathFinderTests : IDisposable
     }
 
     [Fact]
+    public void An_end_that_only_receives_finds_out_by_itself_that_its_nat_has_other_ports()
+    {
+        VirtualNat natA = Strict(1), natB = Strict(2);
+        (PathNode a, PathNode b) = BehindNats(natA, natB);
+        _world.Every(TimeSpan.FromSeconds(0.1), 300, number => a.Send(b, number));
+        _world.Run(TimeSpan.FromSeconds(5));
+        a.IsIntroduced = false; // the connection of b's link has died with the ports
+        natB.Reboot();
+        Instant rebooted = _world.Now;
+
+        _world.RunUntil(() => b.Delivered.Any(packet => packet.Time > rebooted), TimeSpan.FromSeconds(5));
+    }
+
+    [Fact]
     public void A_dead_path_is_left_within_two_seconds_when_another_is_known()
     {
         PathNode a = _world.AddNode("a", "203.0.113.1:7000"), b = _world.AddNode("b", "203.0.113.2:7000");
