@@ -96,6 +96,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         State,
         Since,
         _candidates.Current?.RoundTrip,
+        Mtu,
         [.. _candidates.All.Select(candidate => new CandidateStatus(
             candidate.At, candidate.Result(now), candidate.Pings, candidate.Pongs, candidate.RoundTrip))]);
 
@@ -111,7 +112,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
             PathState.Direct => NextLook(now),
             _ => Instant.Never,
         });
-        return Instant.Earlier(deadline, _candidates.NextDeadline);
+        return Instant.Earlier(Instant.Earlier(deadline, NextMeasuring(now)), _candidates.NextDeadline);
     }
 
     /// <inheritdoc/>
@@ -231,9 +232,14 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
 
     /// <summary>Takes a pong of the peer.</summary>
     /// <returns>Whether it answers a ping of ours.</returns>
-    internal bool ReceivePong(Instant now, Endpoint remote, Endpoint local, ulong id)
+    internal bool ReceivePong(Instant now, Endpoint remote, Endpoint local, in Probe pong)
     {
-        if (_candidates.Find(remote) is not { } candidate || !candidate.TryTakePong(now, id, local))
+        if (TryTakeMtuPong(now, pong))
+        {
+            _paths.Attend(this);
+            return true;
+        }
+        if (_candidates.Find(remote) is not { } candidate || !candidate.TryTakePong(now, pong.Id, local))
             return false;
         if (candidate == _candidates.Current)
             Confirm(now, candidate);
@@ -264,7 +270,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         // After the pings: by the time that the peer hears of it, the NATs on this side are open.
         if (now >= _introduceAt)
             Introduce(now);
-        return ControlOutcome.Nothing;
+        return PollMtu(now, datagram);
     }
 
     private void Look(Instant now)
@@ -300,6 +306,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         if (_confirmed > suspect)
         {
             (_suspectSince, _introduceAt) = (null, Instant.Never);
+            _mtu.MeetSilence(now); // pings are answered, and what was sent is not
             return;
         }
         if (now - suspect >= AlternativeTime && BestSince(suspect) is { } other)
@@ -431,6 +438,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
 
     private void Use(Instant now, Candidate candidate, PeerPath path)
     {
+        path = Measured(now, path);
         (_candidates.Current, _confirmed, _suspectSince, _heardAt) = (candidate, now, null, null);
         (_introduceAt, _retries, _roundEnd, _retryAt) = (Instant.Never, 0, Instant.Never, Instant.Never);
         Enter(now, PathState.Direct);
