@@ -96,4 +96,10 @@ public enum DropReason : byte
 
     /// <summary>A probe of a peer that sends too many.</summary>
     ProbeRateLimited,
+
+    /// <summary>From the tunnel: longer than the path to the peer carries, and not to be fragmented.</summary>
+    TooLong,
+
+    /// <summary>From the network: one half of a packet, of which the other did not come in time, or did not belong to it.</summary>
+    HalfLost,
 }
