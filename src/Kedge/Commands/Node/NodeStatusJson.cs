@@ -99,6 +99,10 @@ internal static class NodeStatusJson
         json.WriteString("state", PathExplanation.StateOf(seen, now));
         json.WriteString("endpoint", seen is null || seen.Endpoint.IsNone ? null : seen.Endpoint.ToString());
         WriteRoundTrip(json, seen?.RoundTrip);
+        if (seen?.PathMtu is { } mtu)
+            json.WriteNumber("mtu", mtu);
+        else
+            json.WriteNull("mtu");
         WriteTime(json, "since", seen?.PathSince);
         json.WriteStartArray("candidates");
         foreach (CandidateStatus candidate in seen?.Candidates ?? [])

@@ -2,6 +2,7 @@ using System.Globalization;
 using Kedge.Node.ControlLink;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Paths;
+using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Commands.Node;
@@ -18,6 +19,12 @@ internal static class PathExplanation
         { Endpoint.IsNone: true } => "unknown",
         _ => "idle",
     };
+
+    /// <summary>The path's MTU in bytes, where it carries less than the interface's longest packet needs; null otherwise.</summary>
+    public static int? SmallMtu(NodeView view, PeerStatus? seen) =>
+        seen is { PathMtu: { } mtu, Endpoint.IsNone: false } && view.Device is { } device && mtu < device.Mtu + PeerPath.OverheadTo(seen.Endpoint.Address)
+            ? mtu
+            : null;
 
     /// <summary>Whether somebody wants to reach a peer to which there is no path.</summary>
     public static bool IsNeeded(PeerStatus? seen) => seen?.PathState is PathState.Connecting or PathState.Waiting;
