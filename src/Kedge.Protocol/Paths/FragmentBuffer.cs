@@ -37,7 +37,7 @@ public sealed class FragmentBuffer
     {
         if (!FragmentFrame.TryRead(frame, out uint id, out bool isSecond, out ReadOnlySpan<byte> body))
             return new FragmentOutcome { IsMalformed = true };
-        int lost = 0, own = 0, free = -1, oldest = 0, oldestOwn = -1;
+        int lost = 0, own = 0, free = -1, oldest = 0, oldestOwn = -1, same = -1;
         for (int i = 0; i < Capacity; i++)
         {
             ref Place place = ref _places[i];
@@ -58,10 +58,13 @@ public sealed class FragmentBuffer
             own++;
             if (oldestOwn < 0 || place.Since < _places[oldestOwn].Since)
                 oldestOwn = i;
-            if (place.Id == id && place.IsSecond != isSecond)
+            if (place.Id != id)
+                continue;
+            if (place.IsSecond != isSecond)
                 return Join(i, body, ecn, packet) with { Lost = lost };
+            same = i; // which cannot be the same packet's
         }
-        int taken = own >= CapacityOfOne ? oldestOwn : free >= 0 ? free : oldest;
+        int taken = same >= 0 ? same : own >= CapacityOfOne ? oldestOwn : free >= 0 ? free : oldest;
         lost += _places[taken].Sender is null ? 0 : 1;
         if (_bodies.Length == 0)
             _bodies = new byte[Capacity * FragmentFrame.MaximumBody];

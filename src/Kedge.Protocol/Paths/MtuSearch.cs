@@ -35,7 +35,7 @@ public sealed class MtuSearch
     private static readonly TimeSpan FirstGrowInterval = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LeastWait = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan MostWait = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan SilenceInterval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan SilenceInterval = TimeSpan.FromSeconds(10); // traffic that nobody answers is silent all the time
     private static readonly int[] Usual = [1500, 1400];
 
     private (ulong Id, int Size)[] _underWay = [];
@@ -48,7 +48,7 @@ public sealed class MtuSearch
     private Instant _pingAt;
     private Instant _checkAt = Instant.Never;
     private Instant _growAt = Instant.Never;
-    private Instant _answered;
+    private Instant _silentAt;
     private TimeSpan _growInterval;
 
     /// <summary>Bytes of the longest packet that is known to be carried, or assumed to be.</summary>
@@ -85,8 +85,9 @@ public sealed class MtuSearch
     /// <summary>Packets of full length may have met silence on a path that answers otherwise.</summary>
     public void MeetSilence(Instant now)
     {
-        if (_full != 0 && !IsBusy && now - _answered >= SilenceInterval)
-            _checkAt = now;
+        if (_full == 0 || IsBusy || now - _silentAt < SilenceInterval)
+            return;
+        (_checkAt, _silentAt) = (now, now);
     }
 
     /// <summary>The size that is to be pinged now; 0 if it is not time.</summary>
@@ -138,7 +139,6 @@ public sealed class MtuSearch
         _underWay[index] = default;
         if (received < size || _full == 0)
             return true;
-        _answered = now;
         _carried = Math.Max(_carried, size);
         if (_carried >= _refused)
             _refused = _full + 1; // it was lost, not refused
