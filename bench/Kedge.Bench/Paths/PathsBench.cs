@@ -47,6 +47,7 @@ internal static class PathsBench
                 $"| {scene.Name} | {Seconds(measured.Select(round => round.Answered))} | {scene.Limit.TotalSeconds} "
                 + $"| {measured.Count(round => round.State == "direct")} of {rounds} | {Seconds(measured.Select(round => round.Up))} |"));
         }
+        SmallUnderlayBench.Run();
         if (failed > 0)
             throw new InvalidOperationException($"In {failed} rounds there was no answer within {Patience.TotalSeconds} s.");
     }

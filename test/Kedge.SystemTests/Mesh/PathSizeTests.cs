@@ -73,6 +73,7 @@ public sealed class PathSizeTests(NatMesh mesh) : IClassFixture<NatMesh>
     }
 
     [Fact]
+    [Trait("Category", "Soak")]
     public void A_path_that_shrinks_under_traffic_and_tells_nobody_goes_on()
     {
         using var path = new SmallPath(mesh.Network, overIPv6: true, mtu: 1500);
