@@ -55,6 +55,12 @@ public sealed class PacketBuffer
     public byte TimeToLive { get; set; }
 
     /// <summary>
+    /// To be sent on an <see cref="IDatagramSocket"/>, in a call of its own and by one thread at a time: whether it may not be fragmented,
+    /// neither by this machine nor on its way, whatever that is thought to carry.
+    /// </summary>
+    public bool DontFragment { get; set; }
+
+    /// <summary>
     /// Received: the remote end. To be sent: the local address and, as scope, the interface to send from; none lets the kernel choose. The
     /// port of a local address is not used. Linux takes the interface of an IPv4 address for an order, even where no route leads there, and
     /// that of an IPv6 address, link-local ones apart, for a hint: so who keeps a source should drop it when answers stop coming.
@@ -87,6 +93,7 @@ public sealed class PacketBuffer
         GsoSize = 0;
         Ecn = 0;
         TimeToLive = 0;
+        DontFragment = false;
         Source = Destination = default;
     }
 }

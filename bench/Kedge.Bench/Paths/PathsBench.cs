@@ -50,6 +50,7 @@ internal static class PathsBench
                 + $"| {Seconds(measured.Select(round => round.Up))} |"));
         }
         RelayBench.Run(program);
+        SmallUnderlayBench.Run();
         if (failed > 0)
             throw new InvalidOperationException($"In {failed} rounds there was no answer within {Patience.TotalSeconds} s.");
     }

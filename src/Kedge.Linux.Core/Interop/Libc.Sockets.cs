@@ -31,6 +31,8 @@ internal static unsafe partial class Libc
     internal const int IP_MTU_DISCOVER = 10;
     internal const int IP_RECVTOS = 13;
     internal const int IP_PMTUDISC_DONT = 0;
+    internal const int IP_PMTUDISC_PROBE = 3;
+    internal const int IP_PMTUDISC_OMIT = 5;
 
     internal const int IPPROTO_IPV6 = 41;
     internal const int IPV6_MTU_DISCOVER = 23;

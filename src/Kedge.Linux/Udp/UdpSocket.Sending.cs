@@ -41,6 +41,9 @@ internal sealed unsafe partial class UdpSocket
             counters.CountClosed(CountDatagrams(buffers, next));
             return 0;
         }
+        bool isProbe = buffers is [{ DontFragment: true }];
+        if (isProbe && !TrySetDiscovery(socket.Number, Libc.IP_PMTUDISC_PROBE))
+            count = 0; // rather not at all than in fragments
         int taken = 0;
         for (; count > 0; count = Fill(messages, buffers, next, singly))
         {
@@ -74,9 +77,12 @@ internal sealed unsafe partial class UdpSocket
                 counters.CountLost(error, CountDatagrams(buffers, next));
                 break;
             }
-            counters.CountLost(error, datagrams);
+            if (!isProbe || error != Errno.EMSGSIZE)
+                counters.CountLost(error, datagrams);
             next = Behind(messages, buffers, 0);
         }
+        if (isProbe)
+            TrySetDiscovery(socket.Number, UsualDiscovery);
         socket.Release();
         return taken;
     }

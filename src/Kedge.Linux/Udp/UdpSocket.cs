@@ -34,6 +34,11 @@ internal sealed unsafe partial class UdpSocket(bool ipv6, Endpoint local, bool w
     /// <summary>What the kernel does for the socket that was bound last.</summary>
     public UdpOffloads Offloads => _offloads;
 
+    // Outer packets may be fragmented, here and by routers: a lost "fragmentation needed" would make a black hole of the tunnel. Over IPv4 the
+    // kernel does not believe these either, which anybody can forge: it would refuse all longer runs. Over IPv6, where routers do not fragment,
+    // it has to, for peers whose paths are not measured.
+    private int UsualDiscovery => ipv6 ? Libc.IP_PMTUDISC_DONT : Libc.IP_PMTUDISC_OMIT;
+
     private string Family => ipv6 ? "IPv6" : "IPv4";
 
     /// <summary>A new socket bound to a port of this family, which nobody knows yet.</summary>
@@ -159,6 +164,11 @@ internal sealed unsafe partial class UdpSocket(bool ipv6, Endpoint local, bool w
         return (hasSegmentation ? UdpOffloads.Segmentation : 0) | (hasCoalescing ? UdpOffloads.Coalescing : 0);
     }
 
+    // What other threads send meanwhile bears DF too, which does no harm once.
+    private bool TrySetDiscovery(int socket, int mode) => ipv6
+        ? Libc.setsockopt(socket, Libc.IPPROTO_IPV6, Libc.IPV6_MTU_DISCOVER, &mode, sizeof(int)) >= 0
+        : Libc.setsockopt(socket, Libc.IPPROTO_IP, Libc.IP_MTU_DISCOVER, &mode, sizeof(int)) >= 0;
+
     /// <summary>The socket of now, which stays open until it is released; null where there is none.</summary>
     private SharedDescriptor? Acquire()
     {
@@ -173,20 +183,18 @@ internal sealed unsafe partial class UdpSocket(bool ipv6, Endpoint local, bool w
 
     private void Configure(int socket, uint mark)
     {
-        // Outer packets may be fragmented, here and by routers: WireGuard does no path MTU discovery of its own, and a
-        // lost "fragmentation needed" would make a black hole of the tunnel.
         if (ipv6)
         {
             Set(socket, Libc.IPPROTO_IPV6, Libc.IPV6_V6ONLY, 1, "IPV6_V6ONLY");
             Set(socket, Libc.IPPROTO_IPV6, Libc.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO");
             Set(socket, Libc.IPPROTO_IPV6, Libc.IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS");
-            Set(socket, Libc.IPPROTO_IPV6, Libc.IPV6_MTU_DISCOVER, Libc.IP_PMTUDISC_DONT, "IPV6_MTU_DISCOVER");
+            Set(socket, Libc.IPPROTO_IPV6, Libc.IPV6_MTU_DISCOVER, UsualDiscovery, "IPV6_MTU_DISCOVER");
         }
         else
         {
             Set(socket, Libc.IPPROTO_IP, Libc.IP_PKTINFO, 1, "IP_PKTINFO");
             Set(socket, Libc.IPPROTO_IP, Libc.IP_RECVTOS, 1, "IP_RECVTOS");
-            Set(socket, Libc.IPPROTO_IP, Libc.IP_MTU_DISCOVER, Libc.IP_PMTUDISC_DONT, "IP_MTU_DISCOVER");
+            Set(socket, Libc.IPPROTO_IP, Libc.IP_MTU_DISCOVER, UsualDiscovery, "IP_MTU_DISCOVER");
         }
         SetQueue(socket, Libc.SO_RCVBUFFORCE, Libc.SO_RCVBUF);
         SetQueue(socket, Libc.SO_SNDBUFFORCE, Libc.SO_SNDBUF);

@@ -11,8 +11,11 @@ namespace Kedge.Node.Dataplane;
 /// </summary>
 public sealed class ControlLoop
 {
-    /// <summary>Bytes of the longest datagram that is sent or received.</summary>
+    /// <summary>Bytes of the longest answer.</summary>
     public const int MaximumLength = 1280;
+
+    /// <summary>Bytes of the longest datagram: what UDP over IPv4 carries. Padded probes are as long as the tunnel's packets.</summary>
+    private const int LongestDatagram = 65507;
 
     /// <summary>How many datagrams of one protocol are taken, and sent, before the next one has its turn.</summary>
     private const int BatchSize = 64;
@@ -20,7 +23,7 @@ public sealed class ControlLoop
     private readonly WireGuardDevice _wireGuard;
     private readonly ControlTable _table;
     private readonly IDatagramSocket _socket;
-    private readonly byte[] _received = new byte[MaximumLength];
+    private readonly byte[] _received = new byte[ushort.MaxValue];
     private readonly PacketBuffer[] _outgoing = PacketBuffer.Allocate(1);
 
     /// <summary>A loop over what the caller owns.</summary>
@@ -64,7 +67,7 @@ public sealed class ControlLoop
     {
         for (int i = 0; i < BatchSize; i++)
         {
-            ControlOutcome outcome = entry.Protocol.Poll(now, _outgoing[0].Array.AsSpan(0, MaximumLength));
+            ControlOutcome outcome = entry.Protocol.Poll(now, _outgoing[0].Array.AsSpan(0, LongestDatagram));
             if (!outcome.Sends)
                 return false;
             Send(outcome);
@@ -80,8 +83,9 @@ public sealed class ControlLoop
         PacketBuffer buffer = _outgoing[0];
         buffer.Reset();
         (buffer.Offset, buffer.Length, buffer.Destination, buffer.Source) = (0, outcome.Outcome.Length, outcome.Remote, outcome.Local);
-        buffer.TimeToLive = outcome.TimeToLive;
-        if (_socket.Send(_outgoing) == 0)
+        (buffer.TimeToLive, buffer.DontFragment) = (outcome.TimeToLive, outcome.DontFragment);
+        // That one which must not be fragmented goes nowhere, is an answer too.
+        if (_socket.Send(_outgoing) == 0 && !outcome.DontFragment)
             _wireGuard.Drops.Add(DropReason.SendFailed);
     }
 }

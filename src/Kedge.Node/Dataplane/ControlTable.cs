@@ -35,7 +35,7 @@ public sealed class ControlTable(params ReadOnlySpan<ControlEntry> entries)
             DropReason reason = entry.Protocol.Check(datagram, remote);
             if (reason != DropReason.None)
                 return reason;
-            if (datagram.Length > entry.Queue.MaximumLength)
+            if (!entry.Queue.Takes(datagram.Length))
                 return DropReason.UnknownDatagram;
             return entry.Queue.TryAdd(datagram, remote, local, out wasEmpty) ? DropReason.None : DropReason.ControlQueueFull;
         }

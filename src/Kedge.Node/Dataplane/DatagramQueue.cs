@@ -8,7 +8,8 @@ namespace Kedge.Node.Dataplane;
 /// </summary>
 /// <param name="capacity">How many datagrams fit: a power of two.</param>
 /// <param name="maximumLength">Bytes of the longest datagram that fits.</param>
-public sealed class DatagramQueue(int capacity, int maximumLength)
+/// <param name="cutsLonger">Whether of a longer one, too, so many bytes are kept, and its length.</param>
+public sealed class DatagramQueue(int capacity, int maximumLength, bool cutsLonger = false)
 {
     private readonly byte[] _messages = new byte[capacity * maximumLength];
     private readonly Slot[] _slots = new Slot[capacity];
@@ -16,8 +17,11 @@ public sealed class DatagramQueue(int capacity, int maximumLength)
     private int _written;
     private int _read;
 
-    /// <summary>Bytes of the longest datagram that fits.</summary>
+    /// <summary>Bytes that are kept of a datagram at most.</summary>
     public int MaximumLength => maximumLength;
+
+    /// <summary>Whether a datagram of a length can be added.</summary>
+    public bool Takes(int length) => cutsLonger || length <= maximumLength;
 
     /// <summary>How many datagrams wait. Any thread.</summary>
     public int Count => Volatile.Read(ref _written) - Volatile.Read(ref _read);
@@ -31,14 +35,14 @@ public sealed class DatagramQueue(int capacity, int maximumLength)
     public bool TryAdd(ReadOnlySpan<byte> message, Endpoint remote, Endpoint local, out bool wasEmpty)
     {
         wasEmpty = false;
-        if (message.Length > maximumLength)
+        if (!Takes(message.Length))
             return false;
         lock (_writing)
         {
             if (Count == capacity)
                 return false;
             int index = _written & (capacity - 1);
-            message.CopyTo(_messages.AsSpan(index * maximumLength, maximumLength));
+            message[..Math.Min(message.Length, maximumLength)].CopyTo(_messages.AsSpan(index * maximumLength, maximumLength));
             _slots[index] = new Slot(message.Length, remote, local);
             Volatile.Write(ref _written, _written + 1);
             // Either we see here that the reader has taken all others, or it sees, after the last of them, that there is one more.
@@ -50,7 +54,7 @@ public sealed class DatagramQueue(int capacity, int maximumLength)
 
     /// <summary>Takes the oldest datagram out. The thread that deals with them.</summary>
     /// <param name="message">Where it goes: at least <see cref="MaximumLength"/> bytes.</param>
-    /// <param name="length">Its length in bytes.</param>
+    /// <param name="length">Its length in bytes, though more than is kept.</param>
     /// <param name="remote">Where it came from.</param>
     /// <param name="local">Where it arrived.</param>
     /// <returns>False when there is none.</returns>
@@ -61,7 +65,7 @@ public sealed class DatagramQueue(int capacity, int maximumLength)
             return false;
         int index = _read & (capacity - 1);
         (length, remote, local) = _slots[index];
-        _messages.AsSpan(index * maximumLength, length).CopyTo(message);
+        _messages.AsSpan(index * maximumLength, Math.Min(length, maximumLength)).CopyTo(message);
         Volatile.Write(ref _read, _read + 1);
         Interlocked.MemoryBarrier();
         return true;

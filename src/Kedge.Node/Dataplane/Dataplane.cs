@@ -68,7 +68,7 @@ public sealed class Dataplane : IDisposable
         _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened), FindRouters);
         var table = new ControlTable(
             new ControlEntry(DatagramKind.Stun, stun, new DatagramQueue(MostStunMessages, StunMessage.MaximumSize)),
-            new ControlEntry(DatagramKind.Probe, _paths, new DatagramQueue(MostProbes, ControlLoop.MaximumLength)));
+            new ControlEntry(DatagramKind.Probe, _paths, new DatagramQueue(MostProbes, Probe.Size, cutsLonger: true)));
         _controlLoop = new ControlLoop(_wireGuard, table, port.Sockets[0]);
         _pathReview = _routes is null ? null : new PathReview(_wireGuard, _routes);
         _listening = new ListeningPort(port, log);

@@ -15,7 +15,7 @@ namespace Kedge.Node.Dataplane;
 /// what they hold where the device takes that, and writes it, all on the thread that received it; handshake messages go to the handshake
 /// thread. Owned by a receiving thread; where there are several, each has its own. Allocates nothing a packet.
 /// </summary>
-public sealed class InboundPath
+public sealed partial class InboundPath
 {
     /// <summary>How many datagrams or runs are received at most before their packets are written.</summary>
     public const int BatchSize = 32;
@@ -219,7 +219,11 @@ public sealed class InboundPath
         if (reason != DropReason.None)
             _wireGuard.Drops.Add(reason);
         if (length == 0)
+        {
+            if (reason == DropReason.None && plaintext is [FragmentFrame.Type, ..] && session.Peer.PathFinder is not null)
+                AcceptHalf(now, session, plaintext, buffer.Ecn);
             return;
+        }
         if (_coalescer is null)
         {
             WriteFrom(buffer, packet.DestinationOffset, length);

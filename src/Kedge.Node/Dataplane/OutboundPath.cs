@@ -12,7 +12,7 @@ namespace Kedge.Node.Dataplane;
 /// datagrams, which it seals in place and sends, all on the thread that read them. Owned by a sending thread; where there are several, each
 /// has its own. Allocates nothing a packet.
 /// </summary>
-public sealed class OutboundPath
+public sealed partial class OutboundPath
 {
     /// <summary>How many packets are gathered, those counted that others stand for, before nothing more is read and all are sent.</summary>
     public const int BatchSize = 64;
@@ -78,21 +78,35 @@ public sealed class OutboundPath
             Refuse(packet, buffer, peer, reason);
             return 1;
         }
+        int longest = path.LongestPacket(mtu);
+        if (packet.SegmentLength(0) > longest)
+        {
+            if (packet.TryLimit(longest, out SuperPacket limited))
+                packet = limited;
+            else if (path.IsMeasured)
+                return GatherTooLong(packet, buffer, peer, path, longest, mtu);
+        }
         byte ecn = Ecn.Encapsulate(packet.Ip.Ecn);
         for (int i = 0; i < packet.SegmentCount; i++)
         {
             int length = packet.SegmentLength(i);
-            int size = TransportData.PaddedLength(length, mtu) + TransportData.Overhead;
-            DatagramRun run = RunFor(peer, path, ecn, size, mtu);
-            int start = run.Add(size) + TransportData.HeaderSize;
-            byte[] array = run.Buffer.Array;
-            packet.WriteSegment(i, array.AsSpan(start));
-            _packets[_packetCount++] = new AeadPacket
-            {
-                Source = array, SourceOffset = start, Destination = array, DestinationOffset = start, Length = length,
-            };
+            packet.WriteSegment(i, Place(peer, path, ecn, length, mtu));
         }
         return packet.SegmentCount;
+    }
+
+    /// <summary>Where a packet goes that will be sealed with the others; its bytes, and room for what sealing puts around them.</summary>
+    private Span<byte> Place(PeerTunnel peer, PeerPath path, byte ecn, int length, int mtu)
+    {
+        int size = TransportData.PaddedLength(length, mtu) + TransportData.Overhead;
+        DatagramRun run = RunFor(peer, path, ecn, size, mtu);
+        int start = run.Add(size) + TransportData.HeaderSize;
+        byte[] array = run.Buffer.Array;
+        _packets[_packetCount++] = new AeadPacket
+        {
+            Source = array, SourceOffset = start, Destination = array, DestinationOffset = start, Length = length,
+        };
+        return array.AsSpan(start);
     }
 
     /// <summary>Keeps a packet until its peer has a path, or counts it and tells its sender, where that is to be told.</summary>
@@ -116,16 +130,30 @@ public sealed class OutboundPath
         Instant now = BootClock.Now;
         if (!_router.IsAnswered(reason) || _answers.WaitFor(now, AnswerRate) > TimeSpan.Zero)
             return;
+        if (Answer(packet, buffer, longest: 0))
+            _answers = _answers.Take(now, AnswerRate);
+    }
+
+    /// <summary>Tells the sender of a packet why it goes no further.</summary>
+    /// <param name="packet">The packet.</param>
+    /// <param name="buffer">The buffer that it lies in, which is free after this.</param>
+    /// <param name="longest">Bytes of the longest packet that goes on; 0 if none does.</param>
+    /// <returns>False if there must not be an answer.</returns>
+    private bool Answer(in SuperPacket packet, PacketBuffer buffer, int longest)
+    {
         // Of a packet that stands for several, the first one is answered. It is moved out of the way of the answer.
         Span<byte> refused = _staged[0].Array.AsSpan(0, packet.SegmentLength(0));
         packet.WriteSegment(0, refused);
         buffer.Reset();
-        int length = IpPacket.TryParse(refused, out IpPacket first) ? IcmpUnreachable.Write(first, buffer.Array.AsSpan(buffer.Offset)) : 0;
+        Span<byte> answer = buffer.Array.AsSpan(buffer.Offset);
+        int length = !IpPacket.TryParse(refused, out IpPacket first) ? 0
+            : longest == 0 ? IcmpUnreachable.Write(first, answer)
+            : IcmpUnreachable.WriteTooLong(first, longest, answer);
         if (length == 0)
-            return;
-        _answers = _answers.Take(now, AnswerRate);
+            return false;
         buffer.Length = length;
         _wireGuard.Drops.Add(DropReason.WriteFailed, 1 - _queue.Write(new ReadOnlySpan<PacketBuffer>(in buffer)));
+        return true;
     }
 
     private void Stage(in SuperPacket packet, PeerTunnel peer)

@@ -157,6 +157,7 @@ public sealed class PathControl(
                 continue;
             PathStatus path = finder.Status(now);
             (peer.PathState, peer.PathSince, peer.RoundTrip) = (path.State, wallClock - (now - path.Since), path.RoundTrip);
+            peer.PathMtu = path.Mtu;
             (peer.PathRelay, peer.MayRelay, peer.RelayedBytes) = (path.Relay, finder.IsRelay, (ulong)finder.RelayedBytes);
             foreach (CandidateStatus candidate in path.Candidates)
                 peer.Candidates.Add(candidate);

@@ -3,8 +3,9 @@ using System.Buffers.Binary;
 namespace Kedge.Protocol.Ip;
 
 /// <summary>
-/// The answer to a packet whose destination cannot be reached: ICMP "host unreachable" (RFC 792), or ICMPv6 "address unreachable" (RFC
-/// 4443), as the kernel's WireGuard sends for a destination without a peer.
+/// The answer to a packet that cannot get to its destination. Where nothing can, ICMP "host unreachable" (RFC 792) or ICMPv6 "address
+/// unreachable" (RFC 4443), as the kernel's WireGuard sends for a destination without a peer; where it is too long, ICMP "fragmentation needed"
+/// (RFC 1191) or ICMPv6 "packet too big".
 /// <para>
 /// It comes from the destination itself: that is the one address known to be on this side of the interface which it is written into. An
 /// address of this machine would be refused there as a forged one.
@@ -34,11 +35,23 @@ public static class IcmpUnreachable
     public static int Write(IpPacket packet, Span<byte> destination)
     {
         if (packet.Version == 4)
-            return MayAnswerIPv4(packet) ? WriteIPv4(packet, destination) : 0;
-        return MayAnswerIPv6(packet) ? WriteIPv6(packet, destination) : 0;
+            return MayAnswerIPv4(packet) ? WriteIPv4(packet, code: 1, mtu: 0, destination) : 0;
+        return MayAnswerIPv6(packet) ? WriteIPv6(packet, (1, 3), mtu: 0, destination) : 0;
     }
 
-    private static int WriteIPv4(IpPacket packet, Span<byte> destination)
+    /// <summary>Writes the answer to a packet that is too long.</summary>
+    /// <inheritdoc cref="Write"/>
+    /// <param name="packet">The packet; whole and with its checksums, as far as it is quoted.</param>
+    /// <param name="mtu">Bytes of the longest packet that is not; below 65,536.</param>
+    /// <param name="destination">Where the answer goes, elsewhere than the packet: room for <see cref="MaximumLength"/> bytes.</param>
+    public static int WriteTooLong(IpPacket packet, int mtu, Span<byte> destination)
+    {
+        if (packet.Version == 4)
+            return MayAnswerIPv4(packet) ? WriteIPv4(packet, code: 4, mtu, destination) : 0;
+        return MayAnswerIPv6(packet) ? WriteIPv6(packet, (2, 0), mtu, destination) : 0;
+    }
+
+    private static int WriteIPv4(IpPacket packet, byte code, int mtu, Span<byte> destination)
     {
         int quoted = Math.Min(packet.Length, MaximumIPv4Length - IPv4HeaderLength - IcmpHeaderLength);
         int length = IPv4HeaderLength + IcmpHeaderLength + quoted;
@@ -55,13 +68,14 @@ public static class IcmpUnreachable
         BinaryPrimitives.WriteUInt16BigEndian(answer[10..], InternetChecksum.Compute(answer[..IPv4HeaderLength]));
 
         Span<byte> icmp = answer[IPv4HeaderLength..];
-        (icmp[0], icmp[1]) = (3, 1);
+        (icmp[0], icmp[1]) = (3, code);
+        BinaryPrimitives.WriteUInt16BigEndian(icmp[6..], (ushort)mtu);
         packet.Bytes[..quoted].CopyTo(icmp[IcmpHeaderLength..]);
         BinaryPrimitives.WriteUInt16BigEndian(icmp[2..], InternetChecksum.Compute(icmp));
         return length;
     }
 
-    private static int WriteIPv6(IpPacket packet, Span<byte> destination)
+    private static int WriteIPv6(IpPacket packet, (byte Type, byte Code) kind, int mtu, Span<byte> destination)
     {
         int quoted = Math.Min(packet.Length, MaximumLength - IPv6HeaderLength - IcmpHeaderLength);
         int length = IPv6HeaderLength + IcmpHeaderLength + quoted;
@@ -75,7 +89,8 @@ public static class IcmpUnreachable
         packet.Source.CopyTo(answer[24..]);
 
         Span<byte> icmp = answer[IPv6HeaderLength..];
-        (icmp[0], icmp[1]) = (1, 3);
+        (icmp[0], icmp[1]) = kind;
+        BinaryPrimitives.WriteInt32BigEndian(icmp[4..], mtu);
         packet.Bytes[..quoted].CopyTo(icmp[IcmpHeaderLength..]);
         // The pseudo-header: both addresses, the length and the protocol.
         uint pseudoHeader = InternetChecksum.Sum(answer[8..IPv6HeaderLength], (uint)icmp.Length + IcmpV6);

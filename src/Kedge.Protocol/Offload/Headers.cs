@@ -63,6 +63,8 @@ internal static class TcpHeader
     public const int UrgentPointer = 18;
 
     public const byte Fin = 0x01;
+    public const byte Syn = 0x02;
+    public const byte Rst = 0x04;
     public const byte Psh = 0x08;
     public const byte Ack = 0x10;
     public const byte Cwr = 0x80;

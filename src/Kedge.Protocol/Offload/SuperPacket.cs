@@ -10,10 +10,10 @@ namespace Kedge.Protocol.Offload;
 /// <para>
 /// Cut as Linux cuts: sequence numbers go on, PSH and FIN are on the last segment only, CWR on the first only (RFC 3168 section 6.1.2), the
 /// identification of IPv4 counts up. Checksums are corrected and completed from those of the packet, never made anew: what was wrong before
-/// is wrong in every segment.
+/// is wrong in every segment. Where a path carries less than the packet was to be cut to, TCP is cut smaller (<see cref="TryLimit"/>).
 /// </para>
 /// </summary>
-public readonly ref struct SuperPacket
+public readonly ref partial struct SuperPacket
 {
     private const int MaximumLength = ushort.MaxValue;
     private const int ExtensionHeaderUnit = 8;
@@ -22,12 +22,14 @@ public readonly ref struct SuperPacket
     private readonly VnetHeader _header;
     private readonly int _headerLength;
     private readonly int _payloadPerSegment;
+    private readonly bool _isComplete; // the checksum is that of the whole packet, although it is cut
 
-    private SuperPacket(IpPacket ip, ReadOnlySpan<byte> packet, in VnetHeader header, int headerLength, int payloadPerSegment)
+    private SuperPacket(
+        IpPacket ip, ReadOnlySpan<byte> packet, scoped in VnetHeader header, int headerLength, int payloadPerSegment, bool isComplete = false)
     {
         Ip = ip;
         _packet = packet;
-        (_header, _headerLength, _payloadPerSegment) = (header, headerLength, payloadPerSegment);
+        (_header, _headerLength, _payloadPerSegment, _isComplete) = (header, headerLength, payloadPerSegment, isComplete);
         int payload = packet.Length - headerLength;
         SegmentCount = payload <= payloadPerSegment ? 1 : (payload + payloadPerSegment - 1) / payloadPerSegment;
     }
@@ -101,6 +103,8 @@ public readonly ref struct SuperPacket
         {
             CorrectIpHeader(segment, index);
             Span<byte> transport = segment[_header.ChecksumStart..];
+            if (_isComplete)
+                BeginChecksum(transport);
             if (_header.GsoType == GsoType.Udp)
                 BinaryPrimitives.WriteUInt16BigEndian(transport[UdpHeader.Length..], (ushort)transport.Length);
             else

@@ -50,7 +50,7 @@ public sealed partial class PathFinder
     /// <inheritdoc/>
     public void TakeFrame(ReadOnlySpan<byte> frame)
     {
-        if (frame.Length > MaximumFrame || _frames.Count >= MaximumFrames)
+        if (frame[0] is not (IntroductionFrame.Type or RelayFrame.Type) || frame.Length > MaximumFrame || _frames.Count >= MaximumFrames)
             return;
         _frames.Enqueue(frame.ToArray());
         _paths.Attend(this);

@@ -99,6 +99,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         State,
         Since,
         RoundTrip,
+        Mtu,
         [.. _candidates.All.Select(candidate => new CandidateStatus(
             candidate.At, candidate.Result(now), candidate.Pings, candidate.Pongs, candidate.RoundTrip))])
     {
@@ -118,7 +119,8 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
             PathState.Relayed => Instant.Earlier(NextLook(now), _upgradeAt),
             _ => Instant.Never,
         });
-        return Instant.Earlier(Instant.Earlier(deadline, _openAt), _candidates.NextDeadline);
+        deadline = Instant.Earlier(deadline, Instant.Earlier(_openAt, NextMeasuring(now)));
+        return Instant.Earlier(deadline, _candidates.NextDeadline);
     }
 
     /// <inheritdoc/>
@@ -248,9 +250,14 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
 
     /// <summary>Takes a pong of the peer.</summary>
     /// <returns>Whether it answers a ping of ours.</returns>
-    internal bool ReceivePong(Instant now, Endpoint remote, Endpoint local, ulong id)
+    internal bool ReceivePong(Instant now, Endpoint remote, Endpoint local, in Probe pong)
     {
-        if (_candidates.Find(remote) is not { } candidate || !candidate.TryTakePong(now, id, local))
+        if (TryTakeMtuPong(now, pong))
+        {
+            _paths.Attend(this);
+            return true;
+        }
+        if (_candidates.Find(remote) is not { } candidate || !candidate.TryTakePong(now, pong.Id, local))
             return false;
         if (candidate == _candidates.Current)
             Confirm(now, candidate);
@@ -291,7 +298,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         // After the pings: by the time that the peer hears of it, the NATs on this side are open.
         if (now >= _introduceAt)
             Introduce(now);
-        return ControlOutcome.Nothing;
+        return PollMtu(now, datagram);
     }
 
     private void Look(Instant now)
@@ -343,6 +350,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         if (_confirmed > suspect)
         {
             EndSuspicion();
+            _mtu.MeetSilence(now); // pings are answered, and what was sent is not
             return;
         }
         if (now - suspect >= AlternativeTime && BestSince(suspect) is { } other)
@@ -479,6 +487,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
 
     private void Use(Instant now, Candidate candidate, PeerPath path)
     {
+        path = Measured(now, path);
         (_candidates.Current, _confirmed, _suspectSince, _heardAt) = (candidate, now, null, null);
         (_introduceAt, _retries, _roundEnd, _retryAt) = (Instant.Never, 0, Instant.Never, Instant.Never);
         _openAt = Instant.Never;

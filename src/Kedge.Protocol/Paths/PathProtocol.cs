@@ -197,7 +197,7 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
             return ControlOutcome.Drop(DropReason.UnexpectedProbe);
         if (probe.IsPong)
         {
-            if (!finder.ReceivePong(now, remote, local, probe.Id))
+            if (!finder.ReceivePong(now, remote, local, probe))
                 return ControlOutcome.Drop(DropReason.UnexpectedProbe);
             Pongs++;
             return ControlOutcome.Nothing;
@@ -306,5 +306,26 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
         Pings++;
         new Probe(IsPong: false, id, Probe.Size, default).Write(finder.Keys, random, datagram);
         return new ControlOutcome(Outcome.ToNetwork(Probe.Size), candidate.At.Address, default, timeToLive);
+    }
+
+    /// <summary>Writes a ping of a path that is as long as said and must not be fragmented, if the budget has one left.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="finder">The peer's finder.</param>
+    /// <param name="path">The path.</param>
+    /// <param name="length">Bytes of the datagram.</param>
+    /// <param name="datagram">Where it goes.</param>
+    /// <param name="id">Its identifier; null if it is not sent.</param>
+    internal ControlOutcome PingPadded(Instant now, PathFinder finder, PeerPath path, int length, Span<byte> datagram, out ulong? id)
+    {
+        id = null;
+        if (length > datagram.Length || !_budget.TrySpend(now, path.Remote.Address))
+            return ControlOutcome.Nothing;
+        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
+        random(bytes);
+        id = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
+        Pings++;
+        new Probe(IsPong: false, id.Value, (ushort)length, default).Write(finder.Keys, random, datagram);
+        datagram[Probe.Size..length].Clear();
+        return new ControlOutcome(Outcome.ToNetwork(length), path.Remote, path.Local) { DontFragment = true };
     }
 }

@@ -50,8 +50,9 @@ public readonly record struct CandidateStatus(PeerEndpoint Endpoint, CandidateRe
 /// <param name="State">How far the device has got.</param>
 /// <param name="Since">Since when that is so.</param>
 /// <param name="RoundTrip">The shortest of the path's last round trips; null if it is not known.</param>
+/// <param name="Mtu">Bytes of the longest IP packet that the path carries, as far as one is needed; null if it is not known.</param>
 /// <param name="Candidates">The peer's endpoints.</param>
-public sealed record PathStatus(PathState State, Instant Since, TimeSpan? RoundTrip, IReadOnlyList<CandidateStatus> Candidates)
+public sealed record PathStatus(PathState State, Instant Since, TimeSpan? RoundTrip, int? Mtu, IReadOnlyList<CandidateStatus> Candidates)
 {
     /// <summary>The relay by which the peer is reached; null for none.</summary>
     public PublicKey? Relay { get; init; }

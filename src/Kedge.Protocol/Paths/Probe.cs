@@ -11,7 +11,8 @@ namespace Kedge.Protocol.Paths;
 /// type(1) 0(3) locator(8) nonce(24) XChaCha20-Poly1305{ id(8) length(2) endpoint(18) flags(2) path(2) } padding
 /// </code>
 /// Integers are little-endian, the endpoint is an IPv6 or IPv4-mapped address and a big-endian port; the twelve bytes in front of the nonce
-/// are authenticated. What is not used yet is zero when sent and ignored when received.
+/// are authenticated. Flag 1 says that the sender answers pings of any length and puts fragments (<see cref="FragmentFrame"/>) together. What
+/// is not used yet is zero when sent and ignored when received.
 /// </summary>
 /// <param name="IsPong">Whether it answers a ping.</param>
 /// <param name="Id">Chosen by the sender of the ping; a pong has that of its ping.</param>
@@ -19,6 +20,11 @@ namespace Kedge.Protocol.Paths;
 /// <param name="Endpoint">In a pong, where the ping came from; none in a ping.</param>
 public readonly record struct Probe(bool IsPong, ulong Id, ushort Length, Endpoint Endpoint)
 {
+    /// <summary>
+    /// Whether the sender answers pings of any length, and takes <see cref="FragmentFrame"/>s. One that does not is not told what a path carries.
+    /// </summary>
+    public bool TakesFragments { get; init; } = true;
+
     /// <summary>Bytes of a probe without padding.</summary>
     public const int Size = NonceOffset + XChaCha20Poly1305.NonceSize + PlaintextSize + XChaCha20Poly1305.TagSize;
 
@@ -26,6 +32,8 @@ public readonly record struct Probe(bool IsPong, ulong Id, ushort Length, Endpoi
     private const int NonceOffset = 12;
     private const int CiphertextOffset = NonceOffset + XChaCha20Poly1305.NonceSize;
     private const int PlaintextSize = 32;
+    private const int FlagsOffset = 28;
+    private const ushort TakesFragmentsFlag = 1;
 
     /// <summary>The locator of a datagram that is a probe by its looks.</summary>
     public static ulong LocatorOf(ReadOnlySpan<byte> datagram) => BinaryPrimitives.ReadUInt64LittleEndian(datagram[LocatorOffset..]);
@@ -50,6 +58,7 @@ public readonly record struct Probe(bool IsPong, ulong Id, ushort Length, Endpoi
             WriteMapped(Endpoint.Address, plaintext[10..26]);
             BinaryPrimitives.WriteUInt16BigEndian(plaintext[26..], Endpoint.Port);
         }
+        BinaryPrimitives.WriteUInt16LittleEndian(plaintext[FlagsOffset..], TakesFragments ? TakesFragmentsFlag : (ushort)0);
         XChaCha20Poly1305.Seal(keys.Send, nonce, datagram[..NonceOffset], plaintext, datagram[CiphertextOffset..]);
     }
 
@@ -72,7 +81,10 @@ public readonly record struct Probe(bool IsPong, ulong Id, ushort Length, Endpoi
             datagram[0] == Datagram.Pong,
             BinaryPrimitives.ReadUInt64LittleEndian(plaintext),
             BinaryPrimitives.ReadUInt16LittleEndian(plaintext[8..]),
-            port == 0 ? default : new Endpoint(IpAddress.FromBytes(plaintext[10..26]).Unmapped(), port));
+            port == 0 ? default : new Endpoint(IpAddress.FromBytes(plaintext[10..26]).Unmapped(), port))
+        {
+            TakesFragments = (BinaryPrimitives.ReadUInt16LittleEndian(plaintext[FlagsOffset..]) & TakesFragmentsFlag) != 0,
+        };
         return true;
     }
 

@@ -24,7 +24,7 @@ public enum RelayFrameKind : byte
 
 /// <summary>
 /// What a device and a relay say to each other inside a WireGuard transport message. The first byte is no IP version, so a stock peer drops it.
-/// On the wire, before WireGuard's padding, integers little-endian: <c>type(1) = 2 | kind(1) | length(2) | key(32) | out(4) | in(4)</c>.
+/// On the wire, before WireGuard's padding, integers little-endian: <c>type(1) = 3 | kind(1) | length(2) | key(32) | out(4) | in(4)</c>.
 /// </summary>
 /// <param name="Kind">What it says.</param>
 /// <param name="Key">The peer that is to be reached, or that wants to reach.</param>
@@ -33,7 +33,7 @@ public enum RelayFrameKind : byte
 public readonly record struct RelayFrame(RelayFrameKind Kind, PublicKey Key, uint Out = 0, uint In = 0)
 {
     /// <summary>The first byte.</summary>
-    public const byte Type = 2;
+    public const byte Type = 3;
 
     /// <summary>Its size in bytes.</summary>
     public const int Size = InOffset + sizeof(uint);

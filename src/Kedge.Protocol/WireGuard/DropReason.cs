@@ -107,4 +107,10 @@ public enum DropReason : byte
 
     /// <summary>From the network, to be passed on: more than its sender, or all together, may send.</summary>
     RelayRateLimited,
+
+    /// <summary>From the tunnel: longer than the path to the peer carries, and not to be fragmented.</summary>
+    TooLong,
+
+    /// <summary>From the network: one half of a packet, of which the other did not come in time, or did not belong to it.</summary>
+    HalfLost,
 }

@@ -22,7 +22,9 @@ public interface IControlProtocol
 
     /// <summary>Takes a datagram of this protocol's kind.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="datagram">The datagram; may be changed.</param>
+    /// <param name="datagram">
+    /// The datagram; may be changed. Of one that is longer than its queue keeps, what is behind that is not what was received.
+    /// </param>
     /// <param name="remote">Where it came from.</param>
     /// <param name="local">Where it arrived.</param>
     /// <param name="reply">Where an answer goes: 1,280 bytes.</param>
@@ -30,7 +32,7 @@ public interface IControlProtocol
 
     /// <summary>Does what is due by now. To be called again until it returns <see cref="OutcomeKind.Nothing"/>.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="datagram">Where a datagram goes: 1,280 bytes.</param>
+    /// <param name="datagram">Where a datagram goes: at least 1,280 bytes.</param>
     ControlOutcome Poll(Instant now, Span<byte> datagram);
 }
 
@@ -41,6 +43,9 @@ public interface IControlProtocol
 /// <param name="TimeToLive">Its time to live, or hop limit; 0 for the kernel's.</param>
 public readonly record struct ControlOutcome(Outcome Outcome, Endpoint Remote = default, Endpoint Local = default, byte TimeToLive = 0)
 {
+    /// <summary>Whether the datagram must not be fragmented, neither here nor on its way.</summary>
+    public bool DontFragment { get; init; }
+
     /// <summary>Nothing is to be done.</summary>
     public static ControlOutcome Nothing => default;
 

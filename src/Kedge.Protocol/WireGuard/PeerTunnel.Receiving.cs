@@ -43,6 +43,17 @@ public sealed partial class PeerTunnel
             finder.TakeFrame(plaintext);
             return DropReason.None;
         }
+        return AcceptPacket(plaintext, outerEcn, out length);
+    }
+
+    /// <summary>Checks that there is an IP packet, from an address that the peer may use.</summary>
+    /// <param name="plaintext">The packet, with what is behind it. The ECN bits may be changed.</param>
+    /// <param name="outerEcn">The ECN bits that were around it.</param>
+    /// <param name="length">The packet's length; 0 if it is dropped.</param>
+    /// <returns><see cref="DropReason.None"/> unless it is dropped.</returns>
+    public DropReason AcceptPacket(Span<byte> plaintext, byte outerEcn, out int length)
+    {
+        length = 0;
         if (!IpPacket.TryParse(plaintext, out IpPacket packet))
             return DropReason.MalformedInnerPacket;
         if (_device.AllowedIps.Find(packet.Source) != this)
@@ -74,7 +85,8 @@ public sealed partial class PeerTunnel
             finder.HeardFrom(_heardFrom = new PeerPath(remote, local));
             return;
         }
-        _path = new PeerPath(remote, local);
+        // What is known of the way stays, where only our end is another; a finder finds out if that changes it.
+        _path = path?.Remote == remote ? path with { Local = local } : new PeerPath(remote, local);
         _heardFrom = null;
         if (path is not null)
             return;

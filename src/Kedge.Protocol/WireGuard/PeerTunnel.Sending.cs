@@ -6,6 +6,12 @@ namespace Kedge.Protocol.WireGuard;
 /// <content>What sending threads do.</content>
 public sealed partial class PeerTunnel
 {
+    // A sender is told once a packet until it sends shorter ones; more senders than these wait for a moment.
+    private static readonly Rate TooLongRate = new(Burst: 10, TimeSpan.FromMilliseconds(100));
+
+    private TokenBucket _tooLongAnswers; // under _stagedLock
+    private uint _fragmentId;
+
     /// <summary>
     /// Pads and seals packets of the tunnel with the current session; see <see cref="KeyPair.Seal"/> for what they are then.
     /// </summary>
@@ -80,6 +86,16 @@ public sealed partial class PeerTunnel
     {
         length = 0;
         return _sessions.Usable(now) is { } session && TrySealOne(session, datagram, frameLength, now, out length);
+    }
+
+    /// <summary>An identifier for the two halves of a packet, which comes up again only after 2^32 others. Any thread.</summary>
+    public uint NextFragmentId() => Interlocked.Increment(ref _fragmentId);
+
+    /// <summary>Whether a sender may be told now that its packet is too long for the way to this peer. Any thread.</summary>
+    public bool MayTellTooLong(Instant now)
+    {
+        lock (_stagedLock)
+            return TokenBucket.TryTake(ref _tooLongAnswers, now, TooLongRate);
     }
 
     private bool TrySealOne(KeyPair session, byte[] datagram, int packetLength, Instant now, out int length)

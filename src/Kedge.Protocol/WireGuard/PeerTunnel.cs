@@ -77,6 +77,9 @@ public sealed partial class PeerTunnel : IScheduled<PeerTunnel>, IDisposable
         }
     }
 
+    /// <summary>The tunnel's own MTU in bytes. Any thread.</summary>
+    internal int TunnelMtu => _device.Mtu;
+
     /// <summary>
     /// Who sets <see cref="Path"/>; null for a stock peer, which is where its authentic datagrams come from. Any thread may read and set it.
     /// </summary>
@@ -178,6 +181,10 @@ public sealed partial class PeerTunnel : IScheduled<PeerTunnel>, IDisposable
         if (_path is { Local.IsNone: false } path)
             Interlocked.CompareExchange(ref _path, path with { Local = default }, path);
     }
+
+    /// <summary>Puts one that says more of the same way in place of a path, if that is still in use. Any thread.</summary>
+    /// <returns>Whether it was.</returns>
+    internal bool TryRefinePath(PeerPath path, PeerPath refined) => Interlocked.CompareExchange(ref _path, refined, path) == path;
 
     /// <summary>Has <see cref="IPathFinder.TrafficBegan"/> called once, at the next data sent or received. Any thread.</summary>
     public void AwaitTraffic() => _timers.AwaitTraffic();

@@ -33,7 +33,7 @@ public sealed class PathTarget : Target
         PeerTunnel peer = Connect(device, paths, other), self = Connect(other, others, device);
         var now = new Instant(TimeSpan.TicksPerMinute);
         Instant start = now;
-        byte[] buffer = new byte[1280], reply = new byte[1280];
+        byte[] buffer = new byte[1500], reply = new byte[1280];
         List<byte[]> seen = [];
         Dictionary<Endpoint, byte[]> pings = [];
         HashSet<Endpoint> answered = [];

@@ -9,6 +9,23 @@ public class DatagramQueueTests
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     [Fact]
+    public void Of_what_is_too_long_the_beginning_is_kept_and_the_length_where_the_queue_is_made_so()
+    {
+        byte[] message = [.. Enumerable.Range(0, 20).Select(i => (byte)i)], taken = new byte[20];
+        var strict = new DatagramQueue(capacity: 4, maximumLength: 8);
+        var cutting = new DatagramQueue(capacity: 4, maximumLength: 8, cutsLonger: true);
+        Assert.False(strict.TryAdd(message, default, default, out _));
+        Assert.True(cutting.TryAdd(message, default, default, out _));
+        Assert.True(cutting.TryAdd(message.AsSpan(5, 3), default, default, out _));
+
+        Assert.True(cutting.TryTake(taken, out int length, out _, out _));
+        Assert.Equal(20, length);
+        Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7, 0, 0], taken[..10]);
+        Assert.True(cutting.TryTake(taken, out length, out _, out _));
+        Assert.Equal((3, (byte)5), (length, taken[0]));
+    }
+
+    [Fact]
     public void Several_writers_lose_nothing_and_always_wake_the_reader()
     {
         const int Writers = 4, Count = 50_000;

@@ -54,6 +54,9 @@ internal sealed class MemoryDatagramSocket(Endpoint address = default, bool rece
     /// <summary>How many datagrams wait to be received.</summary>
     public int Pending => _received.Count;
 
+    /// <summary>Bytes of the longest datagram that came.</summary>
+    public int LongestReceived { get; private set; }
+
     public void WaitReadable() => _received.WaitReadable();
 
     public void Wake() => _received.Wake();
@@ -63,6 +66,7 @@ internal sealed class MemoryDatagramSocket(Endpoint address = default, bool rece
     /// <summary>Receives a datagram or a run, as the sender has it, and returns how many datagrams there was room for.</summary>
     private int Add(PacketBuffer buffer)
     {
+        LongestReceived = Math.Max(LongestReceived, buffer.GsoSize == 0 ? buffer.Length : buffer.GsoSize);
         if (buffer.GsoSize == 0 || buffer.Length <= buffer.GsoSize)
             return _received.TryAdd(buffer, 0, buffer.Length, gsoSize: 0) ? 1 : 0;
         int datagrams = (buffer.Length + buffer.GsoSize - 1) / buffer.GsoSize;

@@ -50,6 +50,26 @@ public class IcmpUnreachableTests
     }
 
     [Theory]
+    [InlineData(1216)]
+    [InlineData(576)]
+    public void A_packet_that_is_too_long_is_answered_by_how_long_it_may_be(int mtu)
+    {
+        IpPacket answer = Answer(TestPacket.Make(Source, Destination, length: 1400), mtu);
+        Assert.Equal(0, InternetChecksum.Compute(answer.Bytes[..20]));
+        Assert.Equal(0, InternetChecksum.Compute(answer.Bytes[20..]));
+        Assert.Equal([1, 3, 4], [answer.Bytes[9], answer.Bytes[20], answer.Bytes[21]]);
+        Assert.Equal((uint)mtu, BinaryPrimitives.ReadUInt32BigEndian(answer.Bytes[24..])); // RFC 1191 section 4: 16 bits, behind 16 unused ones
+
+        answer = Answer(TestPacket.Make(Source6, Destination6, length: 1400), mtu);
+        Assert.Equal(1280, answer.Length);
+        Assert.Equal((Destination6, Source6), (answer.Source, answer.Destination));
+        Assert.Equal([58, 2, 0], [answer.Bytes[6], answer.Bytes[40], answer.Bytes[41]]);
+        Assert.Equal((uint)mtu, BinaryPrimitives.ReadUInt32BigEndian(answer.Bytes[44..])); // RFC 4443 section 3.2
+        Assert.Equal(0xFFFF, InternetChecksum.Sum(answer.Bytes[40..], InternetChecksum.Sum(answer.Bytes[8..40], 1240 + 58)));
+        Assert.Equal(0, Write(TestPacket.Make(Source, IpAddress.Parse("224.0.0.251"), length: 1400), mtu));
+    }
+
+    [Theory]
     [InlineData("0.0.0.0", "10.0.0.9")]
     [InlineData("127.0.0.1", "10.0.0.9")]
     [InlineData("224.0.0.1", "10.0.0.9")]
@@ -133,15 +153,15 @@ public class IcmpUnreachableTests
         }
     }
 
-    private int Write(byte[] bytes)
+    private int Write(byte[] bytes, int mtu = 0)
     {
         Assert.True(IpPacket.TryParse(bytes, out IpPacket packet));
-        return IcmpUnreachable.Write(packet, _answer);
+        return mtu == 0 ? IcmpUnreachable.Write(packet, _answer) : IcmpUnreachable.WriteTooLong(packet, mtu, _answer);
     }
 
-    private IpPacket Answer(byte[] bytes)
+    private IpPacket Answer(byte[] bytes, int mtu = 0)
     {
-        int length = Write(bytes);
+        int length = Write(bytes, mtu);
         Assert.True(IpPacket.TryParse(_answer.AsSpan(0, length), out IpPacket answer));
         Assert.Equal(length, answer.Length);
         return answer;

@@ -52,6 +52,9 @@ internal sealed class PathWorld : IDisposable
     /// <summary>Datagrams for which this is true never arrive.</summary>
     public Func<PathNode, Endpoint, bool> Loses { get; set; } = (_, _) => false;
 
+    /// <summary>Bytes of the longest IP packet that arrives, over IPv4.</summary>
+    public int Carries { get; set; } = 1500;
+
     public void Fill(Span<byte> bytes) => _random.NextBytes(bytes);
 
     public PathNode AddNode(string name, string address, VirtualNat? nat = null)
@@ -99,7 +102,7 @@ internal sealed class PathWorld : IDisposable
     {
         byte[] bytes = datagram.ToArray();
         from.Log.Add(new Sent(Now, Datagram.Classify(bytes), to, timeToLive, bytes));
-        if (Loses(from, to) || _random.NextDouble() < Loss)
+        if (bytes.Length + 28 > Carries || Loses(from, to) || _random.NextDouble() < Loss)
             return;
         TimeSpan delay = Delay + Detour(from, to) + Jitter * _random.NextDouble();
         Endpoint local = from.AddressTowards(to);

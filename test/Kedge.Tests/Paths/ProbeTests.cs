@@ -42,6 +42,17 @@ public sealed class ProbeTests : IDisposable
         Assert.Equal(sent, read);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Whether_the_sender_takes_fragments_is_told(bool takesFragments)
+    {
+        byte[] datagram = new byte[Probe.Size];
+        new Probe(IsPong: true, 1, Probe.Size, default) { TakesFragments = takesFragments }.Write(_keysOfA, _world.Fill, datagram);
+        Assert.True(Probe.TryRead(_keysOfB, datagram, out Probe read));
+        Assert.Equal(takesFragments, read.TakesFragments);
+    }
+
     [Fact]
     public void A_probe_is_not_taken_by_the_end_that_sent_it_nor_when_a_bit_is_another()
     {

@@ -13,7 +13,7 @@ public class RelayFrameTests
         byte[] bytes = new RelayFrame(RelayFrameKind.Offer, Key, Out: 0x01020304, In: 0xF0F1F2F3).ToArray();
 
         Assert.Equal(
-            [2, 2, 44, 0, .. Enumerable.Range(1, 32).Select(i => (byte)i), 4, 3, 2, 1, 0xF3, 0xF2, 0xF1, 0xF0],
+            [3, 2, 44, 0, .. Enumerable.Range(1, 32).Select(i => (byte)i), 4, 3, 2, 1, 0xF3, 0xF2, 0xF1, 0xF0],
             bytes);
     }
 

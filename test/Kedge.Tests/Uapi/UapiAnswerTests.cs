@@ -84,11 +84,12 @@ public sealed class UapiAnswerTests
         Assert.Contains("stun_server=192.0.2.9:3478\nreflexive_endpoint=203.0.113.9:51820\nstun_server=[2001:db8::9]:3478\nnat_mapping=endpoint-dependent\n", text, StringComparison.Ordinal);
         Assert.Contains("gauge=PacketThreads 2", lines);
         Assert.Contains("has_preshared_key=true", lines);
-        Assert.Contains("path=waiting\npath_since_sec=1700000009\npath_rtt_usec=37\n", text, StringComparison.Ordinal);
+        Assert.Contains("path=waiting\npath_since_sec=1700000009\npath_rtt_usec=37\npath_mtu=1280\n", text, StringComparison.Ordinal);
         Assert.Contains("candidate=reflexive 198.51.100.7:41641 silent 7 0", lines);
         Assert.Contains("candidate=reflexive 198.51.100.7:41641 answered 3 2 1500", lines);
         using DeviceStatus read = UapiAnswerReader.Read(answer.Bytes.Span);
         Assert.Equal(status.Peers[0].Candidates, read.Peers[0].Candidates);
+        Assert.Equal(1280, read.Peers[0].PathMtu);
     }
 
     [Fact]
@@ -156,7 +157,7 @@ public sealed class UapiAnswerTests
                 PersistentKeepaliveInterval = 65535,
             };
             peer.PathState = PathState.Connecting;
-            (peer.PathSince, peer.RoundTrip) = (DateTimeOffset.MaxValue, TimeSpan.MaxValue);
+            (peer.PathSince, peer.RoundTrip, peer.PathMtu) = (DateTimeOffset.MaxValue, TimeSpan.MaxValue, int.MaxValue);
             var seen = new PeerEndpoint(longest, PeerEndpointKind.Reflexive);
             for (int candidate = 0; candidate < 50; candidate++)
                 peer.Candidates.Add(new CandidateStatus(seen, CandidateResult.Answered, int.MaxValue, int.MaxValue, TimeSpan.MaxValue));
@@ -213,6 +214,7 @@ public sealed class UapiAnswerTests
         };
         (peer.PathState, peer.PathSince, peer.RoundTrip) = (PathState.Waiting, DateTimeOffset.FromUnixTimeSeconds(1700000009), TimeSpan.FromMicroseconds(37));
         var seen = new PeerEndpoint(Endpoint.Parse("198.51.100.7:41641"), PeerEndpointKind.Reflexive);
+        peer.PathMtu = 1280;
         peer.Candidates.Add(new CandidateStatus(seen, CandidateResult.Silent, Pings: 7, Pongs: 0, RoundTrip: null));
         peer.Candidates.Add(new CandidateStatus(seen, CandidateResult.Answered, Pings: 3, Pongs: 2, TimeSpan.FromMicroseconds(1500)));
         peer.AllowedIps.Add(IpPrefix.Parse("192.168.4.4/32"));

@@ -115,6 +115,11 @@ public sealed class PeerStatus(PublicKey publicKey) : IDisposable
     /// <summary>Bytes that the device, as a relay, has passed on for the peer. Shown to <c>kedge_get</c> only.</summary>
     public ulong RelayedBytes { get; set; }
 
+    /// <summary>
+    /// Bytes of the longest IP packet that the path carries, as far as the tunnel needs one; null if not known. Shown to <c>kedge_get</c> only.
+    /// </summary>
+    public int? PathMtu { get; set; }
+
     /// <summary>The peer's endpoints and what came of trying them. Shown to <c>kedge_get</c> only.</summary>
     public IList<CandidateStatus> Candidates { get; } = [];
 

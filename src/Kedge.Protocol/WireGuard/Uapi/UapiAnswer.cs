@@ -16,7 +16,7 @@ public sealed class UapiAnswer : IDisposable
 {
     // Upper bounds of what is written, so that the buffer never grows and leaves no copy of a key behind.
     private const int DeviceBound = 640;
-    private const int PeerBound = 832;
+    private const int PeerBound = 864;
     private const int AllowedIpBound = 64;
     private const int CountBound = 32; // and the name
     private const int StunBound = 160;
@@ -64,7 +64,8 @@ public sealed class UapiAnswer : IDisposable
     /// and, where it has answered, <c>reflexive_endpoint</c>, then <c>nat_mapping</c> (<c>endpoint-independent</c> or
     /// <c>endpoint-dependent</c>) where that is known, <c>internal_network</c> and <c>overlay</c>; and for a peer <c>has_preshared_key</c>, and
     /// if its path is found by probes <c>path</c> (<c>idle</c>, <c>connecting</c>, <c>direct</c>, <c>waiting</c>, <c>relayed</c>),
-    /// <c>path_relay</c>, <c>path_since_sec</c>, <c>path_rtt_usec</c> and each <c>candidate=KIND ENDPOINT RESULT PINGS PONGS [MICROSECONDS]</c>.
+    /// <c>path_relay</c>, <c>path_since_sec</c>, <c>path_rtt_usec</c>, <c>path_mtu</c> where that is known, and each
+    /// <c>candidate=KIND ENDPOINT RESULT PINGS PONGS [MICROSECONDS]</c>.
     /// </summary>
     public static UapiAnswer KedgeGet(DeviceStatus status)
     {
@@ -167,6 +168,8 @@ public sealed class UapiAnswer : IDisposable
             WriteNumber("path_since_sec="u8, (ulong)since.ToUnixTimeSeconds());
         if (peer.RoundTrip is { } roundTrip)
             WriteNumber("path_rtt_usec="u8, (ulong)roundTrip.TotalMicroseconds);
+        if (peer.PathMtu is { } mtu)
+            WriteNumber("path_mtu="u8, (ulong)mtu);
         foreach (CandidateStatus candidate in peer.Candidates)
         {
             string time = candidate.RoundTrip is { } rtt ? $" {(long)rtt.TotalMicroseconds}" : "";

@@ -161,6 +161,9 @@ public static class UapiAnswerReader
             case "path_rtt_usec":
                 peer.RoundTrip = TimeSpan.FromMicroseconds(long.Parse(value, CultureInfo.InvariantCulture));
                 break;
+            case "path_mtu":
+                peer.PathMtu = int.Parse(value, CultureInfo.InvariantCulture);
+                break;
             case "candidate":
                 peer.Candidates.Add(ReadCandidate(Encoding.ASCII.GetString(value).Split(' ')));
                 break;

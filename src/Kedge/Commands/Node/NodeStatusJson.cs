@@ -102,6 +102,10 @@ internal static class NodeStatusJson
         json.WriteString("endpoint", seen is null || seen.Endpoint.IsNone ? null : seen.Endpoint.ToString());
         json.WriteString("relay", seen?.PathRelay is { } relay ? PathExplanation.RelayName(view, relay) : null);
         WriteRoundTrip(json, seen?.RoundTrip);
+        if (seen?.PathMtu is { } mtu)
+            json.WriteNumber("mtu", mtu);
+        else
+            json.WriteNull("mtu");
         WriteTime(json, "since", seen?.PathSince);
         json.WriteStartArray("candidates");
         foreach (CandidateStatus candidate in seen?.Candidates ?? [])

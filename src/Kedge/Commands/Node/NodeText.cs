@@ -75,7 +75,7 @@ internal static class NodeText
         [
             peer.Name,
             string.Join(", ", peer.Addresses),
-            PathExplanation.StateOf(seen, now),
+            $"{PathExplanation.StateOf(seen, now)}{(PathExplanation.SmallMtu(view, seen) is { } mtu ? $", MTU {Number(mtu)}" : "")}",
             seen?.PathSince is { } since ? StatusText.Age(now - since) : "unknown",
             PathExplanation.WayOf(view, seen),
             seen?.RoundTrip is { } time ? PathExplanation.Milliseconds(time) : "unknown",

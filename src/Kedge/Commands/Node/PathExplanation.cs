@@ -30,6 +30,12 @@ internal static class PathExplanation
     public static string RelayName(NodeView view, PublicKey relay) =>
         view.Peers.FirstOrDefault(peer => peer.PublicKey == relay.ToString())?.Name ?? relay.ToString();
 
+    /// <summary>The path's MTU in bytes, where it carries less than the interface's longest packet needs; null otherwise.</summary>
+    public static int? SmallMtu(NodeView view, PeerStatus? seen) =>
+        seen is { PathMtu: { } mtu, Endpoint.IsNone: false } && view.Device is { } device && mtu < device.Mtu + PeerPath.OverheadTo(seen.Endpoint.Address)
+            ? mtu
+            : null;
+
     /// <summary>Whether somebody wants to reach a peer to which there is no direct path.</summary>
     public static bool IsNeeded(PeerStatus? seen) => seen?.PathState is PathState.Connecting or PathState.Waiting or PathState.Relayed;
 
