@@ -73,7 +73,7 @@ public sealed class OutboundPath
             _wireGuard.Drops.Add(DropReason.MalformedPacket);
             return 1;
         }
-        if (!_router.TryRoute(packet.Ip, out PeerTunnel? peer, out PeerPath? path, out DropReason reason))
+        if (!_router.TryRoute(packet.Ip, out PeerTunnel? peer, out PeerPath? path, out byte timeToLive, out DropReason reason))
         {
             Refuse(packet, buffer, peer, reason);
             return 1;
@@ -83,7 +83,7 @@ public sealed class OutboundPath
         {
             int length = packet.SegmentLength(i);
             int size = TransportData.PaddedLength(length, mtu) + TransportData.Overhead;
-            DatagramRun run = RunFor(peer, path, ecn, size, mtu);
+            DatagramRun run = RunFor(peer, path, ecn, timeToLive, size, mtu);
             int start = run.Add(size) + TransportData.HeaderSize;
             byte[] array = run.Buffer.Array;
             packet.WriteSegment(i, array.AsSpan(start));
@@ -141,16 +141,16 @@ public sealed class OutboundPath
     /// <summary>
     /// The run that a datagram goes into: the last one, or a new one; sends all others first where there is no room left.
     /// </summary>
-    private DatagramRun RunFor(PeerTunnel peer, PeerPath path, byte ecn, int size, int mtu)
+    private DatagramRun RunFor(PeerTunnel peer, PeerPath path, byte ecn, byte timeToLive, int size, int mtu)
     {
         if (_packetCount == MostPackets)
             SendGathered(mtu);
-        if (_runCount > 0 && _runs[_runCount - 1].Takes(peer, path, ecn, size))
+        if (_runCount > 0 && _runs[_runCount - 1].Takes(peer, path, ecn, timeToLive, size))
             return _runs[_runCount - 1];
         if (_runCount == MostRuns)
             SendGathered(mtu);
         DatagramRun run = _runs[_runCount++];
-        run.Begin(peer, path, ecn, size);
+        run.Begin(peer, path, ecn, timeToLive, size);
         return run;
     }
 
