@@ -12,7 +12,7 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Reason}. Nobody asked for this port, so the device uses port {Port} instead")]
     public static partial void PortReplaced(ILogger log, string reason, int port);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "What is sent to the peer at {Endpoint} comes back: the route to {Address} leads through the tunnel itself. Nothing reaches that peer until there is another one")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "What is sent to the peer at {Endpoint} comes back: the route to {Address} leads through the tunnel itself, or through another one and back. Nothing reaches that peer until there is another one")]
     public static partial void RoutingLoop(ILogger log, Endpoint endpoint, IpAddress address);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Changes of routes cannot be seen: {Reason}. A better route to a peer is taken only when the one in use fails")]

@@ -35,23 +35,26 @@ internal sealed class DatagramRun
     /// <param name="peer">Whom it is for.</param>
     /// <param name="path">The way there.</param>
     /// <param name="ecn">The ECN bits of every datagram.</param>
+    /// <param name="timeToLive">The time to live of every datagram; 0 for the kernel's.</param>
     /// <param name="size">Bytes of the first WireGuard datagram.</param>
-    public void Begin(PeerTunnel peer, PeerPath path, byte ecn, int size)
+    public void Begin(PeerTunnel peer, PeerPath path, byte ecn, byte timeToLive, int size)
     {
         (Peer, Count, _relay, _isEnded) = (peer, 0, path.Relay, false);
         _size = size + HeaderSize;
         Buffer.Reset();
         Buffer.Offset = 0;
         PeerPath? first = path.First;
-        (Buffer.Destination, Buffer.Source, Buffer.Ecn) = (first?.Remote ?? default, first?.Local ?? default, ecn);
+        (Buffer.Destination, Buffer.Source) = (first?.Remote ?? default, first?.Local ?? default);
+        (Buffer.Ecn, Buffer.TimeToLive) = (ecn, timeToLive);
     }
 
     /// <summary>Whether one more datagram can go behind the others.</summary>
     /// <inheritdoc cref="Begin"/>
-    public bool Takes(PeerTunnel peer, PeerPath path, byte ecn, int size)
+    public bool Takes(PeerTunnel peer, PeerPath path, byte ecn, byte timeToLive, int size)
     {
         int all = size + HeaderSize;
-        return !_isEnded && peer == Peer && ReferenceEquals(path.Relay, _relay) && ecn == Buffer.Ecn && all <= _size && Buffer.Length + all <= MaximumLength;
+        return !_isEnded && peer == Peer && ReferenceEquals(path.Relay, _relay) && ecn == Buffer.Ecn && timeToLive == Buffer.TimeToLive
+            && all <= _size && Buffer.Length + all <= MaximumLength;
     }
 
     /// <summary>Adds a datagram.</summary>

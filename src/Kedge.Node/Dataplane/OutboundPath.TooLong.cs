@@ -18,7 +18,8 @@ public sealed partial class OutboundPath
     /// dropped, and their sender is told.
     /// </summary>
     /// <returns>How many there are.</returns>
-    private int GatherTooLong(in SuperPacket packet, PacketBuffer buffer, PeerTunnel peer, PeerPath path, int longest, int mtu)
+    private int GatherTooLong(
+        in SuperPacket packet, PacketBuffer buffer, PeerTunnel peer, PeerPath path, byte timeToLive, int longest, int mtu)
     {
         int count = packet.SegmentCount;
         if (!MayBeHalved(packet))
@@ -35,7 +36,7 @@ public sealed partial class OutboundPath
             if (length <= longest || !FragmentFrame.Fits(length, longest))
             {
                 // What does not fit into two either is fragmented as a datagram.
-                packet.WriteSegment(i, Place(peer, path, ecn, length, mtu));
+                packet.WriteSegment(i, Place(peer, path, ecn, timeToLive, length, mtu));
                 continue;
             }
             Span<byte> whole = _staged[0].Array.AsSpan(0, length);
@@ -44,7 +45,7 @@ public sealed partial class OutboundPath
             for (int half = 0; half < 2; half++)
             {
                 int size = FragmentFrame.SizeOf(length, isSecond: half == 1);
-                FragmentFrame.Write(whole, isSecond: half == 1, id, Place(peer, path, ecn, size, mtu));
+                FragmentFrame.Write(whole, isSecond: half == 1, id, Place(peer, path, ecn, timeToLive, size, mtu));
             }
         }
         return count;

@@ -73,7 +73,7 @@ public sealed partial class OutboundPath
             _wireGuard.Drops.Add(DropReason.MalformedPacket);
             return 1;
         }
-        if (!_router.TryRoute(packet.Ip, out PeerTunnel? peer, out PeerPath? path, out DropReason reason))
+        if (!_router.TryRoute(packet.Ip, out PeerTunnel? peer, out PeerPath? path, out byte timeToLive, out DropReason reason))
         {
             Refuse(packet, buffer, peer, reason);
             return 1;
@@ -84,22 +84,22 @@ public sealed partial class OutboundPath
             if (packet.TryLimit(longest, out SuperPacket limited))
                 packet = limited;
             else if (path.IsMeasured)
-                return GatherTooLong(packet, buffer, peer, path, longest, mtu);
+                return GatherTooLong(packet, buffer, peer, path, timeToLive, longest, mtu);
         }
         byte ecn = Ecn.Encapsulate(packet.Ip.Ecn);
         for (int i = 0; i < packet.SegmentCount; i++)
         {
             int length = packet.SegmentLength(i);
-            packet.WriteSegment(i, Place(peer, path, ecn, length, mtu));
+            packet.WriteSegment(i, Place(peer, path, ecn, timeToLive, length, mtu));
         }
         return packet.SegmentCount;
     }
 
     /// <summary>Where a packet goes that will be sealed with the others; its bytes, and room for what sealing puts around them.</summary>
-    private Span<byte> Place(PeerTunnel peer, PeerPath path, byte ecn, int length, int mtu)
+    private Span<byte> Place(PeerTunnel peer, PeerPath path, byte ecn, byte timeToLive, int length, int mtu)
     {
         int size = TransportData.PaddedLength(length, mtu) + TransportData.Overhead;
-        DatagramRun run = RunFor(peer, path, ecn, size, mtu);
+        DatagramRun run = RunFor(peer, path, ecn, timeToLive, size, mtu);
         int start = run.Add(size) + TransportData.HeaderSize;
         byte[] array = run.Buffer.Array;
         _packets[_packetCount++] = new AeadPacket
@@ -169,16 +169,16 @@ public sealed partial class OutboundPath
     /// <summary>
     /// The run that a datagram goes into: the last one, or a new one; sends all others first where there is no room left.
     /// </summary>
-    private DatagramRun RunFor(PeerTunnel peer, PeerPath path, byte ecn, int size, int mtu)
+    private DatagramRun RunFor(PeerTunnel peer, PeerPath path, byte ecn, byte timeToLive, int size, int mtu)
     {
         if (_packetCount == MostPackets)
             SendGathered(mtu);
-        if (_runCount > 0 && _runs[_runCount - 1].Takes(peer, path, ecn, size))
+        if (_runCount > 0 && _runs[_runCount - 1].Takes(peer, path, ecn, timeToLive, size))
             return _runs[_runCount - 1];
         if (_runCount == MostRuns)
             SendGathered(mtu);
         DatagramRun run = _runs[_runCount++];
-        run.Begin(peer, path, ecn, size);
+        run.Begin(peer, path, ecn, timeToLive, size);
         return run;
     }
 

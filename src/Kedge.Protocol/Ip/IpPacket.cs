@@ -34,6 +34,9 @@ public readonly ref struct IpPacket
     /// <summary>Where the packet goes.</summary>
     public IpAddress Destination => Version == 4 ? IpAddress.FromBytes(_bytes.Slice(16, 4)) : IpAddress.FromBytes(_bytes.Slice(24, 16));
 
+    /// <summary>How many more hops the packet may make: the time to live of IPv4.</summary>
+    public byte HopLimit => _bytes[Version == 4 ? 8 : 7];
+
     /// <summary>The two ECN bits, see <see cref="Ip.Ecn"/>.</summary>
     public byte Ecn => (byte)((Version == 4 ? _bytes[1] : _bytes[1] >> 4) & Ip.Ecn.Mask);
 

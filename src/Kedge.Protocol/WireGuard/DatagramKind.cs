@@ -79,6 +79,13 @@ public static class Datagram
         return IsStun(datagram) ? DatagramKind.Stun : DatagramKind.Unknown;
     }
 
+    /// <summary>
+    /// Whether a datagram of WireGuard may begin with these bytes, or one that a relay passes on, however it goes on: for the first of several
+    /// fragments, and for a run of datagrams.
+    /// </summary>
+    public static bool BeginsLikeWireGuard(ReadOnlySpan<byte> start) =>
+        start.Length >= sizeof(uint) && BinaryPrimitives.ReadUInt32LittleEndian(start) is (>= 1 and <= 4) or Relayed;
+
     /// <summary>RFC 8489 section 5: two zero bits, the magic cookie, and the exact length, a multiple of 4 without the header.</summary>
     private static bool IsStun(ReadOnlySpan<byte> datagram)
     {

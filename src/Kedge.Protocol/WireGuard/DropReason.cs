@@ -84,7 +84,8 @@ public enum DropReason : byte
     StagingFull,
 
     /// <summary>
-    /// From the tunnel: one of our own datagrams, because the route to the peer's endpoint leads through the tunnel itself.
+    /// From the tunnel: one of our own datagrams, because the route to the peer's endpoint leads through the tunnel itself; or one that is
+    /// inside too many tunnels, because it leads through others and back.
     /// </summary>
     RoutingLoop,
 

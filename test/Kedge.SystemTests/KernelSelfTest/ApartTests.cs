@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using Kedge.Demo;
+using Kedge.SystemTests.Device;
+using DeviceStatus = Kedge.Protocol.WireGuard.Uapi.DeviceStatus;
 
 namespace Kedge.SystemTests.KernelSelfTest;
 
@@ -122,6 +124,35 @@ public sealed class ApartTests : IDisposable
         inner.One.Reaches(inner.Two.Address6);
         Iperf tcp = Iperf.Tcp(inner.One.Inside, inner.Two.Inside, inner.Two.Address, TimeSpan.FromSeconds(1), streams: 5);
         Assert.True(tcp.BitsPerSecond > 1e6, $"{tcp}");
+    }
+
+    [Fact]
+    public void Two_devices_that_each_send_through_the_other_do_so_only_a_few_times()
+    {
+        Meet("127.0.0.1:1", "127.0.0.1:2");
+        var inner = SelfTestEnd.StartPair(_hostOne, _middle, _hostTwo, _net.AddHost("inner-two"));
+        inner.One.SetLink("mtu", "1340");
+        inner.Two.SetLink("mtu", "1340");
+        inner.One.SetEndpoint(inner.Two, $"[{_two.Address6}]:2");
+        inner.One.Reaches(inner.Two.Address);
+
+        _one.SetEndpoint(_two, $"{inner.Two.Address}:7");
+        _two.Device.Dispose();
+        inner.Two.Device.Dispose();
+        long before = inner.One.Device.Peers.Single().SentBytes;
+        Assert.False(Ping.Run(_middle, inner.Two.Address, count: 10, patience: Ping.Brief).AllReceived);
+
+        AssertFewBytes();
+        Wait.Until(() => Loops(_one) + Loops(inner.One) >= 10, SelfTestEnd.Patience, "the ends of ten packets");
+        AssertFewBytes();
+
+        void AssertFewBytes() => Assert.InRange(inner.One.Device.Peers.Single().SentBytes - before, 1, 70_000);
+    }
+
+    private static long Loops(SelfTestEnd end)
+    {
+        using DeviceStatus status = TwoHosts.StatusOf(end.Device.Name);
+        return status.Drops.Single(drop => drop.Name == "RoutingLoop").Value;
     }
 
     private static string Endpoint(SelfTestEnd at, SelfTestEnd of) =>

@@ -83,7 +83,7 @@ internal sealed class PacketRing(int capacity) : IDisposable
         to.Reset();
         to.Length = length;
         from.Packet.Slice(start, length).CopyTo(to.Packet);
-        (to.Ecn, to.Source, to.Destination) = (from.Ecn, from.Source, from.Destination);
+        (to.Ecn, to.TimeToLive, to.Source, to.Destination) = (from.Ecn, from.TimeToLive, from.Source, from.Destination);
         (to.Vnet, to.GsoSize) = (from.Vnet, gsoSize);
     }
 }

@@ -84,6 +84,21 @@ internal sealed class PathEnd : IDisposable
 
     public void SendTo(IpAddress to, int sequence, byte ecn = Ecn.NotEct)
     {
+        Write(to, sequence, ecn);
+        Queue.Inject(_packet);
+    }
+
+    /// <summary>Sends a datagram of another WireGuard device, whose tunnel leads through this one.</summary>
+    public void SendWireGuard(PathEnd to, byte hopLimit)
+    {
+        Write(to.Address, sequence: 0, Ecn.NotEct);
+        Span<byte> packet = _packet.Packet;
+        (packet[8], packet[9], packet[28]) = (hopLimit, 17, 4); // the protocol is UDP, the message transport data
+        Queue.Inject(_packet);
+    }
+
+    private void Write(IpAddress to, int sequence, byte ecn)
+    {
         _packet.Reset();
         _packet.Length = 100;
         Span<byte> packet = _packet.Packet;
@@ -94,7 +109,6 @@ internal sealed class PathEnd : IDisposable
         to.CopyTo(packet[16..]);
         IpPacket.SetEcn(packet, ecn);
         BitConverter.TryWriteBytes(packet[20..], sequence);
-        Queue.Inject(_packet);
     }
 
     public List<int> TakeSequences(PacketBuffer[] scratch)

@@ -149,6 +149,22 @@ public sealed class PathTests : IDisposable
     }
 
     [Fact]
+    public void A_datagram_of_another_tunnel_hands_its_hop_limit_on_until_none_is_left()
+    {
+        _a.Send(_b, sequence: 0);
+        PathEnd.Settle(_a, _b);
+        _a.SendWireGuard(_b, hopLimit: 64);
+        _a.Send(_b, sequence: 1);
+        _a.SendWireGuard(_b, hopLimit: 8);
+        _a.SendWireGuard(_b, hopLimit: 16);
+        _a.Outbound.RunBatch();
+
+        Assert.Equal(3, _b.Socket.Receive(_scratch));
+        Assert.Equal([56, 0, 8], _scratch[..3].Select(buffer => buffer.TimeToLive));
+        Assert.Equal(1, _a.WireGuard.Drops[DropReason.RoutingLoop]);
+    }
+
+    [Fact]
     public void A_full_handshake_queue_loses_messages_and_counts_them()
     {
         PacketBuffer message = _scratch[0];

@@ -102,7 +102,7 @@ public sealed class OutboundRouterTests : IDisposable
     private DropReason Route(byte[] bytes)
     {
         Assert.True(IpPacket.TryParse(bytes, out IpPacket packet));
-        Assert.Equal(_router.TryRoute(packet, out _, out _, out DropReason reason), reason == DropReason.None);
+        Assert.Equal(_router.TryRoute(packet, out _, out _, out _, out DropReason reason), reason == DropReason.None);
         return reason;
     }
 }
