@@ -22,6 +22,7 @@ public static class Targets
         new WireGuard.DatagramTarget(),
         new Stun.StunTarget(),
         new Paths.PathTarget(),
+        new Relays.StreamFrameTarget(),
         new PortMapping.PortMappingTarget(),
         new WireGuard.PublicKeyTarget(),
         new WireGuard.Tai64NTarget(),
