@@ -15,6 +15,7 @@ using Kedge.Control.Introductions;
 using Kedge.Control.Listening;
 using Kedge.Control.Pki;
 using Kedge.Control.Push;
+using Kedge.Control.Relaying;
 using Kedge.Control.Store;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
@@ -47,6 +48,7 @@ public sealed class Controller : IAsyncDisposable
     private readonly Metrics _metrics;
     private readonly Maintenance _maintenance;
     private readonly MapPush _push;
+    private readonly StreamHub _streams;
     private readonly ConnectionGate _gate;
     private readonly StunPort? _stun;
     private readonly WebApplication _app;
@@ -80,6 +82,9 @@ public sealed class Controller : IAsyncDisposable
         _push.Duplicates.Found = (node, from) => _ = TellDuplicatesAsync(registry, budget, node, from, log);
         reached.PeersOf = endpoints.InZone;
         reached.Reported = _push.Report;
+        _streams = new StreamHub(clock);
+        _streams.CountBy(_metrics.Meter);
+        _push.NodeChanged = node => _streams.Review(node, IsCurrent);
         var known = new KnownSources();
         _gate = new ConnectionGate(new ProxyReader(settings.ProxyProtocolFrom, clock, log), known, clock);
         if (settings.StunPort != 0)
@@ -101,6 +106,7 @@ public sealed class Controller : IAsyncDisposable
         api.MapEnrolments(enrolments, challenges);
         api.MapOwnNode(enrolments, registry);
         api.MapPush(_push, new Introducer(_store, _push.FindStreams, _metrics.Meter, clock), presence, budget, log);
+        api.MapStreams(_streams, clock);
         api.MapZones(_store, registry);
         api.MapNodes(registry, new WireGuardConfiguration(_store, reached));
         api.MapTokens(_store, JoinLineOf);
@@ -185,6 +191,7 @@ public sealed class Controller : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _ending.CancelAsync();
+        _streams.End();
         await _push.DisposeAsync();
         if (_stun is not null)
             await _stun.DisposeAsync();
@@ -267,6 +274,7 @@ public sealed class Controller : IAsyncDisposable
             options.AddServerHeader = false;
             options.Limits.MaxRequestBodySize = LongestBody;
             options.Limits.MaxConcurrentConnections = MostConnections;
+            options.Limits.MaxConcurrentUpgradedConnections = MostConnections;
             options.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
             options.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(15);
             options.Limits.Http2.InitialConnectionWindowSize = 128 << 10;
@@ -321,6 +329,11 @@ public sealed class Controller : IAsyncDisposable
             Log.NodeDuplicated(log, node.ToString(), node, string.Join(" and ", from));
         }
     }
+
+    private bool IsCurrent(NodeStream stream) =>
+        _store.Read(reader => Nodes.TryFind(reader, stream.Node)) is { Status: StoredNode.Active } node
+        && node.Zone == stream.Zone
+        && node.WireGuardKey == stream.Key;
 
     private TrustResource DescribeTrust() => new(
         [.. _authority.Certificates.Select(one => one.Der.ToArray())], [.. _store.Read(RevocationLists.All)]);

@@ -54,4 +54,13 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "No connection can be accepted on the configuration socket: {Reason}")]
     public static partial void AcceptFailed(ILogger log, string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "There is a stream to {Controller}: peers that UDP does not reach are reached by it")]
+    public static partial void StreamOpened(ILogger log, string controller);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The stream to the controller is closed: {Reason}")]
+    public static partial void StreamClosed(ILogger log, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "There is no stream to {Controller}, which is tried again: {Reason}")]
+    public static partial void StreamFailed(ILogger log, string controller, string reason);
 }

@@ -23,6 +23,7 @@ public static class Targets
         new Stun.StunTarget(),
         new Paths.PathTarget(),
         new Paths.FragmentTarget(),
+        new Relays.StreamFrameTarget(),
         new PortMapping.PortMappingTarget(),
         new WireGuard.PublicKeyTarget(),
         new WireGuard.Tai64NTarget(),

@@ -18,6 +18,9 @@ internal enum NodeWork
 
     /// <summary>An introduction, which is written to a peer's map stream and kept nowhere.</summary>
     Introduction,
+
+    /// <summary>A stream of datagrams; what goes over it is counted apart.</summary>
+    Datagrams,
 }
 
 /// <summary>
@@ -35,6 +38,7 @@ internal sealed class NodeBudget(TimeProvider clock)
         [NodeWork.Report] = new(60, TimeSpan.FromMilliseconds(250)),
         [NodeWork.Change] = new(10, TimeSpan.FromSeconds(30)),
         [NodeWork.Stream] = new(12, TimeSpan.FromSeconds(5)),
+        [NodeWork.Datagrams] = new(12, TimeSpan.FromSeconds(5)),
         [NodeWork.Introduction] = new(100, TimeSpan.FromMilliseconds(50)),
     };
 
@@ -109,6 +113,7 @@ internal sealed class NodeBudget(TimeProvider clock)
         NodeWork.Report => "reports",
         NodeWork.Change => "asks for changes",
         NodeWork.Introduction => "asks for introductions",
+        NodeWork.Datagrams => "opens streams of datagrams",
         _ => "opens map streams",
     };
 

@@ -35,6 +35,9 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
     /// <summary>Which nodes are two machines.</summary>
     public DuplicateWatch Duplicates { get; } = new(sources.Clock);
 
+    /// <summary>Told each node that has changed or is gone, and an empty identifier where that can be any; may be told twice.</summary>
+    public Action<Guid>? NodeChanged { get; set; }
+
     /// <summary>How many streams are open.</summary>
     public int OpenStreams => _open;
 
@@ -168,6 +171,8 @@ internal sealed class MapPush(PushSources sources, Func<IReadOnlyList<KnownEndpo
             {
                 await sources.Map.WaitForChangeAsync(_revision, _ending.Token);
                 IReadOnlyList<MapChange>? changes = await sources.Map.ReadChangesAsync(_revision, _ending.Token);
+                foreach (Guid node in changes?.Where(change => change.Subject == MapSubject.Node).Select(change => change.Id) ?? [Guid.Empty])
+                    NodeChanged?.Invoke(node);
                 long revision = changes is null ? sources.Map.Revision : changes.Count == 0 ? _revision : changes[^1].Revision;
                 foreach (ZoneFeed feed in Live())
                 {

@@ -1,4 +1,5 @@
 using Kedge.Linux.Files;
+using Kedge.Node.Connecting;
 using Kedge.Protocol;
 
 namespace Kedge.Node.ControlLink;
@@ -27,7 +28,7 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     public string Path { get; } = System.IO.Path.Combine(stateDirectory, interfaceName);
 
     /// <summary>The ECDSA P-256 key: PKCS#8 in PEM.</summary>
-    public string IdentityKey => In("identity.key");
+    public string IdentityKey => In(NodeIdentity.KeyFile);
 
     /// <summary>The WireGuard private key in base64, as <c>wg genkey</c> prints it.</summary>
     public string WireGuardKey => In("wireguard.key");
@@ -48,7 +49,7 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     public string JoinLine => In("join.line");
 
     /// <summary>The node's certificate and those of the authorities above it, PEM.</summary>
-    public string Certificate => In("certificate.pem");
+    public string Certificate => In(NodeIdentity.CertificateFile);
 
     /// <summary>The authorities and revocation lists that the node has ever verified, PEM.</summary>
     public string Trust => In("trust.pem");

@@ -123,6 +123,17 @@ public sealed class NodeProcess(string runtimeDirectory, string interfaceName, P
         TryApply(change, "relay");
     }
 
+    /// <summary>Tells the device by what it opens a stream to its controller.</summary>
+    /// <param name="status">What the device has.</param>
+    /// <param name="access">By what it does.</param>
+    public void UseStream(DeviceStatus status, StreamAccess access)
+    {
+        if (access.Equals(status.Stream))
+            return;
+        using var change = new DeviceChange { Stream = access };
+        TryApply(change, "stream");
+    }
+
     /// <summary>Introduces a peer to the device.</summary>
     /// <param name="peer">The peer's key.</param>
     /// <param name="endpoints">Where it can be reached just now.</param>

@@ -1,6 +1,7 @@
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Node.ControlLink;
@@ -53,6 +54,11 @@ public static class OwnEndpoints
 
         PeerEndpoint Relay(IpAddress address) => new(new Endpoint(address, device.ListenPort), PeerEndpointKind.Relay);
     }
+
+    /// <summary>The stream to the controller by which this node is reached, where its device has one.</summary>
+    /// <param name="device">The node's device.</param>
+    public static IEnumerable<PeerEndpoint> FindStreams(DeviceStatus device) =>
+        device is { HasStream: true, PublicKey: { } key } ? [new PeerEndpoint(StreamAddress.Of(key), PeerEndpointKind.Stream)] : [];
 
     /// <summary>An endpoint as the controller is told of it.</summary>
     public static NodeEndpoint ToText(PeerEndpoint endpoint) => new(endpoint.Address.ToString(), endpoint.Kind.ToText());

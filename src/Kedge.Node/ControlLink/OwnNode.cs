@@ -5,6 +5,7 @@ using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Enrolment;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
+using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Node.ControlLink;
 
@@ -30,6 +31,19 @@ internal sealed class OwnNode(NodeFolder folder, Membership membership, Certific
 
     /// <summary>Whether it relays: it is asked to, and its certificate allows it.</summary>
     public bool IsRelay => _membership.Settings.Relay && _certificate.Node.MayRelay;
+
+    /// <summary>By what its device opens a stream to the controller.</summary>
+    public StreamAccess StreamAccess
+    {
+        get
+        {
+            IReadOnlyList<ControllerAddress> addresses = _membership.ControllerAddresses;
+            return new StreamAccess(
+                [.. addresses.Select(address => new StreamServer(address.Url.IdnHost.Trim('[', ']'), (ushort)address.Url.Port)).Take(StreamAccess.MostServers)],
+                [.. addresses[0].OtherPins.Prepend(addresses[0].Pin).Take(StreamAccess.MostPins)],
+                Path.GetFullPath(folder.Path));
+        }
+    }
 
     /// <summary>Its keys.</summary>
     public NodeKeys Keys => keys;

@@ -50,6 +50,7 @@ internal sealed class OwnReachability(ZoneEndpoints endpoints, PortMapper portMa
         portMapper.Port = settings.MapsPort ? status.ListenPort : (ushort)0;
         IReadOnlyList<PeerEndpoint> own = [
             .. OwnEndpoints.FindRelays(status, certificate),
+            .. OwnEndpoints.FindStreams(status),
             .. OwnEndpoints.Find(status, settings, portMapper.State.External, LocalAddresses.Find()),
         ];
         NatMapping = status.NatMapping;

@@ -2,6 +2,7 @@ using Kedge.Node.Routing;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Mesh;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Node.ControlLink;
@@ -89,6 +90,7 @@ internal sealed class ZoneSync(
             process.UseOverlay(status, ZonePrefixes, Settings.InternalNetwork);
             problems.Set("relay", Settings.Relay && !own.IsRelay ? NotAllowedToRelay : null);
             process.UseRelay(status, own.IsRelay, Settings.RelayRate ?? NodeSettings.DefaultRelayRate);
+            process.UseStream(status, own.StreamAccess);
             reachability.Look(status, Settings, own.Certificate.Node);
             bool done = TryReconcilePeers(status, now);
             bool isReady = done;
@@ -128,7 +130,7 @@ internal sealed class ZoneSync(
 
     private bool TryRoute(DeviceStatus status, Instant now)
     {
-        Below = (status.ListenPort, [.. status.Peers.Select(peer => peer.Endpoint).Concat(peers.Endpoints.Candidates)]);
+        Below = (status.ListenPort, [.. status.Peers.Select(peer => peer.Endpoint).Where(at => !StreamAddress.IsStream(at.Address)).Concat(peers.Endpoints.Candidates)]);
         _routeAt = now + RoutingInterval;
         IReadOnlyList<IpPrefix> zone = ZonePrefixes;
         return routing.TryApply(

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Kedge.Linux;
 using Kedge.Linux.Netlink;
 using Kedge.Linux.Udp;
+using Kedge.Node.Streams;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Paths;
@@ -32,6 +33,7 @@ public sealed class Dataplane : IDisposable
 
     private readonly IPacketDevice _device;
     private readonly IDatagramPort _port;
+    private readonly StreamLink? _stream;
     private readonly ILogger _log;
     private readonly WireGuardDevice _wireGuard;
     private readonly ListeningPort _listening;
@@ -52,20 +54,24 @@ public sealed class Dataplane : IDisposable
 
     /// <summary>Puts the parts together; nothing runs before <see cref="Start"/>.</summary>
     /// <param name="device">The interface.</param>
-    /// <param name="port">The port, closed, with a socket for each queue: it is opened when the interface is up.</param>
+    /// <param name="port">
+    /// The port, closed, with a socket for each queue: it is opened when the interface is up. A <see cref="StreamPort"/> where peers may be
+    /// reached by a stream to the controller too.
+    /// </param>
     /// <param name="timestamps">Where timestamps are kept.</param>
     /// <param name="timing">The specification's times, or a test's.</param>
     /// <param name="log">Where faults are told.</param>
     public Dataplane(IPacketDevice device, IDatagramPort port, TimestampFile timestamps, Timing timing, ILogger log)
     {
         (_device, _port, _log) = (device, port, log);
+        _stream = (port as StreamPort)?.Link;
         _routes = TryWatchRoutes(log);
         _waiter = device.CreateWaiter(_routes);
         (_requests, _controlRequests) = (new RequestQueue(_waiter.Wake), new RequestQueue(_controlWaiter.Wake));
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
         _paths = new PathProtocol(RandomNumberGenerator.Fill, _controlWaiter.Wake, _wireGuard.AllowedIps);
-        _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened), FindRouters);
+        _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened), FindRouters, _stream);
         var table = new ControlTable(
             new ControlEntry(DatagramKind.Stun, stun, new DatagramQueue(MostStunMessages, StunMessage.MaximumSize)),
             new ControlEntry(DatagramKind.Probe, _paths, new DatagramQueue(MostProbes, Probe.Size, cutsLonger: true)));
@@ -83,6 +89,14 @@ public sealed class Dataplane : IDisposable
             var inbound = new InboundPath(_wireGuard, queue, socket, handshakes, table, _paths, _waiter.Wake, _controlWaiter.Wake);
             AddThread($"outbound-{i}", () => Run(outbound.RunBatch, queue.WaitReadable));
             AddThread($"inbound-{i}", () => Run(inbound.RunBatch, socket.WaitReadable));
+        }
+        if (_stream is { } stream)
+        {
+            var inbound = new InboundPath(
+                _wireGuard, device.Queues[0], stream.Receiver, handshakes, table, _paths, _waiter.Wake, _controlWaiter.Wake, port.Sockets[0]);
+            AddThread("inbound-stream", () => Run(inbound.RunBatch, stream.Receiver.WaitReadable));
+            AddThread("stream", stream.Run);
+            stream.Changed += _controlWaiter.Wake;
         }
     }
 
@@ -167,6 +181,7 @@ public sealed class Dataplane : IDisposable
             queue.Wake();
         foreach (IDatagramSocket socket in _port.Sockets)
             socket.Wake();
+        _stream?.Stop();
         _waiter.Wake();
         _controlWaiter.Wake();
     }

@@ -101,6 +101,8 @@ public sealed class DeviceControl(
             long rate = change.RelayRate;
             controlThread.Post(() => paths.UseRelay(isRelay, rate));
         }
+        if (change.Stream is { } stream)
+            controlThread.Post(() => paths.UseStream(stream));
         if (change.PrivateKey is { } privateKey)
             UsePrivateKey(privateKey);
         if (change.ReplacePeers)

@@ -54,6 +54,7 @@ public sealed partial class InboundPath
     /// <param name="paths">What is received by relays, and passed on as one.</param>
     /// <param name="wakeHandshakes">Wakes the thread that reads <paramref name="handshakes"/>.</param>
     /// <param name="wakeControl">Wakes the thread that reads the queues of <paramref name="control"/>.</param>
+    /// <param name="relayed">Where what is passed on as a relay goes; null for <paramref name="socket"/>.</param>
     public InboundPath(
         WireGuardDevice wireGuard,
         IPacketQueue queue,
@@ -62,11 +63,12 @@ public sealed partial class InboundPath
         ControlTable control,
         PathProtocol paths,
         Action wakeHandshakes,
-        Action wakeControl)
+        Action wakeControl,
+        IDatagramSocket? relayed = null)
     {
         (_wireGuard, _queue, _socket, _handshakes, _control) = (wireGuard, queue, socket, handshakes, control);
         (_wakeHandshakes, _wakeControl) = (wakeHandshakes, wakeControl);
-        (_legs, _relay) = (paths.Legs, new RelayPath(wireGuard, socket, paths.Switch));
+        (_legs, _relay) = (paths.Legs, new RelayPath(wireGuard, relayed ?? socket, paths.Switch));
         if (queue.Offloads.HasFlag(TunOffloads.Tcp))
             _coalescer = new Coalescer(MostOpened + WorthWriting, coalescesUdp: queue.Offloads.HasFlag(TunOffloads.Udp));
     }

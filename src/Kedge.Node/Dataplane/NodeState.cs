@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json.Serialization;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 
@@ -97,7 +98,7 @@ public sealed record NodePeer
     {
         PublicKey = status.PublicKey.ToString(),
         PresharedKey = status.HasPresharedKey ? [.. status.PresharedKey!] : null,
-        Endpoint = status.Endpoint.IsNone ? null : status.Endpoint.ToString(),
+        Endpoint = status.Endpoint.IsNone || StreamAddress.IsStream(status.Endpoint.Address) ? null : status.Endpoint.ToString(),
         PersistentKeepalive = status.PersistentKeepaliveInterval,
         // The wall clock's whole seconds, or the same handshake would seem to change from one look to the next.
         LastHandshake = status.LastHandshake is { } last ? DateTimeOffset.FromUnixTimeSeconds((last + TimeSpan.FromSeconds(0.5)).ToUnixTimeSeconds()) : null,

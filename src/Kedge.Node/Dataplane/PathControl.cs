@@ -1,5 +1,6 @@
 using Kedge.Linux;
 using Kedge.Node.Routing;
+using Kedge.Node.Streams;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Paths;
@@ -20,12 +21,14 @@ namespace Kedge.Node.Dataplane;
 /// <param name="findRouters">
 /// Finds the first routers on the way to a STUN server, on a thread of its own, and hands them to its second argument on the control thread.
 /// </param>
+/// <param name="stream">The stream to the controller; null where there is none.</param>
 public sealed class PathControl(
     WireGuardDevice wireGuard,
     PathProtocol paths,
     StunClient stun,
     Action<DeviceEvent> publish,
-    Action<Endpoint, Action<IReadOnlyList<IpAddress>>> findRouters)
+    Action<Endpoint, Action<IReadOnlyList<IpAddress>>> findRouters,
+    StreamLink? stream)
 {
     /// <summary>How often the machine's addresses are looked at while there is a path to be found or kept.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
@@ -38,6 +41,7 @@ public sealed class PathControl(
     private IpAddress _tracedFrom;
     private bool _isActive;
     private long _relayRate;
+    private long _stunAnswers;
 
     /// <summary>Has the path to a peer found by probes, with these keys.</summary>
     public void Add(PeerTunnel peer, ProbeKeys keys)
@@ -92,6 +96,9 @@ public sealed class PathControl(
         paths.UseRelay(isRelay, bitsPerSecond);
     }
 
+    /// <summary>Says by what a stream to the controller is opened.</summary>
+    public void UseStream(StreamAccess access) => stream?.Use(access.Servers.Count > 0 ? access : null);
+
     /// <summary>Says whether a peer may be a relay for this device.</summary>
     public void AllowRelay(PublicKey peer, bool isAllowed)
     {
@@ -118,6 +125,7 @@ public sealed class PathControl(
             publish(DeviceEvent.Changed);
         while (paths.TryTakeWish(out IntroductionWish wish))
             publish(new DeviceEvent(wish.Peer, wish.Opened));
+        Instant reviewAt = ReviewStream(now);
         // Whether there is anything to look for is asked once a second too: it takes a walk over all peers.
         if (now >= _checkAt)
         {
@@ -125,7 +133,7 @@ public sealed class PathControl(
             if (_isActive)
                 Look(now);
         }
-        return _isActive ? _checkAt : Instant.Never;
+        return _isActive ? Instant.Earlier(_checkAt, reviewAt) : reviewAt;
     }
 
     /// <summary>Completes the state of the device by what belongs to the control thread.</summary>
@@ -142,6 +150,7 @@ public sealed class PathControl(
             status.Overlay.Add(prefix);
         (status.IsRelay, status.RelayRate) = (paths.Switch.IsOn, _relayRate);
         status.RelayHome = paths.Home?.PublicKey;
+        (status.Stream, status.HasStream) = (stream?.Access, _surroundings.HasStream);
         foreach (PathState state in Enum.GetValues<PathState>())
             status.Gauges.Add(new NamedCount($"Peers{state}", paths.Count(state)));
         status.Gauges.Add(new NamedCount("PathChanges", paths.Changes));
@@ -162,6 +171,28 @@ public sealed class PathControl(
             foreach (CandidateStatus candidate in path.Candidates)
                 peer.Candidates.Add(candidate);
         }
+    }
+
+    /// <summary>Has the stream opened where it is needed, and closed where it is not.</summary>
+    /// <returns>When to look again.</returns>
+    private Instant ReviewStream(Instant now)
+    {
+        if (stun.Answers != _stunAnswers)
+        {
+            _stunAnswers = stun.Answers;
+            paths.HeardByUdp(now);
+        }
+        if (stream is null)
+            return Instant.Never;
+        bool isWanted = paths.WantsStream(now, stun.UnansweredSince, out Instant reviewAt);
+        stream.Want(isWanted && wireGuard.IsUp);
+        if (stream.IsOpen != _surroundings.HasStream)
+        {
+            _surroundings = _surroundings with { HasStream = stream.IsOpen };
+            paths.MoveTo(now, _surroundings, hasMoved: false);
+            publish(DeviceEvent.Changed);
+        }
+        return reviewAt;
     }
 
     // How many NATs are on this side, is found out again when this device is seen from elsewhere.
@@ -191,7 +222,10 @@ public sealed class PathControl(
         Surroundings seen = SeeMachine();
         hasMoved |= _surroundings.Addresses.Count > 0 && !seen.Addresses.ToHashSet().SetEquals(_surroundings.Addresses);
         if (hasMoved)
+        {
             stun.Restart(now);
+            stream?.Renew();
+        }
         seen = seen with { Reflexive = [.. stun.Reflexive], Port = wireGuard.ListenPort };
         bool isSame = !hasMoved
             && seen.Port == _surroundings.Port

@@ -17,6 +17,7 @@ public static class EndpointKinds
         PeerEndpointKind.Mapped => "mapped",
         PeerEndpointKind.Heard => "heard",
         PeerEndpointKind.Relay => "relay",
+        PeerEndpointKind.Stream => "stream",
         _ => "local",
     };
 

@@ -34,6 +34,9 @@ public readonly record struct IpAddress
     /// <summary>An IPv6 address from its 128 bits in host order.</summary>
     public static IpAddress IPv6(UInt128 bits) => new(bits, 16);
 
+    /// <summary>Its bits in host order, from the most significant one on; 0 for no address.</summary>
+    internal UInt128 ToBits() => _bits;
+
     /// <summary>The address in network order in <paramref name="bytes"/>.</summary>
     /// <exception cref="ArgumentException">The length is neither 4 nor 16 bytes.</exception>
     public static IpAddress FromBytes(ReadOnlySpan<byte> bytes) => bytes.Length switch

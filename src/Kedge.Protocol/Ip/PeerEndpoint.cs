@@ -20,6 +20,9 @@ public enum PeerEndpointKind
 
     /// <summary>A relay passes on what is for it: the relay's overlay address, and the TCP port at which it relays where UDP is blocked.</summary>
     Relay,
+
+    /// <summary>It has a stream to the controller, which passes on what is for it: the address that stands for it there.</summary>
+    Stream,
 }
 
 /// <summary>Where a node can be reached.</summary>

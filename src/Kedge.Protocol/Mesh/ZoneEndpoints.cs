@@ -36,7 +36,10 @@ public sealed class ZoneEndpoints
 
     /// <summary>Where any peer may be reached.</summary>
     public IEnumerable<Endpoint> Candidates =>
-        _told.Values.SelectMany(told => told).Where(candidate => candidate.Kind != PeerEndpointKind.Relay).Select(candidate => candidate.Address);
+        from told in _told.Values
+        from candidate in told
+        where candidate.Kind is not (PeerEndpointKind.Relay or PeerEndpointKind.Stream)
+        select candidate.Address;
 
     /// <summary>Where a peer tells that it can be reached.</summary>
     public IReadOnlyList<PeerEndpoint> CandidatesOf(PublicKey peer) => _told.GetValueOrDefault(peer, []);

@@ -1,4 +1,5 @@
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Relays;
 
 namespace Kedge.Protocol.Paths;
 
@@ -19,6 +20,9 @@ internal sealed class Candidate(PeerEndpoint at, Instant expires)
     /// <summary>Pongs after which an endpoint is known well enough.</summary>
     public const int EnoughPongs = 3;
 
+    /// <summary>How much later than the others a stream is pinged.</summary>
+    public static readonly TimeSpan StreamDelay = TimeSpan.FromMilliseconds(300);
+
     private const int Remembered = 8;
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(1);
 
@@ -33,6 +37,9 @@ internal sealed class Candidate(PeerEndpoint at, Instant expires)
 
     /// <summary>The endpoint, and how it is known.</summary>
     public PeerEndpoint At { get; set; } = at;
+
+    /// <summary>Whether it is the peer's stream: everything else is better.</summary>
+    public bool IsStream => StreamAddress.IsStream(At.Address.Address);
 
     /// <summary>When it is forgotten; <see cref="Instant.Never"/> while the peer tells of it.</summary>
     public Instant Expires { get; set; } = expires;

@@ -82,11 +82,11 @@ internal sealed class CandidateSet
         return added;
     }
 
-    /// <summary>Begins a series of pings of each.</summary>
+    /// <summary>Begins a series of pings of each, of a stream a little later.</summary>
     public void Begin(Instant now, TimeSpan[] schedule)
     {
         foreach (Candidate candidate in _all)
-            candidate.Begin(now, schedule);
+            candidate.Begin(candidate.IsStream ? now + Candidate.StreamDelay : now, schedule);
     }
 
     /// <summary>Forgets those whose time has come.</summary>

@@ -62,7 +62,7 @@ public sealed record IntroductionFrame(PublicKey Key, IReadOnlyList<PeerEndpoint
     /// <summary>The frame's bytes.</summary>
     public byte[] ToArray()
     {
-        PeerEndpoint[] endpoints = [.. Endpoints.Where(at => at.Kind != PeerEndpointKind.Relay).Take(MaximumEndpoints)];
+        PeerEndpoint[] endpoints = [.. Endpoints.Where(at => at.Kind <= PeerEndpointKind.Fixed).Take(MaximumEndpoints)];
         byte[] bytes = new byte[HeaderSize + endpoints.Length * EndpointSize];
         bytes[0] = Type;
         bytes[1] = (byte)((Opened ? OpenedFlag : 0) | (IsPassedOn ? PassedOnFlag : 0));

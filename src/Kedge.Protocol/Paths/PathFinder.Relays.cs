@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Protocol.Paths;
@@ -67,7 +68,8 @@ public sealed partial class PathFinder
         _openAt = Instant.Never;
         if (State == PathState.Relayed)
             _confirmed = now;
-        if (State == PathState.Direct && _suspectSince is null)
+        bool isBetterThanStream = IsByStream && leg.Via.Path is { } via && !StreamAddress.IsStream(via.Remote.Address);
+        if (State == PathState.Direct && _suspectSince is null && !isBetterThanStream)
         {
             // The peer does not get what we send directly, or does not get it to us, or is only about to find out that it does.
             Check(now);
@@ -152,7 +154,7 @@ public sealed partial class PathFinder
     // A direct path is looked for again and again while there is traffic: NATs and networks change.
     private void Upgrade(Instant now)
     {
-        if (now - LastUse > IdleTime)
+        if (now - LastUse > IdleTime && !_paths.IsKept(this))
         {
             Lose(now, PathState.Idle);
             return;
@@ -165,6 +167,8 @@ public sealed partial class PathFinder
         (_introductions, _introduceAt) = (0, now);
         (_unanswered, _outdated) = (0, 0);
         _candidates.Begin(now, Candidate.Opening);
+        if (IsByStream)
+            BeginOpening(now);
     }
 
     private void DropLeg(RelayLeg leg)

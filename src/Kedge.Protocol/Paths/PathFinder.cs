@@ -113,9 +113,9 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
             return now;
         Instant deadline = Instant.Earlier(_introduceAt, State switch
         {
-            PathState.Connecting => _roundEnd,
+            PathState.Connecting => Instant.Earlier(_roundEnd, NextStreamWish(now)),
             PathState.Waiting => _retryAt,
-            PathState.Direct => NextLook(now),
+            PathState.Direct => Instant.Earlier(NextLook(now), IsByStream ? _upgradeAt : Instant.Never),
             PathState.Relayed => Instant.Earlier(NextLook(now), _upgradeAt),
             _ => Instant.Never,
         });
@@ -133,9 +133,10 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     /// <summary>Says where the peer tells that it can be reached. The same again changes nothing.</summary>
     internal void Offer(Instant now, IReadOnlyList<PeerEndpoint> told)
     {
+        told = [.. told.Where(IsOwn)];
         if (told.SequenceEqual(_told))
             return;
-        _told = [.. told];
+        _told = told;
         Reselect(now);
     }
 
@@ -211,7 +212,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     {
         if (!TokenBucket.TryTake(ref _introduced, now, IntroductionRate))
             return false;
-        foreach (PeerEndpoint at in _paths.Surroundings.Select(endpoints))
+        foreach (PeerEndpoint at in _paths.Surroundings.Select(endpoints.Where(IsOwn)))
             _candidates.FindOrAdd(now, at.Address, at.Kind);
         if (!opened || IsOpenForUs())
             _openingUntil = now;
@@ -281,8 +282,9 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         _candidates.RemoveExpired(now);
         if (State is PathState.Direct or PathState.Relayed)
             Look(now);
-        if (State == PathState.Relayed && now >= _upgradeAt)
+        if ((State == PathState.Relayed || IsByStream) && now >= _upgradeAt)
             Upgrade(now);
+        WishForStream(now);
         if (now >= _openAt)
             OpenRelays(now);
         if (State == PathState.Connecting && now >= _roundEnd)
@@ -392,7 +394,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
             if (IsActive(now))
                 return NextCheck(now);
         }
-        if (_candidates.Current is { } current && IsThroughNat(current))
+        if (_candidates.Current is { } current && (current.IsStream || IsThroughNat(current)))
             deadline = Instant.Earlier(deadline, now + KeepaliveInterval / 5);
         return deadline;
     }
@@ -413,6 +415,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     // Where this machine is behind no NAT, the peer may be: at an endpoint that is not configured and not on the link.
     private bool IsThroughNat(Candidate candidate) =>
         candidate.At.Kind != PeerEndpointKind.Fixed
+        && !candidate.IsStream
         && !_paths.Surroundings.IsOnLink(candidate.At.Address.Address)
         && (_paths.Surroundings.IsBehindNat || !_told.Any(at => at.Kind == PeerEndpointKind.Local && at.Address == candidate.At.Address));
 
@@ -490,7 +493,10 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         path = Measured(now, path);
         (_candidates.Current, _confirmed, _suspectSince, _heardAt) = (candidate, now, null, null);
         (_introduceAt, _retries, _roundEnd, _retryAt) = (Instant.Never, 0, Instant.Never, Instant.Never);
-        _openAt = Instant.Never;
+        if (candidate.IsStream)
+            (_upgrades, _upgradeAt) = (0, now + Upgrades[0]); // and what is under way for a relay goes on
+        else
+            _openAt = Instant.Never;
         Enter(now, PathState.Direct);
         if (_peer.Path?.Remote != path.Remote)
             _paths.CountChange();
@@ -511,6 +517,8 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     private void Enter(Instant now, PathState state)
     {
         _awaitsTraffic = false;
+        if (state == PathState.Connecting)
+            _streamAt = now + (Relays.Any() ? StreamPatience : StreamPatience / 2);
         (State, Since) = (state, now);
     }
 
@@ -518,10 +526,17 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     // the present one says nothing any more.
     private bool IsBetter(Candidate candidate)
     {
+        if (candidate.IsStream && State == PathState.Relayed && _suspectSince is null && !IsRelayByStream)
+            return false;
         if (_candidates.Current is not { } current || _peer.Path is null)
             return true;
+        if (current.IsStream && !candidate.IsStream)
+            return true;
+        bool isToStream = candidate.IsStream && !current.IsStream;
         if (_heardAt is { } heard)
-            return candidate.LastPong > heard && !(_confirmed > heard);
+            return candidate.LastPong > heard + (isToStream ? AlternativeTime : TimeSpan.Zero) && !(_confirmed > heard);
+        if (isToStream)
+            return false;
         if (_suspectSince is not null || candidate.Pongs < Candidate.EnoughPongs || current.RoundTrip is not { } now || candidate.RoundTrip is not { } then)
             return false;
         if (now - then >= BetterBy && then <= now * BetterShare)
@@ -546,5 +561,5 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
 
     private Candidate? BestSince(Instant start) =>
         _candidates.All.Where(candidate => candidate.LastPong > start)
-            .MinBy(candidate => (candidate.RoundTrip ?? TimeSpan.MaxValue, -Preference(candidate)));
+            .MinBy(candidate => (candidate.IsStream, candidate.RoundTrip ?? TimeSpan.MaxValue, -Preference(candidate)));
 }

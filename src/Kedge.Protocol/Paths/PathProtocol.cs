@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.Strangers;
 using Kedge.Protocol.WireGuard;
 
@@ -161,6 +162,7 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
     /// <param name="hasMoved">Whether its addresses are others than before, so that no path is trusted.</param>
     public void MoveTo(Instant now, Surroundings surroundings, bool hasMoved)
     {
+        bool hasNewStream = surroundings.HasStream && !Surroundings.HasStream;
         bool isSeenElsewhere = !surroundings.Reflexive.SequenceEqual(Surroundings.Reflexive);
         Surroundings = surroundings;
         foreach (PathFinder finder in _finders.Values)
@@ -171,6 +173,8 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
                 finder.Reselect(now);
             if (isSeenElsewhere)
                 finder.ReflexiveChanged(now);
+            if (hasNewStream)
+                finder.StreamOpened(now);
             Attend(finder);
         }
     }
@@ -195,6 +199,7 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
     {
         if (!_byLocator.TryGetValue(Probe.LocatorOf(datagram), out PathFinder? finder) || !Probe.TryRead(finder.Keys, datagram, out Probe probe))
             return ControlOutcome.Drop(DropReason.UnexpectedProbe);
+        NoteHeard(now, remote.Address);
         if (probe.IsPong)
         {
             if (!finder.ReceivePong(now, remote, local, probe))
@@ -202,7 +207,7 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
             Pongs++;
             return ControlOutcome.Nothing;
         }
-        if (!finder.ReceivePing(now, remote) || !_budget.TrySpend(now, remote.Address))
+        if (!finder.ReceivePing(now, remote) || !_budget.TrySpend(now, StreamAddress.Charged(remote.Address)))
             return ControlOutcome.Drop(DropReason.ProbeRateLimited);
         new Probe(IsPong: true, probe.Id, (ushort)datagram.Length, remote with { ScopeId = 0 }).Write(finder.Keys, random, reply);
         return new ControlOutcome(Outcome.ToNetwork(Probe.Size), remote, local);
@@ -294,7 +299,7 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
     /// <summary>Writes the ping of a candidate that is due, if the budget has one left.</summary>
     internal ControlOutcome Ping(Instant now, PathFinder finder, Candidate candidate, byte timeToLive, Span<byte> datagram)
     {
-        if (!_budget.TrySpend(now, candidate.At.Address.Address))
+        if (!_budget.TrySpend(now, StreamAddress.Charged(candidate.At.Address.Address)))
         {
             candidate.Pinged(now, null);
             return ControlOutcome.Nothing;

@@ -1,4 +1,5 @@
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Relays;
 
 namespace Kedge.Protocol.Paths;
 
@@ -55,6 +56,9 @@ public sealed record Surroundings
     public static bool AreEnough(IReadOnlyList<IpAddress> routers) =>
         routers.FirstOrDefault(router => router.IsNone || !ReservedPrefixes.IsPrivate(router)) is { IsNone: false };
 
+    /// <summary>Whether this device has a stream to the controller, so that peers can be reached by theirs.</summary>
+    public bool HasStream { get; init; }
+
     /// <summary>Whether this device is behind a NAT: STUN servers see it under an address that its machine does not have.</summary>
     public bool IsBehindNat => Reflexive.Any(seen => !Addresses.Contains(seen.Address));
 
@@ -62,7 +66,7 @@ public sealed record Surroundings
     public bool IsOnLink(IpAddress address) => OnLink.Any(prefix => prefix.Contains(address));
 
     /// <summary>
-    /// The endpoints of a peer that are tried, best first: configured and mapped ones, those on the link, the others. Left out is what no peer
+    /// The endpoints of a peer that are tried, best first: configured and mapped ones, those on the link, the others, its stream. Left out is what no peer
     /// can be behind (loopback, multicast, link-local addresses, the overlay, this device itself), what is of a family that this machine has
     /// no address of, and private addresses of another network than ours: they count only on the link, where both ends have one public
     /// address, in an internal network, or where this machine has nothing but private addresses itself, or does not know which it has.
@@ -70,7 +74,7 @@ public sealed record Surroundings
     /// <param name="told">What the peer tells.</param>
     public IReadOnlyList<PeerEndpoint> Select(IEnumerable<PeerEndpoint> told)
     {
-        PeerEndpoint[] all = [.. told.Take(4 * MaximumCandidates).Where(at => at.Kind != PeerEndpointKind.Relay)];
+        PeerEndpoint[] all = [.. told.Take(4 * MaximumCandidates).Where(at => at.Kind is not (PeerEndpointKind.Relay or PeerEndpointKind.Stream) && !StreamAddress.IsStream(at.Address.Address))];
         bool sharesPublicAddress = Reflexive.Any(own => all.Any(at => at.Kind == PeerEndpointKind.Reflexive && at.Address.Address == own.Address));
         bool isPrivateWorld = IsInternal || sharesPublicAddress || !HasPublicAddress || Addresses.Count == 0;
         return
@@ -81,11 +85,12 @@ public sealed record Surroundings
                 .OrderBy(at => at.Kind is PeerEndpointKind.Fixed or PeerEndpointKind.Mapped ? 0 : IsOnLink(at.Address.Address) ? 1 : 2)
                 .DistinctBy(at => at.Address)
                 .Take(MaximumCandidates),
+            .. told.Where(at => at.Kind == PeerEndpointKind.Stream && HasStream && StreamAddress.IsStream(at.Address.Address)).Take(1),
         ];
     }
 
     /// <summary>Whether a peer can be at an endpoint at all.</summary>
-    public bool IsUsable(Endpoint endpoint) =>
+    public bool IsUsable(Endpoint endpoint) => StreamAddress.IsStream(endpoint.Address) ? HasStream :
         endpoint.Port != 0
         && ReservedPrefixes.IsUsableUnderlay(endpoint.Address)
         && !(endpoint.Port == Port && Addresses.Contains(endpoint.Address))

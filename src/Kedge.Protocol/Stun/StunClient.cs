@@ -51,6 +51,13 @@ public sealed class StunClient : IControlProtocol
     /// <summary>Where the servers that have answered see the port, in their order.</summary>
     public IEnumerable<Endpoint> Reflexive => from inquiry in _inquiries where !inquiry.Reflexive.IsNone select inquiry.Reflexive;
 
+    /// <summary>Since when none of the servers has answered though it was asked; null while one has, or none has been asked.</summary>
+    public Instant? UnansweredSince =>
+        _inquiries.Count == 0 || _inquiries.Exists(inquiry => inquiry.Asked is null) ? null : _inquiries.Max(inquiry => inquiry.Asked);
+
+    /// <summary>How many answers there have been.</summary>
+    public long Answers { get; private set; }
+
     /// <summary>What the answers tell about the NATs on the way.</summary>
     public NatMapping Mapping
     {
@@ -159,6 +166,7 @@ public sealed class StunClient : IControlProtocol
             if (message.Type != StunMessageType.BindingSuccess || !message.TryReadMappedAddress(out Endpoint reflexive))
                 break;
             inquiry.Accept(reflexive);
+            Answers++;
             return Outcome.Nothing;
         }
         return Outcome.Drop(DropReason.UnexpectedStun);
@@ -189,11 +197,14 @@ public sealed class StunClient : IControlProtocol
 
         public StunTransactionId Id { get; private set; }
 
+        /// <summary>When it was first asked since the last answer; null for not yet.</summary>
+        public Instant? Asked { get; private set; }
+
         public Instant Deadline { get; set; }
 
         public void Restart(Instant now)
         {
-            (Reflexive, Deadline, _giveUp, _unanswered) = (default, now, Instant.Never, 0);
+            (Reflexive, Deadline, _giveUp, _unanswered, Asked) = (default, now, Instant.Never, 0, null);
         }
 
         public void AskAgain(Instant now)
@@ -217,6 +228,7 @@ public sealed class StunClient : IControlProtocol
             {
                 Id = StunTransactionId.Create(random);
                 _giveUp = now + GiveUpTime;
+                Asked ??= now;
                 _next = now + Jittered(random);
                 _timeout = InitialTimeout;
             }
@@ -227,7 +239,7 @@ public sealed class StunClient : IControlProtocol
 
         public void Accept(Endpoint reflexive)
         {
-            (Reflexive, _unanswered) = (reflexive, 0);
+            (Reflexive, _unanswered, Asked) = (reflexive, 0, null);
             if (_giveUp != Instant.Never)
                 (_giveUp, Deadline) = (Instant.Never, _next);
         }

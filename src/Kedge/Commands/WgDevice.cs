@@ -3,6 +3,7 @@ using Kedge.Linux.Tun;
 using Kedge.Linux.Udp;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Dataplane;
+using Kedge.Node.Streams;
 using Kedge.Node.Uapi;
 using Kedge.Protocol;
 using Kedge.Protocol.WireGuard;
@@ -40,7 +41,8 @@ internal static class WgDevice
         if (queues < settings.Queues)
             Log.FewerQueues(log, settings.InterfaceName, settings.Queues);
         using var port = new UdpPort(settings.Offload.Udp, queues);
-        using var dataplane = new Dataplane(tun, port, new TimestampFile(settings.StateDirectory), Timing.Default, log);
+        using var streams = new StreamPort(port, log);
+        using var dataplane = new Dataplane(tun, streams, new TimestampFile(settings.StateDirectory), Timing.Default, log);
         NodeStateFile? file = settings.Restores ? new(new NodeFolder(settings.StateDirectory, settings.InterfaceName).Node) : null;
         string? keyFile = Restore(dataplane, settings, file, log);
         dataplane.Start();

@@ -48,6 +48,9 @@ public enum NodePlace
 /// <summary>What follows from where nodes are.</summary>
 internal static class NodePlaces
 {
+    /// <summary>Why two nodes are not direct, but meet by the controller.</summary>
+    public const string UdpIsBlocked = "UDP is blocked";
+
     /// <summary>The gateway of a node there.</summary>
     public static GatewaySettings ToSettings(this NodePlace place) => place switch
     {
@@ -72,7 +75,7 @@ internal static class NodePlaces
     public static string? WhyNotDirect(NodePlace a, NodePlace b)
     {
         if (a == NodePlace.UdpBlocked || b == NodePlace.UdpBlocked)
-            return "UDP is blocked";
+            return UdpIsBlocked;
         if (HasIpv6(a) && HasIpv6(b))
             return null; // no translation, and both open their firewalls
         if (a == NodePlace.Ipv6Only || b == NodePlace.Ipv6Only)

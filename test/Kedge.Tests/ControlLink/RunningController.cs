@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Security.Cryptography;
 using Kedge.Control;
 using Kedge.Crypto;
+using Kedge.Node.Connecting;
 using Kedge.Node.ControlLink;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;

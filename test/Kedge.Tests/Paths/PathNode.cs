@@ -2,6 +2,7 @@ using Kedge.Crypto;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Paths;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Tests.Paths;
@@ -48,6 +49,9 @@ internal sealed class PathNode : IDisposable
     /// <summary>Whether a STUN server has seen this node.</summary>
     public bool IsSeen { get; private set; } = true;
 
+    /// <summary>Whether it has a stream to the controller.</summary>
+    public bool HasStream { get; private set; }
+
     /// <summary>When packets came out of the tunnel, by number.</summary>
     public List<(Instant Time, int Number)> Delivered { get; } = [];
 
@@ -66,6 +70,7 @@ internal sealed class PathNode : IDisposable
     public IReadOnlyList<PeerEndpoint> Told =>
     [
         .. RelayTold,
+        .. StreamTold,
         .. Own.Select(own => new PeerEndpoint(own, PeerEndpointKind.Local)),
         .. Reflexive.Select(seen => new PeerEndpoint(seen, PeerEndpointKind.Reflexive)),
     ];
@@ -76,6 +81,8 @@ internal sealed class PathNode : IDisposable
         Paths.Home is { } home && Device.FindPeer(home.PublicKey) is { } relay
             ? [new(new Endpoint(Device.AllowedIps.PrefixesOf(relay)[0].Address, 1), PeerEndpointKind.Relay)]
             : [];
+
+    private IEnumerable<PeerEndpoint> StreamTold => HasStream ? [new(StreamAddress.Of(Key), PeerEndpointKind.Stream)] : [];
 
     private IReadOnlyList<Endpoint> Reflexive => IsSeen ? [PathWorld.ReflexiveOf(this)] : [];
 
@@ -189,6 +196,14 @@ internal sealed class PathNode : IDisposable
         Place();
     }
 
+    /// <summary>Has a stream to the controller from now on, or none; the others are told.</summary>
+    public void SetStream(bool hasStream)
+    {
+        HasStream = hasStream;
+        Place();
+        _world.Tell(this);
+    }
+
     /// <summary>Moves to another address, perhaps behind another NAT.</summary>
     public void MoveTo(Endpoint address, VirtualNat? nat)
     {
@@ -242,6 +257,7 @@ internal sealed class PathNode : IDisposable
             OnLink = [new IpPrefix(Address.Address, 24)],
             Port = Address.Port,
             Reflexive = Reflexive,
+            HasStream = HasStream,
             Overlay = [IpPrefix.Parse("10.0.0.0/24")],
             OpeningTimeToLive = 2,
         },

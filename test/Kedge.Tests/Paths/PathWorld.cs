@@ -1,6 +1,7 @@
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Paths;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 using Kedge.Tests.WireGuard;
 
@@ -105,6 +106,13 @@ internal sealed class PathWorld : IDisposable
         if (bytes.Length + 28 > Carries || Loses(from, to) || _random.NextDouble() < Loss)
             return;
         TimeSpan delay = Delay + Detour(from, to) + Jitter * _random.NextDouble();
+        if (StreamAddress.IsStream(to.Address))
+        {
+            PathNode? peer = _nodes.Find(node => StreamAddress.Of(node.Key) == to);
+            if (from.HasStream && peer is { HasStream: true })
+                After(delay, () => peer.Receive(bytes, StreamAddress.Of(from.Key)));
+            return;
+        }
         Endpoint local = from.AddressTowards(to);
         if (_nodes.Exists(node => node.Address == to && node.Nat == from.Nat))
         {

@@ -39,6 +39,9 @@ public sealed class DeviceChange : IDisposable
     /// <summary>Bits a second that two peers may send each other by the device; 0 for no limit. Goes with <see cref="Relay"/>. Kedge's own.</summary>
     public long RelayRate { get; set; }
 
+    /// <summary>By what the device opens a stream to its controller once it needs one; without servers it opens none. Kedge's own.</summary>
+    public StreamAccess? Stream { get; set; }
+
     /// <summary>Changes of peers, in order. The same key may occur more than once.</summary>
     public IList<PeerChange> Peers { get; } = [];
 

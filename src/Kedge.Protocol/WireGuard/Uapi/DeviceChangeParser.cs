@@ -111,6 +111,13 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             _change.InternalNetwork = ReadBool(value);
             return _change.InternalNetwork is null ? TrueOrFalse : null;
         }
+        if (key.SequenceEqual("replace_streams"u8))
+        {
+            _change.Stream = new StreamAccess([], [], "");
+            return IsTrue(value) ? null : OnlyTrue;
+        }
+        if (key.SequenceEqual("stream"u8) || key.SequenceEqual("stream_pin"u8) || key.SequenceEqual("stream_identity"u8))
+            return ReadStream(key, value);
         if (key.SequenceEqual("relay"u8))
             return (_change.Relay = ReadBool(value)) is null ? TrueOrFalse : null;
         if (key.SequenceEqual("relay_rate"u8))
@@ -173,6 +180,15 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             return $"expected at most {MaximumOverlay} prefixes";
         _change.Overlay = [.. _change.Overlay, prefix];
         return null;
+    }
+
+    private string? ReadStream(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    {
+        if (_change.Stream is not { } before)
+            return "expected 'replace_streams=true' before";
+        string? expected = StreamAccess.TakeLine(before, Encoding.ASCII.GetString(key), Encoding.ASCII.GetString(value), out StreamAccess after);
+        _change.Stream = after;
+        return expected;
     }
 
     private string? ReadCandidate(PeerChange peer, ReadOnlySpan<byte> value)

@@ -68,6 +68,12 @@ public sealed class DeviceStatus : IDisposable
     /// <summary>The relay that passes on what is for the device; null for none. Shown to <c>kedge_get</c> only.</summary>
     public PublicKey? RelayHome { get; set; }
 
+    /// <summary>By what the device opens a stream to its controller; null for nothing. Shown to <c>kedge_get</c> only.</summary>
+    public StreamAccess? Stream { get; set; }
+
+    /// <summary>Whether the device has a stream to its controller now. Shown to <c>kedge_get</c> only.</summary>
+    public bool HasStream { get; set; }
+
     /// <summary>A peer by its key in base64; null for none.</summary>
     public PeerStatus? Find(string publicKey) => Peers.FirstOrDefault(peer => peer.PublicKey.ToString() == publicKey);
 

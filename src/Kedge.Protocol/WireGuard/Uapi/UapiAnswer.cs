@@ -62,7 +62,8 @@ public sealed class UapiAnswer : IDisposable
     /// Answers <c>kedge_get=1</c>: the keys of <c>get=1</c> without secrets, and <c>own_public_key</c>, <c>listen_port_problem=SENTENCE</c>
     /// where the port cannot be had, <c>mtu</c>, <c>drop=REASON COUNT</c>, <c>gauge=NAME VALUE</c>, for each STUN server <c>stun_server</c>
     /// and, where it has answered, <c>reflexive_endpoint</c>, then <c>nat_mapping</c> (<c>endpoint-independent</c> or
-    /// <c>endpoint-dependent</c>) where that is known, <c>internal_network</c> and <c>overlay</c>; and for a peer <c>has_preshared_key</c>, and
+    /// <c>endpoint-dependent</c>) where that is known, <c>internal_network</c>, <c>overlay</c>, each <c>stream=HOST:PORT</c>,
+    /// <c>stream_pin</c> and <c>stream_identity</c>, and <c>has_stream</c> while there is one; and for a peer <c>has_preshared_key</c>, and
     /// if its path is found by probes <c>path</c> (<c>idle</c>, <c>connecting</c>, <c>direct</c>, <c>waiting</c>, <c>relayed</c>),
     /// <c>path_relay</c>, <c>path_since_sec</c>, <c>path_rtt_usec</c>, <c>path_mtu</c> where that is known, and each
     /// <c>candidate=KIND ENDPOINT RESULT PINGS PONGS [MICROSECONDS]</c>.
@@ -100,6 +101,10 @@ public sealed class UapiAnswer : IDisposable
         }
         if (status.RelayHome is { } home)
             answer.WritePublicKey("relay_home="u8, home);
+        foreach (string line in status.Stream?.ToLines() ?? [])
+            answer.WriteLine([], line);
+        if (status.HasStream)
+            answer.Write("has_stream=true\n"u8);
         foreach (PeerStatus peer in status.Peers)
         {
             answer.WritePeerKey(peer);
@@ -122,6 +127,7 @@ public sealed class UapiAnswer : IDisposable
     private static int Bound(DeviceStatus status) =>
         DeviceBound
         + (status.PortProblem?.Length ?? 0)
+        + (status.Stream?.ToLines().Sum(line => line.Length + 1) ?? 0)
         + status.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound)
         + status.StunResults.Count * StunBound
         + status.Overlay.Count * OverlayBound

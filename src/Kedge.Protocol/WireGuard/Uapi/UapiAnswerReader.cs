@@ -102,6 +102,13 @@ public static class UapiAnswerReader
             case "relay_home":
                 status.RelayHome = ReadPublicKey(value);
                 break;
+            case "stream" or "stream_pin" or "stream_identity":
+                StreamAccess.TakeLine(status.Stream ?? new StreamAccess([], [], ""), key, Encoding.ASCII.GetString(value), out StreamAccess access);
+                status.Stream = access;
+                break;
+            case "has_stream":
+                status.HasStream = value.SequenceEqual("true"u8);
+                break;
             case "overlay":
                 status.Overlay.Add(IpPrefix.Parse(Encoding.ASCII.GetString(value)));
                 break;

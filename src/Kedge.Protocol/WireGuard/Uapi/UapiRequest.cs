@@ -17,6 +17,7 @@ public sealed class UapiRequest : IDisposable
     private const int StunServerBound = 96;
     private const int OverlayBound = 64;
     private const int CandidateBound = 96;
+    private const int StreamBound = 256;
 
     private readonly byte[] _buffer;
     private int _length;
@@ -33,6 +34,7 @@ public sealed class UapiRequest : IDisposable
             DeviceBound
             + change.StunServers.Count * StunServerBound
             + (change.Overlay?.Count ?? 0) * OverlayBound
+            + (change.Stream is { } stream ? StreamBound + stream.ToLines().Sum(line => line.Length + 1) : 0)
             + change.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound + (peer.Candidates?.Count ?? 0) * CandidateBound));
         request.Write("set=1");
         if (change.PrivateKey is { } privateKey)
@@ -51,6 +53,12 @@ public sealed class UapiRequest : IDisposable
         {
             request.Write(isRelay ? "relay=true" : "relay=false");
             request.Write($"relay_rate={change.RelayRate / 1000}");
+        }
+        if (change.Stream is { } access)
+        {
+            request.Write("replace_streams=true");
+            foreach (string line in access.Servers.Count > 0 ? access.ToLines() : [])
+                request.Write(line);
         }
         if (change.Overlay is { } overlay)
         {

@@ -95,7 +95,7 @@ internal static class NodeText
         if (seen is null || !PathExplanation.IsNeeded(seen))
             yield break;
         string next = seen.PathState == PathState.Waiting ? ", tried again while packets are sent to it" : "";
-        string by = seen.PathRelay is null ? "" : $" {PathExplanation.WayOf(view, seen)}";
+        string by = seen.PathRelay is null && !PathExplanation.IsByStream(seen) ? "" : $" {PathExplanation.WayOf(view, seen)}";
         yield return $"{peer.Name}: {PathExplanation.StateOf(seen, now)}{by}{next}";
         foreach (string line in seen.Candidates.Select(PathExplanation.Describe).Concat(PathExplanation.ReasonsFor(view, peer, seen)))
             yield return $"  {line}";

@@ -2,6 +2,7 @@ using System.Globalization;
 using Kedge.Node.ControlLink;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Paths;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 
@@ -14,6 +15,7 @@ internal static class PathExplanation
     public static string StateOf(PeerStatus? seen, DateTimeOffset now) => seen switch
     {
         null => "not installed",
+        { PathState: PathState.Direct } when IsByStream(seen) => PathText.Of(PathState.Relayed),
         { PathState: { } state } => PathText.Of(state),
         { LastHandshake: { } last } when now - last < NodeView.SessionLifetime => "direct",
         { Endpoint.IsNone: true } => "unknown",
@@ -24,7 +26,11 @@ internal static class PathExplanation
     public static string WayOf(NodeView view, PeerStatus? seen) =>
         seen?.PathRelay is { } relay ? $"by {RelayName(view, relay)}"
         : seen is null || seen.Endpoint.IsNone ? "none"
+        : IsByStream(seen) ? "by the controller (TLS)"
         : seen.Endpoint.ToString();
+
+    /// <summary>Whether a peer is reached by a stream to the controller.</summary>
+    public static bool IsByStream(PeerStatus? seen) => seen is not null && StreamAddress.IsStream(seen.Endpoint.Address);
 
     /// <summary>The name of a relay; its key where it is not known.</summary>
     public static string RelayName(NodeView view, PublicKey relay) =>
@@ -37,11 +43,13 @@ internal static class PathExplanation
             : null;
 
     /// <summary>Whether somebody wants to reach a peer to which there is no direct path.</summary>
-    public static bool IsNeeded(PeerStatus? seen) => seen?.PathState is PathState.Connecting or PathState.Waiting or PathState.Relayed;
+    public static bool IsNeeded(PeerStatus? seen) =>
+        seen?.PathState is PathState.Connecting or PathState.Waiting or PathState.Relayed || IsByStream(seen);
 
     /// <summary>What came of trying an endpoint, such as <c>192.0.2.7:41641 (as STUN sees it): no answer to 7 pings</c>.</summary>
     public static string Describe(CandidateStatus candidate) =>
-        $"{candidate.Endpoint.Address} ({Origin(candidate.Endpoint.Kind)}): {Outcome(candidate)}";
+        StreamAddress.IsStream(candidate.Endpoint.Address.Address) ? $"by the controller (TLS): {Outcome(candidate)}"
+        : $"{candidate.Endpoint.Address} ({Origin(candidate.Endpoint.Kind)}): {Outcome(candidate)}";
 
     /// <summary>
     /// What is known of the reasons beside the endpoints' results, as sentences: what the peer does not tell, NATs and firewalls on this side,
@@ -59,7 +67,7 @@ internal static class PathExplanation
         if (peer.Candidates.Count == 0)
             yield return "It does not tell where it can be reached. It does once it is connected to the controller.";
         HashSet<string> tried = [.. seen.Candidates.Select(candidate => candidate.Endpoint.Address.ToString())];
-        string[] others = [.. peer.Candidates.Where(told => !tried.Contains(told.Split(' ')[0]) && !told.EndsWith("(relay)", StringComparison.Ordinal))];
+        string[] others = [.. peer.Candidates.Where(told => !tried.Contains(told.Split(' ')[0]) && !IsNoUdp(told))];
         if (others.Length > 0)
             yield return $"Not tried, because they lead nowhere from this machine's networks: {string.Join(", ", others)}.";
         IEnumerable<Endpoint> reflexive = seen.Candidates.Where(one => one.Endpoint.Kind == PeerEndpointKind.Reflexive).Select(one => one.Endpoint.Address);
@@ -70,7 +78,8 @@ internal static class PathExplanation
     private static IEnumerable<string> FromThisSide(NodeView view)
     {
         if (view.Device is { StunResults: { Count: > 0 } asked } && asked.All(result => result.Reflexive.IsNone))
-            yield return "No STUN server has answered this node: a firewall may let no UDP through. 'kedge netcheck' looks closer.";
+            yield return "No STUN server has answered this node: a firewall may let no UDP through. Peers are then reached by the controller, over TLS. "
+                + "'kedge netcheck' looks closer.";
         if (view.Link is not { BehindNat: true } link)
             yield break;
         yield return link.NatMapping switch
@@ -91,6 +100,9 @@ internal static class PathExplanation
         else if (peer.IntroductionRefusal is { } refusal)
             yield return $"The peer could not be introduced: {refusal}.";
     }
+
+    private static bool IsNoUdp(string told) =>
+        told.EndsWith("(relay)", StringComparison.Ordinal) || told.EndsWith("(stream)", StringComparison.Ordinal);
 
     private static string Origin(PeerEndpointKind kind) => kind switch
     {

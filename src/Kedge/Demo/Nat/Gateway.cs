@@ -13,7 +13,7 @@ public sealed class Gateway : AccessNetwork
     private const string Lan = "lan", Ipv4Lan = "192.168.1";
     private const int FirstOutside = 2; // the last byte of the address outside; 1 is the router there
 
-    private readonly GatewaySettings _settings;
+    private GatewaySettings _settings;
     private readonly Line _line;
     private readonly Dictionary<Host, Link> _inside = [];
     private RunningProcess? _miniupnpd;
@@ -132,6 +132,14 @@ public sealed class Gateway : AccessNetwork
             .. _settings.HasIpv4 ? [$"route replace 0.0.0.0/0 via {_line.Ipv4Network}.1"] : (string[])[],
             .. _settings.HasIpv6 ? [$"route replace ::/0 via {ipv6Router}"] : (string[])[],
         ]);
+    }
+
+    /// <summary>Lets UDP through from now on, where it was blocked.</summary>
+    /// <exception cref="CommandException">The kernel refused something.</exception>
+    public void AllowUdp()
+    {
+        _settings = _settings with { BlocksUdp = false };
+        LoadRules();
     }
 
     private void LoadRules()

@@ -1,8 +1,9 @@
 using System.Security.Cryptography.X509Certificates;
-using Kedge.Node.ControlLink;
+using Kedge.Node.Connecting;
+using Kedge.Tests.ControlLink;
 using Kedge.Protocol;
 
-namespace Kedge.Tests.ControlLink;
+namespace Kedge.Tests.Connecting;
 
 /// <summary>Only the holder of the pinned authority's key decides who the controller is.</summary>
 public sealed class PinnedServerTests : IDisposable

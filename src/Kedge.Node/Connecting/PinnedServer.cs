@@ -2,10 +2,9 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Kedge.Linux;
-using Kedge.Node.Connecting;
 using Kedge.Protocol;
 
-namespace Kedge.Node.ControlLink;
+namespace Kedge.Node.Connecting;
 
 /// <summary>
 /// A controller that is known by the key of its server authority: no public authority is asked. The key is pinned itself, or is certified by
@@ -46,18 +45,21 @@ public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimePro
         ConnectCallback = async (context, cancellation) =>
             await HostConnector.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, socket => Mark(socket, mark), cancellation),
         UseCookies = false,
-        SslOptions = new SslClientAuthenticationOptions
+        SslOptions = CreateTlsOptions(),
+    };
+
+    /// <summary>What a TLS handshake needs to accept this server alone. Where a name is needed for it, the caller adds it.</summary>
+    public SslClientAuthenticationOptions CreateTlsOptions() => new()
+    {
+        // The chain that the platform builds is not used; this keeps it from asking anybody on the way.
+        CertificateChainPolicy = new X509ChainPolicy
         {
-            // The chain that the platform builds is not used; this keeps it from asking anybody on the way.
-            CertificateChainPolicy = new X509ChainPolicy
-            {
-                TrustMode = X509ChainTrustMode.CustomRootTrust,
-                RevocationMode = X509RevocationMode.NoCheck,
-                DisableCertificateDownloads = true,
-            },
-            RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
-                Verify(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, clock.GetLocalNow().DateTime),
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+            DisableCertificateDownloads = true,
         },
+        RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
+            Verify(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, clock.GetLocalNow().DateTime),
     };
 
     private static void Mark(Socket socket, uint mark)

@@ -1,6 +1,6 @@
 using System.Security.Authentication;
 
-namespace Kedge.Node.ControlLink;
+namespace Kedge.Node.Connecting;
 
 /// <summary>
 /// A server that is not the pinned one, or whose certificate does not hold; the message says so in sentences for a person. The handler of

@@ -1,0 +1,199 @@
+using Kedge.Linux;
+using Kedge.Protocol;
+using Kedge.Protocol.Relays;
+using Kedge.Protocol.WireGuard.Uapi;
+using Microsoft.Extensions.Logging;
+
+namespace Kedge.Node.Streams;
+
+/// <summary>
+/// The stream of a device to its controller: connected while it is wanted, and again after every failure. A thread of its own connects and
+/// writes, another one receives; whoever sends waits for neither. Whoever made it disposes it, after its threads have ended.
+/// </summary>
+/// <param name="log">Receives when it begins and ends.</param>
+public sealed class StreamLink(ILogger log) : IDisposable
+{
+    private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan GoodAfter = TimeSpan.FromSeconds(10);
+
+    private readonly Waiter _waiter = new();
+    private readonly FrameRing _ring = new();
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly StreamReceiver _receiver = new();
+    private volatile StreamAccess? _access;
+    private volatile StreamConnection? _connection;
+    private volatile bool _isWanted;
+    private volatile uint _mark;
+    private Instant _retryAt;
+    private Instant _openedAt;
+    private Instant _keepaliveAt;
+    private int _failures;
+    private int _server;
+
+    /// <summary>Raised when <see cref="IsOpen"/> has changed, on the thread of <see cref="Run"/>; handlers return at once.</summary>
+    public event Action? Changed;
+
+    /// <summary>Whether there is a connection. Any thread.</summary>
+    public bool IsOpen => _connection is { IsBroken: false };
+
+    /// <summary>By what it connects; null for nothing, and then it does not. Any thread.</summary>
+    public StreamAccess? Access => _access;
+
+    /// <summary>What is received by it. Its thread is the one that receives.</summary>
+    public IDatagramSocket Receiver => _receiver;
+
+    /// <summary>Says by what it connects. Any thread.</summary>
+    public void Use(StreamAccess? access)
+    {
+        if (Equals(_access, access))
+            return;
+        _access = access;
+        Renew();
+    }
+
+    /// <summary>Says whether it is wanted. Any thread.</summary>
+    public void Want(bool isWanted)
+    {
+        if (_isWanted == isWanted)
+            return;
+        _isWanted = isWanted;
+        _waiter.Wake();
+    }
+
+    /// <summary>Sets the firewall mark of its connections, from the next one on. Any thread.</summary>
+    public void SetMark(uint mark) => _mark = mark;
+
+    /// <summary>Gives up the connection for a new one: the machine is in another network. Any thread.</summary>
+    public void Renew()
+    {
+        _connection?.Break();
+        _waiter.Wake();
+    }
+
+    /// <summary>Has a datagram sent, by a copy; it is dropped where there is no connection or too much waits. Any thread.</summary>
+    public bool TrySend(ulong peer, ReadOnlySpan<byte> datagram)
+    {
+        if (datagram.Length is 0 or > StreamFrame.MaximumDatagram || !_ring.TryAdd(peer, datagram, out bool wasEmpty))
+            return false;
+        if (wasEmpty)
+            _waiter.Wake();
+        return true;
+    }
+
+    /// <summary>Connects and writes until <see cref="Stop"/>: the body of a thread.</summary>
+    public void Run()
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            if (!_isWanted || _access is not { Servers.Count: > 0 } access)
+            {
+                Close(reason: null);
+                (_failures, _retryAt) = (0, default);
+                _waiter.Wait(Instant.Never);
+            }
+            else if (_connection is not { } connection)
+            {
+                if (BootClock.Now < _retryAt)
+                    _waiter.Wait(_retryAt);
+                else
+                    Open(access);
+            }
+            else if (connection.IsBroken || !TryWriteOnce(connection))
+            {
+                Close("the connection has ended");
+            }
+        }
+        Close(reason: null);
+    }
+
+    /// <summary>Ends <see cref="Run"/>, and whatever the receiving thread waits for. Any thread.</summary>
+    public void Stop()
+    {
+        _stopping.Cancel();
+        _connection?.Break();
+        _waiter.Wake();
+        _receiver.Wake();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Close(reason: null);
+        _receiver.Dispose();
+        _waiter.Dispose();
+        _stopping.Dispose();
+    }
+
+    private void Open(StreamAccess access)
+    {
+        StreamServer server = access.Servers[_server % access.Servers.Count];
+        try
+        {
+            StreamConnection connection = StreamConnection.Open(server, access, _mark, _stopping.Token);
+            _openedAt = BootClock.Now;
+            _keepaliveAt = _openedAt + StreamFrame.KeepaliveInterval;
+            _ring.Open();
+            _connection = connection;
+            _receiver.Broken = _waiter.Wake;
+            _receiver.Use(connection);
+            if (_stopping.IsCancellationRequested)
+                connection.Break();
+            Log.StreamOpened(log, server.ToString());
+            Changed?.Invoke();
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            _server++;
+            if (!_stopping.IsCancellationRequested)
+                Failed(e is IOException ? e.Message : "the controller does not answer", server);
+        }
+    }
+
+    private void Failed(string reason, StreamServer server)
+    {
+        if (_failures == 0)
+            Log.StreamFailed(log, server.ToString(), reason);
+        TimeSpan bound = FirstBackoff * Math.Pow(2, Math.Min(_failures++, 8));
+        _retryAt = BootClock.Now + Random.Shared.NextDouble() * (bound < LongestBackoff ? bound : LongestBackoff);
+    }
+
+    /// <summary>Writes what has gathered, or waits for something.</summary>
+    private bool TryWriteOnce(StreamConnection connection)
+    {
+        ReadOnlySpan<byte> next = _ring.Peek();
+        if (!next.IsEmpty)
+        {
+            if (!connection.TryWrite(next))
+                return false;
+            _ring.Release(next.Length);
+            return true;
+        }
+        if (BootClock.Now < _keepaliveAt)
+        {
+            _waiter.Wait(_keepaliveAt);
+            return true;
+        }
+        _keepaliveAt = BootClock.Now + StreamFrame.KeepaliveInterval;
+        return connection.TryWrite(new byte[StreamFrame.KeepaliveSize]);
+    }
+
+    private void Close(string? reason)
+    {
+        if (_connection is not { } connection)
+            return;
+        _connection = null;
+        _ring.Close();
+        _receiver.Use(null);
+        connection.Dispose();
+        if (reason is not null)
+        {
+            if (BootClock.Now - _openedAt >= GoodAfter)
+                _failures = 0;
+            TimeSpan bound = FirstBackoff * Math.Pow(2, Math.Min(_failures++, 6));
+            _retryAt = BootClock.Now + Random.Shared.NextDouble() * bound;
+        }
+        Log.StreamClosed(log, reason ?? "nobody needs it");
+        Changed?.Invoke();
+    }
+}
