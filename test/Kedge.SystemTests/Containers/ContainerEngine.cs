@@ -4,7 +4,8 @@ namespace Kedge.SystemTests.Containers;
 
 /// <summary>
 /// podman with its API for <c>docker</c>, in namespaces of its own for mounts, processes and the network: its containers, images, bridges and
-/// firewall rules are not the machine's, and end with it. Whoever started it disposes it.
+/// firewall rules are not the machine's, and end with it. Its network is a host's of its own, or that of a host that is given. Whoever started
+/// it disposes it.
 /// </summary>
 internal sealed class ContainerEngine : IDisposable
 {
@@ -46,27 +47,38 @@ internal sealed class ContainerEngine : IDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private readonly Topology _net = Topology.Create();
+    private readonly Topology? _ownNet;
     private readonly Host _host;
     private readonly RunningProcess _process;
     private readonly string[] _inside;
 
-    public ContainerEngine()
+    public ContainerEngine() : this(Topology.Create(), null)
     {
-        _host = _net.AddHost("engine");
+    }
+
+    /// <param name="host">Whose network it has; the caller's, who disposes it after this.</param>
+    public ContainerEngine(Host host) : this(null, host)
+    {
+    }
+
+    private ContainerEngine(Topology? ownNet, Host? host)
+    {
+        _ownNet = ownNet;
+        _host = host ?? ownNet!.AddHost("engine");
+        string folder = _host.Topology.TempFolder;
         _process = _host.Start("unshare", "--mount", "--pid", "--fork", "--kill-child", "bash", "-c", Script);
         string line = _process.WaitForLine("process ", Patience);
         string process = line.Split(' ')[1];
-        string plugins = Path.Combine(_net.TempFolder, "docker/cli-plugins");
+        string plugins = Path.Combine(folder, "docker/cli-plugins");
         Directory.CreateDirectory(plugins);
-        File.WriteAllText(Path.Combine(_net.TempFolder, "docker/config.json"), "{}"); // podman looks for it as well
+        File.WriteAllText(Path.Combine(folder, "docker/config.json"), "{}"); // podman looks for it as well
         if (File.Exists(Tool("libexec/docker/cli-plugins/docker-compose")))
             File.CreateSymbolicLink(Path.Combine(plugins, "docker-compose"), Tool("libexec/docker/cli-plugins/docker-compose"));
         _inside =
         [
             "nsenter", "--target", process, "--mount", "--pid", "env", "HOME=/run/home",
             "CONTAINERS_CONF=/run/containers.conf", "CONTAINERS_STORAGE_CONF=/run/storage.conf",
-            "DOCKER_HOST=unix:///run/podman.sock", $"DOCKER_CONFIG={_net.TempFolder}/docker",
+            "DOCKER_HOST=unix:///run/podman.sock", $"DOCKER_CONFIG={folder}/docker",
             $"PATH={Tool("bin")}:{Environment.GetEnvironmentVariable("PATH")}",
         ];
         Wait.Until(() => TryRun("docker", "version").Succeeded, Patience, "podman's API");
@@ -115,7 +127,7 @@ internal sealed class ContainerEngine : IDisposable
         TryRun("podman", "rm", "--all", "--force", "--time", "0");
         TryRun("rmdir", "/sys/fs/cgroup/libpod_parent/conmon", "/sys/fs/cgroup/libpod_parent");
         _process.Dispose();
-        _net.Dispose();
+        _ownNet?.Dispose();
     }
 
     // What script/bootstrap has taken from Debian 13, as 12 has no such version.
