@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using System.Text.Json;
-using Kedge.Demo;
 using Kedge.SystemTests.Mesh;
 
 namespace Kedge.SystemTests.Containers;
