@@ -127,7 +127,8 @@ public sealed class PathControl(
         {
             if (paths.Find(peer.PublicKey)?.Status(now) is not { } path)
                 continue;
-            (peer.PathState, peer.PathSince, peer.RoundTrip, peer.PathMtu) = (path.State, wallClock - (now - path.Since), path.RoundTrip, path.Mtu);
+            (peer.PathState, peer.PathSince, peer.RoundTrip) = (path.State, wallClock - (now - path.Since), path.RoundTrip);
+            peer.PathMtu = path.Mtu;
             foreach (CandidateStatus candidate in path.Candidates)
                 peer.Candidates.Add(candidate);
         }

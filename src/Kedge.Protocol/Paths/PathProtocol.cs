@@ -102,6 +102,7 @@ public sealed class PathProtocol(RandomBytes random, Action attention) : IContro
         if (_polled == finder)
             _polled = null;
         finder.Peer.PathFinder = null;
+        finder.ForgetMtu();
         finder.Dispose();
     }
 

@@ -98,7 +98,8 @@ public sealed class PeerStatus(PublicKey publicKey) : IDisposable
     public TimeSpan? RoundTrip { get; set; }
 
     /// <summary>
-    /// Bytes of the longest IP packet that the path carries, as far as the tunnel needs one; null if not known. Shown to <c>kedge_get</c> only.
+    /// Bytes of the longest IP packet that the path carries, as far as the tunnel needs one; null if not known. Shown to <c>kedge_get</c>
+    /// only.
     /// </summary>
     public int? PathMtu { get; set; }
 
