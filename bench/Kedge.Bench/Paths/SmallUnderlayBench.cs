@@ -6,8 +6,8 @@ using Kedge.Demo.Nat;
 namespace Kedge.Bench.Paths;
 
 /// <summary>
-/// TCP through a tunnel over a network that carries 1,280 bytes, beside that over one of 1,500, in the same run: one node sends to two, each
-/// behind a line of its own, in turn. Nobody changes an MTU, and no fragments pass.
+/// TCP through a tunnel over a network that carries 1,280 bytes, beside that over one of 1,500, in the same run: one node sends to two,
+/// each behind a line of its own, in turn. Nobody changes an MTU, and no fragments pass.
 /// </summary>
 internal static class SmallUnderlayBench
 {
@@ -34,7 +34,8 @@ internal static class SmallUnderlayBench
         IReadOnlyDictionary<string, string> addresses = controller.Addresses(Zone);
         foreach (Host far in (Host[])[full, small])
         {
-            Wait.Until(() => sender.TryRun("ping", "-c", "1", "-W", "1", addresses[far.Label]).Succeeded, Patience, $"an answer from {far}");
+            string address = addresses[far.Label];
+            Wait.Until(() => sender.TryRun("ping", "-c", "1", "-W", "1", address).Succeeded, Patience, $"an answer from {far}");
             Measure(far); // not counted: by the end of it, what the path carries is known
         }
         List<double> overFull = [], overSmall = [], ratios = [];

@@ -34,9 +34,9 @@ internal sealed unsafe partial class UdpSocket(bool ipv6, Endpoint local, bool w
     /// <summary>What the kernel does for the socket that was bound last.</summary>
     public UdpOffloads Offloads => _offloads;
 
-    // Outer packets may be fragmented, here and by routers: a lost "fragmentation needed" would make a black hole of the tunnel. Over IPv4 the
-    // kernel does not believe these either, which anybody can forge: it would refuse all longer runs. Over IPv6, where routers do not fragment,
-    // it has to, for peers whose paths are not measured.
+    // Outer packets may be fragmented, here and by routers: a lost "fragmentation needed" would make a black hole of the tunnel. Over IPv4
+    // the kernel does not believe these either, which anybody can forge: it would refuse all longer runs. Over IPv6, where routers do not
+    // fragment, it has to, for peers whose paths are not measured.
     private int UsualDiscovery => ipv6 ? Libc.IP_PMTUDISC_DONT : Libc.IP_PMTUDISC_OMIT;
 
     private string Family => ipv6 ? "IPv6" : "IPv4";

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using Kedge.Linux;
-using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Offload;
 using Kedge.Protocol.Paths;

@@ -4,8 +4,8 @@ namespace Kedge.Protocol.Ip;
 
 /// <summary>
 /// The answer to a packet that cannot get to its destination. Where nothing can, ICMP "host unreachable" (RFC 792) or ICMPv6 "address
-/// unreachable" (RFC 4443), as the kernel's WireGuard sends for a destination without a peer; where it is too long, ICMP "fragmentation needed"
-/// (RFC 1191) or ICMPv6 "packet too big".
+/// unreachable" (RFC 4443), as the kernel's WireGuard sends for a destination without a peer; where it is too long, ICMP "fragmentation
+/// needed" (RFC 1191) or ICMPv6 "packet too big".
 /// <para>
 /// It comes from the destination itself: that is the one address known to be on this side of the interface which it is written into. An
 /// address of this machine would be refused there as a forged one.

@@ -7,14 +7,14 @@ namespace Kedge.Protocol.Offload;
 public readonly ref partial struct SuperPacket
 {
     /// <summary>
-    /// Cuts TCP into segments that are no longer than said, as a sender with another maximum segment size would. A packet that stands for itself
-    /// is cut evenly, so that the segments of several such packets are of one size.
+    /// Cuts TCP into segments that are no longer than said, as a sender with another maximum segment size would. A packet that stands for
+    /// itself is cut evenly, so that the segments of several such packets are of one size.
     /// </summary>
     /// <param name="longest">Bytes of the longest segment, its headers included.</param>
     /// <param name="limited">The result: the same packet, cut otherwise.</param>
     /// <returns>
-    /// False for what must stay as it is: what is not TCP (the length of a datagram means something), a fragment, a segment with SYN or RST, one
-    /// whose checksum is wrong, which nobody could tell afterwards, and where there is no room for headers and payload.
+    /// False for what must stay as it is: what is not TCP (the length of a datagram means something), a fragment, a segment with SYN or
+    /// RST, one whose checksum is wrong, which nobody could tell afterwards, and where there is no room for headers and payload.
     /// </returns>
     public bool TryLimit(int longest, out SuperPacket limited)
     {
@@ -52,7 +52,8 @@ public readonly ref partial struct SuperPacket
             ChecksumStart = (ushort)start,
             ChecksumOffset = TcpHeader.Checksum,
         };
-        limited = segments == 1 ? this : new SuperPacket(Ip, _packet, header, headers, (payload + segments - 1) / segments, isComplete: !isBegun);
+        int each = (payload + segments - 1) / segments;
+        limited = segments == 1 ? this : new SuperPacket(Ip, _packet, header, headers, each, isComplete: !isBegun);
         return true;
     }
 

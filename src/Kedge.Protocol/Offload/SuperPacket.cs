@@ -25,7 +25,12 @@ public readonly ref partial struct SuperPacket
     private readonly bool _isComplete; // the checksum is that of the whole packet, although it is cut
 
     private SuperPacket(
-        IpPacket ip, ReadOnlySpan<byte> packet, scoped in VnetHeader header, int headerLength, int payloadPerSegment, bool isComplete = false)
+        IpPacket ip,
+        ReadOnlySpan<byte> packet,
+        scoped in VnetHeader header,
+        int headerLength,
+        int payloadPerSegment,
+        bool isComplete = false)
     {
         Ip = ip;
         _packet = packet;

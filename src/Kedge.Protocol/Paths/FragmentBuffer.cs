@@ -1,11 +1,9 @@
-using Kedge.Protocol.Ip;
-
 namespace Kedge.Protocol.Paths;
 
 /// <summary>
 /// Puts packets together again whose halves came in <see cref="FragmentFrame"/>s. A half waits for the other one for a while; what waits is
-/// bounded, in all and for each sender, so that none takes the room of the others: then the sender's oldest half gives way, or the oldest of
-/// all. Owned by one thread. Allocates its memory with the first half, and nothing after that.
+/// bounded, in all and for each sender, so that none takes the room of the others: then the sender's oldest half gives way, or the oldest
+/// of all. Owned by one thread. Allocates its memory with the first half, and nothing after that.
 /// </summary>
 public sealed class FragmentBuffer
 {

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Kedge.Protocol.Paths;
 
 /// <summary>
-/// One half of a packet that is longer than the path carries, inside a WireGuard transport message. Its first byte is no IP version, so a stock
-/// peer drops it. On the wire, before WireGuard's padding, integers little-endian:
+/// One half of a packet that is longer than the path carries, inside a WireGuard transport message. Its first byte is no IP version, so a
+/// stock peer drops it. On the wire, before WireGuard's padding, integers little-endian:
 /// <code>
 /// type(1) = 2 | flags(1): 1 second half | length(2) | id(4) | body
 /// </code>

@@ -112,15 +112,17 @@ public sealed class MtuSearch
         return _size;
     }
 
-    /// <summary>Notes that the size that <see cref="Next"/> has said was pinged, or would have been.</summary>
+    /// <summary>Notes that the size that <see cref="Next"/> has said was pinged, or is to be pinged later.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="id">The ping's identifier; null if it could not be sent.</param>
+    /// <param name="id">The ping's identifier; null if it may not be sent now.</param>
     /// <param name="roundTrip">How long an answer takes; null if that is not known.</param>
     public void Sent(Instant now, ulong? id, TimeSpan? roundTrip)
     {
-        _attempts++;
         if (id is { } sent)
+        {
             _underWay[_sent++ % Remembered] = (sent, _size);
+            _attempts++;
+        }
         TimeSpan wait = 2 * (roundTrip ?? MostWait);
         _pingAt = now + (wait < LeastWait ? LeastWait : wait > MostWait ? MostWait : wait);
     }

@@ -6,6 +6,8 @@ namespace Kedge.Protocol.Paths;
 /// <content>How long packets may be on the path.</content>
 public sealed partial class PathFinder
 {
+    private const int LongestDatagram = 65507; // RFC 768, in an IPv4 packet
+
     private readonly MtuSearch _mtu = new();
     private Endpoint _measured;
     private int _tunnelMtu;
@@ -13,7 +15,8 @@ public sealed partial class PathFinder
     /// <summary>The path's MTU in bytes; null while it is not known.</summary>
     private int? Mtu => State == PathState.Direct && _mtu.IsMeasured ? _mtu.Mtu : null;
 
-    /// <summary>A path that is to be used from now on, with what is known of its size, which is looked for where it is another one.</summary>
+    /// <summary>A path that is to be used from now on, with what is known of its size, which is looked for where it is another
+    /// one.</summary>
     private PeerPath Measured(Instant now, PeerPath path)
     {
         if (State != PathState.Direct || path.Remote != _measured)
@@ -24,7 +27,14 @@ public sealed partial class PathFinder
     private void Measure(Instant now, Endpoint remote)
     {
         (_measured, _tunnelMtu) = (remote, _peer.TunnelMtu);
-        _mtu.Begin(now, _tunnelMtu + PeerPath.OverheadTo(remote.Address));
+        _mtu.Begin(now, Math.Min(_tunnelMtu + PeerPath.OverheadTo(remote.Address), LongestDatagram + PeerPath.HeadersTo(remote.Address)));
+    }
+
+    /// <summary>Has packets sent as they are, because nobody looks after this path from now on.</summary>
+    internal void ForgetMtu()
+    {
+        _mtu.Stop();
+        PublishMtu();
     }
 
     private Instant NextMeasuring(Instant now) =>

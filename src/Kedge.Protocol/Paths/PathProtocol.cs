@@ -109,6 +109,7 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
         foreach (PathFinder other in _finders.Values)
             other.RelayLost(finder.Peer);
         finder.Peer.PathFinder = null;
+        finder.ForgetMtu();
         finder.Dispose();
     }
 

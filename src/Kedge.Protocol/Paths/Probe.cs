@@ -11,8 +11,8 @@ namespace Kedge.Protocol.Paths;
 /// type(1) 0(3) locator(8) nonce(24) XChaCha20-Poly1305{ id(8) length(2) endpoint(18) flags(2) path(2) } padding
 /// </code>
 /// Integers are little-endian, the endpoint is an IPv6 or IPv4-mapped address and a big-endian port; the twelve bytes in front of the nonce
-/// are authenticated. Flag 1 says that the sender answers pings of any length and puts fragments (<see cref="FragmentFrame"/>) together. What
-/// is not used yet is zero when sent and ignored when received.
+/// are authenticated. Flag 1 says that the sender answers pings of any length and puts fragments (<see cref="FragmentFrame"/>) together.
+/// What is not used yet is zero when sent and ignored when received.
 /// </summary>
 /// <param name="IsPong">Whether it answers a ping.</param>
 /// <param name="Id">Chosen by the sender of the ping; a pong has that of its ping.</param>
@@ -21,7 +21,8 @@ namespace Kedge.Protocol.Paths;
 public readonly record struct Probe(bool IsPong, ulong Id, ushort Length, Endpoint Endpoint)
 {
     /// <summary>
-    /// Whether the sender answers pings of any length, and takes <see cref="FragmentFrame"/>s. One that does not is not told what a path carries.
+    /// Whether the sender answers pings of any length, and takes <see cref="FragmentFrame"/>s. One that does not is not told what a path
+    /// carries.
     /// </summary>
     public bool TakesFragments { get; init; } = true;
 

@@ -42,7 +42,8 @@ public sealed record PeerPath(Endpoint Remote, Endpoint Local)
     public static int HeadersTo(IpAddress address) => (address.IsIPv6 ? 40 : 20) + 8;
 
     /// <summary>
-    /// Bytes of the longest packet of the tunnel that can go this way in one piece, with its padding; <see cref="int.MaxValue"/> if all can.
+    /// Bytes of the longest packet of the tunnel that can go this way in one piece, with its padding; <see cref="int.MaxValue"/> if all
+    /// can.
     /// </summary>
     /// <param name="tunnelMtu">The tunnel's own MTU.</param>
     public int LongestPacket(int tunnelMtu)

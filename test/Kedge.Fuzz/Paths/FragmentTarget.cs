@@ -32,7 +32,8 @@ public sealed class FragmentTarget : Target
             now += TimeSpan.FromMilliseconds(input[3] * (input[3] < 200 ? 0 : 4));
             bool isSecond = (input[0] & 1) != 0;
             byte[] body = [.. Enumerable.Repeat(number, 1 + input[2] * ((input[0] & 2) != 0 ? 8 : 1))];
-            byte[] frame = [2, isSecond ? (byte)1 : (byte)0, (byte)(8 + body.Length), (byte)((8 + body.Length) >> 8), (byte)id, 0, 0, 0, .. body];
+            int length = 8 + body.Length;
+            byte[] frame = [2, isSecond ? (byte)1 : (byte)0, (byte)length, (byte)(length >> 8), (byte)id, 0, 0, 0, .. body];
             bool isForged = input[0] >= 224;
             if (isForged)
                 frame[input[2] % 4] ^= (byte)(input[3] | 1);
@@ -56,7 +57,7 @@ public sealed class FragmentTarget : Target
                 byte[] expected = second ? [.. other.Body, .. rest] : [.. rest, .. other.Body];
                 Invariant.Equal(Convert.ToHexString(expected), Convert.ToHexString(packet, 0, outcome.Length), "a packet is its halves");
             }
-            Invariant.Holds(waiting - lost is >= 0 and <= FragmentBuffer.Capacity, "what waits is bounded, and what is given up is counted");
+            Invariant.Holds(waiting - lost is >= 0 and <= FragmentBuffer.Capacity, "what waits is bounded, what is given up counted");
         }
     }
 }

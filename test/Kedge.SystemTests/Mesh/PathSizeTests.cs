@@ -7,7 +7,8 @@ using Kedge.SystemTests.Linux;
 
 namespace Kedge.SystemTests.Mesh;
 
-/// <summary>What gets through where the network below carries less than 1,500 bytes, whether or not it says so, and lets fragments pass.</summary>
+/// <summary>What gets through where the network below carries less than 1,500 bytes, whether or not it says so, and lets fragments
+/// pass.</summary>
 public sealed class PathSizeTests(NatMesh mesh) : IClassFixture<NatMesh>
 {
     private const int LongestPayload = 1400;
@@ -170,6 +171,7 @@ public sealed class PathSizeTests(NatMesh mesh) : IClassFixture<NatMesh>
     {
         NodePath path = NodePath.Of(node, peer);
         using var json = JsonDocument.Parse(path.Text);
-        return json.RootElement.GetProperty("mtu").ValueKind == JsonValueKind.Number ? json.RootElement.GetProperty("mtu").GetInt32() : null;
+        JsonElement mtu = json.RootElement.GetProperty("mtu");
+        return mtu.ValueKind == JsonValueKind.Number ? mtu.GetInt32() : null;
     }
 }

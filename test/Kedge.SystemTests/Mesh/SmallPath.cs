@@ -20,13 +20,16 @@ internal sealed class SmallPath : IDisposable
     /// <param name="mtu">What the line carries.</param>
     /// <param name="dropsIcmp">Whether nobody is told that a packet is too long.</param>
     /// <param name="dropsFragments">Whether the router drops fragments.</param>
-    /// <param name="childPrefix">A network behind the second node, whose machine has the first two addresses' second one; null for none.</param>
+    /// <param name="childPrefix">A network behind the second node, whose machine has the first two addresses' second one; null for
+    /// none.</param>
     public SmallPath(
         MeshNetwork mesh, bool overIPv6, int mtu = 1280, bool dropsIcmp = true, bool dropsFragments = true, string? childPrefix = null)
     {
         int number = Interlocked.Increment(ref s_last);
         string name = string.Create(CultureInfo.InvariantCulture, $"size{number}");
-        string network = overIPv6 ? FormattableString.Invariant($"2001:db8:99:{number:x}::") : FormattableString.Invariant($"198.18.{number}.");
+        string network = overIPv6
+            ? FormattableString.Invariant($"2001:db8:99:{number:x}::")
+            : FormattableString.Invariant($"198.18.{number}.");
         string length = overIPv6 ? "/64" : "/24";
         mesh.Administer("zone", "create", name, "--prefix", "10.77.0.0/24", "--prefix", "fd77::/64");
         string[] mayHave = childPrefix is null ? [] : ["--allow-prefix", childPrefix];
@@ -74,7 +77,7 @@ internal sealed class SmallPath : IDisposable
         _router.Ip("link", "delete", _routersEnd);
     }
 
-    private void Filter(Host near, Host far, bool dropsIcmp, bool dropsFragments)
+    private static void Filter(Host near, Host far, bool dropsIcmp, bool dropsFragments)
     {
         // At both ends: the router is that of others too.
         foreach (Host host in (Host[])[near, far])

@@ -1,7 +1,6 @@
 using Kedge.Fuzz.Offload;
 using Kedge.Linux;
 using Kedge.Linux.Tun;
-using Kedge.Node.Dataplane;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Offload;
 using Kedge.Protocol.Paths;
@@ -61,7 +60,7 @@ public sealed class TooLongTests : IDisposable
         Assert.InRange(answers, 10, 12);
         byte[] expected = new byte[IcmpUnreachable.MaximumLength];
         Assert.True(IpPacket.TryParse(packet, out IpPacket refused));
-        Assert.Equal(expected[..IcmpUnreachable.WriteTooLong(refused, told, expected)], _scratch[0].Packet);
+        Assert.Equal(expected.AsSpan(0, IcmpUnreachable.WriteTooLong(refused, told, expected)), _scratch[0].Packet);
     }
 
     [Theory]
@@ -174,13 +173,14 @@ public sealed class TooLongTests : IDisposable
         Inject(a, TestPacket.Make(a.Address, b.Address));
         PathEnd.Settle(a, b);
         Assert.Equal(1, b.Queue.TakeWritten(_scratch));
-        PeerTunnel toB = a.WireGuard.FindPeer(b.WireGuard.Identity!.PublicKey)!, toA = b.WireGuard.FindPeer(a.WireGuard.Identity!.PublicKey)!;
+        PeerTunnel toB = a.WireGuard.FindPeer(b.WireGuard.Identity!.PublicKey)!;
+        PeerTunnel toA = b.WireGuard.FindPeer(a.WireGuard.Identity!.PublicKey)!;
         toB.Path = toB.Path! with { Mtu = Mtu, IsMeasured = isMeasured };
         b.Paths.Add(BootClock.Now, toA, ProbeKeys.Derive(b.WireGuard, toA)!);
         return (a, b);
     }
 
-    private void AssertDatagrams(PathEnd to, int count)
+    private static void AssertDatagrams(PathEnd to, int count)
     {
         Assert.Equal(count, to.Socket.Pending);
         Assert.InRange(to.Socket.LongestReceived, 0, Mtu - 28);
@@ -194,7 +194,10 @@ public sealed class TooLongTests : IDisposable
         byte[] packet = Addressed(inner);
         if (payload > 2000)
             SlowChecksum.Begin(packet, 20, isUdp: false);
-        return (packet, new VnetHeader { GsoType = GsoType.TcpV4, GsoSize = 1380, NeedsChecksum = true, ChecksumStart = 20, ChecksumOffset = 16 });
+        return (packet, new VnetHeader
+        {
+            GsoType = GsoType.TcpV4, GsoSize = 1380, NeedsChecksum = true, ChecksumStart = 20, ChecksumOffset = 16,
+        });
     }
 
     // From 10.0.0.1 to 10.0.0.2, whatever it was from and to.

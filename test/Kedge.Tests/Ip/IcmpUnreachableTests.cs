@@ -58,7 +58,7 @@ public class IcmpUnreachableTests
         Assert.Equal(0, InternetChecksum.Compute(answer.Bytes[..20]));
         Assert.Equal(0, InternetChecksum.Compute(answer.Bytes[20..]));
         Assert.Equal([1, 3, 4], [answer.Bytes[9], answer.Bytes[20], answer.Bytes[21]]);
-        Assert.Equal((uint)mtu, BinaryPrimitives.ReadUInt32BigEndian(answer.Bytes[24..])); // RFC 1191 section 4: 16 bits, behind 16 unused ones
+        Assert.Equal((uint)mtu, BinaryPrimitives.ReadUInt32BigEndian(answer.Bytes[24..])); // RFC 1191 section 4
 
         answer = Answer(TestPacket.Make(Source6, Destination6, length: 1400), mtu);
         Assert.Equal(1280, answer.Length);

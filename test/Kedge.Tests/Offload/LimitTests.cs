@@ -3,7 +3,8 @@ using Kedge.Protocol.Offload;
 
 namespace Kedge.Tests.Offload;
 
-/// <summary>TCP that is cut smaller than it was to be, held to the oracle of the fuzz targets and to checksums that are computed anew.</summary>
+/// <summary>TCP that is cut smaller than it was to be, held to the oracle of the fuzz targets and to checksums that are computed
+/// anew.</summary>
 public class LimitTests
 {
     private const byte Fin = 0x01, Syn = 0x02, Rst = 0x04, Psh = 0x08, Ack = 0x10, Cwr = 0x80;
@@ -25,7 +26,8 @@ public class LimitTests
 
     [Theory]
     [MemberData(nameof(Packets))]
-    public void What_stands_for_several_is_cut_as_if_the_kernel_had_cut_it_so(bool isIPv6, int ipOptions, int tcpOptions, int longest, int length)
+    public void What_stands_for_several_is_cut_as_if_the_kernel_had_cut_it_so(
+        bool isIPv6, int ipOptions, int tcpOptions, int longest, int length)
     {
         InnerPacket inner = Packet(isIPv6, ipOptions, tcpOptions, length);
         (byte[] packet, VnetHeader header) = Begun(inner, gsoSize: 1368);
@@ -157,7 +159,8 @@ public class LimitTests
             SequenceNumber = 0xFFFF_FF00,
             Identification = 0xFFFE,
         };
-        return inner with { Payload = [.. Enumerable.Range(0, Math.Max(length - inner.HeaderLength, 1)).Select(i => (byte)(i * 31 + i / 256))] };
+        int payload = Math.Max(length - inner.HeaderLength, 1);
+        return inner with { Payload = [.. Enumerable.Range(0, payload).Select(i => (byte)(i * 31 + i / 256))] };
     }
 
     private static (byte[] Packet, VnetHeader Header) Begun(InnerPacket inner, int gsoSize)

@@ -96,8 +96,21 @@ public sealed class PathMtuTests : IDisposable
     }
 
     [Fact]
-    public void Over_IPv6_there_is_less_room() =>
-        Assert.Equal([1216, 1200], ((string[])["192.0.2.1:1", "[2001:db8::1]:1"]).Select(at => new PeerPath(Endpoint.Parse(at), default) { Mtu = 1280 }.LongestPacket(1420)));
+    public void A_peer_that_is_not_probed_any_more_is_sent_everything_as_it_is()
+    {
+        _world.Carries = 1280;
+        _a.Send(_b, 1);
+        _world.Run(TimeSpan.FromSeconds(5));
+        _a.Paths.Remove(_b.Key);
+
+        Assert.Equal((PeerPath.UnknownMtu, false), (_a.TunnelTo(_b).Path!.Mtu, _a.TunnelTo(_b).Path!.IsMeasured));
+    }
+
+    [Theory]
+    [InlineData("192.0.2.1:1", 1216)]
+    [InlineData("[2001:db8::1]:1", 1200)]
+    public void Over_IPv6_there_is_less_room(string remote, int expected) =>
+        Assert.Equal(expected, new PeerPath(Endpoint.Parse(remote), default) { Mtu = 1280 }.LongestPacket(1420));
 
     private static bool IsPadded(Sent sent) => sent.Kind == DatagramKind.Probe && sent.Bytes.Length > Probe.Size;
 }

@@ -122,7 +122,8 @@ public sealed class PeerStatus(PublicKey publicKey) : IDisposable
     public ulong RelayedBytes { get; set; }
 
     /// <summary>
-    /// Bytes of the longest IP packet that the path carries, as far as the tunnel needs one; null if not known. Shown to <c>kedge_get</c> only.
+    /// Bytes of the longest IP packet that the path carries, as far as the tunnel needs one; null if not known. Shown to <c>kedge_get</c>
+    /// only.
     /// </summary>
     public int? PathMtu { get; set; }
 

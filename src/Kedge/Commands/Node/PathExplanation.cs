@@ -38,7 +38,8 @@ internal static class PathExplanation
 
     /// <summary>The path's MTU in bytes, where it carries less than the interface's longest packet needs; null otherwise.</summary>
     public static int? SmallMtu(NodeView view, PeerStatus? seen) =>
-        seen is { PathMtu: { } mtu, Endpoint.IsNone: false } && view.Device is { } device && mtu < device.Mtu + PeerPath.OverheadTo(seen.Endpoint.Address)
+        seen is { PathMtu: { } mtu, Endpoint.IsNone: false } && view.Device is { } device
+        && mtu < device.Mtu + PeerPath.OverheadTo(seen.Endpoint.Address)
             ? mtu
             : null;
 
