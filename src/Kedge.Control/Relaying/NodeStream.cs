@@ -22,7 +22,7 @@ internal sealed class NodeStream(Guid zone, Guid node, PublicKey key)
     private const int SegmentSize = 16 << 10; // what a TLS record holds
 
     private readonly Pipe _output = new(new PipeOptions(pauseWriterThreshold: 0, resumeWriterThreshold: 0, minimumSegmentSize: SegmentSize));
-    private readonly CancellationTokenSource _ending = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
     private readonly Dictionary<NodeStream, Budget> _budgets = []; // whoever reads the connection has them
     private int _waiting;
@@ -41,8 +41,8 @@ internal sealed class NodeStream(Guid zone, Guid node, PublicKey key)
     /// <summary>What it is called in frames.</summary>
     public ulong Id { get; } = StreamAddress.IdOf(key);
 
-    /// <summary>Canceled when it has ended.</summary>
-    public CancellationToken Ended => _ending.Token;
+    /// <summary>Done when it has ended.</summary>
+    public Task Ended => _ended.Task;
 
     /// <summary>What is to be sent to the node; see <see cref="NoteSent"/>.</summary>
     public PipeReader Output => _output.Reader;
@@ -84,7 +84,9 @@ internal sealed class NodeStream(Guid zone, Guid node, PublicKey key)
             if (!_isUnflushed || _hasEnded)
                 return;
             _isUnflushed = false;
-            _ = _output.Writer.FlushAsync(CancellationToken.None).AsTask(); // never waits: there is no threshold
+            ValueTask<FlushResult> flush = _output.Writer.FlushAsync(CancellationToken.None);
+            if (flush.IsCompleted)
+                _ = flush.Result; // as it always is: there is no threshold to wait for
         }
     }
 
@@ -105,7 +107,7 @@ internal sealed class NodeStream(Guid zone, Guid node, PublicKey key)
             _hasEnded = true;
             _output.Writer.Complete();
         }
-        _ = _ending.CancelAsync(); // not on the caller's stack
+        _ended.SetResult();
     }
 
     /// <summary>Spends of what this node may send another one. Whoever reads the connection calls it.</summary>

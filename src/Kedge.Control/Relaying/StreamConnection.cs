@@ -19,9 +19,9 @@ internal sealed class StreamConnection(StreamHub hub, NodeStream stream, Stream 
     /// <summary>Runs until the node or the hub ends it, or the node says nothing for long or nonsense.</summary>
     public async Task RunAsync(CancellationToken cancellation)
     {
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation, stream.Ended);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         Task[] both = [ReceiveAsync(ending.Token), SendAsync(ending.Token)];
-        await Task.WhenAny(both);
+        await Task.WhenAny([.. both, stream.Ended]);
         await ending.CancelAsync();
         foreach (Task one in both)
             await one.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // a connection that ends is no fault

@@ -85,7 +85,7 @@ internal sealed class StreamHub
     /// <returns>The stream that it was added to, which is to be flushed; null if it was dropped.</returns>
     public NodeStream? Forward(NodeStream from, ulong peer, ReadOnlySpan<byte> datagram)
     {
-        if (from.Ended.IsCancellationRequested || !_streams.TryGetValue((from.Zone, peer), out NodeStream? to) || to == from)
+        if (from.Ended.IsCompleted || !_streams.TryGetValue((from.Zone, peer), out NodeStream? to) || to == from)
             return Drop(StreamDrop.Unknown);
         Instant now = _clock.Now();
         if (!from.TrySpend(now, to, _pairRate, datagram.Length) || !TrySpend(now, datagram.Length))

@@ -139,7 +139,7 @@ public sealed class StreamLink(ILogger log) : IDisposable
             _receiver.Use(connection);
             if (_stopping.IsCancellationRequested)
                 connection.Break();
-            Log.StreamOpened(log, server.ToString());
+            Log.StreamOpened(log, server);
             Changed?.Invoke();
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
@@ -153,7 +153,7 @@ public sealed class StreamLink(ILogger log) : IDisposable
     private void Failed(string reason, StreamServer server)
     {
         if (_failures == 0)
-            Log.StreamFailed(log, server.ToString(), reason);
+            Log.StreamFailed(log, server, reason);
         TimeSpan bound = FirstBackoff * Math.Pow(2, Math.Min(_failures++, 8));
         _retryAt = BootClock.Now + Random.Shared.NextDouble() * (bound < LongestBackoff ? bound : LongestBackoff);
     }

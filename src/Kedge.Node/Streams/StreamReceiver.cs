@@ -1,6 +1,5 @@
 using Kedge.Linux;
 using Kedge.Protocol;
-using Kedge.Protocol.Ip;
 using Kedge.Protocol.Relays;
 
 namespace Kedge.Node.Streams;

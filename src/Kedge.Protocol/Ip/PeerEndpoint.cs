@@ -18,7 +18,7 @@ public enum PeerEndpointKind
     /// <summary>It was heard from there.</summary>
     Heard,
 
-    /// <summary>A relay passes on what is for it: the relay's overlay address, and the TCP port at which it relays where UDP is blocked.</summary>
+    /// <summary>A relay passes on what is for it: the relay's overlay address, with a port that means nothing.</summary>
     Relay,
 
     /// <summary>It has a stream to the controller, which passes on what is for it: the address that stands for it there.</summary>

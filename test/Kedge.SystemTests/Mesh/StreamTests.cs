@@ -1,7 +1,5 @@
 using System.Globalization;
-using System.Text.Json;
 using Kedge.Demo;
-using Kedge.Node.ControlLink;
 
 namespace Kedge.SystemTests.Mesh;
 

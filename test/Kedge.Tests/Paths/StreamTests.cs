@@ -1,5 +1,4 @@
 using Kedge.Protocol;
-using Kedge.Protocol.Paths;
 using Kedge.Protocol.Relays;
 
 namespace Kedge.Tests.Paths;
