@@ -5,7 +5,6 @@ using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Kedge.Node.Connecting;
-using Kedge.Node.ControlLink;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 
