@@ -1,5 +1,5 @@
-using Kedge.Control.Endpoints;
 using Kedge.Control.Identity;
+using Kedge.Control.Relaying;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
 using Microsoft.AspNetCore.Builder;
@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
-namespace Kedge.Control.Relaying;
+namespace Kedge.Control.Endpoints;
 
 /// <summary><c>/node/stream</c>: datagrams to and from nodes of the zone, for a node whose UDP is blocked.</summary>
 internal static class StreamRoutes
