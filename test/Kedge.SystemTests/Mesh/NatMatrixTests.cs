@@ -106,12 +106,12 @@ public sealed class NatMatrixTests(NatMesh mesh) : IClassFixture<NatMesh>
         return result;
     }
 
-    private static TimeSpan PatienceFor(string? whyNot) => whyNot is null or NodePlaces.UdpIsBlocked ? Patience : Limit;
+    private static TimeSpan PatienceFor(string? whyNot) => whyNot is null or NodePlaces.UdpIsBlocked or NodePlaces.FamiliesDoNotMeet ? Patience : Limit;
 
     /// <summary>What is not as it should be; null for nothing.</summary>
     private static string? Fault(NatPairResult result, string? whyNot)
     {
-        if (whyNot == NodePlaces.UdpIsBlocked)
+        if (whyNot is NodePlaces.UdpIsBlocked or NodePlaces.FamiliesDoNotMeet)
         {
             return result.AnsweredAfter is null ? $"never met, though there is the controller: {result}"
                 : result.OfA.State != "relayed" || result.OfB.State != "relayed" ? $"is not reached by the controller: {result}"

@@ -51,6 +51,10 @@ internal static class NodePlaces
     /// <summary>Why two nodes are not direct, but meet by the controller.</summary>
     public const string UdpIsBlocked = "UDP is blocked";
 
+    /// <inheritdoc cref="UdpIsBlocked"/>
+    /// <remarks>The STUN server of the tests has IPv4 alone, so a node without it hears nothing by UDP.</remarks>
+    public const string FamiliesDoNotMeet = "one has no IPv4, the other no IPv6";
+
     /// <summary>The gateway of a node there.</summary>
     public static GatewaySettings ToSettings(this NodePlace place) => place switch
     {
@@ -79,7 +83,7 @@ internal static class NodePlaces
         if (HasIpv6(a) && HasIpv6(b))
             return null; // no translation, and both open their firewalls
         if (a == NodePlace.Ipv6Only || b == NodePlace.Ipv6Only)
-            return "one has no IPv4, the other no IPv6";
+            return FamiliesDoNotMeet;
         return (IsSymmetric(a) && FiltersByPort(b)) || (IsSymmetric(b) && FiltersByPort(a))
             ? "nobody knows the port that a symmetric NAT will take, which the other NAT lets nothing else in from"
             : null;
