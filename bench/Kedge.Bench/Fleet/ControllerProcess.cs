@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using Kedge.Control;
+using Kedge.Node.Connecting;
 using Kedge.Node.ControlLink;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
