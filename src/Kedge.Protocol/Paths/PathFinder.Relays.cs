@@ -43,7 +43,8 @@ public sealed partial class PathFinder
     // The last one that both have agreed on, if its relay is there.
     private RelayLeg? LegOffered => _legs.FindLast(leg => leg.Via.Path is { Relay: null });
 
-    private IEnumerable<PathFinder> Relays => _paths.RelaysTo(this, _told);
+    /// <summary>The relays by which the peer may be reached, its own first.</summary>
+    internal IEnumerable<PathFinder> Relays => _paths.RelaysTo(this, _told);
 
     /// <summary>Receives by a relay from now on, and sends by it unless there is a direct path.</summary>
     /// <returns>False if that cannot be.</returns>

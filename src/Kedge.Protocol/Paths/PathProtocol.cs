@@ -149,9 +149,11 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
     /// <param name="opened">Whether it answers an introduction.</param>
     public void IntroduceByPeers(PublicKey peer, IReadOnlyList<PeerEndpoint> endpoints, bool opened)
     {
+        // The relay that the peer names in its record is connected to it for certain.
+        PathFinder[] homes = [.. Find(peer)?.Relays ?? []];
         IEnumerable<PathFinder> common = _finders.Values
             .Where(finder => finder.State == PathState.Direct && finder.Peer.PublicKey != peer)
-            .OrderByDescending(finder => finder.Peer.LastTraffic ?? default)
+            .OrderByDescending(finder => (homes.Contains(finder), finder.Peer.LastTraffic ?? default))
             .Take(PeersInCommon);
         foreach (PathFinder finder in common)
             SendFrame(finder.Peer, new IntroductionFrame(peer, endpoints, opened, IsPassedOn: false).ToArray());
