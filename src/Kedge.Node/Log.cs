@@ -1,5 +1,4 @@
 using Kedge.Protocol.Ip;
-using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node;
@@ -57,11 +56,11 @@ internal static partial class Log
     public static partial void AcceptFailed(ILogger log, string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "There is a stream to {Controller}: peers that UDP does not reach are reached by it")]
-    public static partial void StreamOpened(ILogger log, StreamServer controller);
+    public static partial void StreamOpened(ILogger log, EndpointName controller);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The stream to the controller is closed: {Reason}")]
     public static partial void StreamClosed(ILogger log, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "There is no stream to {Controller}, which is tried again: {Reason}")]
-    public static partial void StreamFailed(ILogger log, StreamServer controller, string reason);
+    public static partial void StreamFailed(ILogger log, EndpointName controller, string reason);
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Security.Cryptography;
 using Kedge.Crypto;
+using Kedge.Node.Connecting;
 using Kedge.Node.ControlLink;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;

@@ -49,8 +49,8 @@ internal static class PathsBench
                 + $"| {string.Join(", ", measured.CountBy(round => round.State).Select(state => $"{state.Value} {state.Key}"))} "
                 + $"| {Seconds(measured.Select(round => round.Up))} |"));
         }
-        RelayBench.Run(program);
-        SmallUnderlayBench.Run();
+        RelayBench.Run(program, rounds);
+        SmallUnderlayBench.Run(program, rounds);
         if (failed > 0)
             throw new InvalidOperationException($"In {failed} rounds there was no answer within {Patience.TotalSeconds} s.");
     }

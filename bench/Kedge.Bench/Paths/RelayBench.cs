@@ -6,7 +6,7 @@ namespace Kedge.Bench.Paths;
 
 /// <summary>
 /// What a relay carries, beside what the same two nodes send each other directly: one TCP stream, in turns. Both ends, the relay and iperf3
-/// share this machine. KEDGE_BENCH_ROUNDS says how many rounds there are, KEDGE_BENCH_SECONDS how long each stream lasts.
+/// share this machine. KEDGE_BENCH_SECONDS says how long each stream lasts.
 /// </summary>
 internal static class RelayBench
 {
@@ -15,9 +15,8 @@ internal static class RelayBench
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
 
-    public static void Run(string program)
+    public static void Run(string program, int rounds)
     {
-        int rounds = int.Parse(Environment.GetEnvironmentVariable("KEDGE_BENCH_ROUNDS") ?? "5", CultureInfo.InvariantCulture);
         var duration = TimeSpan.FromSeconds(int.Parse(Environment.GetEnvironmentVariable("KEDGE_BENCH_SECONDS") ?? "5", CultureInfo.InvariantCulture));
         using var net = Topology.Create();
         Switch lan = net.AddSwitch("lan");

@@ -17,10 +17,8 @@ internal static class SmallUnderlayBench
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(3);
 
-    public static void Run()
+    public static void Run(string program, int rounds)
     {
-        string program = Environment.GetEnvironmentVariable("KEDGE_PROGRAM") ?? Path.Combine(Repository.Root(), "out", "kedge");
-        int rounds = int.Parse(Environment.GetEnvironmentVariable("KEDGE_BENCH_ROUNDS") ?? "9", CultureInfo.InvariantCulture);
         using var net = Topology.Create();
         var internet = new Internet(net.AddSwitch("internet"));
         Host controllerHost = net.AddHost("controller"), sender = net.AddHost("sender");

@@ -69,7 +69,7 @@ internal sealed class EndpointBoard(TimeProvider clock)
                 .. from one in _nodes
                    where one.Value.Zone == zone
                    from endpoint in one.Value.Reported
-                   where endpoint.Kind != PeerEndpointKind.Relay.ToText() && endpoint.Kind != PeerEndpointKind.Stream.ToText()
+                   where !EndpointKinds.PassedOn.Contains(endpoint.Kind)
                    select (one.Key, endpoint),
             ];
     }

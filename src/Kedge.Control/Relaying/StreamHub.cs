@@ -13,15 +13,12 @@ namespace Kedge.Control.Relaying;
 /// </summary>
 internal sealed class StreamHub
 {
-    private const int RateOfAll = 10; // in rates of one pair
-
     private readonly TimeProvider _clock;
     private readonly long _pairRate;
     private readonly ConcurrentDictionary<(Guid Zone, ulong Id), NodeStream> _streams = new();
     private readonly Lock _opening = new();
-    private readonly Lock _spending = new();
+    private readonly TotalBudget _budget = new();
     private readonly long[] _dropped = new long[Enum.GetValues<StreamDrop>().Length];
-    private ByteBudget _budget;
     private long _datagrams;
     private long _bytes;
     private bool _isEnding;
@@ -88,7 +85,7 @@ internal sealed class StreamHub
         if (from.Ended.IsCompleted || !_streams.TryGetValue((from.Zone, peer), out NodeStream? to) || to == from)
             return Drop(StreamDrop.Unknown);
         Instant now = _clock.Now();
-        if (!from.TrySpend(now, to, _pairRate, datagram.Length) || !TrySpend(now, datagram.Length))
+        if (!from.TrySpend(now, to, _pairRate, datagram.Length) || !_budget.TrySpend(now, _pairRate, datagram.Length))
             return Drop(StreamDrop.Limited);
         if (!to.TryAdd(from.Id, datagram))
             return Drop(StreamDrop.Slow);
@@ -114,12 +111,6 @@ internal sealed class StreamHub
             _isEnding = true;
         foreach (NodeStream stream in _streams.Values)
             Close(stream);
-    }
-
-    private bool TrySpend(Instant now, int bytes)
-    {
-        lock (_spending)
-            return _budget.TrySpend(now, RateOfAll * _pairRate, bytes);
     }
 
     private NodeStream? Drop(StreamDrop reason)

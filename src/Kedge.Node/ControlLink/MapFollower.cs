@@ -1,4 +1,5 @@
 using Kedge.Linux;
+using Kedge.Node.Connecting;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Mesh;

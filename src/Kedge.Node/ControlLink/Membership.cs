@@ -6,6 +6,7 @@ using Kedge.Linux.Namespaces;
 using Kedge.Linux.Processes;
 using Kedge.Node.Routing;
 using Kedge.Protocol;
+using Kedge.Protocol.Relays;
 
 namespace Kedge.Node.ControlLink;
 
@@ -16,7 +17,7 @@ public sealed record NodeSettings
     public const int DefaultMtu = 1420;
 
     /// <summary>Megabits a second that two nodes may send each other by a relay where nothing else is asked for.</summary>
-    public const int DefaultRelayRate = 100;
+    public const int DefaultRelayRate = (int)(RelaySwitch.DefaultRate / 1_000_000);
 
     /// <summary>The node's name; null for the machine's.</summary>
     public string? Name { get; init; }

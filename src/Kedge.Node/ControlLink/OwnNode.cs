@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kedge.Linux;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
@@ -39,9 +40,14 @@ internal sealed class OwnNode(NodeFolder folder, Membership membership, Certific
         {
             IReadOnlyList<ControllerAddress> addresses = _membership.ControllerAddresses;
             return new StreamAccess(
-                [.. addresses.Select(address => new StreamServer(address.Url.IdnHost.Trim('[', ']'), (ushort)address.Url.Port)).Take(StreamAccess.MostServers)],
+                [.. addresses.Select(NameOf).OfType<EndpointName>().Take(StreamAccess.MostServers)],
                 [.. addresses[0].OtherPins.Prepend(addresses[0].Pin).Take(StreamAccess.MostPins)],
                 Path.GetFullPath(folder.Path));
+
+            static EndpointName? NameOf(ControllerAddress address) =>
+                EndpointName.TryParse(string.Create(CultureInfo.InvariantCulture, $"{Bracketed(address.Url.IdnHost)}:{address.Url.Port}"));
+
+            static string Bracketed(string host) => host.Contains(':', StringComparison.Ordinal) && !host.StartsWith('[') ? $"[{host}]" : host;
         }
     }
 

@@ -25,8 +25,7 @@ internal sealed class OwnReachability(ZoneEndpoints endpoints, PortMapper portMa
     public string PortMapping => portMapper.State.Summary;
 
     /// <summary>Where the others are told to reach this node.</summary>
-    public EndpointReport Report =>
-        new([.. endpoints.Own.Take(EndpointReport.MaximumEndpoints).Select(OwnEndpoints.ToText)]);
+    public EndpointReport Report => new([.. Endpoints.Select(OwnEndpoints.ToText)]);
 
     /// <summary>Where this node can be reached, as far as others are told.</summary>
     public IReadOnlyList<PeerEndpoint> Endpoints => [.. endpoints.Own.Take(EndpointReport.MaximumEndpoints)];
@@ -48,7 +47,8 @@ internal sealed class OwnReachability(ZoneEndpoints endpoints, PortMapper portMa
         if (status.ListenPort == 0 && status.PortProblem is null)
             return; // it has just started
         portMapper.Port = settings.MapsPort ? status.ListenPort : (ushort)0;
-        IReadOnlyList<PeerEndpoint> own = [
+        IReadOnlyList<PeerEndpoint> own =
+        [
             .. OwnEndpoints.FindRelays(status, certificate),
             .. OwnEndpoints.FindStreams(status),
             .. OwnEndpoints.Find(status, settings, portMapper.State.External, LocalAddresses.Find()),

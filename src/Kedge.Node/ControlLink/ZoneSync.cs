@@ -130,7 +130,8 @@ internal sealed class ZoneSync(
 
     private bool TryRoute(DeviceStatus status, Instant now)
     {
-        Below = (status.ListenPort, [.. status.Peers.Select(peer => peer.Endpoint).Where(at => !StreamAddress.IsStream(at.Address)).Concat(peers.Endpoints.Candidates)]);
+        IEnumerable<Endpoint> used = status.Peers.Select(peer => peer.Endpoint).Where(at => !StreamAddress.IsStream(at.Address));
+        Below = (status.ListenPort, [.. used, .. peers.Endpoints.Candidates]);
         _routeAt = now + RoutingInterval;
         IReadOnlyList<IpPrefix> zone = ZonePrefixes;
         return routing.TryApply(

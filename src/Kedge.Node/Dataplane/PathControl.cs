@@ -40,7 +40,6 @@ public sealed class PathControl(
     private Instant _checkAt;
     private IpAddress _tracedFrom;
     private bool _isActive;
-    private long _relayRate;
     private long _stunAnswers;
 
     /// <summary>Has the path to a peer found by probes, with these keys.</summary>
@@ -90,11 +89,7 @@ public sealed class PathControl(
     /// <summary>Makes the device a relay, or none.</summary>
     /// <param name="isRelay">Whether it is one.</param>
     /// <param name="bitsPerSecond">What two peers may send each other; 0 for no limit.</param>
-    public void UseRelay(bool isRelay, long bitsPerSecond)
-    {
-        _relayRate = bitsPerSecond;
-        paths.UseRelay(isRelay, bitsPerSecond);
-    }
+    public void UseRelay(bool isRelay, long bitsPerSecond) => paths.UseRelay(isRelay, bitsPerSecond);
 
     /// <summary>Says by what a stream to the controller is opened.</summary>
     public void UseStream(StreamAccess access) => stream?.Use(access.Servers.Count > 0 ? access : null);
@@ -148,7 +143,7 @@ public sealed class PathControl(
         status.InternalNetwork = _surroundings.IsInternal;
         foreach (IpPrefix prefix in _surroundings.Overlay)
             status.Overlay.Add(prefix);
-        (status.IsRelay, status.RelayRate) = (paths.Switch.IsOn, _relayRate);
+        (status.IsRelay, status.RelayRate) = (paths.Switch.IsOn, paths.Switch.BitsPerSecond);
         status.RelayHome = paths.Home?.PublicKey;
         (status.Stream, status.HasStream) = (stream?.Access, _surroundings.HasStream);
         foreach (PathState state in Enum.GetValues<PathState>())

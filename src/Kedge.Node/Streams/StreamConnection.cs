@@ -8,6 +8,7 @@ using Kedge.Linux;
 using Kedge.Node.Connecting;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard.Uapi;
 
@@ -39,7 +40,7 @@ internal sealed class StreamConnection : IDisposable
     /// <param name="ending">Ends it.</param>
     /// <exception cref="IOException">It is not to be had, as a sentence without a full stop says.</exception>
     /// <exception cref="OperationCanceledException">It was ended, or took too long.</exception>
-    public static StreamConnection Open(StreamServer server, StreamAccess access, uint mark, CancellationToken ending)
+    public static StreamConnection Open(EndpointName server, StreamAccess access, uint mark, CancellationToken ending)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(ending);
         timeout.CancelAfter(OpenTimeout);
@@ -110,10 +111,11 @@ internal sealed class StreamConnection : IDisposable
         _tls.Dispose();
     }
 
-    private static async Task<StreamConnection> OpenAsync(StreamServer server, StreamAccess access, uint mark, CancellationToken ending)
+    private static async Task<StreamConnection> OpenAsync(EndpointName server, StreamAccess access, uint mark, CancellationToken ending)
     {
         using X509Certificate2 certificate = NodeIdentity.Read(access.Identity);
-        Stream connection = await HostConnector.ConnectAsync(server.Host, server.Port, socket => Prepare(socket, mark), ending);
+        Stream connection = await HostConnector.ConnectAsync(
+            server.Scope.Length == 0 ? server.Host : $"{server.Host}%{server.Scope}", server.Port, socket => Prepare(socket, mark), ending);
         var tls = new SslStream(connection);
         try
         {

@@ -1,5 +1,7 @@
 using Kedge.Linux;
+using Kedge.Node.Connecting;
 using Kedge.Protocol;
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
@@ -13,14 +15,13 @@ namespace Kedge.Node.Streams;
 /// <param name="log">Receives when it begins and ends.</param>
 public sealed class StreamLink(ILogger log) : IDisposable
 {
-    private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan GoodAfter = TimeSpan.FromSeconds(10);
 
     private readonly Waiter _waiter = new();
     private readonly FrameRing _ring = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly StreamReceiver _receiver = new();
+    private readonly Backoff _backoff = new(Random.Shared, first: TimeSpan.FromMilliseconds(500), longest: TimeSpan.FromSeconds(30));
     private volatile StreamAccess? _access;
     private volatile StreamConnection? _connection;
     private volatile bool _isWanted;
@@ -28,7 +29,6 @@ public sealed class StreamLink(ILogger log) : IDisposable
     private Instant _retryAt;
     private Instant _openedAt;
     private Instant _keepaliveAt;
-    private int _failures;
     private int _server;
 
     /// <summary>Raised when <see cref="IsOpen"/> has changed, on the thread of <see cref="Run"/>; handlers return at once.</summary>
@@ -89,7 +89,8 @@ public sealed class StreamLink(ILogger log) : IDisposable
             if (!_isWanted || _access is not { Servers.Count: > 0 } access)
             {
                 Close(reason: null);
-                (_failures, _retryAt) = (0, default);
+                _backoff.Succeeded();
+                _retryAt = default;
                 _waiter.Wait(Instant.Never);
             }
             else if (_connection is not { } connection)
@@ -127,7 +128,7 @@ public sealed class StreamLink(ILogger log) : IDisposable
 
     private void Open(StreamAccess access)
     {
-        StreamServer server = access.Servers[_server % access.Servers.Count];
+        EndpointName server = access.Servers[_server % access.Servers.Count];
         try
         {
             StreamConnection connection = StreamConnection.Open(server, access, _mark, _stopping.Token);
@@ -150,12 +151,11 @@ public sealed class StreamLink(ILogger log) : IDisposable
         }
     }
 
-    private void Failed(string reason, StreamServer server)
+    private void Failed(string reason, EndpointName server)
     {
-        if (_failures == 0)
+        if (_backoff.Failures == 0)
             Log.StreamFailed(log, server, reason);
-        TimeSpan bound = FirstBackoff * Math.Pow(2, Math.Min(_failures++, 8));
-        _retryAt = BootClock.Now + Random.Shared.NextDouble() * (bound < LongestBackoff ? bound : LongestBackoff);
+        _retryAt = BootClock.Now + _backoff.Next();
     }
 
     /// <summary>Writes what has gathered, or waits for something.</summary>
@@ -189,9 +189,8 @@ public sealed class StreamLink(ILogger log) : IDisposable
         if (reason is not null)
         {
             if (BootClock.Now - _openedAt >= GoodAfter)
-                _failures = 0;
-            TimeSpan bound = FirstBackoff * Math.Pow(2, Math.Min(_failures++, 6));
-            _retryAt = BootClock.Now + Random.Shared.NextDouble() * bound;
+                _backoff.Succeeded();
+            _retryAt = BootClock.Now + _backoff.Next();
         }
         Log.StreamClosed(log, reason ?? "nobody needs it");
         Changed?.Invoke();

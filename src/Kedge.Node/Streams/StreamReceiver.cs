@@ -56,11 +56,9 @@ internal sealed class StreamReceiver : IDatagramSocket, IDisposable
         _bytes.AsSpan(_start, _end - _start).CopyTo(_bytes);
         (_start, _end) = (0, _end - _start);
         int read = connection.Read(_bytes.AsSpan(_end));
-        if (read == 0)
-            connection.Break();
         _end += read;
         if (read == 0)
-            Broken?.Invoke();
+            End(connection);
     }
 
     /// <summary>Called when the connection turns out to have ended, on the receiving thread; returns at once.</summary>
@@ -71,6 +69,12 @@ internal sealed class StreamReceiver : IDatagramSocket, IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _waiter.Dispose();
+
+    private void End(StreamConnection connection)
+    {
+        connection.Break();
+        Broken?.Invoke();
+    }
 
     /// <summary>Fills a buffer with a datagram, and with those behind it that make a run.</summary>
     private bool TryFill(PacketBuffer buffer)
@@ -86,8 +90,8 @@ internal sealed class StreamReceiver : IDatagramSocket, IDisposable
                     continue;
                 case StreamFrameKind.Invalid:
                     _start = _end;
-                    _readFrom?.Break();
-                    Broken?.Invoke();
+                    if (_readFrom is { } connection)
+                        End(connection);
                     return Done();
                 case StreamFrameKind.Incomplete:
                     return Done();

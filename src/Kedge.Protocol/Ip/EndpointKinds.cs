@@ -6,6 +6,13 @@ public static class EndpointKinds
     /// <summary>The words for the kinds that a node may tell of itself.</summary>
     public static IReadOnlyList<string> Told { get; } = [.. from kind in Enum.GetValues<PeerEndpointKind>() where kind.IsTold() select kind.ToText()];
 
+    /// <summary>The words for the kinds of which somebody else passes on what is for the node.</summary>
+    public static IReadOnlyList<string> PassedOn { get; } =
+        [.. from kind in Enum.GetValues<PeerEndpointKind>() where !kind.IsDirect() select kind.ToText()];
+
+    /// <summary>Whether it is where the node itself receives by UDP, in the network below the overlay.</summary>
+    public static bool IsDirect(this PeerEndpointKind kind) => kind is not (PeerEndpointKind.Relay or PeerEndpointKind.Stream);
+
     /// <summary>Whether a node may tell this of itself; where it was heard from, its peers find out.</summary>
     public static bool IsTold(this PeerEndpointKind kind) => kind != PeerEndpointKind.Heard;
 

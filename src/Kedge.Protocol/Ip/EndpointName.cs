@@ -58,6 +58,7 @@ public sealed record EndpointName(string Host, string Scope, ushort Port)
             (host, scope) = (host[..percent], host[(percent + 1)..]);
         bool isIPv6 = host.Contains(':');
         bool isWrong = host.Length is 0 or > MaximumNameLength
+            || host.Any(char.IsWhiteSpace)
             || (isIPv6 && !IpAddress.TryParse(host, out _))
             || (isIPv6 && !isBracketed && percent < 0)
             || (!isIPv6 && (isBracketed || percent >= 0))

@@ -38,7 +38,7 @@ public sealed class ZoneEndpoints
     public IEnumerable<Endpoint> Candidates =>
         from told in _told.Values
         from candidate in told
-        where candidate.Kind is not (PeerEndpointKind.Relay or PeerEndpointKind.Stream)
+        where candidate.Kind.IsDirect()
         select candidate.Address;
 
     /// <summary>Where a peer tells that it can be reached.</summary>

@@ -15,8 +15,7 @@ public sealed partial class PathFinder
     /// <summary>The path's MTU in bytes; null while it is not known.</summary>
     private int? Mtu => State == PathState.Direct && _mtu.IsMeasured ? _mtu.Mtu : null;
 
-    /// <summary>A path that is to be used from now on, with what is known of its size, which is looked for where it is another
-    /// one.</summary>
+    /// <summary>A path that is to be used from now on, with what is known of its size, which is looked for where it is another one.</summary>
     private PeerPath Measured(Instant now, PeerPath path)
     {
         if (State != PathState.Direct || path.Remote != _measured)

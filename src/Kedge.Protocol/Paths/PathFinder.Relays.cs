@@ -19,7 +19,6 @@ public sealed partial class PathFinder
     private int _openings;
     private int _upgrades;
     private bool _isRelayLost;
-    private bool _needsPong;
     private Instant _upgradeAt = Instant.Never;
 
     /// <summary>Whether the peer may be a relay for this device.</summary>
@@ -52,11 +51,7 @@ public sealed partial class PathFinder
     {
         if (leg.Out == 0 || leg.In == 0)
             return false;
-        if (_legs.Find(known => known == leg) is { } same)
-        {
-            leg = same;
-        }
-        else
+        if (!_legs.Contains(leg))
         {
             if (!_paths.Legs.TryAdd(leg))
                 return false;
@@ -70,13 +65,13 @@ public sealed partial class PathFinder
         if (State == PathState.Relayed)
             _confirmed = now;
         bool isBetterThanStream = IsByStream && leg.Via.Path is { } via && !StreamAddress.IsStream(via.Remote.Address);
-        if (State == PathState.Direct && _suspectSince is null && !isBetterThanStream)
+        if (State == PathState.Direct && _suspicion is null && !isBetterThanStream)
         {
             // The peer does not get what we send directly, or does not get it to us, or is only about to find out that it does.
             Check(now);
             return true;
         }
-        if (State != PathState.Relayed || leg.Via != _peer.Path?.Relay?.Via || leg != _peer.Path?.Relay)
+        if (leg != _peer.Path?.Relay)
             UseRelay(now, leg);
         return true;
     }
@@ -108,40 +103,33 @@ public sealed partial class PathFinder
     internal void KeepRelay(Instant now)
     {
         _peer.RequestKeepalive();
-        if (_suspectSince is null)
+        if (_suspicion is null)
             Check(now);
         _paths.Attend(this);
     }
 
-    // What comes another way says nothing of this path: only a pong clears it.
     private void Check(Instant now)
     {
-        (_suspectSince, _needsPong) = (now, true);
+        _suspicion = new Suspicion(now, NeedsPong: true);
         _candidates.Current?.Begin(now, Candidate.Checking, wantedPongs: 1);
     }
 
-    private void BeginOpening(Instant now)
-    {
-        (_openStart, _openings) = (now, 0);
-        _openAt = now;
-    }
+    private void BeginAskingRelays(Instant now) => (_openStart, _openAt, _openings) = (now, now, 0);
 
     private void OpenRelays(Instant now)
     {
-        bool hasRelays = false;
         foreach (PathFinder relay in Relays)
         {
             _paths.OpenRelay(relay, _peer.PublicKey);
-            hasRelays = true;
+            _openSent = now;
         }
-        _openSent = hasRelays ? now : _openSent;
         _openAt = ++_openings < Openings.Length ? _openStart + Openings[_openings] : Instant.Never;
     }
 
     private void UseRelay(Instant now, RelayLeg leg)
     {
         bool isFirst = _peer.Path is null;
-        (_candidates.Current, _confirmed, _suspectSince, _heardAt) = (null, now, null, null);
+        (_candidates.Current, _confirmed, _suspicion, _heardAt) = (null, now, null, null);
         (_retries, _roundEnd, _retryAt) = (0, Instant.Never, Instant.Never);
         (_upgrades, _upgradeAt) = (0, now + Upgrades[0]);
         Enter(now, PathState.Relayed);
@@ -163,13 +151,10 @@ public sealed partial class PathFinder
         _upgradeAt = now + Upgrades[Math.Min(++_upgrades, Upgrades.Length - 1)];
         if (!(now - LastUse < StillWanted))
             return;
-        _openingUntil = now + OpeningTime;
         _roundStart = now;
-        (_introductions, _introduceAt) = (0, now);
-        (_unanswered, _outdated) = (0, 0);
-        _candidates.Begin(now, Candidate.Opening);
+        BeginOpening(now);
         if (IsByStream)
-            BeginOpening(now);
+            BeginAskingRelays(now);
     }
 
     private void DropLeg(RelayLeg leg)

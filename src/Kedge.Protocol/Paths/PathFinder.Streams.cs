@@ -21,7 +21,7 @@ public sealed partial class PathFinder
     /// <summary>This device has a stream from now on: the peer's is tried, where it matters.</summary>
     internal void StreamOpened(Instant now)
     {
-        bool isNeeded = State is PathState.Connecting or PathState.Waiting || _suspectSince is not null || IsByStream;
+        bool isNeeded = State is PathState.Connecting or PathState.Waiting || _suspicion is not null || IsByStream;
         if (isNeeded && _candidates.Find(StreamAddress.Of(_peer.PublicKey)) is { } candidate)
             candidate.Begin(now, Candidate.Opening);
     }

@@ -88,7 +88,6 @@ public sealed partial class PathProtocol
                 OfferTo(now, from, peer);
                 break;
             case RelayFrameKind.Accept when Switch.Find(from.Peer, peer.Peer) is { } pair:
-                pair.IsAccepted = true;
                 SendOpened(peer, pair, from);
                 break;
             case RelayFrameKind.Offer when from.IsRelay:
@@ -156,10 +155,9 @@ public sealed partial class PathProtocol
         PathFinder[] relays = Switch.IsOn ? [] : [.. _finders.Values.Where(finder => finder.IsRelay)];
         if (Home is not null && !relays.Contains(Home))
             UseHome(null, now);
-        Switch.RemoveIdle(now);
         if (relays.Length == 0)
         {
-            _homeAt = Switch.Pairs > 0 ? now + RelaySwitch.IdleTime : Instant.Never;
+            _homeAt = Instant.Never;
             return;
         }
         if (Home is null && relays.Where(relay => relay.State == PathState.Direct).MinBy(relay => relay.RoundTrip ?? TimeSpan.MaxValue) is { } nearest)

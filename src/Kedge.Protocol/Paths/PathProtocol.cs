@@ -210,7 +210,7 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
             Pongs++;
             return ControlOutcome.Nothing;
         }
-        if (!finder.ReceivePing(now, remote) || !_budget.TrySpend(now, StreamAddress.Charged(remote.Address)))
+        if (!finder.ReceivePing(now, remote) || !TrySpend(now, remote))
             return ControlOutcome.Drop(DropReason.ProbeRateLimited);
         new Probe(IsPong: true, probe.Id, (ushort)datagram.Length, remote with { ScopeId = 0 }).Write(finder.Keys, random, reply);
         return new ControlOutcome(Outcome.ToNetwork(Probe.Size), remote, local);
@@ -302,17 +302,12 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
     /// <summary>Writes the ping of a candidate that is due, if the budget has one left.</summary>
     internal ControlOutcome Ping(Instant now, PathFinder finder, Candidate candidate, byte timeToLive, Span<byte> datagram)
     {
-        if (!_budget.TrySpend(now, StreamAddress.Charged(candidate.At.Address.Address)))
+        if (!TryWritePing(now, finder, candidate.At.Address, Probe.Size, datagram, out ulong id))
         {
             candidate.Pinged(now, null);
             return ControlOutcome.Nothing;
         }
-        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
-        random(bytes);
-        ulong id = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
         candidate.Pinged(now, id);
-        Pings++;
-        new Probe(IsPong: false, id, Probe.Size, default).Write(finder.Keys, random, datagram);
         return new ControlOutcome(Outcome.ToNetwork(Probe.Size), candidate.At.Address, default, timeToLive);
     }
 
@@ -326,14 +321,25 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
     internal ControlOutcome PingPadded(Instant now, PathFinder finder, PeerPath path, int length, Span<byte> datagram, out ulong? id)
     {
         id = null;
-        if (length > datagram.Length || !_budget.TrySpend(now, path.Remote.Address))
+        if (length > datagram.Length || !TryWritePing(now, finder, path.Remote, length, datagram, out ulong written))
             return ControlOutcome.Nothing;
+        id = written;
+        datagram[Probe.Size..length].Clear();
+        return new ControlOutcome(Outcome.ToNetwork(length), path.Remote, path.Local) { DontFragment = true };
+    }
+
+    private bool TryWritePing(Instant now, PathFinder finder, Endpoint to, int length, Span<byte> datagram, out ulong id)
+    {
+        id = 0;
+        if (!TrySpend(now, to))
+            return false;
         Span<byte> bytes = stackalloc byte[sizeof(ulong)];
         random(bytes);
         id = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
         Pings++;
-        new Probe(IsPong: false, id.Value, (ushort)length, default).Write(finder.Keys, random, datagram);
-        datagram[Probe.Size..length].Clear();
-        return new ControlOutcome(Outcome.ToNetwork(length), path.Remote, path.Local) { DontFragment = true };
+        new Probe(IsPong: false, id, (ushort)length, default).Write(finder.Keys, random, datagram);
+        return true;
     }
+
+    private bool TrySpend(Instant now, Endpoint to) => _budget.TrySpend(now, StreamAddress.Charged(to.Address));
 }

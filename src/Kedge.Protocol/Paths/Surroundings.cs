@@ -74,7 +74,7 @@ public sealed record Surroundings
     /// <param name="told">What the peer tells.</param>
     public IReadOnlyList<PeerEndpoint> Select(IEnumerable<PeerEndpoint> told)
     {
-        PeerEndpoint[] all = [.. told.Take(4 * MaximumCandidates).Where(at => at.Kind is not (PeerEndpointKind.Relay or PeerEndpointKind.Stream) && !StreamAddress.IsStream(at.Address.Address))];
+        PeerEndpoint[] all = [.. told.Take(4 * MaximumCandidates).Where(at => at.Kind.IsDirect() && !StreamAddress.IsStream(at.Address.Address))];
         bool sharesPublicAddress = Reflexive.Any(own => all.Any(at => at.Kind == PeerEndpointKind.Reflexive && at.Address.Address == own.Address));
         bool isPrivateWorld = IsInternal || sharesPublicAddress || !HasPublicAddress || Addresses.Count == 0;
         return
@@ -85,12 +85,14 @@ public sealed record Surroundings
                 .OrderBy(at => at.Kind is PeerEndpointKind.Fixed or PeerEndpointKind.Mapped ? 0 : IsOnLink(at.Address.Address) ? 1 : 2)
                 .DistinctBy(at => at.Address)
                 .Take(MaximumCandidates),
-            .. told.Where(at => at.Kind == PeerEndpointKind.Stream && HasStream && StreamAddress.IsStream(at.Address.Address)).Take(1),
+            .. told.Where(at => HasStream && at.Kind == PeerEndpointKind.Stream && StreamAddress.IsStream(at.Address.Address)).Take(1),
         ];
     }
 
     /// <summary>Whether a peer can be at an endpoint at all.</summary>
-    public bool IsUsable(Endpoint endpoint) => StreamAddress.IsStream(endpoint.Address) ? HasStream :
+    public bool IsUsable(Endpoint endpoint) => StreamAddress.IsStream(endpoint.Address) ? HasStream : IsUsableByUdp(endpoint);
+
+    private bool IsUsableByUdp(Endpoint endpoint) =>
         endpoint.Port != 0
         && ReservedPrefixes.IsUsableUnderlay(endpoint.Address)
         && !(endpoint.Port == Port && Addresses.Contains(endpoint.Address))

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Threading;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
 
@@ -22,22 +21,21 @@ public sealed class RelayChannel
     private TokenBucket _handshakeBudget;
     private int _nextHandshake;
     private int _nextWindow;
-    private long _bytes;
 
-    internal RelayChannel(RelaySwitch relay, RelayPair pair, uint number, PeerTunnel from, PeerTunnel to) =>
-        (_relay, _pair, Number, From, To) = (relay, pair, number, from, to);
+    internal RelayChannel(RelaySwitch relay, RelayPair pair, uint number, RelayAccount sender, RelayAccount receiver) =>
+        (_relay, _pair, Number, Sender, To) = (relay, pair, number, sender, receiver.Peer);
 
     /// <summary>The number in front of each datagram.</summary>
     public uint Number { get; }
 
     /// <summary>Who sends.</summary>
-    public PeerTunnel From { get; }
+    public PeerTunnel From => Sender.Peer;
 
     /// <summary>Who receives.</summary>
     public PeerTunnel To { get; }
 
-    /// <summary>Bytes of datagrams passed on so far, headers included.</summary>
-    public long Bytes => Interlocked.Read(ref _bytes);
+    /// <summary>What is done for <see cref="From"/>.</summary>
+    internal RelayAccount Sender { get; }
 
     /// <summary>Decides whether a datagram is passed on.</summary>
     /// <param name="now">The time.</param>
@@ -66,7 +64,7 @@ public sealed class RelayChannel
         }
         if (!_relay.TrySpend(now, datagram.Length))
             return DropReason.RelayRateLimited;
-        Interlocked.Add(ref _bytes, datagram.Length);
+        Sender.Add(datagram.Length);
         return DropReason.None;
     }
 

@@ -10,27 +10,21 @@ internal sealed class RelayPair
     public ByteBudget Budget;
 
     /// <summary>Two peers with new channels.</summary>
-    public RelayPair(RelaySwitch relay, PeerTunnel first, uint firstNumber, PeerTunnel second, uint secondNumber)
-    {
-        FromFirst = new RelayChannel(relay, this, firstNumber, first, second);
-        FromSecond = new RelayChannel(relay, this, secondNumber, second, first);
-    }
+    public RelayPair(RelaySwitch relay, RelayAccount first, uint firstNumber, RelayAccount second, uint secondNumber) => Channels =
+    [
+        new RelayChannel(relay, this, firstNumber, first, second),
+        new RelayChannel(relay, this, secondNumber, second, first),
+    ];
 
     /// <summary>Guards what both directions have in common, and what each remembers.</summary>
     public Lock Lock { get; } = new();
 
-    /// <summary>One direction.</summary>
-    public RelayChannel FromFirst { get; }
-
-    /// <summary>The other one.</summary>
-    public RelayChannel FromSecond { get; }
+    /// <summary>Both directions.</summary>
+    public IReadOnlyList<RelayChannel> Channels { get; }
 
     /// <summary>When a datagram was last passed on, or the pair was asked for.</summary>
     public Instant LastUse { get; set; }
 
-    /// <summary>Whether the second peer has accepted.</summary>
-    public bool IsAccepted { get; set; }
-
     /// <summary>The direction from a peer, which is one of the two.</summary>
-    public RelayChannel From(PeerTunnel peer) => FromFirst.From == peer ? FromFirst : FromSecond;
+    public RelayChannel From(PeerTunnel peer) => Channels[0].From == peer ? Channels[0] : Channels[1];
 }

@@ -21,15 +21,15 @@ public sealed class RelaySwitch(RandomBytes random)
     /// <summary>How long a pair is kept that nothing is passed on for.</summary>
     public static readonly TimeSpan IdleTime = TimeSpan.FromMinutes(5);
 
-    private const int RateOfAll = 10; // in rates of one pair
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(1);
+
     private const int BitsInByte = 8;
 
     private readonly ConcurrentDictionary<uint, RelayChannel> _channels = new();
     private readonly Dictionary<(PeerTunnel, PeerTunnel), RelayPair> _pairs = [];
-    private readonly Dictionary<PeerTunnel, int> _pairsOf = [];
-    private readonly Dictionary<PeerTunnel, long> _bytesBefore = []; // of pairs that are gone
-    private readonly Lock _lock = new();
-    private ByteBudget _budget;
+    private readonly Dictionary<PeerTunnel, RelayAccount> _accounts = [];
+    private readonly TotalBudget _budget = new();
+    private Instant _sweepAt;
     private long _pairRate = DefaultRate / BitsInByte;
     private volatile bool _isOn;
 
@@ -38,6 +38,9 @@ public sealed class RelaySwitch(RandomBytes random)
 
     /// <summary>How many pairs there are.</summary>
     public int Pairs => _pairs.Count;
+
+    /// <summary>Bits a second that a pair may send; 0 for no limit. Any thread.</summary>
+    public long BitsPerSecond => PairRate * BitsInByte;
 
     /// <summary>Bytes a second that a pair may send; 0 for no limit. Any thread.</summary>
     internal long PairRate => Volatile.Read(ref _pairRate);
@@ -58,27 +61,17 @@ public sealed class RelaySwitch(RandomBytes random)
     public RelayChannel? Find(uint channel) => _channels.GetValueOrDefault(channel);
 
     /// <summary>Bytes passed on for a peer: what it has sent.</summary>
-    public long BytesOf(PeerTunnel peer) => _pairsOf.Count + _bytesBefore.Count == 0 ? 0 :
-        _bytesBefore.GetValueOrDefault(peer)
-        + _pairs.Values.Sum(pair => (pair.FromFirst.From == peer ? pair.FromFirst.Bytes : 0) + (pair.FromSecond.From == peer ? pair.FromSecond.Bytes : 0));
+    public long BytesOf(PeerTunnel peer) => _accounts.GetValueOrDefault(peer)?.Bytes ?? 0;
 
     /// <summary>Forgets a peer, and what was passed on for it.</summary>
     public void Remove(PeerTunnel peer)
     {
         foreach ((PeerTunnel, PeerTunnel) pair in _pairs.Keys.Where(pair => pair.Item1 == peer || pair.Item2 == peer).ToArray())
             Remove(pair);
-        _bytesBefore.Remove(peer);
+        _accounts.Remove(peer);
     }
 
-    /// <summary>Forgets pairs that nothing was passed on for.</summary>
-    public void RemoveIdle(Instant now)
-    {
-        foreach (((PeerTunnel, PeerTunnel) pair, RelayPair channels) in _pairs.ToArray())
-            if (now - channels.LastUse > IdleTime)
-                Remove(pair);
-    }
-
-    /// <summary>The pair of two peers, which is made if there is none.</summary>
+    /// <summary>The pair of two peers, which is made if there is none, in the place of those that nothing is passed on for.</summary>
     /// <returns>Null if one of them has too many.</returns>
     internal RelayPair? Open(Instant now, PeerTunnel first, PeerTunnel second)
     {
@@ -87,17 +80,16 @@ public sealed class RelaySwitch(RandomBytes random)
             known.LastUse = now;
             return known;
         }
-        bool isFull = _pairs.Count >= MaximumPairs
-            || _pairsOf.GetValueOrDefault(first) >= MaximumPairsOfPeer
-            || _pairsOf.GetValueOrDefault(second) >= MaximumPairsOfPeer;
-        if (isFull)
+        RemoveIdle(now);
+        RelayAccount ofFirst = AccountOf(first), ofSecond = AccountOf(second);
+        if (_pairs.Count >= MaximumPairs || ofFirst.Pairs >= MaximumPairsOfPeer || ofSecond.Pairs >= MaximumPairsOfPeer)
             return null;
-        var pair = new RelayPair(this, first, NewNumber(), second, NewNumber()) { LastUse = now };
+        var pair = new RelayPair(this, ofFirst, NewNumber(), ofSecond, NewNumber()) { LastUse = now };
         _pairs[(first, second)] = pair;
-        foreach (RelayChannel channel in (RelayChannel[])[pair.FromFirst, pair.FromSecond])
+        foreach (RelayChannel channel in pair.Channels)
         {
             _channels[channel.Number] = channel;
-            _pairsOf[channel.From] = _pairsOf.GetValueOrDefault(channel.From) + 1;
+            channel.Sender.Pairs++;
         }
         return pair;
     }
@@ -107,22 +99,30 @@ public sealed class RelaySwitch(RandomBytes random)
         _pairs.GetValueOrDefault((first, second)) ?? _pairs.GetValueOrDefault((second, first));
 
     /// <summary>Spends what all pairs have in common. Any thread.</summary>
-    internal bool TrySpend(Instant now, int bytes)
+    internal bool TrySpend(Instant now, int bytes) => _budget.TrySpend(now, PairRate, bytes);
+
+    // There are more only where new ones are made. A walk over all of them is worth it once in a while.
+    private void RemoveIdle(Instant now)
     {
-        lock (_lock)
-            return _budget.TrySpend(now, RateOfAll * PairRate, bytes);
+        if (now < _sweepAt)
+            return;
+        _sweepAt = now + SweepInterval;
+        foreach (((PeerTunnel, PeerTunnel) pair, RelayPair channels) in _pairs.ToArray())
+            if (now - channels.LastUse > IdleTime)
+                Remove(pair);
     }
+
+    private RelayAccount AccountOf(PeerTunnel peer) =>
+        _accounts.TryGetValue(peer, out RelayAccount? account) ? account : _accounts[peer] = new RelayAccount(peer);
 
     private void Remove((PeerTunnel, PeerTunnel) key)
     {
         if (!_pairs.Remove(key, out RelayPair? pair))
             return;
-        foreach (RelayChannel channel in (RelayChannel[])[pair.FromFirst, pair.FromSecond])
+        foreach (RelayChannel channel in pair.Channels)
         {
             _channels.TryRemove(channel.Number, out _);
-            _bytesBefore[channel.From] = _bytesBefore.GetValueOrDefault(channel.From) + channel.Bytes;
-            if (--_pairsOf[channel.From] == 0)
-                _pairsOf.Remove(channel.From);
+            channel.Sender.Pairs--;
         }
     }
 

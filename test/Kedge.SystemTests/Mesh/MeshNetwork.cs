@@ -109,6 +109,10 @@ internal sealed class MeshNetwork : IDisposable
         return path;
     }
 
+    /// <summary>A join file for who has no IPv4, and joins at the controller's other address.</summary>
+    public string AtIpv6(string joinFile) => Net.WriteSecret(
+        $"{Path.GetFileName(joinFile)}-ipv6", File.ReadAllText(joinFile).Replace(Urls[0], Urls[1], StringComparison.Ordinal));
+
     /// <summary>Runs a command of the administrator.</summary>
     public CommandResult Administer(params string[] arguments) => ControllerHost.Run(Call(arguments));
 

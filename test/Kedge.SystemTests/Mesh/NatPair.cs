@@ -26,9 +26,7 @@ internal sealed class NatPair : IDisposable
         _mesh = mesh;
         mesh.Administer("zone", "create", _name, "--prefix", "10.77.0.0/24");
         _joinFile = mesh.WriteToken("--zone", _name, "--reusable");
-        // Who has no IPv4 joins at the controller's other address.
-        string atIpv6 = File.ReadAllText(_joinFile).Replace(mesh.Urls[0], mesh.Urls[1], StringComparison.Ordinal);
-        _joinFileOfIpv6 = mesh.Net.WriteSecret($"{_name}.join", atIpv6);
+        _joinFileOfIpv6 = mesh.AtIpv6(_joinFile);
         A = B = null!;
     }
 
@@ -54,6 +52,14 @@ internal sealed class NatPair : IDisposable
         var pair = new NatPair(mesh);
         (pair.A, pair.GatewayOfA) = pair.AddNode("a", a, hops);
         (pair.B, pair.GatewayOfB) = pair.AddNode("b", b, hops);
+        return pair;
+    }
+
+    /// <summary>Two nodes at two places, which reach each other.</summary>
+    public static NatPair Connected(MeshNetwork mesh, NodePlace a, NodePlace b)
+    {
+        NatPair pair = Create(mesh, a, b);
+        pair.AssertConnects();
         return pair;
     }
 
@@ -92,6 +98,13 @@ internal sealed class NatPair : IDisposable
         bool isAnswered = Wait.TryUntil(() => ping.Output.Contains("bytes from", StringComparison.Ordinal), patience);
         TimeSpan taken = Stopwatch.GetElapsedTime(start);
         return new(isAnswered ? taken : null, NodePath.Of(A, B), NodePath.Of(B, A));
+    }
+
+    /// <summary>Brings up both nodes, which must reach each other.</summary>
+    public void AssertConnects()
+    {
+        NatPairResult result = Connect(TimeSpan.FromSeconds(10));
+        Assert.True(result.AnsweredAfter is not null, $"{result}{Logs()}");
     }
 
     /// <summary>Brings up both nodes.</summary>

@@ -21,7 +21,7 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
     [Fact]
     public void A_NAT_that_was_switched_off_and_on_and_takes_other_ports_stops_it_for_less_than_5_s()
     {
-        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
 
         AssertOutage(pair, Limit, () => pair.GatewayOfA!.Reboot(keepsPorts: false));
     }
@@ -32,7 +32,7 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
         using var pair = NatPair.Create(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
         Gateway other = mesh.Network.Internet!.AddGateway($"{pair.A.Label}-other");
         other.Attach(pair.A.Host, metric: 2);
-        Connect(pair);
+        pair.AssertConnects();
 
         AssertOutage(pair, Limit, () => pair.GatewayOfA!.Detach(pair.A.Host));
 
@@ -43,7 +43,7 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
     [Trait("Category", "Soak")]
     public void A_NAT_that_was_switched_off_and_on_and_keeps_its_ports_stops_it_for_less_than_5_s()
     {
-        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
 
         // With both ends sending, a mapping is back with the first packet.
         AssertOutage(pair, Limit, () => pair.GatewayOfA!.Reboot(keepsPorts: true), mustStop: false);
@@ -53,7 +53,7 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
     [Trait("Category", "Soak")]
     public void A_NAT_with_another_address_stops_it_for_less_than_5_s()
     {
-        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.AcceptsInInput);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.AcceptsInInput);
 
         AssertOutage(pair, Limit, () => pair.GatewayOfB!.ChangeAddress());
 
@@ -64,7 +64,7 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
     [Trait("Category", "Soak")]
     public void A_machine_that_moves_to_another_network_is_back_in_less_than_5_s()
     {
-        using NatPair pair = Connected(NodePlace.SymmetricRandom, NodePlace.FullCone);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.SymmetricRandom, NodePlace.FullCone);
         Gateway other = mesh.Network.Internet!.AddGateway($"{pair.A.Label}-other");
 
         AssertOutage(pair, Limit, () =>
@@ -78,7 +78,7 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
     [Trait("Category", "Soak")]
     public void Of_two_known_paths_the_other_takes_over_in_less_than_2_s()
     {
-        using NatPair pair = Connected(NodePlace.Public, NodePlace.Public);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.Public, NodePlace.Public);
         bool isIpv4 = pair.HasChosenIpv4(); // the one that pings; the other may have chosen the other family
 
         AssertOutage(pair, LimitWithAnotherPath, () => pair.DropUdp(isIpv4));
@@ -92,7 +92,7 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
     [Trait("Category", "Soak")]
     public void Traffic_that_nobody_answers_notices_a_change_at_either_end_too(bool atSender)
     {
-        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
         using UdpPort from = new(), to = new();
         pair.A.Host.Namespace.Run(() => from.Open(0));
         pair.B.Host.Namespace.Run(() => to.Open(7000));
@@ -125,7 +125,7 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
     [Trait("Category", "Soak")]
     public void Without_a_controller_a_path_lasts_and_comes_back_where_ports_stay()
     {
-        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
         mesh.Network.KillController();
         try
         {
@@ -167,12 +167,6 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
             NodePath.Of(node, peer).Text.Contains($"\"{gateway.Address}:", StringComparison.Ordinal);
     }
 
-    private static void Connect(NatPair pair)
-    {
-        NatPairResult result = pair.Connect(TimeSpan.FromSeconds(10));
-        Assert.True(result.AnsweredAfter is not null, result.ToString());
-    }
-
     /// <summary>Changes something under steady pings, and counts those that get lost.</summary>
     /// <param name="pair">A pair that is connected.</param>
     /// <param name="limit">For how long pings may get lost.</param>
@@ -197,12 +191,5 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
         if (outage > limit)
             Assert.Fail($"It was away for {seen}{pair.Logs()}");
         Assert.True(outage > TimeSpan.Zero || !mustStop, "Nothing has happened.");
-    }
-
-    private NatPair Connected(NodePlace a, NodePlace b)
-    {
-        var pair = NatPair.Create(mesh.Network, a, b);
-        Connect(pair);
-        return pair;
     }
 }

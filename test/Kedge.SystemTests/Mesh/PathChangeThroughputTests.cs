@@ -19,7 +19,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
     [Fact]
     public void A_NAT_that_was_switched_off_and_on_and_takes_other_ports_stops_TCP_for_less_than_5_s()
     {
-        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
 
         AssertOutage(pair, Limit, () => pair.GatewayOfA!.Reboot(keepsPorts: false));
     }
@@ -27,7 +27,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
     [Fact]
     public void Of_two_known_paths_the_other_takes_TCP_over_in_less_than_2_s()
     {
-        using NatPair pair = Connected(NodePlace.Public, NodePlace.Public);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.Public, NodePlace.Public);
         bool isIpv4 = pair.HasChosenIpv4();
 
         AssertOutage(pair, LimitWithAnotherPath, () => pair.DropUdp(isIpv4));
@@ -38,7 +38,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
     [Fact]
     public void A_controller_that_is_killed_does_not_interrupt_TCP()
     {
-        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
         long before = Changes(pair);
         try
         {
@@ -56,7 +56,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
     [Trait("Category", "Soak")]
     public void A_NAT_that_was_switched_off_and_on_and_keeps_its_ports_stops_TCP_for_less_than_5_s()
     {
-        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
 
         AssertOutage(pair, Limit, () => pair.GatewayOfA!.Reboot(keepsPorts: true), mustStop: false);
     }
@@ -65,7 +65,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
     [Trait("Category", "Soak")]
     public void A_NAT_with_another_address_stops_TCP_for_less_than_5_s()
     {
-        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
 
         AssertOutage(pair, Limit, () => pair.GatewayOfB!.ChangeAddress());
 
@@ -79,7 +79,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
         using var pair = NatPair.Create(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
         Gateway other = mesh.Network.Internet!.AddGateway($"{pair.A.Label}-other");
         other.Attach(pair.A.Host, metric: 2);
-        Connect(pair);
+        pair.AssertConnects();
 
         AssertOutage(pair, Limit, () => pair.GatewayOfA!.Detach(pair.A.Host));
 
@@ -92,7 +92,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
     [Trait("Category", "Soak")]
     public void Datagrams_that_nobody_answers_stop_for_less_than_5_s_at_either_ends_NAT(bool atSender)
     {
-        using NatPair pair = Connected(NodePlace.PortRestricted, NodePlace.PortRestricted);
+        using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
 
         AssertOutage(pair, Limit, () => (atSender ? pair.GatewayOfB : pair.GatewayOfA)!.Reboot(keepsPorts: false), isUdp: true);
     }
@@ -135,17 +135,4 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
 
     private static long Changes(NatPair pair) => ((MeshNode[])[pair.A, pair.B])
         .Sum(node => node.DeviceStatus().Gauges.Single(gauge => gauge.Name == "PathChanges").Value);
-
-    private static void Connect(NatPair pair)
-    {
-        NatPairResult result = pair.Connect(TimeSpan.FromSeconds(10));
-        Assert.True(result.AnsweredAfter is not null, result.ToString());
-    }
-
-    private NatPair Connected(NodePlace a, NodePlace b)
-    {
-        var pair = NatPair.Create(mesh.Network, a, b);
-        Connect(pair);
-        return pair;
-    }
 }

@@ -16,7 +16,7 @@ public sealed class PathOrderTests(NatMesh mesh) : IClassFixture<NatMesh>
     {
         using var pair = NatPair.Create(mesh.Network, NodePlace.Public, NodePlace.Public);
         ConnectSlowly(pair);
-        Connect(pair);
+        pair.AssertConnects();
         Assert.StartsWith("5.200.1.", NodePath.Of(pair.B, pair.A).Endpoint, StringComparison.Ordinal);
         Assert.StartsWith("5.200.2.", NodePath.Of(pair.A, pair.B).Endpoint, StringComparison.Ordinal);
         using var there = NumberedStream.Start(pair.A.Host, pair.B.Host, pair.B.Address);
@@ -39,7 +39,7 @@ public sealed class PathOrderTests(NatMesh mesh) : IClassFixture<NatMesh>
     public void When_one_of_two_paths_dies_what_the_other_carries_is_in_order_and_comes_once()
     {
         using var pair = NatPair.Create(mesh.Network, NodePlace.Public, NodePlace.Public);
-        Connect(pair);
+        pair.AssertConnects();
         bool isIpv4 = pair.HasChosenIpv4();
         using var stream = NumberedStream.Start(pair.B.Host, pair.A.Host, pair.A.Address);
         stream.AwaitMore(200);
@@ -124,12 +124,6 @@ public sealed class PathOrderTests(NatMesh mesh) : IClassFixture<NatMesh>
                     """,
             });
         }
-    }
-
-    private static void Connect(NatPair pair)
-    {
-        NatPairResult result = pair.Connect(TimeSpan.FromSeconds(10));
-        Assert.True(result.AnsweredAfter is not null, $"{result}{pair.Logs()}");
     }
 
     private static bool IsAt(MeshNode node, MeshNode peer, string endpoint) =>

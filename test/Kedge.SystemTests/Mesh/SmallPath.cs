@@ -41,11 +41,7 @@ internal sealed class SmallPath : IDisposable
         far.IpBatch([$"route add {(overIPv6 ? "::/0" : "0.0.0.0/0")} via {network}1"]);
         Filter(near, far, dropsIcmp, dropsFragments);
         if (overIPv6)
-        {
-            // Who has no IPv4 joins at the controller's other address.
-            string atIPv6 = File.ReadAllText(joinFile).Replace(mesh.Urls[0], mesh.Urls[1], StringComparison.Ordinal);
-            joinFile = mesh.Net.WriteSecret($"{name}.join", atIPv6);
-        }
+            joinFile = mesh.AtIpv6(joinFile);
         (Near, Far) = (new MeshNode(mesh, near, near.Label), new MeshNode(mesh, far, far.Label));
         Near.Up("--join-file", joinFile);
         Far.Up(["--join-file", joinFile, .. childPrefix is null ? [] : (string[])["--child-prefix", childPrefix]]);

@@ -26,6 +26,7 @@ public class EndpointNameTests
     [InlineData("server.example:65536")]
     [InlineData("server.example:+1")]
     [InlineData(":9999")]
+    [InlineData("a b:9999")]
     [InlineData("2001:db8::1:9999")]
     [InlineData("[server.example]:9999")]
     [InlineData("[fe80::1%]:9999")]

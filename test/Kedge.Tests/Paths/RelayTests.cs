@@ -1,6 +1,7 @@
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Paths;
+using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Tests.Paths;
@@ -237,6 +238,27 @@ public sealed class RelayTests : IDisposable
         _world.Run(TimeSpan.FromSeconds(3));
         Assert.Equal(relay.Key, a.Paths.Home?.PublicKey);
         return (a, b, relay);
+    }
+
+    [Fact]
+    public void A_pair_that_nothing_is_passed_on_for_makes_room_for_others()
+    {
+        (PathNode a, PathNode b, PathNode relay) = Apart();
+        a.Send(b, 1);
+        _world.Run(TimeSpan.FromSeconds(1));
+        long bytes = relay.FinderOf(a).RelayedBytes;
+        PathNode c = _world.AddNode("c", "192.168.3.2:7002", new VirtualNat(At("198.51.100.3"), Filtering.AddressAndPortDependent, isSymmetric: true));
+        Join(relay, c);
+        PathWorld.Connect(a, c);
+        c.AllowRelay(relay);
+        _world.Run(RelaySwitch.IdleTime * 2);
+
+        a.Send(c, 2);
+        _world.Run(TimeSpan.FromSeconds(1));
+
+        Assert.Single(c.Delivered);
+        Assert.Equal(1, relay.Paths.Switch.Pairs);
+        Assert.True(relay.FinderOf(a).RelayedBytes > bytes);
     }
 
     private static void Join(PathNode relay, params ReadOnlySpan<PathNode> nodes)

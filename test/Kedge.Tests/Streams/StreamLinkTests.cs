@@ -104,7 +104,7 @@ public sealed class StreamLinkTests
         }
 
         public StreamAccess AccessTo(RunningController controller) => new(
-            [new StreamServer(controller.Address.Url.Host, (ushort)controller.Address.Url.Port)], [controller.Address.Pin], _folder);
+            [new EndpointName(controller.Address.Url.Host, "", (ushort)controller.Address.Url.Port)], [controller.Address.Pin], _folder);
 
         public async Task ConnectAsync()
         {

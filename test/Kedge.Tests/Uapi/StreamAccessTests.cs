@@ -1,4 +1,5 @@
 using Kedge.Protocol;
+using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard.Uapi;
 
 namespace Kedge.Tests.Uapi;
@@ -7,7 +8,7 @@ namespace Kedge.Tests.Uapi;
 public class StreamAccessTests
 {
     private static readonly StreamAccess Access = new(
-        [new StreamServer("controller.example", 443), new StreamServer("2001:db8::1", 8443)],
+        [new EndpointName("controller.example", "", 443), new EndpointName("2001:db8::1", "", 8443)],
         [Sha256Digest.Of([1]), Sha256Digest.Of([2])],
         "/var/lib/ke dge/ü/kedge0");
 
@@ -49,7 +50,7 @@ public class StreamAccessTests
     [InlineData("[2001:db8::1:443")]
     public void What_is_no_server_is_refused(string text)
     {
-        Assert.False(StreamServer.TryParse(text, out _));
+        Assert.Null(EndpointName.TryParse(text));
         Assert.NotNull(StreamAccess.TakeLine(Access, "stream", text, out StreamAccess after));
         Assert.Equal(Access, after);
     }

@@ -68,7 +68,7 @@ internal static class PathExplanation
         if (peer.Candidates.Count == 0)
             yield return "It does not tell where it can be reached. It does once it is connected to the controller.";
         HashSet<string> tried = [.. seen.Candidates.Select(candidate => candidate.Endpoint.Address.ToString())];
-        string[] others = [.. peer.Candidates.Where(told => !tried.Contains(told.Split(' ')[0]) && !IsNoUdp(told))];
+        string[] others = [.. peer.Candidates.Where(told => !tried.Contains(told.Split(' ')[0]) && !IsPassedOn(told))];
         if (others.Length > 0)
             yield return $"Not tried, because they lead nowhere from this machine's networks: {string.Join(", ", others)}.";
         IEnumerable<Endpoint> reflexive = seen.Candidates.Where(one => one.Endpoint.Kind == PeerEndpointKind.Reflexive).Select(one => one.Endpoint.Address);
@@ -102,8 +102,7 @@ internal static class PathExplanation
             yield return $"The peer could not be introduced: {refusal}.";
     }
 
-    private static bool IsNoUdp(string told) =>
-        told.EndsWith("(relay)", StringComparison.Ordinal) || told.EndsWith("(stream)", StringComparison.Ordinal);
+    private static bool IsPassedOn(string told) => EndpointKinds.PassedOn.Any(kind => told.EndsWith($"({kind})", StringComparison.Ordinal));
 
     private static string Origin(PeerEndpointKind kind) => kind switch
     {

@@ -1,6 +1,6 @@
-using Kedge.Node.ControlLink;
+using Kedge.Node.Connecting;
 
-namespace Kedge.Tests.ControlLink;
+namespace Kedge.Tests.Connecting;
 
 public class BackoffTests
 {

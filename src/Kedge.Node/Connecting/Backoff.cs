@@ -1,4 +1,4 @@
-namespace Kedge.Node.ControlLink;
+namespace Kedge.Node.Connecting;
 
 /// <summary>
 /// How long to wait before the next attempt to reach the controller: a random time up to a bound that grows with every failure ("full
@@ -6,21 +6,30 @@ namespace Kedge.Node.ControlLink;
 /// them within 30 seconds after it is back. Pure; one thread at a time.
 /// </summary>
 /// <param name="random">Where the times come from; seeded differently on every node.</param>
-public sealed class Backoff(Random random)
+/// <param name="first">The bound of the first wait.</param>
+/// <param name="longest">The bound that is never passed.</param>
+public sealed class Backoff(Random random, TimeSpan first, TimeSpan longest)
 {
-    /// <summary>The bound of the first wait. Connections that end at once come back spread over this time.</summary>
+    /// <summary>The bound of the first wait where nothing else is said. Connections that end at once come back spread over this time.</summary>
     public static readonly TimeSpan First = TimeSpan.FromSeconds(10);
 
-    /// <summary>The bound that is never passed; with the time that an attempt takes it is less than 30 seconds.</summary>
+    /// <summary>The bound that is never passed where nothing else is said; with the time that an attempt takes it is less than 30 seconds.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromSeconds(25);
 
-    private int _failures;
+    /// <summary>One with the usual bounds.</summary>
+    public Backoff(Random random)
+        : this(random, First, Longest)
+    {
+    }
+
+    /// <summary>How many attempts have failed since one succeeded.</summary>
+    public int Failures { get; private set; }
 
     /// <summary>The time until the next attempt.</summary>
     public TimeSpan Next()
     {
-        double bound = Math.Min(First.TotalSeconds * Math.Pow(2, Math.Min(_failures, 16)), Longest.TotalSeconds);
-        _failures++;
+        double bound = Math.Min(first.TotalSeconds * Math.Pow(2, Math.Min(Failures, 16)), longest.TotalSeconds);
+        Failures++;
         return TimeSpan.FromSeconds(random.NextDouble() * bound);
     }
 
@@ -28,10 +37,10 @@ public sealed class Backoff(Random random)
     /// <param name="spread">The bound that the controller has named.</param>
     public TimeSpan Next(TimeSpan spread)
     {
-        _failures = 0;
+        Failures = 0;
         return random.NextDouble() * spread;
     }
 
     /// <summary>The controller was reached.</summary>
-    public void Succeeded() => _failures = 0;
+    public void Succeeded() => Failures = 0;
 }

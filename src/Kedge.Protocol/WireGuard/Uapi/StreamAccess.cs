@@ -1,45 +1,16 @@
-using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.WireGuard.Uapi;
-
-/// <summary>Where a controller takes streams of datagrams: its name or address, and its TCP port.</summary>
-/// <param name="Host">The name or address, an IPv6 address without brackets.</param>
-/// <param name="Port">The port, not 0.</param>
-public sealed record StreamServer(string Host, ushort Port)
-{
-    /// <summary>Characters of the longest host.</summary>
-    public const int LongestHost = 200;
-
-    /// <summary>Reads <c>HOST:PORT</c>, an IPv6 address in brackets.</summary>
-    public static bool TryParse(string text, [NotNullWhen(true)] out StreamServer? server)
-    {
-        server = null;
-        int colon = text.LastIndexOf(':');
-        string host = colon < 0 ? "" : text[..colon];
-        if (host.StartsWith('[') && host.EndsWith(']'))
-            host = host[1..^1];
-        else if (host.Contains(':', StringComparison.Ordinal))
-            return false;
-        bool isServer = host.Length is > 0 and <= LongestHost
-            && !host.AsSpan().ContainsAnyExceptInRange('!', '~')
-            && ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port)
-            && port != 0
-            && (server = new StreamServer(host, port)) is not null;
-        return isServer && server is not null;
-    }
-
-    /// <summary><c>HOST:PORT</c>.</summary>
-    public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{(Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]" : Host)}:{Port}");
-}
 
 /// <summary>By what a device opens a stream to its controller, once it needs one.</summary>
 /// <param name="Servers">Where the controller is, best first.</param>
 /// <param name="Pins">By what it is known: SHA-256 of its authorities' SubjectPublicKeyInfo.</param>
 /// <param name="Identity">The folder with the node's certificate and identity key.</param>
-public sealed record StreamAccess(IReadOnlyList<StreamServer> Servers, IReadOnlyList<Sha256Digest> Pins, string Identity)
+public sealed record StreamAccess(IReadOnlyList<EndpointName> Servers, IReadOnlyList<Sha256Digest> Pins, string Identity)
 {
+    /// <summary>Characters of the longest server's name.</summary>
+    public const int LongestHost = 200;
+
     /// <summary>Characters of the longest folder, as it is written.</summary>
     public const int LongestIdentity = 230;
 
@@ -72,7 +43,7 @@ public sealed record StreamAccess(IReadOnlyList<StreamServer> Servers, IReadOnly
         after = before;
         switch (key)
         {
-            case "stream" when StreamServer.TryParse(value, out StreamServer? server) && before.Servers.Count < MostServers:
+            case "stream" when EndpointName.TryParse(value) is { Host.Length: <= LongestHost } server && before.Servers.Count < MostServers:
                 after = before with { Servers = [.. before.Servers, server] };
                 return null;
             case "stream_pin" when Sha256Digest.TryParse(value, out Sha256Digest pin) && before.Pins.Count < MostPins:
