@@ -64,7 +64,13 @@ public sealed unsafe class ProcessLock : IDisposable
     }
 
     /// <summary>Gives the lock back.</summary>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        // To close it is not enough: a child that another thread has just forked has a copy until it executes its program.
+        Libc.Flock unlocked = new() { Type = Libc.F_UNLCK };
+        _ = Libc.fcntl(_file.Number, Libc.F_OFD_SETLK, (nint)(&unlocked));
+        _file.Dispose();
+    }
 
     private static Descriptor Open(string path, int flags) => Descriptor.From(Libc.open(path, flags, OwnerOnly), "open", path);
 }

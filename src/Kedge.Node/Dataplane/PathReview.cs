@@ -9,8 +9,8 @@ namespace Kedge.Node.Dataplane;
 /// <summary>
 /// Keeps peers from being answered on a way that is not the best any more. What is sent to a peer leaves from the address that the peer
 /// spoke to and by the interface that it came in by, until the routes change: then the kernel is asked again, and where it would take
-/// another interface for that address, both are forgotten, as the kernel's WireGuard does. Owned by the handshake thread, of which it takes
-/// only a little time at once, however many peers there are.
+/// another interface for that address, both are left, as the kernel's WireGuard does. Owned by the handshake thread, of which it takes only
+/// a little time at once, however many peers there are.
 /// </summary>
 public sealed class PathReview : IDisposable
 {
@@ -59,7 +59,7 @@ public sealed class PathReview : IDisposable
             Begin();
         for (int questions = 0; _next < _peers.Length && questions < QuestionsAtOnce; _next++)
         {
-            if (_peers[_next].Path is { Local.IsNone: false } path)
+            if (_peers[_next].Path is { Relay: null } path)
             {
                 Review(_peers[_next], path, mark);
                 questions++;
@@ -82,20 +82,23 @@ public sealed class PathReview : IDisposable
 
     private void Review(PeerTunnel peer, PeerPath path, uint mark)
     {
-        Endpoint local = path.Local;
+        if (!path.Left.IsNone && IsBest(path.Remote, path.Left, mark) is true)
+            peer.TryRefinePath(path, path = path with { Left = default });
+        if (!path.Local.IsNone && IsBest(path.Remote, path.Local, mark) is false)
+            peer.TryRefinePath(path, path with { Local = default, Left = path.Local });
+    }
+
+    // Null where there is no way to the peer at present; which one there will be, the next change tells.
+    private bool? IsBest(Endpoint remote, Endpoint local, uint mark)
+    {
         try
         {
-            int index = _kernel.FindOutputInterface(path.Remote, local.Address, mark);
-            if (local.ScopeId != 0 && index != local.ScopeId)
-                peer.ForgetLocalAddress();
+            int index = _kernel.FindOutputInterface(remote, local.Address, mark);
+            return local.ScopeId == 0 || index == local.ScopeId;
         }
-        catch (LinuxException e) when (e.Errno == Errno.EINVAL)
+        catch (LinuxException e)
         {
-            peer.ForgetLocalAddress(); // the address is not this machine's any more
-        }
-        catch (LinuxException)
-        {
-            // There is no way to the peer at present; which one there will be, the next change tells.
+            return e.Errno == Errno.EINVAL ? false : null; // not this machine's address any more
         }
     }
 }

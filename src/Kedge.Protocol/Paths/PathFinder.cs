@@ -280,7 +280,7 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     private void Confirm(Instant now, Candidate candidate)
     {
         (_confirmed, _heardAt) = (now, null);
-        if (_peer.Path is { } path && path.Remote == candidate.At.Address && path.Local != candidate.Local)
+        if (_peer.Path is { } path && path.Remote == candidate.At.Address && path.Local != candidate.Local && path.Left != candidate.Local)
             _peer.Path = path with { Local = candidate.Local };
     }
 

@@ -26,6 +26,12 @@ public sealed record PeerPath(Endpoint Remote, Endpoint Local)
     /// </summary>
     public bool IsMeasured { get; init; }
 
+    /// <summary>
+    /// Our address, and the interface, that a better route has replaced: what the peer has sent there before it learned the new one does not
+    /// bring it back. None if there is none.
+    /// </summary>
+    public Endpoint Left { get; init; }
+
     /// <summary>Who passes datagrams on to the peer; null on a direct way.</summary>
     public RelayLeg? Relay { get; private init; }
 

@@ -71,7 +71,7 @@ public sealed partial class PeerTunnel
         if (remote.IsNone)
             return;
         PeerPath? path = _path;
-        if (path is not null && path.Remote == remote && path.Local == local)
+        if (path is not null && path.Remote == remote && (path.Local == local || path.Left == local))
         {
             if (_heardFrom is not null)
                 _heardFrom = null;

@@ -184,7 +184,7 @@ public sealed partial class PeerTunnel : IScheduled<PeerTunnel>, IDisposable
 
     /// <summary>Puts one that says more of the same way in place of a path, if that is still in use. Any thread.</summary>
     /// <returns>Whether it was.</returns>
-    internal bool TryRefinePath(PeerPath path, PeerPath refined) => Interlocked.CompareExchange(ref _path, refined, path) == path;
+    public bool TryRefinePath(PeerPath path, PeerPath refined) => Interlocked.CompareExchange(ref _path, refined, path) == path;
 
     /// <summary>Has <see cref="IPathFinder.TrafficBegan"/> called once, at the next data sent or received. Any thread.</summary>
     public void AwaitTraffic() => _timers.AwaitTraffic();

@@ -86,6 +86,9 @@ public sealed class SourceTests : IDisposable
         one.Reaches(two.Address);
         Assert.Equal(overIPv6 ? "[fd00:aa::1]:1" : "10.0.0.1:1", two.PeerEndpoint);
 
+        // What is under way to the old address must not bring it back for good.
+        using RunningProcess traffic = _hostTwo.Start("ping", "-q", "-i", "0.001", "-c", "12000", one.Address);
+        Wait.Until(() => one.Device.Peers.Single().ReceivedBytes > 100_000, SelfTestEnd.Patience, "traffic");
         _hostOne.Ip("route", "add", network, "dev", second.InterfaceOfA, "src", b.Split('/')[0], "metric", "1000");
 
         string expected = overIPv6 ? "[fd00:aa::3]:1" : "10.0.0.3:1";

@@ -41,6 +41,25 @@ public class RoamingTests
     }
 
     [Fact]
+    public void An_address_of_ours_that_was_left_is_not_brought_back_by_what_was_under_way_to_it()
+    {
+        using Pair pair = Pair.InSession();
+        PeerTunnel tunnel = pair.B.TunnelTo(pair.A);
+        PeerPath path = tunnel.Path!;
+        Assert.Equal(pair.B.Address, path.Local);
+        Assert.True(tunnel.TryRefinePath(path, path with { Local = default, Left = path.Local }));
+        Pair.Send(pair.A, pair.B, 1);
+        pair.Run(RoundTrip);
+        Assert.True(tunnel.Path!.Local.IsNone);
+
+        pair.B.MoveTo(Elsewhere);
+        pair.A.TunnelTo(pair.B).Path = new PeerPath(Elsewhere, default);
+        Pair.Send(pair.A, pair.B, 2);
+        pair.Run(RoundTrip);
+        Assert.Equal(Elsewhere, tunnel.Path!.Local);
+    }
+
+    [Fact]
     public void An_initiation_is_answered_where_it_comes_from()
     {
         using Pair pair = Pair.Connected();
