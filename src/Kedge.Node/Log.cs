@@ -55,12 +55,18 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "No connection can be accepted on the configuration socket: {Reason}")]
     public static partial void AcceptFailed(ILogger log, string reason);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "There is a stream to {Controller}: peers that UDP does not reach are reached by it")]
-    public static partial void StreamOpened(ILogger log, EndpointName controller);
+    [LoggerMessage(Level = LogLevel.Information, Message = "There is a stream to {Server}: peers that UDP does not reach are reached by it")]
+    public static partial void StreamOpened(ILogger log, object server);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "The stream to the controller is closed: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "The stream is closed: {Reason}")]
     public static partial void StreamClosed(ILogger log, string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "There is no stream to {Controller}, which is tried again: {Reason}")]
-    public static partial void StreamFailed(ILogger log, EndpointName controller, string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "There is no stream to {Server}, which is tried again: {Reason}")]
+    public static partial void StreamFailed(ILogger log, object server, string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Nodes whose UDP is blocked are served on TCP port {Port}")]
+    public static partial void StreamsServed(ILogger log, int port);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Nodes whose UDP is blocked are not served, which is tried again: TCP port {Port}: {Reason}")]
+    public static partial void StreamsNotServed(ILogger log, int port, string reason);
 }

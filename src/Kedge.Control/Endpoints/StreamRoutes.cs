@@ -1,7 +1,7 @@
 using Kedge.Control.Identity;
-using Kedge.Control.Relaying;
 using Kedge.Control.Store;
 using Kedge.Protocol.Api;
+using Kedge.Relaying;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -41,7 +41,7 @@ internal static class StreamRoutes
                 responseRate.MinDataRate = null;
             context.Response.Headers.Upgrade = StreamUpgrade.Protocol;
             await using Stream connection = await upgrade.UpgradeAsync();
-            await new StreamConnection(hub, stream, connection, clock).RunAsync(context.RequestAborted);
+            await new HubConnection(hub, stream, connection, clock).RunAsync(context.RequestAborted);
             context.Abort(); // so that what is still being written delays nobody
         }
         finally

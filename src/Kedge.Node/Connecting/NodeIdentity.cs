@@ -8,7 +8,10 @@ using Kedge.Protocol.Certificates;
 
 namespace Kedge.Node.Connecting;
 
-/// <summary>By what a node shows its controller who it is: a certificate and its key, in files of the node's folder that nobody else reads.</summary>
+/// <summary>
+/// By what a node shows controllers and other nodes who it is, and by what it knows them: a certificate, its key, and whom it trusts, in files
+/// of the node's folder that nobody else reads.
+/// </summary>
 public static class NodeIdentity
 {
     /// <summary>The name of the file with the certificate and those above it, PEM, the node's own first.</summary>
@@ -16,6 +19,9 @@ public static class NodeIdentity
 
     /// <summary>The name of the file with the ECDSA P-256 key, PKCS #8 in PEM.</summary>
     public const string KeyFile = "identity.key";
+
+    /// <summary>The name of the file with the authorities and revocation lists that the node has ever verified, PEM.</summary>
+    public const string TrustFile = "trust.pem";
 
     /// <summary>Reads the certificate with its key, which is in no other file than its own.</summary>
     /// <param name="folder">The node's folder.</param>

@@ -52,7 +52,7 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     public string Certificate => In(NodeIdentity.CertificateFile);
 
     /// <summary>The authorities and revocation lists that the node has ever verified, PEM.</summary>
-    public string Trust => In("trust.pem");
+    public string Trust => In(NodeIdentity.TrustFile);
 
     /// <summary>The cached map.</summary>
     public string Map => In("map.json");

@@ -33,7 +33,7 @@ public sealed class Dataplane : IDisposable
 
     private readonly IPacketDevice _device;
     private readonly IDatagramPort _port;
-    private readonly StreamLink? _stream;
+    private readonly StreamPort? _streams;
     private readonly ILogger _log;
     private readonly WireGuardDevice _wireGuard;
     private readonly ListeningPort _listening;
@@ -64,14 +64,14 @@ public sealed class Dataplane : IDisposable
     public Dataplane(IPacketDevice device, IDatagramPort port, TimestampFile timestamps, Timing timing, ILogger log)
     {
         (_device, _port, _log) = (device, port, log);
-        _stream = (port as StreamPort)?.Link;
+        _streams = port as StreamPort;
         _routes = TryWatchRoutes(log);
         _waiter = device.CreateWaiter(_routes);
         (_requests, _controlRequests) = (new RequestQueue(_waiter.Wake), new RequestQueue(_controlWaiter.Wake));
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
         _paths = new PathProtocol(RandomNumberGenerator.Fill, _controlWaiter.Wake, _wireGuard.AllowedIps);
-        _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened), FindRouters, _stream);
+        _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened), FindRouters, _streams);
         var table = new ControlTable(
             new ControlEntry(DatagramKind.Stun, stun, new DatagramQueue(MostStunMessages, StunMessage.MaximumSize)),
             new ControlEntry(DatagramKind.Probe, _paths, new DatagramQueue(MostProbes, Probe.Size, cutsLonger: true)));
@@ -90,13 +90,18 @@ public sealed class Dataplane : IDisposable
             AddThread($"outbound-{i}", () => Run(outbound.RunBatch, queue.WaitReadable));
             AddThread($"inbound-{i}", () => Run(inbound.RunBatch, socket.WaitReadable));
         }
-        if (_stream is { } stream)
+        if (_streams is { } streams)
         {
-            var inbound = new InboundPath(
-                _wireGuard, device.Queues[0], stream.Receiver, handshakes, table, _paths, _waiter.Wake, _controlWaiter.Wake, port.Sockets[0]);
-            AddThread("inbound-stream", () => Run(inbound.RunBatch, stream.Receiver.WaitReadable));
-            AddThread("stream", stream.Run);
-            stream.Changed += _controlWaiter.Wake;
+            streams.IsPeer = key => _wireGuard.FindPeer(key) is not null;
+            AddThread("stream", streams.Link.Run);
+            foreach ((string name, IDatagramSocket receiver) in new[] { ("link", streams.Link.Receiver), ("server", streams.Server.Receiver) })
+            {
+                var inbound = new InboundPath(
+                    _wireGuard, device.Queues[0], receiver, handshakes, table, _paths, _waiter.Wake, _controlWaiter.Wake, port.Sockets[0]);
+                AddThread($"inbound-{name}", () => Run(inbound.RunBatch, receiver.WaitReadable));
+            }
+            streams.Link.Changed += _controlWaiter.Wake;
+            streams.Server.Changed += _controlWaiter.Wake;
         }
     }
 
@@ -181,7 +186,8 @@ public sealed class Dataplane : IDisposable
             queue.Wake();
         foreach (IDatagramSocket socket in _port.Sockets)
             socket.Wake();
-        _stream?.Stop();
+        _streams?.Link.Stop();
+        _streams?.Server.Stop();
         _waiter.Wake();
         _controlWaiter.Wake();
     }

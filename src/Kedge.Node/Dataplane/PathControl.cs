@@ -21,20 +21,21 @@ namespace Kedge.Node.Dataplane;
 /// <param name="findRouters">
 /// Finds the first routers on the way to a STUN server, on a thread of its own, and hands them to its second argument on the control thread.
 /// </param>
-/// <param name="stream">The stream to the controller; null where there is none.</param>
+/// <param name="streams">The streams to the controller, to relays and from nodes; null where there are none.</param>
 public sealed class PathControl(
     WireGuardDevice wireGuard,
     PathProtocol paths,
     StunClient stun,
     Action<DeviceEvent> publish,
     Action<Endpoint, Action<IReadOnlyList<IpAddress>>> findRouters,
-    StreamLink? stream)
+    StreamPort? streams)
 {
     /// <summary>How often the machine's addresses are looked at while there is a path to be found or kept.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<PublicKey, IReadOnlyList<PeerEndpoint>> _told = [];
     private readonly HashSet<PublicKey> _relays = [];
+    private StreamAccess? _access;
     private Surroundings _surroundings = new();
     private Instant? _lookedAt;
     private Instant _checkAt;
@@ -56,6 +57,7 @@ public sealed class PathControl(
     public void Remove(PublicKey peer)
     {
         paths.Remove(peer);
+        streams?.Server.Remove(peer);
         _told.Remove(peer);
         _relays.Remove(peer);
     }
@@ -91,8 +93,12 @@ public sealed class PathControl(
     /// <param name="bitsPerSecond">What two peers may send each other; 0 for no limit.</param>
     public void UseRelay(bool isRelay, long bitsPerSecond) => paths.UseRelay(isRelay, bitsPerSecond);
 
-    /// <summary>Says by what a stream to the controller is opened.</summary>
-    public void UseStream(StreamAccess access) => stream?.Use(access.Servers.Count > 0 ? access : null);
+    /// <summary>Says by what streams are opened and served.</summary>
+    public void UseStream(StreamAccess access)
+    {
+        _access = access.Identity.Length > 0 ? access : null;
+        streams?.Link.Use(_access);
+    }
 
     /// <summary>Says whether a peer may be a relay for this device.</summary>
     public void AllowRelay(PublicKey peer, bool isAllowed)
@@ -145,7 +151,7 @@ public sealed class PathControl(
             status.Overlay.Add(prefix);
         (status.IsRelay, status.RelayRate) = (paths.Switch.IsOn, paths.Switch.BitsPerSecond);
         status.RelayHome = paths.Home?.PublicKey;
-        (status.Stream, status.HasStream) = (stream?.Access, _surroundings.HasStream);
+        (status.Stream, status.HasStream, status.StreamRelay) = (_access, _surroundings.HasStream, streams?.Link.Relay);
         foreach (PathState state in Enum.GetValues<PathState>())
             status.Gauges.Add(new NamedCount($"Peers{state}", paths.Count(state)));
         status.Gauges.Add(new NamedCount("PathChanges", paths.Changes));
@@ -168,7 +174,7 @@ public sealed class PathControl(
         }
     }
 
-    /// <summary>Has the stream opened where it is needed, and closed where it is not.</summary>
+    /// <summary>Has the stream opened where it is needed, and closed where it is not; and others served, where this device is a relay.</summary>
     /// <returns>When to look again.</returns>
     private Instant ReviewStream(Instant now)
     {
@@ -177,13 +183,19 @@ public sealed class PathControl(
             _stunAnswers = stun.Answers;
             paths.HeardByUdp(now);
         }
-        if (stream is null)
+        if (streams is null)
             return Instant.Never;
+        bool serves = paths.Switch.IsOn && wireGuard.IsUp && wireGuard.ListenPort != 0;
+        streams.Server.Use(
+            serves && _access is { } access ? new StreamService(wireGuard.ListenPort, access.Identity, paths.Switch.BitsPerSecond / 8) : null);
         bool isWanted = paths.WantsStream(now, stun.UnansweredSince, out Instant reviewAt);
-        stream.Want(isWanted && wireGuard.IsUp);
-        if (stream.IsOpen != _surroundings.HasStream)
+        if (isWanted)
+            streams.Link.UseRelays([.. paths.StreamRelays.Select(relay => new StreamTarget(EndpointName.Parse(relay.At.ToString()), relay.Key))]);
+        streams.Link.Want(isWanted && wireGuard.IsUp);
+        bool hasStream = streams.Link.IsOpen || streams.Server.IsOpen;
+        if (hasStream != _surroundings.HasStream)
         {
-            _surroundings = _surroundings with { HasStream = stream.IsOpen };
+            _surroundings = _surroundings with { HasStream = hasStream };
             paths.MoveTo(now, _surroundings, hasMoved: false);
             publish(DeviceEvent.Changed);
         }
@@ -219,7 +231,7 @@ public sealed class PathControl(
         if (hasMoved)
         {
             stun.Restart(now);
-            stream?.Renew();
+            streams?.Link.Renew();
         }
         seen = seen with { Reflexive = [.. stun.Reflexive], Port = wireGuard.ListenPort };
         bool isSame = !hasMoved

@@ -3,11 +3,9 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using Kedge.Linux;
 using Kedge.Node.Connecting;
 using Kedge.Protocol;
-using Kedge.Protocol.Api;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard.Uapi;
@@ -15,13 +13,12 @@ using Kedge.Protocol.WireGuard.Uapi;
 namespace Kedge.Node.Streams;
 
 /// <summary>
-/// One connection to a controller that has become a stream of frames. One thread reads, one writes, any may break it; the one that writes
-/// disposes it.
+/// One connection to a controller or a relay that has become a stream of frames. One thread reads, one writes, any may break it; the one that
+/// writes disposes it.
 /// </summary>
-internal sealed class StreamConnection : IDisposable
+internal sealed class StreamConnection : IFrameSource, IDisposable
 {
-    private const int LongestHead = 8 << 10;
-    private static readonly TimeSpan OpenTimeout = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan OpenTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan SendTimeout = TimeSpan.FromSeconds(15);
 
     private readonly SslStream _tls;
@@ -30,23 +27,23 @@ internal sealed class StreamConnection : IDisposable
 
     private StreamConnection(SslStream tls, Socket? socket) => (_tls, _socket) = (tls, socket);
 
-    /// <summary>Whether it is of no more use.</summary>
+    /// <inheritdoc/>
     public bool IsBroken { get; private set => Volatile.Write(ref field, value); }
 
     /// <summary>Opens one. Blocks for as long as that takes.</summary>
-    /// <param name="server">Where the controller is.</param>
-    /// <param name="access">By what it is known, and by what it knows this node.</param>
+    /// <param name="target">Whom to.</param>
+    /// <param name="access">By what controllers are known, and by what this node is.</param>
     /// <param name="mark">The firewall mark of what is sent; 0 for none.</param>
     /// <param name="ending">Ends it.</param>
     /// <exception cref="IOException">It is not to be had, as a sentence without a full stop says.</exception>
     /// <exception cref="OperationCanceledException">It was ended, or took too long.</exception>
-    public static StreamConnection Open(EndpointName server, StreamAccess access, uint mark, CancellationToken ending)
+    public static StreamConnection Open(StreamTarget target, StreamAccess access, uint mark, CancellationToken ending)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(ending);
         timeout.CancelAfter(OpenTimeout);
         try
         {
-            return OpenAsync(server, access, mark, timeout.Token).GetAwaiter().GetResult();
+            return OpenAsync(target, access, mark, timeout.Token).GetAwaiter().GetResult();
         }
         catch (Exception e) when (e is AuthenticationException or SocketException or ConnectException or UserError)
         {
@@ -54,8 +51,7 @@ internal sealed class StreamConnection : IDisposable
         }
     }
 
-    /// <summary>Reads what has come, and waits for it where nothing has.</summary>
-    /// <returns>How many bytes; 0 if it is broken.</returns>
+    /// <inheritdoc/>
     public int Read(Span<byte> bytes)
     {
         if (_early.Length > 0)
@@ -90,7 +86,7 @@ internal sealed class StreamConnection : IDisposable
         }
     }
 
-    /// <summary>Ends what the other threads do with it.</summary>
+    /// <inheritdoc/>
     public void Break()
     {
         IsBroken = true;
@@ -111,24 +107,30 @@ internal sealed class StreamConnection : IDisposable
         _tls.Dispose();
     }
 
-    private static async Task<StreamConnection> OpenAsync(EndpointName server, StreamAccess access, uint mark, CancellationToken ending)
+    private static async Task<StreamConnection> OpenAsync(StreamTarget target, StreamAccess access, uint mark, CancellationToken ending)
     {
         using X509Certificate2 certificate = NodeIdentity.Read(access.Identity);
+        EndpointName server = target.Server;
         Stream connection = await HostConnector.ConnectAsync(
             server.Scope.Length == 0 ? server.Host : $"{server.Host}%{server.Scope}", server.Port, socket => Prepare(socket, mark), ending);
         var tls = new SslStream(connection);
         try
         {
-            SslClientAuthenticationOptions options = new PinnedServer(access.Pins, TimeProvider.System).CreateTlsOptions();
+            SslClientAuthenticationOptions options = target.CreateTlsOptions(access);
             options.TargetHost = server.Host;
             options.EnabledSslProtocols = SslProtocols.Tls13;
             options.ApplicationProtocols = [SslApplicationProtocol.Http11];
             options.AllowTlsResume = false; // every connection proves anew who is at both ends
             options.ClientCertificateContext = SslStreamCertificateContext.Create(certificate, null, offline: true);
             await tls.AuthenticateAsClientAsync(options, ending);
-            string request = $"GET {StreamUpgrade.Path} HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: {StreamUpgrade.Protocol}\r\n\r\n";
-            await tls.WriteAsync(Encoding.ASCII.GetBytes(request), ending);
-            return new StreamConnection(tls, (connection as NetworkStream)?.Socket) { _early = await ReadHeadAsync(tls, ending) };
+            await tls.WriteAsync(StreamHead.Request(server.ToString()), ending);
+            (byte[] head, byte[] rest) = await StreamHead.ReadAsync(tls, ending);
+            if (!StreamHead.IsAccepted(head))
+            {
+                throw new IOException(string.Create(
+                    CultureInfo.InvariantCulture, $"the server offers no stream: its answer is {StreamHead.StatusOf(head)}"));
+            }
+            return new StreamConnection(tls, (connection as NetworkStream)?.Socket) { _early = rest };
         }
         catch
         {
@@ -136,29 +138,6 @@ internal sealed class StreamConnection : IDisposable
             throw;
         }
     }
-
-    /// <summary>Reads the answer, which must be the one that is hoped for.</summary>
-    /// <returns>What came behind it.</returns>
-    private static async Task<byte[]> ReadHeadAsync(SslStream tls, CancellationToken ending)
-    {
-        byte[] head = new byte[LongestHead];
-        for (int length = 0; length < head.Length;)
-        {
-            int count = await tls.ReadAsync(head.AsMemory(length), ending);
-            if (count == 0)
-                throw new IOException("the controller ended the connection without an answer");
-            length += count;
-            int end = head.AsSpan(0, length).IndexOf("\r\n\r\n"u8);
-            if (end < 0)
-                continue;
-            return head.AsSpan().StartsWith("HTTP/1.1 101 "u8) ? head[(end + 4)..length] : throw new IOException(string.Create(
-                CultureInfo.InvariantCulture, $"the controller offers no stream: its answer is {StatusOf(head)}"));
-        }
-        throw new IOException("the controller's answer is too long");
-    }
-
-    private static int StatusOf(ReadOnlySpan<byte> head) =>
-        int.TryParse(head.Slice("HTTP/1.1 ".Length, 3), NumberStyles.None, CultureInfo.InvariantCulture, out int status) ? status : 0;
 
     private static void Prepare(Socket socket, uint mark)
     {

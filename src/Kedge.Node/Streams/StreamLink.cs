@@ -1,21 +1,25 @@
 using Kedge.Linux;
 using Kedge.Node.Connecting;
 using Kedge.Protocol;
-using Kedge.Protocol.Ip;
 using Kedge.Protocol.Relays;
+using Kedge.Protocol.WireGuard;
 using Kedge.Protocol.WireGuard.Uapi;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.Streams;
 
 /// <summary>
-/// The stream of a device to its controller: connected while it is wanted, and again after every failure. A thread of its own connects and
-/// writes, another one receives; whoever sends waits for neither. Whoever made it disposes it, after its threads have ended.
+/// The stream of a device to its controller or, while that cannot be reached, to a relay: connected while it is wanted, and again after every
+/// failure. A thread of its own connects and writes, another one receives; whoever sends waits for neither. Whoever made it disposes it, after its
+/// threads have ended.
 /// </summary>
 /// <param name="log">Receives when it begins and ends.</param>
 public sealed class StreamLink(ILogger log) : IDisposable
 {
     private static readonly TimeSpan GoodAfter = TimeSpan.FromSeconds(10);
+
+    /// <summary>How often a controller is tried while the stream is to a relay: other nodes may only have one there.</summary>
+    private static readonly TimeSpan ReturnInterval = TimeSpan.FromSeconds(20);
 
     private readonly Waiter _waiter = new();
     private readonly FrameRing _ring = new();
@@ -24,12 +28,16 @@ public sealed class StreamLink(ILogger log) : IDisposable
     private readonly Backoff _backoff = new(Random.Shared, first: TimeSpan.FromMilliseconds(500), longest: TimeSpan.FromSeconds(30));
     private volatile StreamAccess? _access;
     private volatile StreamConnection? _connection;
+    private volatile IReadOnlyList<StreamTarget> _relays = [];
+    private volatile StreamTarget? _target;
     private volatile bool _isWanted;
     private volatile uint _mark;
     private Instant _retryAt;
     private Instant _openedAt;
     private Instant _keepaliveAt;
-    private int _server;
+    private Instant _returnAt = Instant.Never;
+    private Task<StreamConnection>? _return;
+    private int _next; // of the targets
 
     /// <summary>Raised when <see cref="IsOpen"/> has changed, on the thread of <see cref="Run"/>; handlers return at once.</summary>
     public event Action? Changed;
@@ -37,7 +45,10 @@ public sealed class StreamLink(ILogger log) : IDisposable
     /// <summary>Whether there is a connection. Any thread.</summary>
     public bool IsOpen => _connection is { IsBroken: false };
 
-    /// <summary>By what it connects; null for nothing, and then it does not. Any thread.</summary>
+    /// <summary>The relay that it is connected to; null if it is not, or to a controller. Any thread.</summary>
+    public PublicKey? Relay => _connection is { IsBroken: false } ? _target?.Relay : null;
+
+    /// <summary>By what it connects; null for nothing yet, and then it does not. Any thread.</summary>
     public StreamAccess? Access => _access;
 
     /// <summary>What is received by it. Its thread is the one that receives.</summary>
@@ -50,6 +61,13 @@ public sealed class StreamLink(ILogger log) : IDisposable
             return;
         _access = access;
         Renew();
+    }
+
+    /// <summary>Says which relays may be connected to, best first, where no controller can be. Any thread.</summary>
+    public void UseRelays(IReadOnlyList<StreamTarget> relays)
+    {
+        if (!relays.SequenceEqual(_relays))
+            _relays = relays;
     }
 
     /// <summary>Says whether it is wanted. Any thread.</summary>
@@ -86,7 +104,7 @@ public sealed class StreamLink(ILogger log) : IDisposable
     {
         while (!_stopping.IsCancellationRequested)
         {
-            if (!_isWanted || _access is not { Servers.Count: > 0 } access)
+            if (!_isWanted || _access is not { } access)
             {
                 Close(reason: null);
                 _backoff.Succeeded();
@@ -99,6 +117,10 @@ public sealed class StreamLink(ILogger log) : IDisposable
                     _waiter.Wait(_retryAt);
                 else
                     Open(access);
+            }
+            else if (_return is { IsCompleted: true } returned)
+            {
+                Return(returned);
             }
             else if (connection.IsBroken || !TryWriteOnce(connection))
             {
@@ -128,34 +150,70 @@ public sealed class StreamLink(ILogger log) : IDisposable
 
     private void Open(StreamAccess access)
     {
-        EndpointName server = access.Servers[_server % access.Servers.Count];
+        StreamTarget[] targets = [.. access.Servers.Select(server => new StreamTarget(server)), .. _relays];
+        if (targets.Length == 0)
+        {
+            _retryAt = BootClock.Now + _backoff.Next();
+            return;
+        }
+        StreamTarget target = targets[_next % targets.Length];
         try
         {
-            StreamConnection connection = StreamConnection.Open(server, access, _mark, _stopping.Token);
-            _openedAt = BootClock.Now;
-            _keepaliveAt = _openedAt + StreamFrame.KeepaliveInterval;
-            _ring.Open();
-            _connection = connection;
-            _receiver.Broken = _waiter.Wake;
-            _receiver.Use(connection);
-            if (_stopping.IsCancellationRequested)
-                connection.Break();
-            Log.StreamOpened(log, server);
-            Changed?.Invoke();
+            Use(StreamConnection.Open(target, access, _mark, _stopping.Token), target);
+            _returnAt = target.Relay is null || access.Servers.Count == 0 ? Instant.Never : _openedAt + ReturnInterval;
+            _next = 0;
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            _server++;
+            _next++;
             if (!_stopping.IsCancellationRequested)
-                Failed(e is IOException ? e.Message : "the controller does not answer", server);
+                Failed(e is IOException ? e.Message : "there is no answer", target, isLast: _next % targets.Length == 0);
         }
     }
 
-    private void Failed(string reason, EndpointName server)
+    private void Use(StreamConnection connection, StreamTarget target)
+    {
+        _openedAt = BootClock.Now;
+        _keepaliveAt = _openedAt + StreamFrame.KeepaliveInterval;
+        _ring.Open();
+        _target = target;
+        _connection = connection;
+        _receiver.Broken = _waiter.Wake;
+        _receiver.Use(connection);
+        if (_stopping.IsCancellationRequested)
+            connection.Break();
+        Log.StreamOpened(log, target);
+        Changed?.Invoke();
+    }
+
+    // All targets are tried before there is a pause.
+    private void Failed(string reason, StreamTarget target, bool isLast)
     {
         if (_backoff.Failures == 0)
-            Log.StreamFailed(log, server, reason);
-        _retryAt = BootClock.Now + _backoff.Next();
+            Log.StreamFailed(log, target, reason);
+        if (isLast)
+            _retryAt = BootClock.Now + _backoff.Next();
+    }
+
+    private void BeginReturn(StreamAccess access)
+    {
+        _returnAt = Instant.Never;
+        (StreamTarget target, uint mark) = (new(access.Servers[0]), _mark);
+        _return = Task.Run(() => StreamConnection.Open(target, access, mark, _stopping.Token));
+        _return.ContinueWith(_ => _waiter.Wake(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    private void Return(Task<StreamConnection> returned)
+    {
+        _return = null;
+        if (!returned.IsCompletedSuccessfully || _access is not { Servers: [var server, ..] })
+        {
+            _ = returned.Exception; // it goes on by the relay
+            _returnAt = BootClock.Now + ReturnInterval;
+            return;
+        }
+        Close(reason: null);
+        Use(returned.Result, new StreamTarget(server));
     }
 
     /// <summary>Writes what has gathered, or waits for something.</summary>
@@ -169,9 +227,12 @@ public sealed class StreamLink(ILogger log) : IDisposable
             _ring.Release(next.Length);
             return true;
         }
-        if (BootClock.Now < _keepaliveAt)
+        Instant now = BootClock.Now;
+        if (now >= _returnAt && _access is { Servers.Count: > 0 } access)
+            BeginReturn(access);
+        if (now < _keepaliveAt)
         {
-            _waiter.Wait(_keepaliveAt);
+            _waiter.Wait(Instant.Earlier(_keepaliveAt, _returnAt));
             return true;
         }
         _keepaliveAt = BootClock.Now + StreamFrame.KeepaliveInterval;
@@ -192,7 +253,7 @@ public sealed class StreamLink(ILogger log) : IDisposable
                 _backoff.Succeeded();
             _retryAt = BootClock.Now + _backoff.Next();
         }
-        Log.StreamClosed(log, reason ?? "nobody needs it");
+        Log.StreamClosed(log, reason ?? "it is not needed any more");
         Changed?.Invoke();
     }
 }

@@ -1,12 +1,13 @@
 using Kedge.Linux;
 using Kedge.Protocol.Relays;
+using Kedge.Protocol.WireGuard;
 using Microsoft.Extensions.Logging;
 
 namespace Kedge.Node.Streams;
 
 /// <summary>
-/// A device's UDP port, and below the same sockets its stream to the controller: what is sent to an endpoint that stands for a peer goes by the
-/// stream, everything else by UDP. Whoever made it disposes it; the UDP port is the caller's.
+/// A device's UDP port, and below the same sockets its streams: what is sent to an endpoint that stands for a peer goes by the peer's stream to this
+/// device or by this one's to the controller, everything else by UDP. Whoever made it disposes it; the UDP port is the caller's.
 /// </summary>
 public sealed class StreamPort : IDatagramPort, IDisposable
 {
@@ -17,12 +18,18 @@ public sealed class StreamPort : IDatagramPort, IDisposable
     /// <param name="log">Receives when the stream begins and ends.</param>
     public StreamPort(IDatagramPort udp, ILogger log)
     {
-        (_udp, Link) = (udp, new StreamLink(log));
-        Sockets = [.. udp.Sockets.Select(socket => new Socket(socket, Link))];
+        (_udp, Link, Server) = (udp, new StreamLink(log), new StreamServer(key => IsPeer(key), log));
+        Sockets = [.. udp.Sockets.Select(socket => new Socket(socket, Link, Server))];
     }
 
-    /// <summary>The stream.</summary>
+    /// <summary>The stream to a controller or a relay.</summary>
     public StreamLink Link { get; }
+
+    /// <summary>The streams to this device, if it is a relay.</summary>
+    public StreamServer Server { get; }
+
+    /// <summary>Whether a key is that of a peer of the device: nobody else gets a stream. Any thread may call it; set before any stream is served.</summary>
+    public Func<PublicKey, bool> IsPeer { get; set; } = _ => false;
 
     /// <inheritdoc/>
     public int Port => _udp.Port;
@@ -51,9 +58,13 @@ public sealed class StreamPort : IDatagramPort, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Link.Dispose();
+    public void Dispose()
+    {
+        Link.Dispose();
+        Server.Dispose();
+    }
 
-    private sealed class Socket(IDatagramSocket udp, StreamLink link) : IDatagramSocket
+    private sealed class Socket(IDatagramSocket udp, StreamLink link, StreamServer server) : IDatagramSocket
     {
         public int Receive(ReadOnlySpan<PacketBuffer> buffers) => udp.Receive(buffers);
 
@@ -80,8 +91,9 @@ public sealed class StreamPort : IDatagramPort, IDisposable
         private int Send(PacketBuffer buffer)
         {
             ulong peer = StreamAddress.IdOf(buffer.Destination.Address);
+            if (server.TrySend(peer, buffer.Packet, buffer.GsoSize, out int sent))
+                return sent;
             int size = buffer.GsoSize == 0 ? buffer.Length : buffer.GsoSize;
-            int sent = 0;
             for (ReadOnlySpan<byte> rest = buffer.Packet; !rest.IsEmpty; rest = rest[Math.Min(size, rest.Length)..])
                 if (link.TrySend(peer, rest[..Math.Min(size, rest.Length)]))
                     sent++;

@@ -6,23 +6,23 @@ namespace Kedge.Node.Streams;
 
 /// <summary>
 /// What comes by a stream, as a socket: each datagram has as its source the endpoint that stands for its peer. One thread receives; it alone
-/// waits for the connection.
+/// waits for the source.
 /// </summary>
 internal sealed class StreamReceiver : IDatagramSocket, IDisposable
 {
     private const int BufferSize = 64 << 10;
 
     private readonly Waiter _waiter = new();
-    private volatile StreamConnection? _connection;
-    private StreamConnection? _readFrom;
+    private volatile IFrameSource? _source;
+    private IFrameSource? _readFrom;
     private byte[] _bytes = [];
     private int _start;
     private int _end;
 
-    /// <summary>Receives by another connection, or by none. Any thread.</summary>
-    public void Use(StreamConnection? connection)
+    /// <summary>Receives from another source, or from none. Any thread.</summary>
+    public void Use(IFrameSource? source)
     {
-        _connection = connection;
+        _source = source;
         _waiter.Wake();
     }
 
@@ -41,27 +41,27 @@ internal sealed class StreamReceiver : IDatagramSocket, IDisposable
     /// <inheritdoc/>
     public void WaitReadable()
     {
-        StreamConnection? connection = _connection;
-        if (connection is null or { IsBroken: true })
+        IFrameSource? source = _source;
+        if (source is null or { IsBroken: true })
         {
             _waiter.Wait(Instant.Never);
             return;
         }
-        if (connection != _readFrom)
+        if (source != _readFrom)
         {
-            (_readFrom, _start, _end) = (connection, 0, 0);
+            (_readFrom, _start, _end) = (source, 0, 0);
             if (_bytes.Length == 0)
                 _bytes = GC.AllocateUninitializedArray<byte>(BufferSize);
         }
         _bytes.AsSpan(_start, _end - _start).CopyTo(_bytes);
         (_start, _end) = (0, _end - _start);
-        int read = connection.Read(_bytes.AsSpan(_end));
+        int read = source.Read(_bytes.AsSpan(_end));
         _end += read;
         if (read == 0)
-            End(connection);
+            End(source);
     }
 
-    /// <summary>Called when the connection turns out to have ended, on the receiving thread; returns at once.</summary>
+    /// <summary>Called when the source turns out to have ended, on the receiving thread; returns at once.</summary>
     public Action? Broken { get; set; }
 
     /// <inheritdoc/>
@@ -70,9 +70,9 @@ internal sealed class StreamReceiver : IDatagramSocket, IDisposable
     /// <inheritdoc/>
     public void Dispose() => _waiter.Dispose();
 
-    private void End(StreamConnection connection)
+    private void End(IFrameSource source)
     {
-        connection.Break();
+        source.Break();
         Broken?.Invoke();
     }
 
@@ -90,8 +90,8 @@ internal sealed class StreamReceiver : IDatagramSocket, IDisposable
                     continue;
                 case StreamFrameKind.Invalid:
                     _start = _end;
-                    if (_readFrom is { } connection)
-                        End(connection);
+                    if (_readFrom is { } source)
+                        End(source);
                     return Done();
                 case StreamFrameKind.Incomplete:
                     return Done();

@@ -3,7 +3,10 @@ using Kedge.Protocol.Relays;
 
 namespace Kedge.Protocol.Paths;
 
-/// <content>The way by the controller: each end has a stream to it. Taken where nothing else answers, and left for anything else.</content>
+/// <content>
+/// The way by streams: each end has one to the controller, or one has one to the other, a relay. Taken where nothing else answers, and left for
+/// anything else.
+/// </content>
 public sealed partial class PathFinder
 {
     /// <summary>How long a peer that has a stream is tried in other ways before this device opens its own.</summary>
@@ -16,7 +19,12 @@ public sealed partial class PathFinder
 
     private bool IsRelayByStream => _peer.Path?.Relay?.Via.Path is { } via && StreamAddress.IsStream(via.Remote.Address);
 
-    private bool TellsStream => _told.Any(at => at.Kind == PeerEndpointKind.Stream);
+    /// <summary>Whether the peer can be reached by a stream, as far as it tells.</summary>
+    internal bool TellsStream => _told.Any(at => at.Kind == PeerEndpointKind.Stream);
+
+    /// <summary>Where the peer tells that its UDP can be reached, as far as this device may send there.</summary>
+    internal IEnumerable<Endpoint> ToldEndpoints =>
+        _paths.Surroundings.Select(_told).Where(at => at.Kind.IsDirect()).Select(at => at.Address);
 
     /// <summary>This device has a stream from now on: the peer's is tried, where it matters.</summary>
     internal void StreamOpened(Instant now)

@@ -1,5 +1,6 @@
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Relays;
+using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Protocol.Paths;
 
@@ -14,6 +15,17 @@ public sealed partial class PathProtocol
 
     private Instant? _heardByUdp;
     private Instant? _streamNeeded;
+
+    /// <summary>
+    /// The relays that serve streams, with where they may be: TCP at the port of their UDP. All devices have them in the same order, so that two of
+    /// them meet.
+    /// </summary>
+    public IEnumerable<(PublicKey Key, Endpoint At)> StreamRelays =>
+        from finder in _finders.Values
+        where finder.IsRelay && finder.TellsStream
+        orderby StreamAddress.IdOf(finder.PublicKey)
+        from at in finder.ToldEndpoints
+        select (finder.PublicKey, at);
 
     /// <summary>Notes that something authentic has come by UDP from elsewhere than the local network: a STUN server's answer, say.</summary>
     public void HeardByUdp(Instant now) => _heardByUdp = now;

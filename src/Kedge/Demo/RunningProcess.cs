@@ -14,7 +14,7 @@ public sealed class RunningProcess : IDisposable
 {
     private const string Here = "on this host";
 
-    private static readonly TimeSpan GracePeriod = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan GracePeriod = TimeSpan.FromSeconds(3);
 
     // Until all has been read that a program has written which ran to its end: on a busy machine the reader's turn is late. Not longer,
     // because a descendant of the program may have its streams, and then they do not end.

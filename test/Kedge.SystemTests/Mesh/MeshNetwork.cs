@@ -90,6 +90,9 @@ internal sealed class MeshNetwork : IDisposable
         return host;
     }
 
+    /// <summary>Gives a machine on the Internet other addresses.</summary>
+    public void MoveToAnotherAddress(Host host) => Internet.Move(host, ++_lastAddress);
+
     /// <summary>Adds a machine on the switch, with a node that is not up yet.</summary>
     public MeshNode AddNode(string label, string? name = null) => new(this, AddHost(label), label, name);
 

@@ -132,19 +132,20 @@ internal sealed class NatPair : IDisposable
         return node;
     }
 
+    /// <summary>Waits until the second node has made its choice of two paths: after its last pings, or earlier for IPv6.</summary>
+    public void AwaitChoice() => Wait.TryUntil(() => !IsByIpv4(), TimeSpan.FromSeconds(4));
+
+    /// <summary>Whether the second node reaches the first by IPv4 now.</summary>
+    public bool IsByIpv4() => Endpoint.Parse(NodePath.Of(B, A).Endpoint!).Address.IsIPv4;
+
     /// <summary>
-    /// Whether the second node reaches the first by IPv4, when it has made its choice: after its last pings, or earlier by IPv6.
+    /// Has both machines lose all UDP of the family that the second reaches the first by, but for what comes from the controller. The choice
+    /// is looked at now: traffic may have moved it.
     /// </summary>
-    public bool HasChosenIpv4()
+    /// <returns>Whether that was IPv4.</returns>
+    public bool DropUdpInUse()
     {
-        return !Wait.TryUntil(() => !IsIpv4(), TimeSpan.FromSeconds(4));
-
-        bool IsIpv4() => Endpoint.Parse(NodePath.Of(B, A).Endpoint!).Address.IsIPv4;
-    }
-
-    /// <summary>Has both machines lose all UDP of one family, but for what comes from the controller.</summary>
-    public void DropUdp(bool isIpv4)
-    {
+        bool isIpv4 = IsByIpv4();
         string source = isIpv4 ? $"ip saddr != {MeshNetwork.ControllerAddress}" : $"ip6 saddr != {MeshNetwork.ControllerIpv6}";
         foreach (MeshNode node in (MeshNode[])[A, B])
         {
@@ -161,7 +162,11 @@ internal sealed class NatPair : IDisposable
                     """,
             });
         }
+        return isIpv4;
     }
+
+    /// <summary>Gives a public node other addresses, as a provider may at any time.</summary>
+    public void MoveToAnotherAddress(MeshNode node) => _mesh.MoveToAnotherAddress(node.Host);
 
     /// <summary>What both nodes have logged, for a test that fails.</summary>
     public string Logs() => string.Concat(((MeshNode[])[A, B]).Select(node =>
@@ -214,7 +219,8 @@ internal sealed record NatPairResult(TimeSpan? AnsweredAfter, NodePath OfA, Node
 /// <param name="State">Such as <c>direct</c> or <c>waiting</c>; null where it does not know the peer.</param>
 /// <param name="Endpoint">Where it reaches the peer; null where it does not.</param>
 /// <param name="Text">All that it says.</param>
-internal sealed record NodePath(string? State, string? Endpoint, string Text)
+/// <param name="Relay">Who passes on what is for the peer; null where nobody does.</param>
+internal sealed record NodePath(string? State, string? Endpoint, string Text, string? Relay = null)
 {
     public static NodePath Of(MeshNode node, MeshNode peer)
     {
@@ -224,7 +230,7 @@ internal sealed record NodePath(string? State, string? Endpoint, string Text)
                 continue;
             JsonElement path = one.GetProperty("path");
             return path.ValueKind == JsonValueKind.Object
-                ? new(path.GetProperty("state").GetString(), path.GetProperty("endpoint").GetString(), path.GetRawText())
+                ? new(path.GetProperty("state").GetString(), path.GetProperty("endpoint").GetString(), path.GetRawText(), path.GetProperty("relay").GetString())
                 : new(null, null, $"no object: {path.GetRawText()}");
         }
         return new(null, null, "no such peer");

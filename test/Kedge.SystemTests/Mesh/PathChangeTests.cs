@@ -79,11 +79,12 @@ public sealed class PathChangeTests(NatMesh mesh) : IClassFixture<NatMesh>
     public void Of_two_known_paths_the_other_takes_over_in_less_than_2_s()
     {
         using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.Public, NodePlace.Public);
-        bool isIpv4 = pair.HasChosenIpv4(); // the one that pings; the other may have chosen the other family
+        pair.AwaitChoice();
+        bool wasIpv4 = false;
 
-        AssertOutage(pair, LimitWithAnotherPath, () => pair.DropUdp(isIpv4));
+        AssertOutage(pair, LimitWithAnotherPath, () => wasIpv4 = pair.DropUdpInUse());
 
-        Assert.NotEqual(isIpv4, Endpoint.Parse(NodePath.Of(pair.B, pair.A).Endpoint).Address.IsIPv4);
+        Assert.NotEqual(wasIpv4, pair.IsByIpv4());
     }
 
     [Theory]

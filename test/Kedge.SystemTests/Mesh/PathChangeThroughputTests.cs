@@ -1,6 +1,4 @@
-using Kedge.Demo;
 using Kedge.Demo.Nat;
-using Kedge.Protocol.Ip;
 
 namespace Kedge.SystemTests.Mesh;
 
@@ -21,18 +19,19 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
     {
         using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
 
-        AssertOutage(pair, Limit, () => pair.GatewayOfA!.Reboot(keepsPorts: false));
+        Transfer.AssertOutage(pair, Limit, () => pair.GatewayOfA!.Reboot(keepsPorts: false));
     }
 
     [Fact]
     public void Of_two_known_paths_the_other_takes_TCP_over_in_less_than_2_s()
     {
         using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.Public, NodePlace.Public);
-        bool isIpv4 = pair.HasChosenIpv4();
+        pair.AwaitChoice();
+        bool wasIpv4 = false;
 
-        AssertOutage(pair, LimitWithAnotherPath, () => pair.DropUdp(isIpv4));
+        Transfer.AssertOutage(pair, LimitWithAnotherPath, () => wasIpv4 = pair.DropUdpInUse());
 
-        Assert.NotEqual(isIpv4, Endpoint.Parse(NodePath.Of(pair.B, pair.A).Endpoint!).Address.IsIPv4);
+        Assert.NotEqual(wasIpv4, pair.IsByIpv4());
     }
 
     [Fact]
@@ -42,7 +41,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
         long before = Changes(pair);
         try
         {
-            AssertOutage(pair, Nothing, mesh.Network.KillController, mustStop: false);
+            Transfer.AssertOutage(pair, Nothing, mesh.Network.KillController, mustStop: false);
 
             Assert.Equal(before, Changes(pair));
         }
@@ -58,7 +57,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
     {
         using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
 
-        AssertOutage(pair, Limit, () => pair.GatewayOfA!.Reboot(keepsPorts: true), mustStop: false);
+        Transfer.AssertOutage(pair, Limit, () => pair.GatewayOfA!.Reboot(keepsPorts: true), mustStop: false);
     }
 
     [Fact]
@@ -67,7 +66,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
     {
         using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
 
-        AssertOutage(pair, Limit, () => pair.GatewayOfB!.ChangeAddress());
+        Transfer.AssertOutage(pair, Limit, () => pair.GatewayOfB!.ChangeAddress());
 
         Assert.StartsWith($"{pair.GatewayOfB!.Address}:", NodePath.Of(pair.A, pair.B).Endpoint, StringComparison.Ordinal);
     }
@@ -81,7 +80,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
         other.Attach(pair.A.Host, metric: 2);
         pair.AssertConnects();
 
-        AssertOutage(pair, Limit, () => pair.GatewayOfA!.Detach(pair.A.Host));
+        Transfer.AssertOutage(pair, Limit, () => pair.GatewayOfA!.Detach(pair.A.Host));
 
         Assert.StartsWith($"{other.Address}:", NodePath.Of(pair.B, pair.A).Endpoint, StringComparison.Ordinal);
     }
@@ -94,43 +93,7 @@ public sealed class PathChangeThroughputTests(NatMesh mesh) : IClassFixture<NatM
     {
         using NatPair pair = NatPair.Connected(mesh.Network, NodePlace.PortRestricted, NodePlace.PortRestricted);
 
-        AssertOutage(pair, Limit, () => (atSender ? pair.GatewayOfB : pair.GatewayOfA)!.Reboot(keepsPorts: false), isUdp: true);
-    }
-
-    /// <summary>Changes something under a steady transfer from B to A, and counts for how long it stops.</summary>
-    /// <param name="pair">A pair that is connected.</param>
-    /// <param name="limit">After how long it must flow again.</param>
-    /// <param name="change">What happens.</param>
-    /// <param name="mustStop">Whether a transfer that does not stop says that nothing has happened.</param>
-    /// <param name="isUdp">Whether traffic is one way.</param>
-    private static void AssertOutage(NatPair pair, TimeSpan limit, Action change, bool mustStop = true, bool isUdp = false)
-    {
-        const int Steady = 10;
-        using var transfer = Transfer.Start(pair.B.Host, pair.A.Host, pair.A.Address, isUdp);
-        transfer.AwaitFlow();
-        int before = transfer.Flows.Count;
-
-        change();
-
-        // It is back when it has flowed for a second; one that need not stop is watched for as long as it might take.
-        int watched = mustStop ? Steady : (int)((Limit + TimeSpan.FromSeconds(1)) / Transfer.Interval);
-        bool isBack = Wait.TryUntil(IsBack, Limit + TimeSpan.FromSeconds(6));
-        TimeSpan outage = (After().LastIndexOf(false) + 1) * Transfer.Interval;
-        string seen = FormattableString.Invariant(
-            $"{outage.TotalSeconds:0.0} s; a: {NodePath.Of(pair.A, pair.B)}; b: {NodePath.Of(pair.B, pair.A)}\n{transfer}");
-        TestContext.Current.TestOutputHelper?.WriteLine(FormattableString.Invariant($"Away for {outage.TotalSeconds:0.0} s."));
-        if (!isBack)
-            Assert.Fail($"It does not come back: {seen}{pair.Logs()}");
-        if (outage > limit)
-            Assert.Fail($"It was away for {seen}{pair.Logs()}");
-
-        List<bool> After() => [.. transfer.Flows.Skip(before)];
-
-        bool IsBack()
-        {
-            List<bool> after = After();
-            return after.Count >= watched && (!mustStop || after.Contains(false)) && after.TakeLast(Steady).All(flows => flows);
-        }
+        Transfer.AssertOutage(pair, Limit, () => (atSender ? pair.GatewayOfB : pair.GatewayOfA)!.Reboot(keepsPorts: false), isUdp: true);
     }
 
     private static long Changes(NatPair pair) => ((MeshNode[])[pair.A, pair.B])

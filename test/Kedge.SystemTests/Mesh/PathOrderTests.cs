@@ -1,5 +1,4 @@
 using Kedge.Demo;
-using Kedge.Protocol.Ip;
 
 namespace Kedge.SystemTests.Mesh;
 
@@ -40,13 +39,12 @@ public sealed class PathOrderTests(NatMesh mesh) : IClassFixture<NatMesh>
     {
         using var pair = NatPair.Create(mesh.Network, NodePlace.Public, NodePlace.Public);
         pair.AssertConnects();
-        bool isIpv4 = pair.HasChosenIpv4();
+        pair.AwaitChoice();
         using var stream = NumberedStream.Start(pair.B.Host, pair.A.Host, pair.A.Address);
         stream.AwaitMore(200);
 
-        pair.DropUdp(isIpv4);
-        Wait.Until(
-            () => Endpoint.Parse(NodePath.Of(pair.B, pair.A).Endpoint!).Address.IsIPv4 != isIpv4, MeshNetwork.Patience, "the other path");
+        bool wasIpv4 = pair.DropUdpInUse();
+        Wait.Until(() => pair.IsByIpv4() != wasIpv4, MeshNetwork.Patience, "the other path");
         stream.AwaitMore(200);
         stream.End();
 

@@ -23,7 +23,7 @@ public sealed class RelayTests(NatMesh mesh) : IClassFixture<NatMesh>
         Assert.True(result.AnsweredAfter < Limit, $"{result}{pair.Logs()}{relay.Try("status", MeshNode.Interface).Output}");
         Assert.Equal("relayed", result.OfA.State);
         Assert.Equal("relayed", result.OfB.State);
-        Assert.Equal(relay.Label, RelayOf(pair.A, pair.B));
+        Assert.Equal(relay.Label, NodePath.Of(pair.A, pair.B).Relay);
         Assert.Contains($"by {relay.Label}", pair.A.Try("status", MeshNode.Interface).Output, StringComparison.Ordinal);
         Assert.NotEqual(0, BytesFor(relay, pair.A));
         Assert.NotEqual(0, BytesFor(relay, pair.B));
@@ -62,7 +62,7 @@ public sealed class RelayTests(NatMesh mesh) : IClassFixture<NatMesh>
         using var pair = NatPair.Create(mesh.Network, NodePlace.SymmetricRandom, NodePlace.SymmetricRandom);
         MeshNode[] relays = [pair.AddRelay(), pair.AddRelay()];
         Assert.NotNull(pair.Connect(Limit).AnsweredAfter);
-        MeshNode used = relays.Single(relay => relay.Label == RelayOf(pair.B, pair.A));
+        MeshNode used = relays.Single(relay => relay.Label == NodePath.Of(pair.B, pair.A).Relay);
         using RunningProcess ping = pair.B.Host.Start("stdbuf", "-oL", "ping", "-n", "-D", "-i", "0.05", "-w", "20", pair.A.Address);
         ping.WaitForLine("bytes from", Limit);
 
@@ -71,7 +71,7 @@ public sealed class RelayTests(NatMesh mesh) : IClassFixture<NatMesh>
             used.Host.TryRun("ip", "link", "set", link, "down");
         DateTimeOffset cut = DateTimeOffset.UtcNow;
 
-        Wait.Until(() => RelayOf(pair.B, pair.A) is { } now && now != used.Label, TimeSpan.FromSeconds(10), "the other relay");
+        Wait.Until(() => NodePath.Of(pair.B, pair.A).Relay is { } now && now != used.Label, TimeSpan.FromSeconds(10), "the other relay");
         Wait.Until(() => LastAnswer(ping) > cut + TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(10), "an answer by it");
         TimeSpan outage = Gap(ping, cut);
         Assert.True(outage < TimeSpan.FromSeconds(5), $"Nothing came for {outage}.{pair.Logs()}");
@@ -90,8 +90,6 @@ public sealed class RelayTests(NatMesh mesh) : IClassFixture<NatMesh>
         from line in ping.Output.Split('\n')
         where line.StartsWith('[') && line.Contains("bytes from", StringComparison.Ordinal)
         select DateTimeOffset.UnixEpoch + TimeSpan.FromSeconds(double.Parse(line[1..line.IndexOf(']')], System.Globalization.CultureInfo.InvariantCulture));
-
-    private static string? RelayOf(MeshNode node, MeshNode peer) => Peer(node, peer).GetProperty("path").GetProperty("relay").GetString();
 
     private static long BytesFor(MeshNode relay, MeshNode node) => Peer(relay, node).GetProperty("relayedBytes").GetInt64();
 

@@ -25,7 +25,7 @@ public sealed class StreamTests(NatMesh mesh) : IClassFixture<NatMesh>
         Assert.True(result.AnsweredAfter < Limit, $"{result}{pair.Logs()}");
         Assert.Equal("relayed", result.OfA.State);
         Assert.Equal("relayed", result.OfB.State);
-        Assert.Equal("controller", RelayOf(pair.A, pair.B));
+        Assert.Equal("controller", NodePath.Of(pair.A, pair.B).Relay);
         Assert.Contains("by the controller (TLS)", pair.A.Try("status", MeshNode.Interface).Output, StringComparison.Ordinal);
         // What nodes ask of the controller meanwhile goes on, on the same listener.
         Assert.Equal(0, mesh.Network.Administer("node", "list").ExitCode);
@@ -61,6 +61,35 @@ public sealed class StreamTests(NatMesh mesh) : IClassFixture<NatMesh>
             TimeSpan.FromSeconds(90), "a direct path");
     }
 
+    [Fact]
+    public void While_the_controller_is_away_a_relay_takes_its_place()
+    {
+        using var pair = NatPair.Create(mesh.Network, NodePlace.UdpBlocked, NodePlace.PortRestricted);
+        MeshNode relay = pair.AddRelay("--listen-port", "443");
+        Assert.Equal("relayed", pair.Connect(Patience).OfA.State);
+        using RunningProcess ping = pair.B.Host.Start("stdbuf", "-oL", "ping", "-n", "-i", "0.1", "-w", "120", pair.A.Address);
+        ping.WaitForLine("bytes from", Limit);
+        try
+        {
+            mesh.Network.KillController();
+            int before = Answers(ping);
+
+            Wait.Until(() => Answers(ping) > before + 10 && NodePath.Of(pair.B, pair.A).Relay == relay.Label, Patience, "answers by the relay");
+
+            string status = pair.A.Try("status", MeshNode.Interface).Output;
+            Assert.Contains($"by {relay.Label} (TLS)", status, StringComparison.Ordinal);
+            Assert.Contains($"by {relay.Label} (TLS)", relay.Try("status", MeshNode.Interface).Output, StringComparison.Ordinal);
+        }
+        finally
+        {
+            mesh.Network.RestartController();
+        }
+        // Others may only have a stream there.
+        Wait.Until(
+            () => pair.A.Try("status", MeshNode.Interface).Output.Contains("by the controller (TLS)", StringComparison.Ordinal),
+            TimeSpan.FromSeconds(60), "the stream to the controller");
+    }
+
     private static int Answers(RunningProcess ping) =>
         ping.Output.Split('\n').Count(line => line.Contains("bytes from", StringComparison.Ordinal));
 
@@ -71,7 +100,4 @@ public sealed class StreamTests(NatMesh mesh) : IClassFixture<NatMesh>
         string number = last.Split("icmp_seq=")[1].Split(' ')[0];
         return int.Parse(number, CultureInfo.InvariantCulture);
     }
-
-    private static string? RelayOf(MeshNode node, MeshNode peer) => node.StatusJson().GetProperty("peers").EnumerateArray()
-        .Single(one => one.GetProperty("name").GetString() == peer.Label).GetProperty("path").GetProperty("relay").GetString();
 }

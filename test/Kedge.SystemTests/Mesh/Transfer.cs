@@ -14,6 +14,7 @@ internal sealed partial class Transfer : IDisposable
     public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
     private const double Megabits = 50;
+    private static readonly TimeSpan LongestOutage = TimeSpan.FromSeconds(5);
 
     private readonly RunningProcess _server, _client;
 
@@ -40,6 +41,54 @@ internal sealed partial class Transfer : IDisposable
         string[] udp = isUdp ? ["-u", "-w", "4M"] : [];
         string rate = string.Create(CultureInfo.InvariantCulture, $"{Megabits}M");
         return new(server, from.Start(["iperf3", "-c", address, "-t", "15", "-b", rate, .. udp]));
+    }
+
+    /// <summary>Changes something under a steady transfer from B to A, and counts for how long it stops.</summary>
+    /// <param name="pair">A pair that is connected.</param>
+    /// <param name="limit">After how long it must flow again.</param>
+    /// <param name="change">What happens.</param>
+    /// <param name="mustStop">Whether a transfer that does not stop says that nothing has happened.</param>
+    /// <param name="isUdp">Whether traffic is one way.</param>
+    public static void AssertOutage(NatPair pair, TimeSpan limit, Action change, bool mustStop = true, bool isUdp = false)
+    {
+        const int Steady = 10;
+        using Transfer transfer = Start(pair.B.Host, pair.A.Host, pair.A.Address, isUdp);
+        transfer.AwaitFlow();
+        int before = transfer.Flows.Count;
+
+        change();
+
+        // It is back when it has flowed for a second; one that need not stop is watched for as long as it might take.
+        int watched = mustStop ? Steady : (int)((LongestOutage + TimeSpan.FromSeconds(1)) / Interval);
+        bool isBack = Wait.TryUntil(IsBack, LongestOutage + TimeSpan.FromSeconds(6));
+        // What need not stop may stutter on a machine that has much else to do.
+        TimeSpan outage = (mustStop ? After().LastIndexOf(false) + 1 : LongestStop(After())) * Interval;
+        string seen = FormattableString.Invariant(
+            $"{outage.TotalSeconds:0.0} s; a: {NodePath.Of(pair.A, pair.B)}; b: {NodePath.Of(pair.B, pair.A)}\n{transfer}");
+        TestContext.Current.TestOutputHelper?.WriteLine(FormattableString.Invariant($"Away for {outage.TotalSeconds:0.0} s."));
+        if (!isBack)
+            Assert.Fail($"It does not come back: {seen}{pair.Logs()}");
+        if (outage > limit)
+            Assert.Fail($"It was away for {seen}{pair.Logs()}");
+
+        static int LongestStop(List<bool> flows)
+        {
+            int longest = 0, length = 0;
+            foreach (bool one in flows)
+            {
+                length = one ? 0 : length + 1;
+                longest = Math.Max(longest, length);
+            }
+            return longest;
+        }
+
+        List<bool> After() => [.. transfer.Flows.Skip(before)];
+
+        bool IsBack()
+        {
+            List<bool> after = After();
+            return after.Count >= watched && (!mustStop || after.Contains(false)) && after.TakeLast(Steady).All(flows => flows);
+        }
     }
 
     /// <summary>Waits until it has flowed for a second.</summary>

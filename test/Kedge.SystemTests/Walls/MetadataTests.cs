@@ -30,6 +30,7 @@ public class MetadataTests
     [Theory]
     [InlineData("Kedge.Protocol")]
     [InlineData("Kedge.Threading")]
+    [InlineData("Kedge.Relaying")]
     [InlineData("Kedge.Node")]
     [InlineData("Kedge.Control")]
     [InlineData("kedge")]

@@ -11,8 +11,9 @@ public class ReferenceTests
     [InlineData("Kedge.Protocol", "Kedge.Crypto")]
     [InlineData("Kedge.Linux", "Kedge.Linux.Core", "Kedge.Protocol", "Kedge.Threading")]
     [InlineData("Kedge.Linux.Core", "Kedge.Protocol")]
-    [InlineData("Kedge.Node", "Kedge.Linux", "Kedge.Protocol", "Kedge.Threading")]
-    [InlineData("Kedge.Control", "Kedge.Linux.Core", "Kedge.Protocol", "Kedge.Threading")]
+    [InlineData("Kedge.Relaying", "Kedge.Protocol")]
+    [InlineData("Kedge.Node", "Kedge.Linux", "Kedge.Protocol", "Kedge.Relaying", "Kedge.Threading")]
+    [InlineData("Kedge.Control", "Kedge.Linux.Core", "Kedge.Protocol", "Kedge.Relaying", "Kedge.Threading")]
     [InlineData("Kedge", "Kedge.Control", "Kedge.Node")]
     public void An_assembly_refers_only_to_those_below_it(string assembly, params string[] below)
     {

@@ -1,8 +1,9 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using Kedge.Control.Relaying;
+using Kedge.Control.Scheduling;
 using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
+using Kedge.Relaying;
 using Kedge.Tests.Control;
 
 namespace Kedge.Tests.Relaying;
@@ -15,7 +16,7 @@ public class StreamHubTests
     private readonly VirtualClock _clock = new();
     private readonly StreamHub _hub;
 
-    public StreamHubTests() => _hub = new StreamHub(_clock, pairRate: 1_000_000);
+    public StreamHubTests() => _hub = new StreamHub(_clock.Now, pairRate: 1_000_000);
 
     [Fact]
     public void A_datagram_goes_to_the_node_that_it_names_and_says_whom_it_is_from()
@@ -120,7 +121,7 @@ public class StreamHubTests
         var incoming = new Pipe();
         var outgoing = new Pipe();
         await using var connection = new Duplex(incoming.Reader.AsStream(), outgoing.Writer.AsStream());
-        Task running = new StreamConnection(_hub, a, connection, _clock).RunAsync(TestContext.Current.CancellationToken);
+        Task running = new HubConnection(_hub, a, connection, _clock).RunAsync(TestContext.Current.CancellationToken);
         byte[] frame = [0, 11, .. Bytes(b.Id), 7, 8, 9];
 
         foreach (byte one in (byte[])[.. frame, 0, 0, .. frame])

@@ -47,7 +47,7 @@ public sealed class StreamLinkTests
         using Member a = await Member.JoinAsync(controller, "a");
         StreamAccess access = a.AccessTo(controller) with { Servers = a.AccessTo(other).Servers };
 
-        IOException refusal = Assert.Throws<IOException>(() => StreamConnection.Open(access.Servers[0], access, 0, TestContext.Current.CancellationToken));
+        IOException refusal = Assert.Throws<IOException>(() => StreamConnection.Open(new StreamTarget(access.Servers[0]), access, 0, TestContext.Current.CancellationToken));
 
         Assert.Contains("not the one that is pinned", refusal.Message, StringComparison.Ordinal);
     }
@@ -59,7 +59,7 @@ public sealed class StreamLinkTests
         using Member a = await Member.JoinAsync(controller, "a");
         StreamAccess access = a.AccessTo(other);
 
-        IOException refusal = Assert.Throws<IOException>(() => StreamConnection.Open(access.Servers[0], access, 0, TestContext.Current.CancellationToken));
+        IOException refusal = Assert.Throws<IOException>(() => StreamConnection.Open(new StreamTarget(access.Servers[0]), access, 0, TestContext.Current.CancellationToken));
 
         Assert.Contains("403", refusal.Message, StringComparison.Ordinal);
     }

@@ -68,11 +68,14 @@ public sealed class DeviceStatus : IDisposable
     /// <summary>The relay that passes on what is for the device; null for none. Shown to <c>kedge_get</c> only.</summary>
     public PublicKey? RelayHome { get; set; }
 
-    /// <summary>By what the device opens a stream to its controller; null for nothing. Shown to <c>kedge_get</c> only.</summary>
+    /// <summary>By what the device opens streams, and serves them if it is a relay; null for nothing. Shown to <c>kedge_get</c> only.</summary>
     public StreamAccess? Stream { get; set; }
 
-    /// <summary>Whether the device has a stream to its controller now. Shown to <c>kedge_get</c> only.</summary>
+    /// <summary>Whether peers can reach the device by a stream now. Shown to <c>kedge_get</c> only.</summary>
     public bool HasStream { get; set; }
+
+    /// <summary>The relay that the device has its stream to; null if it has none, or one to its controller. Shown to <c>kedge_get</c> only.</summary>
+    public PublicKey? StreamRelay { get; set; }
 
     /// <summary>A peer by its key in base64; null for none.</summary>
     public PeerStatus? Find(string publicKey) => Peers.FirstOrDefault(peer => peer.PublicKey.ToString() == publicKey);

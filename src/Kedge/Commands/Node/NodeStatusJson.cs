@@ -100,7 +100,7 @@ internal static class NodeStatusJson
         json.WriteStartObject("path");
         json.WriteString("state", PathExplanation.StateOf(seen, now));
         json.WriteString("endpoint", seen is null || seen.Endpoint.IsNone ? null : seen.Endpoint.ToString());
-        json.WriteString("relay", PathExplanation.IsByStream(seen) ? "controller" : seen?.PathRelay is { } relay ? PathExplanation.RelayName(view, relay) : null);
+        json.WriteString("relay", PathExplanation.RelayOf(view, seen));
         WriteRoundTrip(json, seen?.RoundTrip);
         if (seen?.PathMtu is { } mtu)
             json.WriteNumber("mtu", mtu);

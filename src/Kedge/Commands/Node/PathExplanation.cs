@@ -26,10 +26,16 @@ internal static class PathExplanation
     public static string WayOf(NodeView view, PeerStatus? seen) =>
         seen?.PathRelay is { } relay ? $"by {RelayName(view, relay)}"
         : seen is null || seen.Endpoint.IsNone ? "none"
-        : IsByStream(seen) ? "by the controller (TLS)"
+        : IsByStream(seen) ? StreamWay(view)
         : seen.Endpoint.ToString();
 
-    /// <summary>Whether a peer is reached by a stream to the controller.</summary>
+    /// <summary>Who passes on what is for a peer: a relay's name, or <c>controller</c>; null if nobody does.</summary>
+    public static string? RelayOf(NodeView view, PeerStatus? seen) =>
+        seen?.PathRelay is { } relay ? RelayName(view, relay)
+        : !IsByStream(seen) ? null
+        : StreamRelayOf(view) ?? "controller";
+
+    /// <summary>Whether a peer is reached by a stream.</summary>
     public static bool IsByStream(PeerStatus? seen) => seen is not null && StreamAddress.IsStream(seen.Endpoint.Address);
 
     /// <summary>The name of a relay; its key where it is not known.</summary>
@@ -49,7 +55,7 @@ internal static class PathExplanation
 
     /// <summary>What came of trying an endpoint, such as <c>192.0.2.7:41641 (as STUN sees it): no answer to 7 pings</c>.</summary>
     public static string Describe(CandidateStatus candidate) =>
-        StreamAddress.IsStream(candidate.Endpoint.Address.Address) ? $"by the controller (TLS): {Outcome(candidate)}"
+        StreamAddress.IsStream(candidate.Endpoint.Address.Address) ? $"by a stream (TLS): {Outcome(candidate)}"
         : $"{candidate.Endpoint.Address} ({Origin(candidate.Endpoint.Kind)}): {Outcome(candidate)}";
 
     /// <summary>
@@ -62,6 +68,14 @@ internal static class PathExplanation
             return [];
         return FromEndpoints(peer, seen!).Concat(FromThisSide(view)).Concat(FromIntroductions(view, peer));
     }
+
+    private static string StreamWay(NodeView view) => $"by {StreamRelayOf(view) ?? "the controller"} (TLS)";
+
+    // Null for the controller. To a relay itself, whoever has a stream has it to this node.
+    private static string? StreamRelayOf(NodeView view) =>
+        view.Device?.StreamRelay is { } relay ? RelayName(view, relay)
+        : view.Device is { IsRelay: true } ? view.Link?.Name ?? "this node"
+        : null;
 
     private static IEnumerable<string> FromEndpoints(LinkPeer peer, PeerStatus seen)
     {
@@ -79,7 +93,7 @@ internal static class PathExplanation
     private static IEnumerable<string> FromThisSide(NodeView view)
     {
         if (view.Device is { StunResults: { Count: > 0 } asked } && asked.All(result => result.Reflexive.IsNone))
-            yield return "No STUN server has answered this node: a firewall may let no UDP through. Peers are then reached by the controller, over TLS. "
+            yield return "No STUN server has answered this node: a firewall may let no UDP through. Peers are then reached by the controller or a relay, over TLS. "
                 + "'kedge netcheck' looks closer.";
         if (view.Link is not { BehindNat: true } link)
             yield break;

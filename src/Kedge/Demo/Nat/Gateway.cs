@@ -136,9 +136,15 @@ public sealed class Gateway : AccessNetwork
 
     /// <summary>Lets UDP through from now on, where it was blocked.</summary>
     /// <exception cref="CommandException">The kernel refused something.</exception>
-    public void AllowUdp()
+    public void AllowUdp() => UseUdp(isBlocked: false);
+
+    /// <summary>Lets nothing but TCP to port 443 through from now on.</summary>
+    /// <exception cref="CommandException">The kernel refused something.</exception>
+    public void BlockUdp() => UseUdp(isBlocked: true);
+
+    private void UseUdp(bool isBlocked)
     {
-        _settings = _settings with { BlocksUdp = false };
+        _settings = _settings with { BlocksUdp = isBlocked };
         LoadRules();
     }
 

@@ -32,6 +32,22 @@ public sealed class Internet : AccessNetwork
         AddRoutes(host);
     }
 
+    /// <summary>Gives a machine that is on the switch with its first interface other addresses, in place of those that it has.</summary>
+    /// <param name="host">The machine.</param>
+    /// <param name="number">Its new number, as in <see cref="Attach"/>.</param>
+    public static void Move(Host host, int number)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        host.IpBatch(
+        [
+            "address flush dev eth0 scope global",
+            FormattableString.Invariant($"address add 192.0.2.{number}/24 dev eth0"),
+            FormattableString.Invariant($"address add 2001:db8::{number}/64 dev eth0 nodad"),
+            $"route replace 0.0.0.0/0 via {Ipv4}",
+            $"route replace ::/0 via {Ipv6}",
+        ]);
+    }
+
     /// <summary>Gives default routes to a machine that is on the switch already, with an address of each family.</summary>
     public static void AddRoutes(Host host)
     {

@@ -2,14 +2,14 @@ using System.Buffers;
 using System.IO.Pipelines;
 using Kedge.Protocol.Relays;
 
-namespace Kedge.Control.Relaying;
+namespace Kedge.Relaying;
 
 /// <summary>Carries frames between a node's connection and the hub, both ways, until one of the two ends.</summary>
 /// <param name="hub">The hub.</param>
 /// <param name="stream">The node's stream; closed by whoever has opened it.</param>
 /// <param name="connection">The connection; the caller's.</param>
 /// <param name="clock">Measures silence.</param>
-internal sealed class StreamConnection(StreamHub hub, NodeStream stream, Stream connection, TimeProvider clock)
+public sealed class HubConnection(StreamHub hub, NodeStream stream, Stream connection, TimeProvider clock)
 {
     private const int ReadSize = 64 << 10;
 

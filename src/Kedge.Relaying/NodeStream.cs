@@ -2,7 +2,7 @@ using System.IO.Pipelines;
 using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 
-namespace Kedge.Control.Relaying;
+namespace Kedge.Relaying;
 
 /// <summary>
 /// The stream of one node: what waits to be sent to it, and what it may send others. It is read by whoever serves the connection. Any thread
@@ -11,7 +11,7 @@ namespace Kedge.Control.Relaying;
 /// <param name="zone">The node's zone.</param>
 /// <param name="node">The node.</param>
 /// <param name="key">Its WireGuard key.</param>
-internal sealed class NodeStream(Guid zone, Guid node, PublicKey key)
+public sealed class NodeStream(Guid zone, Guid node, PublicKey key)
 {
     /// <summary>How many bytes wait at most.</summary>
     public const int MostWaiting = 1 << 20;

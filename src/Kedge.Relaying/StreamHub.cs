@@ -1,19 +1,18 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using Kedge.Control.Scheduling;
 using Kedge.Protocol;
 using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
 
-namespace Kedge.Control.Relaying;
+namespace Kedge.Relaying;
 
 /// <summary>
-/// Passes datagrams on between nodes of a zone that have a stream to this controller, because their networks let nothing else through. It sees
-/// WireGuard's ciphertext of the two ends and nothing else. A node has one stream; a new one replaces it. Any thread.
+/// Passes datagrams on between nodes of a zone that have a stream to this machine, a controller or a relay, because their networks let nothing
+/// else through. It sees WireGuard's ciphertext of the two ends and nothing else. A node has one stream; a new one replaces it. Any thread.
 /// </summary>
-internal sealed class StreamHub
+public sealed class StreamHub
 {
-    private readonly TimeProvider _clock;
+    private readonly Func<Instant> _now;
     private readonly long _pairRate;
     private readonly ConcurrentDictionary<(Guid Zone, ulong Id), NodeStream> _streams = new();
     private readonly Lock _opening = new();
@@ -24,9 +23,9 @@ internal sealed class StreamHub
     private bool _isEnding;
 
     /// <summary>Makes one without streams.</summary>
-    /// <param name="clock">Measures rates.</param>
-    /// <param name="pairRate">Bytes a second that one node may send another; ten times as much in all.</param>
-    public StreamHub(TimeProvider clock, long pairRate = RelaySwitch.DefaultRate / 8) => (_clock, _pairRate) = (clock, pairRate);
+    /// <param name="now">Tells the time, from any thread.</param>
+    /// <param name="pairRate">Bytes a second that one node may send another, 0 for no limit; ten times as much in all.</param>
+    public StreamHub(Func<Instant> now, long pairRate = RelaySwitch.DefaultRate / 8) => (_now, _pairRate) = (now, pairRate);
 
     /// <summary>How many streams there are.</summary>
     public int Count => _streams.Count;
@@ -51,22 +50,27 @@ internal sealed class StreamHub
 
     /// <summary>Opens a node's stream, in place of the one that it has.</summary>
     /// <param name="zone">The node's zone.</param>
-    /// <param name="node">The node, which is active.</param>
+    /// <param name="node">The node, which is active; empty where nodes are known by their keys alone.</param>
     /// <param name="key">Its WireGuard key.</param>
-    /// <returns>The stream, for <see cref="Close"/>; null if another node is called the same in frames, or the controller ends.</returns>
+    /// <returns>The stream, for <see cref="Close"/>; null if another node is called the same in frames, or <see cref="End"/> was called.</returns>
     public NodeStream? Open(Guid zone, Guid node, PublicKey key)
     {
         var stream = new NodeStream(zone, node, key);
         NodeStream? before;
         lock (_opening)
         {
-            if (_isEnding || (_streams.TryGetValue((zone, stream.Id), out before) && before.Node != node))
+            if (_isEnding || (_streams.TryGetValue((zone, stream.Id), out before) && (before.Node != node || before.Key != key)))
                 return null;
             _streams[(zone, stream.Id)] = stream;
         }
         before?.End();
         return stream;
     }
+
+    /// <summary>The stream of a node; null if it has none.</summary>
+    /// <param name="zone">The node's zone.</param>
+    /// <param name="id">What it is called in frames.</param>
+    public NodeStream? Find(Guid zone, ulong id) => _streams.GetValueOrDefault((zone, id));
 
     /// <summary>Ends a stream.</summary>
     public void Close(NodeStream stream)
@@ -84,7 +88,7 @@ internal sealed class StreamHub
     {
         if (from.Ended.IsCompleted || !_streams.TryGetValue((from.Zone, peer), out NodeStream? to) || to == from)
             return Drop(StreamDrop.Unknown);
-        Instant now = _clock.Now();
+        Instant now = _now();
         if (!from.TrySpend(now, to, _pairRate, datagram.Length) || !_budget.TrySpend(now, _pairRate, datagram.Length))
             return Drop(StreamDrop.Limited);
         if (!to.TryAdd(from.Id, datagram))
@@ -121,7 +125,7 @@ internal sealed class StreamHub
 }
 
 /// <summary>Why a datagram of a stream is dropped.</summary>
-internal enum StreamDrop
+public enum StreamDrop
 {
     /// <summary>No node of the zone that is called so has a stream.</summary>
     Unknown,
