@@ -12,6 +12,7 @@ public sealed partial class PathFinder
     private static readonly TimeSpan[] Upgrades = [.. ((int[])[5, 15, 30, 60]).Select(s => TimeSpan.FromSeconds(s))];
 
     private readonly List<RelayLeg> _legs = [];
+    private RelayLeg? _spareLeg; // agreed on with another relay while the one in use is silent
     private Instant _openAt = Instant.Never;
     private Instant _openStart;
     private Instant? _openSent;
@@ -62,6 +63,11 @@ public sealed partial class PathFinder
         if (_openSent is { } sent)
             (_relayRoundTrip, _openSent) = (now - sent, null);
         _openAt = Instant.Never;
+        if (State == PathState.Relayed && _suspicion is not null && leg.Via != _peer.Path?.Relay?.Via)
+        {
+            _spareLeg = leg;
+            return true;
+        }
         if (State == PathState.Relayed)
             _confirmed = now;
         bool isBetterThanStream = IsByStream && leg.Via.Path is { } via && !StreamAddress.IsStream(via.Remote.Address);
@@ -118,7 +124,8 @@ public sealed partial class PathFinder
 
     private void OpenRelays(Instant now)
     {
-        foreach (PathFinder relay in Relays)
+        bool isSilent = State == PathState.Relayed && _suspicion is not null;
+        foreach (PathFinder relay in isSilent ? Relays.Union(_paths.SpareRelays(this)) : Relays)
         {
             _paths.OpenRelay(relay, _peer.PublicKey);
             _openSent = now;
@@ -129,7 +136,7 @@ public sealed partial class PathFinder
     private void UseRelay(Instant now, RelayLeg leg)
     {
         bool isFirst = _peer.Path is null;
-        (_candidates.Current, _confirmed, _suspicion, _heardAt) = (null, now, null, null);
+        (_candidates.Current, _confirmed, _suspicion, _heardAt, _spareLeg) = (null, now, null, null, null);
         (_retries, _roundEnd, _retryAt) = (0, Instant.Never, Instant.Never);
         (_upgrades, _upgradeAt) = (0, now + Upgrades[0]);
         Enter(now, PathState.Relayed);
@@ -160,6 +167,8 @@ public sealed partial class PathFinder
     private void DropLeg(RelayLeg leg)
     {
         _legs.Remove(leg);
+        if (_spareLeg == leg)
+            _spareLeg = null;
         _paths.Legs.Remove(leg);
     }
 

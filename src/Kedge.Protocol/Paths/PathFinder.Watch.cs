@@ -50,7 +50,7 @@ public sealed partial class PathFinder
             _paths.Find(leg.Via.PublicKey)?.KeepRelay(now);
     }
 
-    private void EndSuspicion() => (_suspicion, _introduceAt, _openAt) = (null, Instant.Never, Instant.Never);
+    private void EndSuspicion() => (_suspicion, _introduceAt, _openAt, _spareLeg) = (null, Instant.Never, Instant.Never, null);
 
     private void LookForOther(Instant now, Suspicion suspicion)
     {
@@ -64,7 +64,7 @@ public sealed partial class PathFinder
         TimeSpan silence = now - suspicion.Since;
         if (silence >= AlternativeTime && BestSince(suspicion.Since) is { } other)
             Use(now, other, new PeerPath(other.At.Address, other.Local));
-        else if (silence >= AlternativeTime && State == PathState.Direct && LegOffered is { } leg)
+        else if (silence >= AlternativeTime && (State == PathState.Direct ? LegOffered : _spareLeg) is { } leg)
             UseRelay(now, leg);
         else if (silence >= CheckTime)
             Connect(now);

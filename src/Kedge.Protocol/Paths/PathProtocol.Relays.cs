@@ -10,6 +10,7 @@ namespace Kedge.Protocol.Paths;
 public sealed partial class PathProtocol
 {
     private const int HomesTried = 2;
+    private const int SparesAsked = 2;
     private static readonly TimeSpan HomeInterval = TimeSpan.FromSeconds(1);
 
     private Instant _homeAt;
@@ -64,6 +65,16 @@ public sealed partial class PathProtocol
             .Append(Home);
         return homes.OfType<PathFinder>().Where(relay => relay.IsRelay && relay != peer).Distinct();
     }
+
+    /// <summary>
+    /// The relays to ask for a peer when the one by which it is reached is silent. Both ends have them in the same order: a relay can only offer
+    /// one of them to the other if both have come to it.
+    /// </summary>
+    internal IEnumerable<PathFinder> SpareRelays(PathFinder peer) =>
+        _finders.Values
+            .Where(relay => relay.IsRelay && relay != peer && !peer.IsReachedBy(relay.Peer))
+            .OrderBy(relay => StreamAddress.IdOf(relay.PublicKey))
+            .Take(SparesAsked);
 
     /// <summary>Asks a relay for a peer, or has it reached first.</summary>
     internal void OpenRelay(PathFinder relay, PublicKey peer)

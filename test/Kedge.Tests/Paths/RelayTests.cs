@@ -112,7 +112,7 @@ public sealed class RelayTests : IDisposable
     }
 
     [Fact]
-    public void A_relay_that_dies_is_replaced_by_another_within_five_seconds()
+    public void A_relay_that_dies_is_replaced_by_another_within_two_seconds()
     {
         (PathNode a, PathNode b, PathNode relay) = Apart();
         PathNode other = _world.AddNode("other", "203.0.113.20:7000");
@@ -128,8 +128,8 @@ public sealed class RelayTests : IDisposable
         _world.Run(TimeSpan.FromSeconds(15));
 
         Assert.Equal(spare.Key, a.FinderOf(b).RelayKey);
-        AssertGap(b, cut, TimeSpan.FromSeconds(5));
-        AssertGap(a, cut, TimeSpan.FromSeconds(5));
+        AssertGap(b, cut, TimeSpan.FromSeconds(2));
+        AssertGap(a, cut, TimeSpan.FromSeconds(2));
     }
 
     [Fact]
