@@ -93,7 +93,7 @@ internal sealed class CaRevokeCommand : Command
 
     private readonly Argument<string[]> _certificates = new("CERTIFICATE")
     {
-        Description = "Files with certificates of the master: of nodes, which are in DIRECTORY/issued, or of issuers.",
+        Description = "Files with certificates of the master: of nodes, as 'kedge ca sign' wrote them or from DIRECTORY/issued, or of issuers.",
         Arity = ArgumentArity.OneOrMore,
     };
 
@@ -111,15 +111,16 @@ internal sealed class CaRevokeCommand : Command
         var folder = AuthorityFolder.Open(call.GetRequiredValue(_folder));
         HashSet<SerialNumber> named = [.. folder.Revoked?.Entries.Select(entry => entry.Serial) ?? []];
         List<SerialNumber> serials = [];
+        List<string> done = [];
         foreach (string file in call.GetRequiredValue(_certificates))
         {
-            foreach (PemItem item in PemFile.Read(file))
+            foreach (PemItem item in Revocation.Select(PemFile.Read(file)))
             {
                 (SerialNumber serial, string name) = Revocation.Check(folder, file, item);
                 bool isNews = named.Add(serial);
                 if (isNews)
                     serials.Add(serial);
-                call.InvocationConfiguration.Error.WriteLine($"{name} ({serial}): {(isNews ? "revoked" : "was revoked before")}");
+                done.Add($"{name} ({serial}): {(isNews ? "revoked" : "was revoked before")}");
             }
         }
         if (serials.Count > 0)
@@ -130,6 +131,8 @@ internal sealed class CaRevokeCommand : Command
                 return serials.Count;
             });
         }
+        foreach (string line in done)
+            call.InvocationConfiguration.Error.WriteLine(line);
         call.InvocationConfiguration.Output.WriteLine($"{folder.ListFile}: number {folder.Revoked!.Number}, {folder.Revoked.Entries.Count} revoked");
         return 0;
     }

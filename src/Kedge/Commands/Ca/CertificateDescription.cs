@@ -134,9 +134,7 @@ internal sealed record CertificateDescription
 
     public static CertificateDescription Of(NodeRequest request)
     {
-        byte[] der = new byte[request.IdentityKey.Length];
-        P256PublicKey? key = null;
-        bool isKey = Convert.TryFromBase64String(request.IdentityKey, der, out int length) && P256PublicKey.TryParse(der.AsSpan(0, length), out key);
+        P256PublicKey? key = Bytes(request.IdentityKey) is { } der && P256PublicKey.TryParse(der, out P256PublicKey? read) ? read : null;
         return new()
         {
             Kind = "request",
@@ -145,10 +143,18 @@ internal sealed record CertificateDescription
             Addresses = request.Addresses,
             Prefixes = request.ChildPrefixes,
             WireGuardKey = request.WireGuardKey,
-            RosenpassKeyHash = request.RosenpassKeyHash,
+            RosenpassKeyHash = Bytes(request.RosenpassKeyHash) is { Length: Sha256Digest.Size } hash
+                ? Sha256Digest.FromBytes(hash).ToString()
+                : request.RosenpassKeyHash,
             KeyHash = key?.Hash.ToString(),
-            Refusal = isKey && request.IsSigned(key!) ? null : "Its identity key has not signed its other keys and the network: it was changed.",
+            Refusal = key is not null && request.IsSigned(key) ? null : "Its identity key has not signed its other keys and the network: it was changed.",
         };
+    }
+
+    private static byte[]? Bytes(string base64)
+    {
+        byte[] bytes = new byte[base64.Length];
+        return Convert.TryFromBase64String(base64, bytes, out int length) ? bytes[..length] : null;
     }
 
     private static CertificateDescription Other(string file, byte[] der, CertificateRefusal refusal)

@@ -44,7 +44,7 @@ internal sealed record NodeRequest
     public required string KeysSignature { get; init; }
 
     /// <summary>The addresses that it wants; empty where whoever signs is to choose.</summary>
-    public IReadOnlyList<string> Addresses { get; init => field = value ?? []; } = [];
+    public IReadOnlyList<string> Addresses { get; init => field = value ?? []; } = []; // null where the JSON has none
 
     /// <summary>The networks behind it.</summary>
     public IReadOnlyList<string> ChildPrefixes { get; init => field = value ?? []; } = [];
@@ -87,7 +87,7 @@ internal sealed record NodeRequest
         }
         catch (JsonException e)
         {
-            throw new UserError($"{expected}. {PrintableText.Clean(e.Message)}", e);
+            throw new UserError($"{expected}. Line {(e.LineNumber ?? 0) + 1} cannot be read ({PrintableText.Clean(e.Path ?? "$")}).", e);
         }
     }
 

@@ -26,6 +26,12 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
     /// <summary>The request as the node itself wrote it; null where a controller asks.</summary>
     public NodeRequest? OfNode { get; init; }
 
+    /// <summary>Whether the node has a certificate already.</summary>
+    public bool IsRenewal { get; private init; }
+
+    /// <summary>Where the node shows its identity key, for somebody who compares.</summary>
+    public string WhereKeyIsShown => OfNode is null ? "kedge status" : "kedge cert show";
+
     /// <summary>Judges a request of a controller.</summary>
     /// <param name="request">The request, with whatever a hostile controller put in it.</param>
     /// <param name="folder">The master, what it has signed before, and whom it has invited.</param>
@@ -34,13 +40,30 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
     /// <param name="granted">Tags that whoever signs adds to those that are asked for.</param>
     public static SigningCase Judge(
         SigningRequest request, AuthorityFolder folder, SigningTerms terms, DateTimeOffset now, IReadOnlyCollection<string>? granted = null) =>
-        new SigningCase(request, null, null).Judge(folder, terms, now, granted ?? []);
+        new SigningCase(request, null, null) { IsRenewal = request.Renewal }.Judge(folder, terms, now, granted ?? []);
 
     /// <summary>Judges a request that a node of a network without a controller has written.</summary>
     /// <inheritdoc cref="Judge(SigningRequest, AuthorityFolder, SigningTerms, DateTimeOffset, IReadOnlyCollection{string})" path="/param"/>
     public static SigningCase Judge(
         NodeRequest request, AuthorityFolder folder, SigningTerms terms, DateTimeOffset now, IReadOnlyCollection<string>? granted = null) =>
         new SigningCase(request.ToSigningRequest(folder.Master.NetworkId), null, null) { OfNode = request }.Judge(folder, terms, now, granted ?? []);
+
+    /// <summary>What the person who signs should see, one row a property.</summary>
+    /// <param name="notAfter">How long the certificate would be valid.</param>
+    public IEnumerable<(string Name, string Value)> Describe(DateTimeOffset notAfter)
+    {
+        yield return ("node", $"{Request.Name} ({(IsRenewal ? "is certified already" : "new")})");
+        yield return OfNode switch
+        {
+            null => ("zone", $"{Request.ZoneName} ({Request.ZoneId})"),
+            { NetworkId: null } => ("network", "not named by the node"),
+            _ => ("network", Request.NetworkId),
+        };
+        foreach ((string, string) row in Subject is null ? [] : Describe(Subject, notAfter))
+            yield return row;
+        if (Refusal is not null)
+            yield return ("REFUSED", Refusal);
+    }
 
     private SigningCase Judge(AuthorityFolder folder, SigningTerms terms, DateTimeOffset now, IReadOnlyCollection<string> granted)
     {
@@ -65,31 +88,8 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
             Refusal = refusal ?? CheckSize(wanted),
             Assurance = assurance,
             Replaced = replaced,
-            IsRenewal = OfNode is null ? Request.Renewal : valid.Any(one => IsSameNode(one, wanted)),
+            IsRenewal = IsRenewal || valid.Any(one => IsSameNode(one, wanted)),
         };
-    }
-
-    /// <summary>Whether the node has a certificate already.</summary>
-    public bool IsRenewal { get; private init; }
-
-    /// <summary>Where the node shows its identity key, for somebody who compares.</summary>
-    public string WhereKeyIsShown => OfNode is null ? "kedge status" : "kedge cert show";
-
-    /// <summary>What the person who signs should see, one row a property.</summary>
-    /// <param name="notAfter">How long the certificate would be valid.</param>
-    public IEnumerable<(string Name, string Value)> Describe(DateTimeOffset notAfter)
-    {
-        yield return ("node", $"{Request.Name} ({(IsRenewal ? "is certified already" : "new")})");
-        yield return OfNode switch
-        {
-            null => ("zone", $"{Request.ZoneName} ({Request.ZoneId})"),
-            { NetworkId: null } => ("network", "not named by the node"),
-            _ => ("network", Request.NetworkId),
-        };
-        foreach ((string, string) row in Subject is null ? [] : Describe(Subject, notAfter))
-            yield return row;
-        if (Refusal is not null)
-            yield return ("REFUSED", Refusal);
     }
 
     private IEnumerable<(string Name, string Value)> Describe(NodeSubject subject, DateTimeOffset notAfter)
