@@ -103,7 +103,7 @@ public sealed class CertCommandTests : IDisposable
     }
 
     [Fact]
-    public void The_seeds_way_to_call_it_makes_keys_and_a_request_and_says_so()
+    public void The_shortest_call_makes_keys_and_a_request_and_says_so()
     {
         CommandResult asked = InFolder("cert", "-n", "bob");
 

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using Kedge.Commands.Admin;
-using Kedge.Protocol;
 
 namespace Kedge.Commands.Ca;
 
