@@ -44,7 +44,7 @@ public sealed class CertCommandTests : IDisposable
             Assert.DoesNotContain(identity, text, StringComparison.Ordinal);
         });
 
-        CommandResult signed = Sign("alice", "--relay", "alice", "--anchor", "alice", "--days", "30");
+        CommandResult signed = Sign("alice", "--relay", "alice", "--anchor", "--days", "30");
         Assert.Contains("1 of 1 certified.", signed.Error, StringComparison.Ordinal);
         Assert.Contains(hash, signed.Error, StringComparison.Ordinal);
         NodeCertificate certificate = Certificate("alice");
@@ -105,6 +105,7 @@ public sealed class CertCommandTests : IDisposable
     [Fact]
     public void The_shortest_call_makes_keys_and_a_request_and_says_so()
     {
+        Assert.Contains("Did you mean 'show'?", Workshop.TryKedge("cert", "shew").Error, StringComparison.Ordinal);
         CommandResult asked = InFolder("cert", "-n", "bob");
 
         Assert.Equal(0, asked.ExitCode);
@@ -146,7 +147,7 @@ public sealed class CertCommandTests : IDisposable
 
         string[][] wrong =
         [
-            ["cert"], ["cert", "-n", "Not_A_Name"], ["cert", "request"], ["cert", "request", "--name", "a b"], ["cert", "show"],
+            ["cert"], ["cert", "shew"], ["cert", "-n", "alice", "request", "--name", "bob"], ["ca", "sign", "--relay", "a.request", "--ca", _ca], ["cert", "-n", "Not_A_Name"], ["cert", "request"], ["cert", "request", "--name", "a b"], ["cert", "show"],
             ["cert", "request", "--name", "alice", "--ip", "127.0.0.1"], ["cert", "request", "--name", "alice", "--ip", "10.20.0.1,"],
             ["cert", "request", "--name", "alice", "--ip", "10.20.0.1,10.20.0.2"], ["cert", "request", "--name", "alice", "--child-prefix", "::/0"],
             ["ca", "init", PathOf("other"), "--prefix", "0.0.0.0/0"], ["ca", "init", PathOf("other"), "--prefix", "10.20.0.0"],

@@ -49,25 +49,13 @@ internal sealed class CaSignCommand : Command
         DefaultValueFactory = _ => [],
     };
 
-    private readonly Option<string[]> _relays = new("--relay")
-    {
-        Description = "Let the node of this name pass on packets between others ('kedge up --relay'): its certificate gets the tag "
-            + $"'{NodeSubject.RelayTag}', asked for or not. Repeatable.",
-        HelpName = "NAME",
-        Arity = ArgumentArity.OneOrMore,
-        AllowMultipleArgumentsPerToken = false,
-        DefaultValueFactory = _ => [],
-    };
+    private readonly Option<string[]> _relays = Grant(
+        "--relay", $"Let a node pass on packets between others ('kedge up --relay'): its certificate gets the tag '{NodeSubject.RelayTag}', asked for or not.");
 
-    private readonly Option<string[]> _anchors = new("--anchor")
-    {
-        Description = "Have the node of this name keep for others, in a network without a controller, where nodes are: its certificate gets "
-            + $"the tag '{NodeSubject.AnchorTag}'. For nodes that are always there. Repeatable.",
-        HelpName = "NAME",
-        Arity = ArgumentArity.OneOrMore,
-        AllowMultipleArgumentsPerToken = false,
-        DefaultValueFactory = _ => [],
-    };
+    private readonly Option<string[]> _anchors = Grant(
+        "--anchor",
+        "Have a node keep for others, in a network without a controller, where nodes are: its certificate gets the tag "
+        + $"'{NodeSubject.AnchorTag}'. For nodes that are always there.");
 
     private readonly Option<string[]> _addresses = Inputs.List(
         "--ip", "ADDRESS", "Give a node that asks by itself these addresses, one a family, and not those that it asks for.",
@@ -111,7 +99,7 @@ internal sealed class CaSignCommand : Command
             foreach (SigningRequest request in requests)
             {
                 // One after the other: what was signed for one counts when the next is judged.
-                string[] granted = [.. Granted(call, request.Name)];
+                string[] granted = [.. Granted(call, request.Name, requests.Count)];
                 SigningCase judged = ofNode is null
                     ? SigningCase.Judge(request, folder, terms, now, granted)
                     : SigningCase.Judge(ofNode, folder, terms, now, granted);
@@ -157,12 +145,35 @@ internal sealed class CaSignCommand : Command
     private bool IsAgreed(SigningCase judged, ParseResult call, TextWriter screen) =>
         judged.Assurance != KeyAssurance.None || call.GetValue(_yes) || Ask(screen, $"Certify {judged.Request.Name}?");
 
-    private IEnumerable<string> Granted(ParseResult call, string name)
+    private static Option<string[]> Grant(string name, string description)
     {
-        if (call.GetRequiredValue(_relays).Contains(name))
-            yield return NodeSubject.RelayTag;
-        if (call.GetRequiredValue(_anchors).Contains(name))
-            yield return NodeSubject.AnchorTag;
+        var option = new Option<string[]>(name)
+        {
+            Description = $"{description} The name may be left out where one node asks. Repeatable.",
+            HelpName = "NAME",
+            Arity = ArgumentArity.ZeroOrMore,
+            AllowMultipleArgumentsPerToken = false,
+            DefaultValueFactory = _ => [],
+        };
+        option.Validators.Add(result =>
+        {
+            foreach (string text in result.Tokens.Select(token => token.Value).Where(text => !Inputs.IsLabel(text)))
+                result.AddError($"{name} is '{text}', but must be the name of a node: 1 to 63 of a-z, 0-9 and inner hyphens.");
+        });
+        return option;
+    }
+
+    private IEnumerable<string> Granted(ParseResult call, string name, int count)
+    {
+        foreach ((Option<string[]> option, string tag) in ((Option<string[]>, string)[])[(_relays, NodeSubject.RelayTag), (_anchors, NodeSubject.AnchorTag)])
+        {
+            string[] names = call.GetRequiredValue(option);
+            bool isMeant = names.Length == 0 && call.GetResult(option) is { Implicit: false };
+            if (isMeant && count != 1)
+                throw new UserError($"{option.Name} names no node, and {count} ask. Name those that are meant: {option.Name} NAME");
+            if (isMeant || names.Contains(name))
+                yield return tag;
+        }
     }
 
     /// <summary>Signs for a node, and keeps the certificate.</summary>
@@ -223,7 +234,7 @@ internal sealed class CaSignCommand : Command
         }
         catch (JsonException e)
         {
-            throw new UserError($"{path} has no requests: {Expected}. {PrintableText.Clean(e.Message)}", e);
+            throw new UserError($"{path} has no requests: {Expected}. Line {(e.LineNumber ?? 0) + 1} cannot be read ({PrintableText.Clean(e.Path ?? "$")}).", e);
         }
         throw new UserError($"{path} has no requests: {Expected}.");
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace Kedge.Commands.Ca;
 
@@ -20,8 +21,11 @@ internal sealed class CertCommand : Command
         CertRequestCommand.CheckName(_name);
         Validators.Add(result =>
         {
-            if (result.GetValue(_name) is null && !result.Children.OfType<System.CommandLine.Parsing.CommandResult>().Any())
+            bool hasCommand = result.Children.OfType<CommandResult>().Any();
+            if (result.GetValue(_name) is null && !hasCommand)
                 result.AddError("Required command was not provided.");
+            if (result.GetValue(_name) is not null && hasCommand)
+                result.AddError("--name NAME before a command stands for 'request --name NAME' itself. Name the node behind the command.");
         });
         SetAction(Run);
     }
