@@ -54,8 +54,10 @@ internal static class Inputs
     /// <param name="description">What they are for.</param>
     /// <param name="isItem">Whether a text is one.</param>
     /// <param name="expected">What it must be, after "must be".</param>
-    public static Option<string[]> List(string name, string valueName, string description, Func<string, bool> isItem, string expected) => Several(
-        name, $"{valueName}[,…]", description, text => Split(text).Where(item => !isItem(item)).Select(item => $"{name} is '{item}', but must be {expected}.").FirstOrDefault());
+    public static Option<string[]> List(string name, string valueName, string description, Func<string, bool> isItem, string expected) =>
+        Several(name, $"{valueName}[,…]", description, text => Split(text).FirstOrDefault(item => !isItem(item)) is { } wrong
+            ? $"{name} is '{wrong}', but must be {expected}."
+            : null);
 
     /// <summary>The values of an option of <see cref="List"/>.</summary>
     public static IReadOnlyList<string> Items(ParseResult call, Option<string[]> option) => [.. call.GetRequiredValue(option).SelectMany(Split)];

@@ -21,11 +21,8 @@ internal sealed class CertCommand : Command
         CertRequestCommand.CheckName(_name);
         Validators.Add(result =>
         {
-            bool hasCommand = result.Children.OfType<CommandResult>().Any();
-            if (result.GetValue(_name) is null && !hasCommand)
+            if (result.GetValue(_name) is null && !result.Children.OfType<CommandResult>().Any())
                 result.AddError("Required command was not provided.");
-            if (result.GetValue(_name) is not null && hasCommand)
-                result.AddError("--name NAME before a command stands for 'request --name NAME' itself. Name the node behind the command.");
         });
         SetAction(Run);
     }
