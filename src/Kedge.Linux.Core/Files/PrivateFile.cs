@@ -32,6 +32,19 @@ public static unsafe class PrivateFile
         WriteBeside(path, contents, temporary);
     }
 
+    /// <summary>Writes a file that does not exist yet, and returns when it is on the disk. For keys, which nothing may replace.</summary>
+    /// <inheritdoc cref="Write" path="/param"/>
+    /// <exception cref="LinuxException">The file could not be written, or there is one already (EEXIST), which is unchanged.</exception>
+    public static void WriteNew(string path, ReadOnlySpan<byte> contents)
+    {
+        string temporary = path + ".new";
+        using Descriptor turn = AwaitTurn(path);
+        if (FileType.Of(path) is not null)
+            throw new LinuxException(Errno.EEXIST, "create", path);
+        Unlink(temporary);
+        WriteBeside(path, contents, temporary);
+    }
+
     /// <summary>Writes a file by way of a temporary one beside it, which must not exist.</summary>
     /// <exception cref="LinuxException">The file could not be written; the old one is still there.</exception>
     internal static void WriteBeside(string path, ReadOnlySpan<byte> contents, string temporary)

@@ -1,4 +1,5 @@
 using Kedge.Linux.Processes;
+using Kedge.Node.Keys;
 using Kedge.Node.PortMapping;
 using Kedge.Protocol;
 using Kedge.Protocol.Mesh;
@@ -41,8 +42,8 @@ public sealed class ControlLink : IDisposable
         CertificateFile certificate = CertificateFile.Read(folder.Certificate) ?? throw NotJoined(folder, "has no certificate yet");
         (_run, _log) = (run, log);
         var problems = new Problems(log);
-        _keys = NodeKeys.Open(folder, membership.Settings.PrivateKeyFile);
-        if (!_keys.IsIdentityOf(certificate))
+        _keys = NodeKeys.Open(folder.Keys, membership.Settings.PrivateKeyFile);
+        if (!_keys.IsIdentityOf(certificate.Node))
             throw Joining.LostIdentity(folder);
         var process = new NodeProcess(runtimeDirectory, folder.InterfaceName, problems);
         _portMapper = new PortMapper(_keys.WireGuardKey, log);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using Kedge.Linux;
+using Kedge.Node.Keys;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
@@ -48,14 +49,14 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         before = RefuseLostIdentity(before, line);
         ControllerAddress[] addresses = Addresses(before, line);
         Way way = await FindWayAsync(before, line, addresses, cancellation);
-        using NodeKeys keys = NodeKeys.Open(way.KeyFolder, settings.PrivateKeyFile);
+        using NodeKeys keys = NodeKeys.Open(way.KeyFolder.Keys, settings.PrivateKeyFile);
         bool asksForTheSame = before is not null && !way.IsAnew && AsksForTheSame(before.Settings, settings) && HasSameKey(before, keys);
         bool hasNewProof = before is { Status: Membership.Pending } && line?.Invitation is not null;
         if (asksForTheSame && before!.Status != Membership.Pending && File.Exists(folder.Certificate))
             return Keep((Membership.Read(folder) ?? before).WithControllers([addresses[0].Url.ToString()]) with { Settings = settings });
 
         // Beside everything else, because it takes a moment; once for the node's life.
-        Task<Sha256Digest> rosenpass = Task.Run(() => RosenpassKeys.Open(way.KeyFolder), cancellation);
+        Task<Sha256Digest> rosenpass = Task.Run(() => RosenpassKeys.Open(way.KeyFolder.Keys), cancellation);
         CertificateFile? certificate = before is null || way.IsAnew ? null : CertificateFile.Read(folder.Certificate);
         using var client = new RoamingClient(addresses, certificate?.Node.Der, certificate is null ? null : keys.Identity, clock);
         EnrolmentResult result = asksForTheSame && !hasNewProof
@@ -107,7 +108,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
     {
         using var timeout = new CancellationTokenSource(CheckTimeout, clock);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, timeout.Token);
-        using NodeKeys keys = NodeKeys.Open(folder, before.Settings.PrivateKeyFile);
+        using NodeKeys keys = NodeKeys.Open(folder.Keys, before.Settings.PrivateKeyFile);
         using var client = new RoamingClient(addresses, null, null, clock);
         try
         {
@@ -176,7 +177,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         before.Status == Membership.Pending || CertificateFile.Read(folder.Certificate)?.Node.WireGuardKey == keys.WireGuardPublicKey;
 
     private bool IsIdentityOf(Membership membership, NodeKeys keys) => CertificateFile.Read(folder.Certificate) is { } certificate
-        ? keys.IsIdentityOf(certificate)
+        ? keys.IsIdentityOf(certificate.Node)
         : (membership.IdentityKeyHash ?? keys.IdentityPublicKey.Hash.ToString()) == keys.IdentityPublicKey.Hash.ToString();
 
     /// <summary>
@@ -187,18 +188,18 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
     {
         if (before is null)
             return null;
-        using NodeKeys keys = NodeKeys.Open(folder, before.Settings.PrivateKeyFile);
+        using NodeKeys keys = NodeKeys.Open(folder.Keys, before.Settings.PrivateKeyFile);
         if (IsIdentityOf(before, keys))
             return before;
         if (line is null)
             throw LostIdentity(folder);
-        say($"{folder.IdentityKey} is not the key that this interface joined with, so it joins as another node.");
+        say($"{folder.Keys.IdentityKey} is not the key that this interface joined with, so it joins as another node.");
         return null;
     }
 
     /// <summary>The error where the identity key is not the one that the interface joined with.</summary>
     internal static UserError LostIdentity(NodeFolder folder) => new(
-        $"{folder.IdentityKey} is not the key that {folder.InterfaceName} joined with: {folder.Certificate} is another key's. "
+        $"{folder.Keys.IdentityKey} is not the key that {folder.InterfaceName} joined with: {folder.Certificate} is another key's. "
         + "Restore both from one backup; or join again, as another node: kedge up --join-file FILE --name NAME");
 
     private static bool AsksForTheSame(NodeSettings before, NodeSettings now) =>

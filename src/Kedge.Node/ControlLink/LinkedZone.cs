@@ -1,4 +1,5 @@
 using Kedge.Linux;
+using Kedge.Node.Keys;
 using Kedge.Node.PortMapping;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;

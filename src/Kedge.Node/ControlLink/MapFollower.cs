@@ -1,5 +1,6 @@
 using Kedge.Linux;
 using Kedge.Node.Connecting;
+using Kedge.Node.Keys;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Mesh;

@@ -1,5 +1,6 @@
 using Kedge.Linux.Files;
 using Kedge.Node.Connecting;
+using Kedge.Node.Keys;
 using Kedge.Protocol;
 
 namespace Kedge.Node.ControlLink;
@@ -27,17 +28,8 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     /// <summary>The interface's own folder.</summary>
     public string Path { get; } = System.IO.Path.Combine(stateDirectory, interfaceName);
 
-    /// <summary>The ECDSA P-256 key: PKCS#8 in PEM.</summary>
-    public string IdentityKey => In(NodeIdentity.KeyFile);
-
-    /// <summary>The WireGuard private key in base64, as <c>wg genkey</c> prints it.</summary>
-    public string WireGuardKey => In("wireguard.key");
-
-    /// <summary>The secret key of Rosenpass, in the specification's layout.</summary>
-    public string RosenpassKey => In("rosenpass.key");
-
-    /// <summary>The public key of Rosenpass, half a megabyte.</summary>
-    public string RosenpassPublicKey => In("rosenpass.pub");
+    /// <summary>The node's keys.</summary>
+    public KeyFolder Keys => new(Path);
 
     /// <summary>What was joined, and with which settings.</summary>
     public string Membership => In(MembershipFile);

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Kedge.Linux.Udp;
+using Kedge.Node.Keys;
 using Kedge.Node.Routing;
 using Kedge.Node.Uapi;
 using Kedge.Protocol;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Kedge.Linux;
+using Kedge.Node.Keys;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Certificates;
@@ -61,7 +62,7 @@ internal sealed class OwnNode(NodeFolder folder, Membership membership, Certific
     /// <exception cref="UserError">The keys cannot be read or written.</exception>
     public CertificateRenewal MakeRenewal()
     {
-        Sha256Digest rosenpass = RosenpassKeys.Open(folder);
+        Sha256Digest rosenpass = RosenpassKeys.Open(folder.Keys);
         if (_certificate.Node.RosenpassKeyHash == rosenpass)
             return new CertificateRenewal();
         string hash = Convert.ToBase64String(rosenpass.ToArray());
@@ -81,7 +82,7 @@ internal sealed class OwnNode(NodeFolder folder, Membership membership, Certific
             return unreadable;
         if (certificate.Fingerprint == _certificate.Node.Fingerprint)
             return null;
-        return certificate.CheckKeys(keys.IdentityPublicKey, keys.WireGuardPublicKey, RosenpassKeys.TryRead(folder))
+        return certificate.CheckKeys(keys.IdentityPublicKey, keys.WireGuardPublicKey, RosenpassKeys.TryRead(folder.Keys))
             ?? trust.Verify(certificate, _membership.ZoneId, DateTimeOffset.UtcNow);
     }
 

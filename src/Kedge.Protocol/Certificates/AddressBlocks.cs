@@ -13,7 +13,7 @@ public sealed class AddressBlocks : IEquatable<AddressBlocks>
     /// <summary>How many prefixes a set may take to write down. A range can stand for more than two hundred, a certificate for thousands.</summary>
     public const int MaximumCount = 1024;
 
-    /// <summary>All addresses of both families: what an authority's certificate has.</summary>
+    /// <summary>All addresses of both families: what an authority's certificate has that is bound to none.</summary>
     public static readonly AddressBlocks All = Of([new(IpAddress.IPv4(0), 0), new(IpAddress.IPv6(0), 0)]);
 
     private const int AddressFamilyIPv4 = 1, AddressFamilyIPv6 = 2; // IANA's Address Family Numbers

@@ -1,6 +1,5 @@
 using System.Formats.Asn1;
 using System.Security.Cryptography;
-using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.Certificates;
 
@@ -34,18 +33,20 @@ public sealed class CertificateAuthority
     /// <param name="serial">The certificate's serial number.</param>
     /// <param name="notBefore">The first second of validity.</param>
     /// <param name="notAfter">The last second of validity.</param>
+    /// <param name="addresses">The network's own addresses: nobody is certified for any other. Null for all that there are.</param>
     /// <exception cref="ArgumentException">The name, the key or the dates cannot be.</exception>
-    public static CertificateAuthority CreateMaster(string name, ECDsa key, SerialNumber serial, DateTimeOffset notBefore, DateTimeOffset notAfter)
+    public static CertificateAuthority CreateMaster(
+        string name, ECDsa key, SerialNumber serial, DateTimeOffset notBefore, DateTimeOffset notAfter, AddressBlocks? addresses = null)
     {
         byte[] subject = CommonName.Encode(name);
         P256PublicKey publicKey = P256PublicKey.Of(key);
         byte[] der = CertificateFields.Sign(
             subject, key, serial, notBefore, notAfter, subject, publicKey.SubjectPublicKeyInfo,
-            extensions => WriteAuthority(extensions, publicKey, publicKey.Hash, publicKey.KeyIdentifier, MasterPathLength));
+            extensions => WriteAuthority(extensions, publicKey, publicKey.Hash, publicKey.KeyIdentifier, MasterPathLength, addresses ?? AddressBlocks.All));
         return new CertificateAuthority(ReadAuthority(der), key);
     }
 
-    /// <summary>Certifies an issuer, which may certify nodes but no authorities.</summary>
+    /// <summary>Certifies an issuer, which may certify nodes of this authority's addresses but no authorities.</summary>
     /// <param name="name">The issuer's common name: 1 to 64 printable characters.</param>
     /// <param name="key">Its key.</param>
     /// <param name="serial">The certificate's serial number.</param>
@@ -59,7 +60,7 @@ public sealed class CertificateAuthority
             throw new InvalidOperationException("Only a master certifies other authorities.");
         byte[] der = CertificateFields.Sign(
             Certificate.Subject, _key, serial, notBefore, notAfter, CommonName.Encode(name), key.SubjectPublicKeyInfo,
-            extensions => WriteAuthority(extensions, key, Certificate.NetworkId, Certificate.KeyIdentifier, pathLength: 0));
+            extensions => WriteAuthority(extensions, key, Certificate.NetworkId, Certificate.KeyIdentifier, pathLength: 0, Certificate.AddressBlocks));
         return ReadAuthority(der);
     }
 
@@ -73,7 +74,7 @@ public sealed class CertificateAuthority
     {
         if (subject.Check() is { } fault)
             throw new ArgumentException(fault, nameof(subject));
-        var blocks = AddressBlocks.Of([.. subject.Addresses.Select(address => new IpPrefix(address, address.Size * 8)), .. subject.ChildPrefixes]);
+        var blocks = AddressBlocks.Of(subject.Prefixes);
         if (!Certificate.AddressBlocks.Contains(blocks))
             throw new ArgumentException($"The authority may not certify all of {blocks}.", nameof(subject));
         var binding = new NodeBinding(Certificate.NetworkId, subject.ZoneId, subject.WireGuardKey, subject.RosenpassKeyHash, subject.SortedTags);
@@ -103,7 +104,8 @@ public sealed class CertificateAuthority
     private static AuthorityCertificate ReadAuthority(byte[] der) =>
         AuthorityCertificate.TryParse(der, out AuthorityCertificate? certificate, out CertificateRefusal refusal) ? certificate : throw Unreadable(refusal);
 
-    private static void WriteAuthority(ExtensionWriter extensions, P256PublicKey key, Sha256Digest network, string issuerKeyIdentifier, int pathLength)
+    private static void WriteAuthority(
+        ExtensionWriter extensions, P256PublicKey key, Sha256Digest network, string issuerKeyIdentifier, int pathLength, AddressBlocks addresses)
     {
         extensions.Write(ObjectIdentifiers.BasicConstraints, isCritical: true, writeValue: writer =>
         {
@@ -114,7 +116,7 @@ public sealed class CertificateAuthority
         extensions.WriteKeyUsage(AuthorityCertificate.Usage);
         extensions.Write(ObjectIdentifiers.SubjectKeyIdentifier, writer => writer.WriteOctetString(Convert.FromHexString(key.KeyIdentifier)));
         extensions.WriteAuthorityKeyIdentifier(issuerKeyIdentifier);
-        extensions.WriteAddressBlocks(AddressBlocks.All);
+        extensions.WriteAddressBlocks(addresses);
         extensions.Write(ObjectIdentifiers.KedgeNetwork, writer => writer.WriteOctetString(network.ToArray()));
     }
 

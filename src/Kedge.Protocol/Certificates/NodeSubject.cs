@@ -9,6 +9,9 @@ public sealed record NodeSubject
     /// <summary>The tag of a node that may pass on datagrams between others.</summary>
     public const string RelayTag = "relay";
 
+    /// <summary>The tag of a node that keeps for others, in a network without a controller, where nodes are.</summary>
+    public const string AnchorTag = "anchor";
+
     /// <summary>How many tags a node can have.</summary>
     public const int MaximumTags = 32;
 
@@ -35,6 +38,9 @@ public sealed record NodeSubject
 
     /// <summary>The networks behind the node.</summary>
     public IReadOnlyList<IpPrefix> ChildPrefixes { get; init; } = [];
+
+    /// <summary>All that the node would be certified for: its addresses, each as a prefix of itself alone, and the networks behind it.</summary>
+    public IEnumerable<IpPrefix> Prefixes => [.. Addresses.Select(address => new IpPrefix(address, address.Size * 8)), .. ChildPrefixes];
 
     /// <summary>Whether all of this can be certified, apart from what the authority may not certify.</summary>
     /// <returns>What cannot, in a sentence that names the value; null when all can.</returns>

@@ -53,6 +53,7 @@ internal static class CommandTree
         new LeaseCommand(),
         new AuditCommand(),
         new CaCommand(),
+        new CertCommand(),
         new DemoCommand(),
         new CompletionCommand(),
         new ManCommand(),

@@ -48,7 +48,7 @@ internal static class Usage
     {
         Command command = call.CommandResult.Command;
         string[] known = [.. command.Subcommands.Where(sub => !sub.Hidden).Select(sub => sub.Name)];
-        if (known.Length == 0 || command.Action is not null || call.UnmatchedTokens is not [var word, ..] || word.StartsWith('-'))
+        if (known.Length == 0 || command.Arguments.Count > 0 || call.UnmatchedTokens is not [var word, ..] || word.StartsWith('-'))
             return null;
         string[] near = [.. known.Where(name => IsNear(word, name))];
         string hint = near.Length > 0 ? $" Did you mean {string.Join(" or ", near.Select(name => $"'{name}'"))}?" : "";

@@ -215,7 +215,7 @@ public sealed class CaCommandTests : IClassFixture<CaCommandTests.NewMaster>, ID
         Assert.Equal(2, Workshop.TryKedge("ca", "sign", "--ca", _folder, "--expect", "buoy-7", "x.json").ExitCode);
         Assert.Equal(2, Workshop.TryKedge("ca", "sign", "--ca", _folder, "--yes", "--days", "0", "x.json").ExitCode);
         Fails("has no requests", "ca", "sign", "--ca", _folder, "--yes", _workshop.WriteText("junk.json", "[null]"));
-        Fails("has no requests", "ca", "sign", "--ca", _folder, "--yes", _workshop.WriteText("junk.json", "{\"a\":"));
+        Fails("is no request of a node", "ca", "sign", "--ca", _folder, "--yes", _workshop.WriteText("junk.json", "{\"a\":"));
         Fails("There is no file", "ca", "sign", "--ca", _folder, "--yes", _workshop.PathOf("nothing.json"));
         Fails("is not the folder of a master key", "ca", "sign", "--ca", _workshop.PathOf("nowhere"), "--yes", "x.json");
     }

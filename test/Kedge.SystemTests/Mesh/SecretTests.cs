@@ -20,12 +20,12 @@ public sealed class SecretTests(SharedMesh shared) : IClassFixture<SharedMesh>
         MeshNode other = _mesh.Join("beta");
         node.AwaitReach(other);
 
-        string wireGuardKey = File.ReadAllText(node.Folder.WireGuardKey).Trim();
-        string identity = string.Concat(File.ReadAllLines(node.Folder.IdentityKey).Where(line => !line.StartsWith('-')));
+        string wireGuardKey = File.ReadAllText(node.Folder.Keys.WireGuardKey).Trim();
+        string identity = string.Concat(File.ReadAllLines(node.Folder.Keys.IdentityKey).Where(line => !line.StartsWith('-')));
         string[] secrets =
         [
             token, token.Split('.')[1], wireGuardKey, Convert.ToHexStringLower(Convert.FromBase64String(wireGuardKey)),
-            identity[20..52], File.ReadAllLines(node.Folder.IdentityKey)[1],
+            identity[20..52], File.ReadAllLines(node.Folder.Keys.IdentityKey)[1],
         ];
         Wait.Until(() => File.Exists(node.Folder.Map), MeshNetwork.Patience, "the map on the disk");
         string report = Path.Combine(_mesh.Net.TempFolder, "report");

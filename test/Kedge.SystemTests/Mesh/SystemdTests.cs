@@ -38,7 +38,7 @@ public sealed class SystemdTests(MeshPair pair) : IClassFixture<MeshPair>
         Assert.True(a.Try("down", "--interface", MeshNode.Interface).Succeeded);
         mesh.KillController();
         using var manager = new Manager(mesh.Net);
-        using RunningProcess node = a.Host.Start(a.Call("wg", MeshNode.Interface, "--persistent", "--restore", "--private-key-file", a.Folder.WireGuardKey));
+        using RunningProcess node = a.Host.Start(a.Call("wg", MeshNode.Interface, "--persistent", "--restore", "--private-key-file", a.Folder.Keys.WireGuardKey));
         node.WaitForLine("Ready to be configured", MeshNetwork.Patience);
 
         using RunningProcess link = a.Host.Start(manager.Under(a.Call("link", MeshNode.Interface)));

@@ -59,7 +59,7 @@ public sealed class UpDownTests(SharedMesh shared) : IClassFixture<SharedMesh>
     {
         MeshNode node = _mesh.Join("lost");
         Assert.True(node.Try("down").Succeeded);
-        File.Delete(node.Folder.IdentityKey);
+        File.Delete(node.Folder.Keys.IdentityKey);
 
         CommandResult up = node.Try("up");
 

@@ -1,4 +1,5 @@
 using Kedge.Node.ControlLink;
+using Kedge.Node.Keys;
 using Kedge.Node.PortMapping;
 using Kedge.Protocol;
 using Kedge.Protocol.Api;
@@ -26,7 +27,7 @@ public sealed class LinkedZoneTests : IDisposable
     public LinkedZoneTests()
     {
         _folder.Create();
-        _keys = NodeKeys.Open(_folder, null);
+        _keys = NodeKeys.Open(_folder.Keys, null);
         _membership = new Membership
         {
             Controller = "https://controller.example:8443",
@@ -219,10 +220,10 @@ public sealed class LinkedZoneTests : IDisposable
 
         CertificateRenewal renewal = zone.MakeRenewal();
 
-        var hash = Sha256Digest.Of(File.ReadAllBytes(_folder.RosenpassPublicKey));
+        var hash = Sha256Digest.Of(File.ReadAllBytes(_folder.Keys.RosenpassPublicKey));
         Assert.Equal(Convert.ToBase64String(hash.ToArray()), renewal.RosenpassKeyHash);
         Assert.Equal(renewal.RosenpassKeyHash, zone.MakeRenewal().RosenpassKeyHash);
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder.RosenpassKey));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder.Keys.RosenpassKey));
         var keys = EnrolmentTranscript.OfKeys(
             _network.Id.ToArray(), _keys.IdentityPublicKey.ToString(), _keys.WireGuardPublicKey.ToString(), renewal.RosenpassKeyHash);
         Assert.True(keys.IsSignedBy(_keys.IdentityPublicKey, renewal.KeysSignature));

@@ -46,6 +46,19 @@ public sealed class FileTests : IDisposable
     }
 
     [Fact]
+    public void A_new_file_is_its_owners_and_replaces_none()
+    {
+        PrivateFile.WriteNew(PathOf("key"), "first"u8);
+        File.CreateSymbolicLink(PathOf("link"), "nowhere");
+
+        Assert.Equal(Errno.EEXIST, Assert.Throws<LinuxException>(() => PrivateFile.WriteNew(PathOf("key"), "second"u8)).Errno);
+        Assert.Equal(Errno.EEXIST, Assert.Throws<LinuxException>(() => PrivateFile.WriteNew(PathOf("link"), "second"u8)).Errno);
+        Assert.Equal("first", File.ReadAllText(PathOf("key")));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(PathOf("key")));
+        Assert.Equal(2, _folder.GetFileSystemInfos().Length);
+    }
+
+    [Fact]
     public void A_copy_creates_a_file_and_replaces_none()
     {
         File.WriteAllText(PathOf("source"), "contents");

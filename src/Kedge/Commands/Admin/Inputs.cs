@@ -48,6 +48,20 @@ internal static class Inputs
     public static Option<string[]> Addresses(string name, string description) => Several(name, "ADDRESS", description, text =>
         IpAddress.TryParse(text, out _) ? null : $"'{text}' is no address: write it like 10.200.0.7 or fd00:1::7.");
 
+    /// <summary>Values in one option, with commas between them, or in several. <see cref="Items"/> reads them.</summary>
+    /// <param name="name">The option.</param>
+    /// <param name="valueName">What a value is.</param>
+    /// <param name="description">What they are for.</param>
+    /// <param name="isItem">Whether a text is one.</param>
+    /// <param name="expected">What it must be, after "must be".</param>
+    public static Option<string[]> List(string name, string valueName, string description, Func<string, bool> isItem, string expected) =>
+        Several(name, $"{valueName}[,…]", description, text => Split(text).FirstOrDefault(item => !isItem(item)) is { } wrong
+            ? $"{name} is '{wrong}', but must be {expected}."
+            : null);
+
+    /// <summary>The values of an option of <see cref="List"/>.</summary>
+    public static IReadOnlyList<string> Items(ParseResult call, Option<string[]> option) => [.. call.GetRequiredValue(option).SelectMany(Split)];
+
     /// <summary>Tags, each with an option of its own.</summary>
     public static Option<string[]> Tags(string description) => Several("--tag", "TAG", description, text =>
         IsLabel(text) ? null : $"'{text}' cannot be a tag: a tag has 1 to 63 of a-z, 0-9 and '-', and neither begins nor ends with '-'.");
@@ -130,6 +144,9 @@ internal static class Inputs
         option.Validators.Add(result => Check(result, result.Tokens, error));
         return option;
     }
+
+    // An empty value stays one, so that it is refused: '--ip ""' is an unset variable of a script.
+    private static string[] Split(string text) => text.Split(',', StringSplitOptions.TrimEntries);
 
     private static string? NameError(string text) => IsLabel(text) || Guid.TryParse(text, out _)
         ? null

@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using Kedge.Control.Pki;
+using Kedge.Linux;
+using Kedge.Linux.Processes;
 using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 
@@ -55,8 +57,12 @@ internal sealed class AuthorityFolder
     private string IssuedFolder => System.IO.Path.Combine(Path, "issued");
 
     /// <summary>Makes a new master, whose certificate is valid for 20 years.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="name">The master's name.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="addresses">The network's own addresses; null for a network that is bound to none.</param>
     /// <exception cref="UserError">There is one already, or the folder cannot be written.</exception>
-    public static AuthorityFolder Create(string path, string name, DateTimeOffset now)
+    public static AuthorityFolder Create(string path, string name, DateTimeOffset now, AddressBlocks? addresses = null)
     {
         string keyFile = System.IO.Path.Combine(path, "master.key");
         foreach (string file in (string[])[keyFile, CertificateFileOf(path)])
@@ -70,7 +76,7 @@ internal sealed class AuthorityFolder
         CertificateAuthority master;
         try
         {
-            master = CertificateAuthority.CreateMaster(name, key, NewSerial(), now.AddHours(-1), now.AddYears(20));
+            master = CertificateAuthority.CreateMaster(name, key, NewSerial(), now.AddHours(-1), now.AddYears(20), addresses);
         }
         catch (ArgumentException)
         {
@@ -79,6 +85,26 @@ internal sealed class AuthorityFolder
         SecretFile.WriteKey(keyFile, key); // first: a certificate whose key is lost would be a network that nobody can join
         PemFile.Write(CertificateFileOf(path), "CERTIFICATE", master.Certificate.Der.Span);
         return new AuthorityFolder(path, master.Certificate);
+    }
+
+    /// <summary>
+    /// Keeps others from signing and revoking here until the result is disposed: what two of them sign at the same time, neither would check
+    /// against the other. To be called before <see cref="Open"/>, which reads what was signed.
+    /// </summary>
+    /// <exception cref="UserError">Somebody else does.</exception>
+    public static IDisposable? Claim(string path)
+    {
+        if (!Directory.Exists(path))
+            return null;
+        try
+        {
+            return ProcessLock.TryTake(System.IO.Path.Combine(path, "ca.lock"))
+                ?? throw new UserError($"Another 'kedge ca' is signing or revoking in {path}. Try again when it is done.");
+        }
+        catch (LinuxException e)
+        {
+            throw new UserError($"{path} cannot be locked: {e.Message}.", e);
+        }
     }
 
     /// <summary>Opens the folder; the key is not touched.</summary>

@@ -1,5 +1,8 @@
 using System.CommandLine;
+using Kedge.Commands.Admin;
+using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
+using Kedge.Protocol.Ip;
 
 namespace Kedge.Commands.Ca;
 
@@ -7,7 +10,7 @@ namespace Kedge.Commands.Ca;
 internal sealed class CaCommand : Command
 {
     public CaCommand()
-        : base("ca", "Keep a locked network's master key, and certify its nodes. Needs no controller and no network.")
+        : base("ca", "Keep the master key of a network, locked or without a controller, and certify its nodes. Needs no controller and no network.")
     {
         Subcommands.Add(new CaInitCommand());
         Subcommands.Add(new CaInviteCommand());
@@ -37,24 +40,49 @@ internal sealed class CaInitCommand : Command
         DefaultValueFactory = _ => "Kedge master",
     };
 
+    private readonly Option<string[]> _prefixes = Inputs.List(
+        "--prefix",
+        "PREFIX",
+        "The network's own prefixes: nobody can ever be certified for an address outside of them, so name those of networks behind nodes too. "
+        + "Left out, the network is bound to none.",
+        text => text.Contains('/') && IpPrefix.TryParse(text, out IpPrefix prefix) && ReservedPrefixes.IsUsableOverlay(prefix),
+        "a prefix such as 10.20.0.0/16 or fd00:20::/48, no default route and no reserved block");
+
     public CaInitCommand()
         : base("init", "Make a new master key and its certificate. Keep a copy of the folder where no machine can reach it: without the key nobody can join.")
     {
         Arguments.Add(_folder);
         Options.Add(_name);
+        Options.Add(_prefixes);
         SetAction(Run);
     }
 
     private int Run(ParseResult call)
     {
-        var folder = AuthorityFolder.Create(call.GetRequiredValue(_folder), call.GetRequiredValue(_name), DateTimeOffset.UtcNow);
+        var folder = AuthorityFolder.Create(call.GetRequiredValue(_folder), call.GetRequiredValue(_name), DateTimeOffset.UtcNow, Addresses(call));
         TextWriter output = call.InvocationConfiguration.Output;
         output.WriteLine($"network  {folder.Master.NetworkId}");
+        if (!folder.Master.AddressBlocks.Equals(AddressBlocks.All))
+            output.WriteLine($"prefixes {folder.Master.AddressBlocks}");
         output.WriteLine($"key      {Path.Combine(folder.Path, "master.key")}");
         output.WriteLine($"master   {folder.CertificateFile}");
-        call.InvocationConfiguration.Error.WriteLine(
-            $"The key stays here. The controller needs the certificate alone: kedge controller --locked {Path.GetFileName(folder.CertificateFile)}");
+        TextWriter screen = call.InvocationConfiguration.Error;
+        screen.WriteLine($"The key stays here. A controller needs the certificate alone: kedge controller --locked {Path.GetFileName(folder.CertificateFile)}");
+        screen.WriteLine($"Without a controller, each node gets the certificate and asks: kedge cert request --name NAME --ca {Path.GetFileName(folder.CertificateFile)}");
         return 0;
+    }
+
+    private AddressBlocks? Addresses(ParseResult call)
+    {
+        IpPrefix[] prefixes = [.. Inputs.Items(call, _prefixes).Select(text => IpPrefix.Parse(text))];
+        try
+        {
+            return prefixes.Length > 0 ? AddressBlocks.Of(prefixes) : null;
+        }
+        catch (ArgumentException e)
+        {
+            throw new UserError($"--prefix names more than a certificate can have: {AddressBlocks.MaximumCount} prefixes.", e);
+        }
     }
 }
 
@@ -65,12 +93,12 @@ internal sealed class CaRevokeCommand : Command
 
     private readonly Argument<string[]> _certificates = new("CERTIFICATE")
     {
-        Description = "Files with certificates of the master: of nodes, which are in DIRECTORY/issued, or of issuers.",
+        Description = "Files with certificates of the master: of nodes, as 'kedge ca sign' wrote them or from DIRECTORY/issued, or of issuers.",
         Arity = ArgumentArity.OneOrMore,
     };
 
     public CaRevokeCommand()
-        : base("revoke", "Revoke certificates for good: a new revocation list is written to DIRECTORY/revoked.pem. 'kedge node revoke' hands it to the controller.")
+        : base("revoke", "Revoke certificates for good: a new revocation list is written to DIRECTORY/revoked.pem. 'kedge node revoke' hands it to a controller.")
     {
         Options.Add(_folder);
         Arguments.Add(_certificates);
@@ -79,18 +107,20 @@ internal sealed class CaRevokeCommand : Command
 
     private int Run(ParseResult call)
     {
+        using IDisposable? claim = AuthorityFolder.Claim(call.GetRequiredValue(_folder));
         var folder = AuthorityFolder.Open(call.GetRequiredValue(_folder));
         HashSet<SerialNumber> named = [.. folder.Revoked?.Entries.Select(entry => entry.Serial) ?? []];
         List<SerialNumber> serials = [];
+        List<string> done = [];
         foreach (string file in call.GetRequiredValue(_certificates))
         {
-            foreach (PemItem item in PemFile.Read(file))
+            foreach (PemItem item in Revocation.Select(PemFile.Read(file)))
             {
                 (SerialNumber serial, string name) = Revocation.Check(folder, file, item);
                 bool isNews = named.Add(serial);
                 if (isNews)
                     serials.Add(serial);
-                call.InvocationConfiguration.Error.WriteLine($"{name} ({serial}): {(isNews ? "revoked" : "was revoked before")}");
+                done.Add($"{name} ({serial}): {(isNews ? "revoked" : "was revoked before")}");
             }
         }
         if (serials.Count > 0)
@@ -101,6 +131,8 @@ internal sealed class CaRevokeCommand : Command
                 return serials.Count;
             });
         }
+        foreach (string line in done)
+            call.InvocationConfiguration.Error.WriteLine(line);
         call.InvocationConfiguration.Output.WriteLine($"{folder.ListFile}: number {folder.Revoked!.Number}, {folder.Revoked.Entries.Count} revoked");
         return 0;
     }

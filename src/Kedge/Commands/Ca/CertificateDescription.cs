@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using System.Text.Json.Serialization;
+using Kedge.Control.Pki;
 using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 
@@ -9,12 +11,14 @@ namespace Kedge.Commands.Ca;
 /// <summary>What a certificate or a revocation list says; what does not apply is null. Signatures are not checked for this.</summary>
 internal sealed record CertificateDescription
 {
-    /// <summary><c>node</c>, <c>master</c>, <c>issuer</c>, <c>other</c> (a certificate that is none of these), <c>revocationList</c>.</summary>
+    /// <summary>
+    /// <c>node</c>, <c>master</c>, <c>issuer</c>, <c>other</c> (a certificate that is none of these), <c>revocationList</c>, <c>request</c>.
+    /// </summary>
     public required string Kind { get; init; }
 
     public string? Name { get; init; }
 
-    public required string Issuer { get; init; }
+    public string? Issuer { get; init; }
 
     public string? Serial { get; init; }
 
@@ -24,7 +28,7 @@ internal sealed record CertificateDescription
 
     public IReadOnlyList<string>? Addresses { get; init; }
 
-    /// <summary>All that the node may send from, the addresses too.</summary>
+    /// <summary>All that the node may send from, the addresses too; of a request, the networks behind the node alone.</summary>
     public IReadOnlyList<string>? Prefixes { get; init; }
 
     public IReadOnlyList<string>? Tags { get; init; }
@@ -42,7 +46,7 @@ internal sealed record CertificateDescription
 
     public string? Fingerprint { get; init; }
 
-    /// <summary>Why Kedge would not take it for a node's or an authority's.</summary>
+    /// <summary>Why Kedge would not take it for a node's or an authority's; of a request, why nobody would sign it.</summary>
     public string? Refusal { get; init; }
 
     /// <summary>Whether the revocation list in the same folder has it.</summary>
@@ -54,6 +58,17 @@ internal sealed record CertificateDescription
     public DateTimeOffset? MadeAt { get; init; }
 
     public IReadOnlyList<RevokedDescription>? RevokedCertificates { get; init; }
+
+    /// <summary>Describes all that is in a file: certificates and revocation lists in PEM, a certificate in DER, or a node's request.</summary>
+    /// <exception cref="UserError">It cannot be read, or there is something else in it.</exception>
+    public static IReadOnlyList<CertificateDescription> ReadFile(string path)
+    {
+        byte[] contents = SecretFile.Read(path == "-" ? "/dev/stdin" : path);
+        string text = Encoding.UTF8.GetString(contents);
+        return NodeRequest.IsMeant(text)
+            ? [Of(NodeRequest.Parse(path, text))]
+            : [.. PemFile.Parse(path, contents).Select(item => Of(path, item))];
+    }
 
     /// <summary>Describes a part of a file.</summary>
     /// <exception cref="UserError">It is no certificate and no revocation list.</exception>
@@ -116,6 +131,31 @@ internal sealed record CertificateDescription
         MadeAt = list.ThisUpdate,
         RevokedCertificates = [.. list.Entries.Select(entry => new RevokedDescription(entry.Serial.ToString(), entry.RevokedAt))],
     };
+
+    public static CertificateDescription Of(NodeRequest request)
+    {
+        P256PublicKey? key = Bytes(request.IdentityKey) is { } der && P256PublicKey.TryParse(der, out P256PublicKey? read) ? read : null;
+        return new()
+        {
+            Kind = "request",
+            Name = request.Name,
+            NetworkId = request.NetworkId,
+            Addresses = request.Addresses,
+            Prefixes = request.ChildPrefixes,
+            WireGuardKey = request.WireGuardKey,
+            RosenpassKeyHash = Bytes(request.RosenpassKeyHash) is { Length: Sha256Digest.Size } hash
+                ? Sha256Digest.FromBytes(hash).ToString()
+                : request.RosenpassKeyHash,
+            KeyHash = key?.Hash.ToString(),
+            Refusal = key is not null && request.IsSigned(key) ? null : "Its identity key has not signed its other keys and the network: it was changed.",
+        };
+    }
+
+    private static byte[]? Bytes(string base64)
+    {
+        byte[] bytes = new byte[base64.Length];
+        return Convert.TryFromBase64String(base64, bytes, out int length) ? bytes[..length] : null;
+    }
 
     private static CertificateDescription Other(string file, byte[] der, CertificateRefusal refusal)
     {

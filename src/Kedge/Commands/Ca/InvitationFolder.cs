@@ -41,7 +41,7 @@ internal sealed class InvitationFolder(string path)
         }
     }
 
-    /// <summary>Notes that an invitation is used, and forgets its secret. To be done before anything is signed for it.</summary>
+    /// <summary>Notes that an invitation is used, and forgets its secret. To be done before anything that is signed for it is kept.</summary>
     /// <exception cref="UserError">It cannot be written.</exception>
     public void Use(InvitationRecord record, string proof, DateTimeOffset now) =>
         Add(record with { Secret = null, UsedAt = now, Proof = proof });

@@ -18,9 +18,14 @@ internal static class PemFile
 
     /// <summary>All parts of a file; a file that is not text is one certificate in DER.</summary>
     /// <exception cref="UserError">It cannot be read, or there is none in it.</exception>
-    public static IReadOnlyList<PemItem> Read(string path)
+    public static IReadOnlyList<PemItem> Read(string path) => Parse(path, SecretFile.Read(path));
+
+    /// <summary>All parts of what is in a file; what is not text is one certificate in DER.</summary>
+    /// <param name="path">The file, for messages.</param>
+    /// <param name="contents">What is in it.</param>
+    /// <exception cref="UserError">There is none in it.</exception>
+    public static IReadOnlyList<PemItem> Parse(string path, byte[] contents)
     {
-        byte[] contents = SecretFile.Read(path);
         if (contents is [0x30, ..])
             return [new("CERTIFICATE", contents)];
         List<PemItem> items = [];

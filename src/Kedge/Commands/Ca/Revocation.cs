@@ -6,6 +6,12 @@ namespace Kedge.Commands.Ca;
 /// <summary>Which certificates a master can revoke: those that it signed, and not its own.</summary>
 internal static class Revocation
 {
+    /// <summary>What of a file is meant: of one that begins with nodes' certificates, these alone. Those of the authorities follow them.</summary>
+    public static IEnumerable<PemItem> Select(IReadOnlyList<PemItem> items) =>
+        IsNode(items[0]) ? items.TakeWhile(IsNode) : items;
+
+    private static bool IsNode(PemItem item) => item.Label == Pem.Certificate && NodeCertificate.TryParse(item.Der, out _, out _);
+
     /// <summary>Reads a certificate that is to be revoked.</summary>
     /// <returns>Its serial number and the name of its subject.</returns>
     /// <exception cref="UserError">It is not one that the master of the folder signed.</exception>

@@ -9,10 +9,10 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Commands.Ca;
 
 /// <summary>
-/// A controller's request for a node, as the holder of the master key sees it. The controller is not believed: everything is checked that
-/// can be checked here, and the rest is shown.
+/// A request for a node, as the holder of the master key sees it: a controller's, or a node's own. Nobody is believed: everything is checked
+/// that can be checked here, and the rest is shown.
 /// </summary>
-/// <param name="Request">What the controller asks for.</param>
+/// <param name="Request">What is asked for.</param>
 /// <param name="Subject">What would be certified; null where the request cannot be read.</param>
 /// <param name="Refusal">Why it is refused, in a sentence; null where it can be signed.</param>
 internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject, string? Refusal)
@@ -23,42 +23,73 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
     /// <summary>Certificates that the new one takes the place of, with other keys, another name, or other addresses: they are to be revoked.</summary>
     public IReadOnlyList<NodeCertificate> Replaced { get; init; } = [];
 
-    /// <summary>Judges a request.</summary>
+    /// <summary>The request as the node itself wrote it; null where a controller asks.</summary>
+    public NodeRequest? OfNode { get; init; }
+
+    /// <summary>Whether the node has a certificate already.</summary>
+    public bool IsRenewal { get; private init; }
+
+    /// <summary>Where the node shows its identity key, for somebody who compares.</summary>
+    public string WhereKeyIsShown => OfNode is null ? "kedge status" : "kedge cert show";
+
+    /// <summary>Judges a request of a controller.</summary>
     /// <param name="request">The request, with whatever a hostile controller put in it.</param>
     /// <param name="folder">The master, what it has signed before, and whom it has invited.</param>
     /// <param name="terms">By what keys can be known.</param>
     /// <param name="now">The time.</param>
-    public static SigningCase Judge(SigningRequest request, AuthorityFolder folder, SigningTerms terms, DateTimeOffset now)
-    {
-        string? refusal = request.NetworkId == folder.Master.NetworkId.ToString()
-            ? Read(request, out NodeSubject? subject)
-            : Wrong("network", request.NetworkId, $"the network of this master is {folder.Master.NetworkId}", out subject);
-        refusal ??= subject!.Check();
-        if (refusal is not null)
-            return new SigningCase(request, null, refusal);
-        NodeCertificate[] valid = [.. folder.Issued.Where(one => one.ZoneId == subject!.ZoneId && folder.Trust.VerifyIgnoringDates(one, one.ZoneId) is null)];
-        NodeCertificate[] replaced = [.. valid.Where(one => (IsSameNode(one, subject!) || one.Name == subject!.Name) && !Says(one, subject!))];
-        var assurance = KeyAssurance.None;
-        refusal = CheckSignature(request, subject!, folder.Master.NetworkId)
-            ?? CheckOverlap(subject!, folder, valid.Except(replaced), now)
-            ?? terms.Check(request, subject!, folder, isCertified: valid.Any(one => Says(one, subject!)), now, out assurance);
-        return new SigningCase(request, subject, refusal) { Assurance = assurance, Replaced = replaced };
-    }
+    /// <param name="granted">Tags that whoever signs adds to those that are asked for.</param>
+    public static SigningCase Judge(
+        SigningRequest request, AuthorityFolder folder, SigningTerms terms, DateTimeOffset now, IReadOnlyCollection<string>? granted = null) =>
+        new SigningCase(request, null, null) { IsRenewal = request.Renewal }.Judge(folder, terms, now, granted ?? []);
 
-    /// <summary>The case with a tag more, which whoever signs grants.</summary>
-    public SigningCase WithTag(string tag) =>
-        Subject is null ? this : this with { Subject = Subject with { Tags = [.. Subject.Tags.Union([tag])] } };
+    /// <summary>Judges a request that a node of a network without a controller has written.</summary>
+    /// <inheritdoc cref="Judge(SigningRequest, AuthorityFolder, SigningTerms, DateTimeOffset, IReadOnlyCollection{string})" path="/param"/>
+    public static SigningCase Judge(
+        NodeRequest request, AuthorityFolder folder, SigningTerms terms, DateTimeOffset now, IReadOnlyCollection<string>? granted = null) =>
+        new SigningCase(request.ToSigningRequest(folder.Master.NetworkId), null, null) { OfNode = request }.Judge(folder, terms, now, granted ?? []);
 
     /// <summary>What the person who signs should see, one row a property.</summary>
     /// <param name="notAfter">How long the certificate would be valid.</param>
     public IEnumerable<(string Name, string Value)> Describe(DateTimeOffset notAfter)
     {
-        yield return ("node", $"{Request.Name} ({(Request.Renewal ? "is certified already" : "new")})");
-        yield return ("zone", $"{Request.ZoneName} ({Request.ZoneId})");
+        yield return ("node", $"{Request.Name} ({(IsRenewal ? "is certified already" : "new")})");
+        yield return OfNode switch
+        {
+            null => ("zone", $"{Request.ZoneName} ({Request.ZoneId})"),
+            { NetworkId: null } => ("network", "not named by the node"),
+            _ => ("network", Request.NetworkId),
+        };
         foreach ((string, string) row in Subject is null ? [] : Describe(Subject, notAfter))
             yield return row;
         if (Refusal is not null)
             yield return ("REFUSED", Refusal);
+    }
+
+    private SigningCase Judge(AuthorityFolder folder, SigningTerms terms, DateTimeOffset now, IReadOnlyCollection<string> granted)
+    {
+        string? refusal = Request.NetworkId == folder.Master.NetworkId.ToString()
+            ? Read(Request, out NodeSubject? subject)
+            : Wrong("network", Request.NetworkId, $"the network of this master is {folder.Master.NetworkId}", out subject);
+        refusal ??= CheckHasAddress(subject!, folder, now) ?? subject!.Check();
+        if (refusal is not null)
+            return this with { Refusal = refusal };
+        NodeSubject wanted = subject! with { Tags = [.. subject.Tags.Union(granted)] };
+        NodeCertificate[] valid = Valid(folder, wanted.ZoneId);
+        NodeCertificate[] replaced = [.. valid.Where(one => (IsSameNode(one, wanted) || one.Name == wanted.Name) && !Says(one, wanted))];
+        var assurance = KeyAssurance.None;
+        refusal = CheckMaster(folder, now)
+            ?? CheckSignature(wanted, folder.Master.NetworkId)
+            ?? CheckNetwork(wanted, folder.Master)
+            ?? CheckOverlap(wanted, folder, valid.Except(replaced), now)
+            ?? terms.Check(this with { Subject = subject }, folder, isCertified: valid.Any(one => Says(one, wanted)), now, out assurance);
+        return this with
+        {
+            Subject = wanted,
+            Refusal = refusal ?? CheckSize(wanted),
+            Assurance = assurance,
+            Replaced = replaced,
+            IsRenewal = IsRenewal || valid.Any(one => IsSameNode(one, wanted)),
+        };
     }
 
     private IEnumerable<(string Name, string Value)> Describe(NodeSubject subject, DateTimeOffset notAfter)
@@ -78,7 +109,7 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
             KeyAssurance.Expected => "those that --expect names",
             KeyAssurance.Invited => "those of the node that was invited under this name",
             KeyAssurance.Certified => "those that are certified already, for the same name and addresses",
-            _ => "unknown: compare the identity key with what the node itself shows ('kedge status' there)",
+            _ => $"unknown: compare the identity key with what the node itself shows ('{WhereKeyIsShown}' there)",
         });
         yield return ("addresses", string.Join(", ", subject.Addresses));
         yield return ("networks behind it", subject.ChildPrefixes.Count > 0 ? string.Join(", ", subject.ChildPrefixes) : "none");
@@ -98,10 +129,11 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
         && certificate.RosenpassKeyHash == subject.RosenpassKeyHash
         && certificate.Tags.ToHashSet().SetEquals(subject.Tags)
         && certificate.Addresses.ToHashSet().SetEquals(subject.Addresses)
-        && certificate.CheckPrefixes([.. Prefixes(subject)]) is null;
+        && certificate.CheckPrefixes([.. subject.Prefixes]) is null;
 
-    private static IEnumerable<IpPrefix> Prefixes(NodeSubject subject) =>
-        [.. subject.Addresses.Select(address => new IpPrefix(address, address.Size * 8)), .. subject.ChildPrefixes];
+    // What was signed here for a zone and still holds, or will when the clocks agree.
+    private static NodeCertificate[] Valid(AuthorityFolder folder, Guid zone) =>
+        [.. folder.Issued.Where(one => one.ZoneId == zone && folder.Trust.VerifyIgnoringDates(one, one.ZoneId) is null)];
 
     private static string? Read(SigningRequest request, out NodeSubject? subject)
     {
@@ -146,24 +178,68 @@ internal sealed record SigningCase(SigningRequest Request, NodeSubject? Subject,
         return null;
     }
 
-    private static string? CheckSignature(SigningRequest request, NodeSubject subject, Sha256Digest network)
+    private string? CheckSignature(NodeSubject subject, Sha256Digest network)
     {
+        if (OfNode is not null)
+        {
+            return OfNode.IsSigned(subject.IdentityKey!)
+                ? null
+                : "The signature of the node's keys is not its identity key's: on the way from the node, somebody has exchanged a key or the network.";
+        }
         if (subject.IdentityKey is null)
             return null;
-        if (request.KeysSignature is null)
+        if (Request.KeysSignature is null)
             return "The node's identity key has not signed its other keys. Have the node join again with a newer version of Kedge.";
-        var keys = EnrolmentTranscript.OfKeys(network.ToArray(), request.IdentityKey!, request.WireGuardKey, request.RosenpassKeyHash);
-        return keys.IsSignedBy(subject.IdentityKey, request.KeysSignature)
+        var keys = EnrolmentTranscript.OfKeys(network.ToArray(), Request.IdentityKey!, Request.WireGuardKey, Request.RosenpassKeyHash);
+        return keys.IsSignedBy(subject.IdentityKey, Request.KeysSignature)
             ? null
             : "The signature of the node's keys is not its identity key's: the controller, or somebody before it, has exchanged a key.";
     }
+
+    private static string? CheckMaster(AuthorityFolder folder, DateTimeOffset now)
+    {
+        AuthorityCertificate master = folder.Master;
+        if (now < master.NotBefore)
+            return $"The master's certificate is valid from {master.NotBefore:u}, and this machine's clock says {now:u}. Set the clock.";
+        return now <= master.NotAfter ? null
+            : $"The master's certificate was valid until {master.NotAfter:u}, and nobody believes what is signed after that. Set the clock if it is wrong.";
+    }
+
+    // A node may ask for no address; whoever signs knows which are free.
+    private string? CheckHasAddress(NodeSubject subject, AuthorityFolder folder, DateTimeOffset now)
+    {
+        if (OfNode is null || subject.Addresses.Count > 0)
+            return null;
+        NodeCertificate[] valid = Valid(folder, subject.ZoneId);
+        string free = valid.FirstOrDefault(one => IsSameNode(one, subject)) is { } present
+            ? $" It has {string.Join(" and ", present.Addresses)} now."
+            : FreeAddress.Find(folder.Master.AddressBlocks, [.. valid.Where(one => one.NotAfter >= now).SelectMany(one => one.Prefixes)]) is { IsNone: false } address
+                ? $" {address} is free."
+                : "";
+        return $"It asks for no address. Give it one with --ip ADDRESS.{free}";
+    }
+
+    private static string? CheckNetwork(NodeSubject subject, AuthorityCertificate master)
+    {
+        IpPrefix foreign = subject.Prefixes.FirstOrDefault(prefix => !master.AddressBlocks.Contains(AddressBlocks.Of([prefix])));
+        return foreign.IsNone ? null : $"{Show(foreign)} is not in this network, whose prefixes are {master.AddressBlocks}.";
+    }
+
+    private static string? CheckSize(NodeSubject subject)
+    {
+        IpPrefix[] prefixes = [.. subject.Prefixes];
+        return prefixes.Length <= AddressBlocks.MaximumCount ? null
+            : $"It has {prefixes.Length} addresses and prefixes, and a certificate at most {AddressBlocks.MaximumCount}.";
+    }
+
+    private static string Show(IpPrefix prefix) => prefix.Length == prefix.Address.Size * 8 ? prefix.Address.ToString() : prefix.ToString();
 
     // A controller that could have one address certified for two nodes could lead one's traffic to the other.
     private static string? CheckOverlap(NodeSubject subject, AuthorityFolder folder, IEnumerable<NodeCertificate> others, DateTimeOffset now)
     {
         foreach (NodeCertificate other in others.Where(one => one.NotAfter >= now && !IsSameNode(one, subject)))
         {
-            IpPrefix taken = other.Prefixes.FirstOrDefault(prefix => Prefixes(subject).Any(one => ReservedPrefixes.Overlap(prefix, one)));
+            IpPrefix taken = other.Prefixes.FirstOrDefault(prefix => subject.Prefixes.Any(one => ReservedPrefixes.Overlap(prefix, one)));
             if (!taken.IsNone)
                 return $"{taken} is certified for {other.Name} until {other.NotAfter:u}. If that node is gone: kedge ca revoke --ca {folder.Path} {folder.FileOf(other)}";
         }

@@ -26,16 +26,15 @@ internal enum KeyAssurance
 internal sealed record SigningTerms(IReadOnlyDictionary<string, string> Expected, bool MayAsk)
 {
     /// <summary>Finds out how it is known whose keys these are.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="subject">What it says, read.</param>
+    /// <param name="asked">The request, and what it says, read.</param>
     /// <param name="folder">The master, and whom it has invited.</param>
     /// <param name="isCertified">Whether exactly this is certified already.</param>
     /// <param name="now">The time.</param>
     /// <param name="assurance">How it is known.</param>
     /// <returns>Why the request is refused, in a sentence; null where it is not.</returns>
-    public string? Check(
-        SigningRequest request, NodeSubject subject, AuthorityFolder folder, bool isCertified, DateTimeOffset now, out KeyAssurance assurance)
+    public string? Check(SigningCase asked, AuthorityFolder folder, bool isCertified, DateTimeOffset now, out KeyAssurance assurance)
     {
+        (SigningRequest request, NodeSubject subject) = (asked.Request, asked.Subject!);
         assurance = KeyAssurance.None;
         string key = subject.IdentityKey?.Hash.ToString() ?? subject.WireGuardKey.ToString();
         if (Expected.TryGetValue(subject.Name, out string? expected))
@@ -57,7 +56,7 @@ internal sealed record SigningTerms(IReadOnlyDictionary<string, string> Expected
             return null;
         return subject.IdentityKey is null
             ? $"Nobody is here to confirm it. Add --expect {subject.Name}=KEY, with the WireGuard key that the peer itself shows."
-            : $"Nobody is here to compare its identity key with what the node itself shows. Read it there ('kedge status') and add --expect {subject.Name}=HASH.";
+            : $"Nobody is here to compare its identity key with what the node itself shows. Read it there ('{asked.WhereKeyIsShown}') and add --expect {subject.Name}=HASH.";
     }
 
     private static string? CheckInvitation(SigningRequest request, string proof, NodeSubject subject, AuthorityFolder folder, DateTimeOffset now)

@@ -1,4 +1,5 @@
 using Kedge.Node.ControlLink;
+using Kedge.Node.Keys;
 using Kedge.Protocol.Api;
 
 namespace Kedge.Commands.Node;
@@ -19,7 +20,7 @@ internal static class Leaving
     {
         if (Membership.Read(folder) is not { } membership || CertificateFile.Read(folder.Certificate) is not { } certificate)
             return new LeaveResult(WasMember: false);
-        using NodeKeys keys = NodeKeys.Open(folder, membership.Settings.PrivateKeyFile);
+        using NodeKeys keys = NodeKeys.Open(folder.Keys, membership.Settings.PrivateKeyFile);
         using var client = new RoamingClient(membership.ControllerAddresses, certificate.Node.Der, keys.Identity, TimeProvider.System);
         using var timeout = new CancellationTokenSource(Timeout);
         try

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Kedge.Node.ControlLink;
+using Kedge.Node.Keys;
 using Kedge.Node.Supervision;
 using Kedge.Protocol;
 using Kedge.Protocol.Enrolment;
@@ -59,7 +60,7 @@ internal sealed class LinkCommand : Command
         NodeSettings settings = _options.Apply(call, Membership.Read(place.Folder)?.Settings ?? new NodeSettings());
         if (call.GetValue(_prepare))
         {
-            NodeKeys.Open(place.Folder, settings.PrivateKeyFile).Dispose();
+            NodeKeys.Open(place.Folder.Keys, settings.PrivateKeyFile).Dispose();
             return 0;
         }
         try

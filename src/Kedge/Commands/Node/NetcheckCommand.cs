@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text;
 using Kedge.Linux.Namespaces;
 using Kedge.Node.ControlLink;
+using Kedge.Node.Keys;
 using Kedge.Node.Routing;
 using Kedge.Protocol.Api;
 using Kedge.Protocol.Enrolment;
@@ -84,7 +85,7 @@ internal sealed class NetcheckCommand : Command
         Membership membership = view.Membership;
         try
         {
-            using NodeKeys keys = NodeKeys.Open(view.Place.Folder, membership.Settings.PrivateKeyFile);
+            using NodeKeys keys = NodeKeys.Open(view.Place.Folder.Keys, membership.Settings.PrivateKeyFile);
             CertificateFile? certificate = CertificateFile.Read(view.Place.Folder.Certificate);
             using var client = new ControllerClient(membership.ControllerAddress, certificate?.Node.Der, certificate is null ? null : keys.Identity, TimeProvider.System);
             using var timeout = new CancellationTokenSource(Timeout);

@@ -247,7 +247,7 @@ internal sealed class UpCommand : Command
             "node process",
             [
                 "kedge", "wg", place.Interface, "--persistent", "--restore",
-                "--private-key-file", settings.PrivateKeyFile ?? place.Folder.WireGuardKey,
+                "--private-key-file", settings.PrivateKeyFile ?? place.Folder.Keys.WireGuardKey,
                 "--mtu", settings.Mtu.ToString(CultureInfo.InvariantCulture),
                 .. inNamespace, .. shared, "--log-file", place.Run.NodeLog,
             ],

@@ -1,21 +1,22 @@
 using Kedge.Linux;
+using Kedge.Linux.Files;
 using Kedge.Node.KeyExchange;
 using Kedge.Protocol;
 using Kedge.Protocol.Rosenpass;
 
-namespace Kedge.Node.ControlLink;
+namespace Kedge.Node.Keys;
 
 /// <summary>
 /// A node's static keys of Rosenpass, Classic McEliece 460896, in its folder: <c>rosenpass.key</c>, the secret one in the specification's
 /// layout, and <c>rosenpass.pub</c>. The node's certificate has the public key's hash.
 /// </summary>
-internal static class RosenpassKeys
+public static class RosenpassKeys
 {
     /// <summary>
     /// The SHA-256 of the public key; makes the pair where there is none. That takes the time of some hundred handshakes, and blocks.
     /// </summary>
     /// <exception cref="UserError">The files cannot be read or written.</exception>
-    public static Sha256Digest Open(NodeFolder folder)
+    public static Sha256Digest Open(KeyFolder folder)
     {
         // The public key is written last: where it is, the secret one is on the disk too.
         if (Read(folder) is { } hash)
@@ -25,7 +26,7 @@ internal static class RosenpassKeys
     }
 
     /// <summary>The SHA-256 of the public key; null where there is none, or it cannot be read.</summary>
-    public static Sha256Digest? TryRead(NodeFolder folder)
+    public static Sha256Digest? TryRead(KeyFolder folder)
     {
         try
         {
@@ -37,17 +38,14 @@ internal static class RosenpassKeys
         }
     }
 
-    private static Sha256Digest? Read(NodeFolder folder)
+    private static Sha256Digest? Read(KeyFolder folder)
     {
         try
         {
-            return NodeFolder.Read(folder.RosenpassPublicKey) switch
-            {
-                null => null,
-                var key when key.Length == RosenpassKeyFile.PublicKeySize && File.Exists(folder.RosenpassKey) => Sha256Digest.Of(key),
-                _ => throw new UserError(
-                    $"{folder.RosenpassPublicKey} is not a public key of Rosenpass, or its secret key is gone. Restore both, or remove it: then a new pair is made."),
-            };
+            if (!PrivateFile.TryRead(folder.RosenpassPublicKey, out byte[]? key))
+                return null;
+            return key.Length == RosenpassKeyFile.PublicKeySize && File.Exists(folder.RosenpassKey) ? Sha256Digest.Of(key) : throw new UserError(
+                $"{folder.RosenpassPublicKey} is not a public key of Rosenpass, or its secret key is gone. Restore both, or remove it: then a new pair is made.");
         }
         catch (LinuxException e)
         {

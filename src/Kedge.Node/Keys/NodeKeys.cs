@@ -7,7 +7,7 @@ using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.WireGuard;
 
-namespace Kedge.Node.ControlLink;
+namespace Kedge.Node.Keys;
 
 /// <summary>
 /// The two keys of a node: its identity at the controller and its identity in the tunnels. They are made here, kept in files of their own
@@ -42,10 +42,10 @@ public sealed class NodeKeys : IDisposable
     public PublicKey WireGuardPublicKey { get; }
 
     /// <summary>Reads a node's keys, and makes those that do not exist yet.</summary>
-    /// <param name="folder">The node's folder, which exists.</param>
+    /// <param name="folder">The folder, which exists.</param>
     /// <param name="wireGuardKeyFile">The file with the WireGuard key where it is not the node's own; it must exist.</param>
     /// <exception cref="UserError">A file cannot be read or written, or has no key.</exception>
-    public static NodeKeys Open(NodeFolder folder, string? wireGuardKeyFile)
+    public static NodeKeys Open(KeyFolder folder, string? wireGuardKeyFile)
     {
         try
         {
@@ -69,10 +69,10 @@ public sealed class NodeKeys : IDisposable
     }
 
     /// <summary>Whether a certificate is for this identity. With the key of another, nobody can use it.</summary>
-    public bool IsIdentityOf(CertificateFile certificate)
+    public bool IsIdentityOf(NodeCertificate certificate)
     {
         ArgumentNullException.ThrowIfNull(certificate);
-        return IdentityPublicKey.Equals(certificate.Node.IdentityKey);
+        return IdentityPublicKey.Equals(certificate.IdentityKey);
     }
 
     /// <inheritdoc/>
@@ -84,7 +84,7 @@ public sealed class NodeKeys : IDisposable
 
     private static ECDsa? ReadIdentity(string path)
     {
-        if (NodeFolder.Read(path) is not { } pem)
+        if (!PrivateFile.TryRead(path, out byte[]? pem))
             return null;
         try
         {
@@ -103,7 +103,7 @@ public sealed class NodeKeys : IDisposable
         byte[] text = PrivateKeyPem.Write(key);
         try
         {
-            PrivateFile.Write(path, text);
+            PrivateFile.WriteNew(path, text);
             return key;
         }
         catch
@@ -125,7 +125,7 @@ public sealed class NodeKeys : IDisposable
         Span<byte> text = stackalloc byte[KeyTextLength + 1];
         System.Buffers.Text.Base64.EncodeToUtf8(key, text, out _, out _);
         text[^1] = (byte)'\n';
-        PrivateFile.Write(path, text);
+        PrivateFile.WriteNew(path, text);
         CryptographicOperations.ZeroMemory(text);
         return key;
     }
