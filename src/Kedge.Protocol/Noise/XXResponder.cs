@@ -78,6 +78,19 @@ internal sealed class XXResponder(NoiseProtocol protocol, X25519PrivateKey stati
         return true;
     }
 
+    /// <summary>
+    /// Whether a third message may be the initiator's of this handshake: only then does <see cref="TryReadThird"/> cost a Diffie-Hellman.
+    /// </summary>
+    /// <param name="associatedData">What travelled beside it.</param>
+    /// <param name="message">The message, at least <see cref="XXMessage.ThirdOverhead"/> bytes.</param>
+    public bool MayReadThird(ReadOnlySpan<byte> associatedData, ReadOnlySpan<byte> message)
+    {
+        Span<byte> remoteStatic = stackalloc byte[X25519.KeySize];
+        _next.CopyFrom(_state);
+        XXMessage.MixAssociated(_next, associatedData);
+        return _next.TryDecryptAndHash(message[..XXMessage.StaticSize], remoteStatic);
+    }
+
     /// <inheritdoc cref="XXInitiator.Split"/>
     public SessionKeys Split() => Derive(default);
 
