@@ -3,8 +3,8 @@ using Kedge.Protocol.Certificates;
 namespace Kedge.Protocol.Knock;
 
 /// <summary>
-/// Says who may become a peer. A knock asks it about certificates that it has read and whose WireGuard key the other end has proven to hold.
-/// Called on the thread of <see cref="KnockProtocol"/>, while it receives.
+/// Says who may become a peer. A knock asks it about certificates that it has read and whose WireGuard key the other end has proven to
+/// hold. Called on the thread of <see cref="KnockProtocol"/>, while it receives.
 /// </summary>
 public interface IPeerAdmission
 {
@@ -15,8 +15,8 @@ public interface IPeerAdmission
     CertificateRefusal? Verify(NodeCertificate certificate, DateTimeOffset time);
 
     /// <summary>
-    /// Whether something that the certificate names is this node's own or another peer's. What the same peer has already is not taken: it may
-    /// introduce itself again, also with a newer certificate.
+    /// Whether something that the certificate names is this node's own or another peer's. What the same peer has already is not taken: it
+    /// may introduce itself again, also with a newer certificate.
     /// </summary>
     /// <param name="certificate">A certificate that may be believed.</param>
     bool IsTaken(NodeCertificate certificate);

@@ -5,8 +5,8 @@ using ChaCha20Poly1305 = Kedge.Crypto.ChaCha20Poly1305;
 namespace Kedge.Protocol.Knock;
 
 /// <summary>
-/// Seals and opens the parts and results of one knock, at one of its ends. Counters only grow, so that nothing is taken twice. One thread at
-/// a time.
+/// Seals and opens the parts and results of one knock, at one of its ends. Counters only grow, so that nothing is taken twice. One thread
+/// at a time.
 /// </summary>
 /// <param name="keys">The keys; owned by this object, and zeroed on disposal.</param>
 /// <param name="isInitiator">Whether this end is the initiator.</param>
@@ -32,8 +32,8 @@ internal sealed class KnockCipher(SessionKeys keys, bool isInitiator) : IDisposa
         KnockMessage.WriteHeader(datagram, type, receiver);
         BinaryPrimitives.WriteUInt64LittleEndian(datagram[CounterOffset..], _nextCounter);
         Span<byte> plaintext = datagram.Slice(KnockMessage.HeaderSize, length);
-        ChaCha20Poly1305.Seal(
-            isInitiator ? keys.Initiator : keys.Responder, _nextCounter, KnockMessage.HeaderOf(datagram), plaintext, datagram[KnockMessage.HeaderSize..]);
+        ReadOnlySpan<byte> key = isInitiator ? keys.Initiator : keys.Responder;
+        ChaCha20Poly1305.Seal(key, _nextCounter, KnockMessage.HeaderOf(datagram), plaintext, datagram[KnockMessage.HeaderSize..]);
         _nextCounter++;
         return datagram.Length;
     }
@@ -46,10 +46,10 @@ internal sealed class KnockCipher(SessionKeys keys, bool isInitiator) : IDisposa
     {
         ulong counter = BinaryPrimitives.ReadUInt64LittleEndian(datagram[CounterOffset..]);
         plaintext = datagram[KnockMessage.HeaderSize..^ChaCha20Poly1305.TagSize];
+        ReadOnlySpan<byte> key = isInitiator ? keys.Responder : keys.Initiator;
         bool isAuthentic = counter >= _leastCounter
             && counter != ulong.MaxValue
-            && ChaCha20Poly1305.TryOpen(
-                isInitiator ? keys.Responder : keys.Initiator, counter, KnockMessage.HeaderOf(datagram), datagram[KnockMessage.HeaderSize..], plaintext);
+            && ChaCha20Poly1305.TryOpen(key, counter, KnockMessage.HeaderOf(datagram), datagram[KnockMessage.HeaderSize..], plaintext);
         if (isAuthentic)
             _leastCounter = counter + 1;
         return isAuthentic;

@@ -23,7 +23,8 @@ internal sealed class KnockCookies(RandomBytes random) : IDisposable
     /// <param name="cookie">Receives the cookie, 16 bytes.</param>
     /// <returns>Whether it answers that message.</returns>
     public static bool TryRead(KnockCredentials credentials, ReadOnlySpan<byte> datagram, ReadOnlySpan<byte> tag, Span<byte> cookie) =>
-        XChaCha20Poly1305.TryOpen(credentials.CookieKey, datagram[NonceOffset..CiphertextOffset], tag, datagram[CiphertextOffset..], cookie);
+        XChaCha20Poly1305.TryOpen(
+            credentials.CookieKey, datagram[NonceOffset..CiphertextOffset], tag, datagram[CiphertextOffset..], cookie);
 
     /// <summary>Whether a message bears the MAC of the cookie that its source has been given.</summary>
     public bool IsProven(Instant now, Span<byte> message, Endpoint source) =>

@@ -20,11 +20,16 @@ public sealed class KnockCredentials : IDisposable
     /// <param name="networkId">The SHA-256 of the master key's SubjectPublicKeyInfo.</param>
     /// <param name="identity">The node's WireGuard key; from now on owned by this object.</param>
     /// <param name="certificate">The node's certificate, DER; copied. It should be for that key: others refuse it otherwise.</param>
-    /// <exception cref="ArgumentException">The certificate is empty or has more than <see cref="NodeCertificate.MaximumSize"/> bytes.</exception>
+    /// <exception cref="ArgumentException">
+    /// The certificate is empty or has more than <see cref="NodeCertificate.MaximumSize"/> bytes.
+    /// </exception>
     public KnockCredentials(Sha256Digest networkId, LocalIdentity identity, ReadOnlySpan<byte> certificate)
     {
         if (certificate.Length is 0 or > NodeCertificate.MaximumSize)
-            throw new ArgumentException($"A certificate has 1 to {NodeCertificate.MaximumSize} bytes, not {certificate.Length}.", nameof(certificate));
+        {
+            throw new ArgumentException(
+                $"A certificate has 1 to {NodeCertificate.MaximumSize} bytes, not {certificate.Length}.", nameof(certificate));
+        }
         (_identity, _certificate) = (identity, certificate.ToArray());
         Span<byte> network = stackalloc byte[Sha256Digest.Size];
         networkId.CopyTo(network);

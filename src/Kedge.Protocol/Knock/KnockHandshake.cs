@@ -14,8 +14,8 @@ internal static class KnockHandshake
     public static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// What the keys are derived for by which the initiator asks for the rest of the responder's certificate. The keys of the finished handshake
-    /// come too late: only then may it show its own.
+    /// What the keys are derived for by which the initiator asks for the rest of the responder's certificate. The keys of the finished
+    /// handshake come too late: only then may it show its own.
     /// </summary>
     public static ReadOnlySpan<byte> PartLabel => "kedge knock part"u8;
 
@@ -53,7 +53,7 @@ internal static class KnockHandshake
     {
         bool isForDates = refusal is CertificateRefusal.NotYetValid or CertificateRefusal.Expired or CertificateRefusal.IssuerNotValid;
         bool isForClocks = isForDates && clockDifference.Duration() > ClockTolerance;
-        return new KnockRefusal(
-            isForClocks ? KnockResult.ClocksDiffer : KnockResult.CertificateRefused, Certificate: refusal, ClockDifference: clockDifference);
+        KnockResult result = isForClocks ? KnockResult.ClocksDiffer : KnockResult.CertificateRefused;
+        return new KnockRefusal(result, Certificate: refusal, ClockDifference: clockDifference);
     }
 }

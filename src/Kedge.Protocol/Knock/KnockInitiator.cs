@@ -8,9 +8,9 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Protocol.Knock;
 
 /// <summary>
-/// The end of a knock that begins: it asks for the other end's certificate, in parts if need be, shows its own only when it has admitted that,
-/// and is told whether it is admitted itself. It alone has timers: each of its messages is repeated until it is answered. One thread at a
-/// time. Disposal zeroes its keys.
+/// The end of a knock that begins: it asks for the other end's certificate, in parts if need be, shows its own only when it has admitted
+/// that, and is told whether it is admitted itself. It alone has timers: each of its messages is repeated until it is answered. One thread
+/// at a time. Disposal zeroes its keys.
 /// </summary>
 internal sealed class KnockInitiator : IDisposable
 {
@@ -18,8 +18,8 @@ internal sealed class KnockInitiator : IDisposable
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
 
     /// <summary>
-    /// After how long without an answer a handshake that had been answered begins again, once: the other end may have restarted, or had no room
-    /// for it any more.
+    /// After how long without an answer a handshake that had been answered begins again, once: the other end may have restarted, or had no
+    /// room for it any more.
     /// </summary>
     public static readonly TimeSpan StartOverAfter = TimeSpan.FromSeconds(4);
 
@@ -55,7 +55,13 @@ internal sealed class KnockInitiator : IDisposable
     /// <param name="time">The time of day.</param>
     /// <param name="former">The knock that this one takes the place of.</param>
     public KnockInitiator(
-        KnockCredentials credentials, RandomBytes random, Endpoint asked, uint index, Instant now, DateTimeOffset time, KnockInitiator? former = null)
+        KnockCredentials credentials,
+        RandomBytes random,
+        Endpoint asked,
+        uint index,
+        Instant now,
+        DateTimeOffset time,
+        KnockInitiator? former = null)
     {
         (_credentials, Asked, Index) = (credentials, asked, index);
         (_heard, _stepBegun, _hasStartedOver) = (former?._heard ?? now, now, former is not null);
@@ -266,6 +272,7 @@ internal sealed class KnockInitiator : IDisposable
     private KnockReaction Advance(Instant now, Step step)
     {
         (_step, _heard, _stepBegun, _written) = (step, now, now, 0);
+        _awaitsCookie = false; // one that comes late must not have the message of this step written
         return KnockReaction.Answer;
     }
 }

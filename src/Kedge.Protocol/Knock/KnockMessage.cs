@@ -15,9 +15,9 @@ namespace Kedge.Protocol.Knock;
 /// Result        F9 00 00 00  receiver(4)  counter(8)    AEAD{ reason(1) certificate's refusal + 1(1) 0(2) clock(4) }
 /// </code>
 /// The first three are those of Noise_XXpsk0 with the prologue "kedge knock 1"; the 16 bytes in front of each are its associated data. A
-/// certificate is total length(2), time(6), and its first bytes, at most 1,080; the time is in seconds since 1970. A cookie's associated data
-/// is the tag in front of mac2 of the message that it answers, which is what mac2 is the MAC of, with all before it. The nonce of a part or
-/// result is its counter, which only grows; its associated data is its header.
+/// certificate is total length(2), time(6), and its first bytes, at most 1,080; the time is in seconds since 1970. A cookie's associated
+/// data is the tag in front of mac2 of the message that it answers, which is what mac2 is the MAC of, with all before it. The nonce of a
+/// part or result is its counter, which only grows; its associated data is its header.
 /// </summary>
 internal static class KnockMessage
 {

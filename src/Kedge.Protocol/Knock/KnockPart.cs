@@ -4,8 +4,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Protocol.Knock;
 
 /// <summary>
-/// The message that carries a part of a certificate, from an offset on; or that asks for the part from an offset on, and then what is behind
-/// the offset means nothing.
+/// The message that carries a part of a certificate, from an offset on; or that asks for the part from an offset on, and then what is
+/// behind the offset means nothing.
 /// </summary>
 internal static class KnockPart
 {

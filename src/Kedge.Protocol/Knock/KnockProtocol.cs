@@ -8,9 +8,9 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Protocol.Knock;
 
 /// <summary>
-/// How two nodes of a network without a controller introduce themselves to each other: each proves its WireGuard key and shows its certificate,
-/// by Noise_XXpsk0 on the data port. Who does not know the network gets no answer and reads nothing; an initiator shows its certificate only to
-/// an admitted member; no answer is longer than its question. <see cref="KnockMessage"/> has the layout.
+/// How two nodes of a network without a controller introduce themselves to each other: each proves its WireGuard key and shows its
+/// certificate, by Noise_XXpsk0 on the data port. Who does not know the network gets no answer and reads nothing; an initiator shows its
+/// certificate only to an admitted member; no answer is longer than its question. <see cref="KnockMessage"/> has the layout.
 /// <para>
 /// One knock serves both directions, and two nodes that knock at each other at the same time are introduced once at each end, unless by
 /// different endpoints.
@@ -76,8 +76,8 @@ public sealed class KnockProtocol : IControlProtocol, IDisposable
     public long CookiesSent { get; private set; }
 
     /// <summary>
-    /// Sets what this node introduces itself with. What others have begun is forgotten, and knocks of this node begin anew; without credentials
-    /// they end.
+    /// Sets what this node introduces itself with. What others have begun is forgotten, and knocks of this node begin anew; without
+    /// credentials they end.
     /// </summary>
     /// <param name="now">The time.</param>
     /// <param name="credentials">The credentials, from now on owned by this object; null for none. Those from before are disposed.</param>
@@ -104,8 +104,8 @@ public sealed class KnockProtocol : IControlProtocol, IDisposable
     public void SetTime(Instant now, DateTimeOffset time) => _clock = (now, time);
 
     /// <summary>
-    /// Introduces this node to whoever is at an endpoint. How that ends, <see cref="TryTakeOutcome"/> tells within seconds. A knock at the same
-    /// endpoint that is under way is the same knock. <see cref="Poll"/> is to be called then.
+    /// Introduces this node to whoever is at an endpoint. How that ends, <see cref="TryTakeOutcome"/> tells within seconds. A knock at the
+    /// same endpoint that is under way is the same knock. <see cref="Poll"/> is to be called then.
     /// </summary>
     /// <param name="now">The time.</param>
     /// <param name="remote">The endpoint.</param>
@@ -258,7 +258,13 @@ public sealed class KnockProtocol : IControlProtocol, IDisposable
     }
 
     private ControlOutcome ReceiveQuestion(
-        Instant now, KnockCredentials credentials, KnockResponder responder, Span<byte> datagram, Endpoint remote, Endpoint local, Span<byte> reply)
+        Instant now,
+        KnockCredentials credentials,
+        KnockResponder responder,
+        Span<byte> datagram,
+        Endpoint remote,
+        Endpoint local,
+        Span<byte> reply)
     {
         int length = 0;
         KnockReaction reaction = KnockReaction.Drop;
@@ -289,7 +295,8 @@ public sealed class KnockProtocol : IControlProtocol, IDisposable
             Report(outcome);
             return;
         }
-        bool isKnown = _introduced.TryGet((outcome.Certificate!.Fingerprint, remote), out Instant last) && now - last < KnockResponder.RepeatTime;
+        bool isKnown = _introduced.TryGet((outcome.Certificate!.Fingerprint, remote), out Instant last)
+            && now - last < KnockResponder.RepeatTime;
         NoteIntroduced(now, outcome.Certificate, remote);
         KnockInitiator[] served = [.. _knocks.Values.Where(knock => knock.Asked == remote || knock.Remote == responder.Remote)];
         foreach (KnockInitiator knock in served)

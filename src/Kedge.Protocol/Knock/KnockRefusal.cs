@@ -56,7 +56,8 @@ public readonly record struct KnockRefusal(
     public string Sentence() => Result switch
     {
         KnockResult.Accepted => "The two nodes admit each other.",
-        KnockResult.CertificateRefused => $"{Refuser} certificate. {Certificate?.Sentence() ?? "The reason is one that this version of Kedge does not know."}",
+        KnockResult.CertificateRefused =>
+            $"{Refuser} certificate. {Certificate?.Sentence() ?? "The reason is one that this version of Kedge does not know."}",
         KnockResult.AddressTaken => IsByPeer
             ? "The other node has this node's key, or an address or prefix of its certificate, for itself or for another peer already."
             : "The other node's key, or an address or prefix of its certificate, is this node's or another peer's already.",
@@ -75,5 +76,7 @@ public readonly record struct KnockRefusal(
 
     private string Clocks => string.Create(
         CultureInfo.InvariantCulture,
-        $"the other node's is {ClockDifference.Duration().TotalMinutes:F0} minutes {(ClockDifference < TimeSpan.Zero ? "behind" : "ahead of")} this one's.");
+        $"the other node's is {ClockDifference.Duration().TotalMinutes:F0} minutes {Direction} this one's.");
+
+    private string Direction => ClockDifference < TimeSpan.Zero ? "behind" : "ahead of";
 }

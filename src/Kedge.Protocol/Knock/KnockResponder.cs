@@ -7,8 +7,8 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Protocol.Knock;
 
 /// <summary>
-/// The end of a knock that is knocked at. It only answers, with no more bytes than it is asked with, and says the same again when it is asked
-/// again. One thread at a time. Disposal zeroes its keys.
+/// The end of a knock that is knocked at. It only answers, with no more bytes than it is asked with, and says the same again when it is
+/// asked again. One thread at a time. Disposal zeroes its keys.
 /// </summary>
 internal sealed class KnockResponder : IDisposable
 {
@@ -32,7 +32,13 @@ internal sealed class KnockResponder : IDisposable
     private CertificateParts? _parts;
 
     private KnockResponder(
-        KnockCredentials credentials, XXResponder handshake, byte[] response, uint remoteIndex, uint index, Instant now, TimeSpan clockDifference)
+        KnockCredentials credentials,
+        XXResponder handshake,
+        byte[] response,
+        uint remoteIndex,
+        uint index,
+        Instant now,
+        TimeSpan clockDifference)
     {
         (_credentials, _handshake, _response, _remoteIndex) = (credentials, handshake, response, remoteIndex);
         (Index, Begun, Deadline, _clockDifference) = (index, now, now + Patience, clockDifference);
@@ -88,7 +94,7 @@ internal sealed class KnockResponder : IDisposable
         return new KnockResponder(credentials, handshake, response, KnockMessage.SenderOf(initiation), index, now, clockDifference);
     }
 
-    /// <summary>Writes the response, if the initiation that has come again is that of a handshake that waits for its confirmation.</summary>
+    /// <summary>Writes the response, if the initiation that has come is that of a handshake that waits for its confirmation.</summary>
     /// <returns>Bytes written; 0 for none.</returns>
     public int WriteResponse(ReadOnlySpan<byte> initiation, Span<byte> answer)
     {
@@ -190,7 +196,13 @@ internal sealed class KnockResponder : IDisposable
     private KnockReaction Judge(Instant now, DateTimeOffset time, IPeerAdmission admission)
     {
         Refusal = KnockHandshake.Judge(
-            admission, _parts is null ? default : _parts.Bytes, Remote, _credentials.PublicKey, time, _clockDifference, out NodeCertificate? certificate);
+            admission,
+            _parts is null ? default : _parts.Bytes,
+            Remote,
+            _credentials.PublicKey,
+            time,
+            _clockDifference,
+            out NodeCertificate? certificate);
         Certificate = certificate;
         Deadline = now + RepeatTime;
         return KnockReaction.End;

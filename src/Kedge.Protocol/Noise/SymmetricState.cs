@@ -5,8 +5,8 @@ using ChaCha20Poly1305 = Kedge.Crypto.ChaCha20Poly1305;
 namespace Kedge.Protocol.Noise;
 
 /// <summary>
-/// The symmetric state of a Noise handshake with ChaChaPoly and BLAKE2s (Noise specification, revision 34, section 5.2): chaining key, hash,
-/// the current key, and how often that has encrypted. For patterns that mix a key before they encrypt anything. Zeroed on disposal.
+/// The symmetric state of a Noise handshake with ChaChaPoly and BLAKE2s (Noise specification, revision 34, section 5.2): chaining key,
+/// hash, the current key, and how often that has encrypted. For patterns that mix a key before they encrypt anything. Zeroed on disposal.
 /// </summary>
 internal sealed class SymmetricState : IDisposable
 {
@@ -98,7 +98,8 @@ internal sealed class SymmetricState : IDisposable
     public void Split(Span<byte> initiatorKey, Span<byte> responderKey) => Derive(default, initiatorKey, responderKey);
 
     /// <summary>
-    /// Derives two keys from what has been agreed on so far, beside those of the handshake and of <see cref="Split"/>, which do not change by it.
+    /// Derives two keys from what has been agreed on so far, beside those of the handshake and of <see cref="Split"/>, which do not change
+    /// by it.
     /// </summary>
     /// <param name="label">What the keys are for. Not 32 bytes long, so that it is no Diffie-Hellman result, and not empty.</param>
     /// <param name="initiatorKey">Receives the key that the initiator sends with, 32 bytes.</param>

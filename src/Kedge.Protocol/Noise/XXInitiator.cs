@@ -52,7 +52,9 @@ internal sealed class XXInitiator : IDisposable
     /// <param name="associatedData">What travelled beside it.</param>
     /// <param name="message">The message, at least <see cref="XXMessage.SecondOverhead"/> bytes.</param>
     /// <param name="payload">Receives the payload, <see cref="XXMessage.SecondOverhead"/> bytes less than the message has.</param>
-    /// <returns>Whether it is from somebody who has the preshared key and the first message, and holds <see cref="RemoteStatic"/>.</returns>
+    /// <returns>
+    /// Whether it is from somebody who has the preshared key and the first message, and holds <see cref="RemoteStatic"/>.
+    /// </returns>
     public bool TryReadSecond(ReadOnlySpan<byte> associatedData, ReadOnlySpan<byte> message, Span<byte> payload)
     {
         Span<byte> remoteStatic = stackalloc byte[X25519.KeySize];

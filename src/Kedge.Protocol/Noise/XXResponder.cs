@@ -58,7 +58,9 @@ internal sealed class XXResponder(NoiseProtocol protocol, X25519PrivateKey stati
         return true;
     }
 
-    /// <summary>Reads the third message, which ends the handshake. While it returns false nothing has changed, so a forgery ends none.</summary>
+    /// <summary>
+    /// Reads the third message, which ends the handshake. While it returns false nothing has changed, so a forgery ends none.
+    /// </summary>
     /// <param name="associatedData">What travelled beside it.</param>
     /// <param name="message">The message, at least <see cref="XXMessage.ThirdOverhead"/> bytes.</param>
     /// <param name="payload">Receives the payload, <see cref="XXMessage.ThirdOverhead"/> bytes less than the message has.</param>

@@ -41,7 +41,8 @@ internal static class HandshakeMacs
 }
 
 /// <summary>
-/// What a responder makes cookies of: a secret that changes every two minutes (paper, section 5.3). One thread at a time; zeroed on disposal.
+/// What a responder makes cookies of: a secret that changes every two minutes (paper, section 5.3). One thread at a time; zeroed on
+/// disposal.
 /// </summary>
 internal sealed class CookieSecret(Timing timing, RandomBytes random) : IDisposable
 {

@@ -9,15 +9,17 @@ using Kedge.Protocol.WireGuard;
 namespace Kedge.Fuzz.Knock;
 
 /// <summary>
-/// Two nodes that knock at each other, while what they send is lost, sent again, changed, mixed up or invented: who is introduced has the other's
-/// certificate, what is changed is neither taken nor answered, no answer to a stranger is longer than its question, and what is kept is bounded.
+/// Two nodes that knock at each other, while what they send is lost, sent again, changed, mixed up or invented: who is introduced has the
+/// other's certificate, what is changed is neither taken nor answered, no answer to a stranger is longer than its question, and what is
+/// kept is bounded.
 /// </summary>
 public sealed class KnockTarget : Target
 {
     private static readonly DateTimeOffset Time = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
     private static readonly Sha256Digest Network = Sha256Digest.Of("network"u8);
     private static readonly byte[][] Certificates = [Certify(0, 0), Certify(1, 0), Certify(0, 32), Certify(1, 16)];
-    private static readonly Endpoint[] Places = [.. Enumerable.Range(1, 4).Select(i => new Endpoint(IpAddress.IPv4(0xCB007100 + (uint)i), 7891))];
+    private static readonly Endpoint[] Places =
+        [.. Enumerable.Range(1, 4).Select(i => new Endpoint(IpAddress.IPv4(0xCB007100 + (uint)i), 7891))];
 
     public override string Name => "knock";
 
@@ -55,7 +57,7 @@ public sealed class KnockTarget : Target
                 case 2 when sent.Count > 0: // a datagram arrives that somebody has changed
                     (byte[] original, int receiver) = sent[^(1 + (which % sent.Count))];
                     byte[] changed = [.. original];
-                    int covered = changed[0] is Datagram.KnockInitiation or Datagram.KnockConfirmation ? changed.Length - 16 : changed.Length;
+                    int covered = changed.Length - (changed[0] is Datagram.KnockInitiation or Datagram.KnockConfirmation ? 16 : 0);
                     changed[how * 5 % covered] ^= (byte)(1 << (bits % 7));
                     int before = parties[receiver].Outcomes;
                     byte[]? answer = parties[receiver].Receive(now, changed, Places[2]);
@@ -84,7 +86,7 @@ public sealed class KnockTarget : Target
                     Note(buffer[..outcome.Outcome.Length], 1 - i);
                 Invariant.Holds(count <= 2, "little is due at once");
                 Invariant.Holds(party.Protocol.NextDeadline > now, "what is due is done");
-                Invariant.Holds(party.Protocol.Pending <= KnockProtocol.MaximumPending && party.Protocol.Knocks <= 1, "what is kept is bounded");
+                Invariant.Holds(party.Protocol.Pending <= KnockProtocol.MaximumPending, "what is kept is bounded");
                 party.Collect();
             }
         }
@@ -94,8 +96,9 @@ public sealed class KnockTarget : Target
             byte[]? answer = party.Receive(now, [.. bytes], from);
             if (answer is null)
                 return;
-            bool isOfInitiator = answer[0] == Datagram.KnockInitiation || answer[0] == Datagram.KnockConfirmation || bytes[0] == Datagram.KnockResponse;
-            Invariant.Holds(isOfInitiator || bytes[0] == Datagram.KnockPart || answer.Length <= bytes.Length, "no answer is longer than its question");
+            bool isOfInitiator = answer[0] is Datagram.KnockInitiation or Datagram.KnockConfirmation
+                || bytes[0] is Datagram.KnockResponse or Datagram.KnockPart;
+            Invariant.Holds(isOfInitiator || answer.Length <= bytes.Length, "no answer is longer than its question");
             Note(answer, 1 - index);
         }
 
@@ -163,8 +166,8 @@ public sealed class KnockTarget : Target
             while (Protocol.TryTakeOutcome(out KnockOutcome outcome))
             {
                 Outcomes++;
-                Invariant.Holds(
-                    !outcome.Refusal.IsAccepted || outcome.Certificate!.Der.Span.SequenceEqual(_other), "who is introduced has the other's certificate");
+                bool isOther = outcome.Certificate is { } certificate && certificate.Der.Span.SequenceEqual(_other);
+                Invariant.Holds(!outcome.Refusal.IsAccepted || isOther, "who is introduced has the other's certificate");
                 Invariant.Holds(outcome.Refusal.Sentence().Length > 0, "every end has a reason");
             }
         }

@@ -14,7 +14,12 @@ public sealed class ForgedKnockTests : IDisposable
 
     public static TheoryData<byte> Types =>
     [
-        Datagram.KnockInitiation, Datagram.KnockResponse, Datagram.KnockConfirmation, Datagram.KnockCookie, Datagram.KnockPart, Datagram.KnockResult,
+        Datagram.KnockInitiation,
+        Datagram.KnockResponse,
+        Datagram.KnockConfirmation,
+        Datagram.KnockCookie,
+        Datagram.KnockPart,
+        Datagram.KnockResult,
     ];
 
     public void Dispose() => _world.Dispose();
@@ -36,7 +41,7 @@ public sealed class ForgedKnockTests : IDisposable
             KnockNode receiver = sent.Destination == b.Address ? b : a;
             Assert.Empty(receiver.Outcomes);
             int pending = receiver.Protocol.Pending;
-            int end = type == Datagram.KnockInitiation || type == Datagram.KnockConfirmation ? 16 : 0; // a cookie's MAC, which is not asked for
+            int end = type is Datagram.KnockInitiation or Datagram.KnockConfirmation ? 16 : 0; // the cookie's MAC is not asked for
             for (int i = 0; i < sent.Bytes.Length - end; i++)
             {
                 byte[] changed = [.. sent.Bytes];
@@ -189,8 +194,8 @@ public sealed class ForgedKnockTests : IDisposable
         Assert.True(Assert.Single(a.Outcomes).Refusal.IsAccepted);
         Assert.Equal(
             [
-                Datagram.KnockInitiation, Datagram.KnockCookie, Datagram.KnockInitiation, Datagram.KnockResponse, Datagram.KnockConfirmation,
-                Datagram.KnockResult,
+                Datagram.KnockInitiation, Datagram.KnockCookie, Datagram.KnockInitiation, Datagram.KnockResponse,
+                Datagram.KnockConfirmation, Datagram.KnockResult,
             ],
             _world.Seen.Select(sent => sent.Type));
         Assert.Equal(2, b.Protocol.CookiesSent);
@@ -214,8 +219,8 @@ public sealed class ForgedKnockTests : IDisposable
         _world.Run(0.2);
         Assert.Equal(
             [
-                Datagram.KnockInitiation, Datagram.KnockResponse, Datagram.KnockConfirmation, Datagram.KnockCookie, Datagram.KnockConfirmation,
-                Datagram.KnockResult,
+                Datagram.KnockInitiation, Datagram.KnockResponse, Datagram.KnockConfirmation, Datagram.KnockCookie,
+                Datagram.KnockConfirmation, Datagram.KnockResult,
             ],
             _world.Seen.Select(sent => sent.Type));
         byte[] forged = [.. _world.SeenOf(Datagram.KnockConfirmation).First().Bytes];
@@ -257,7 +262,13 @@ public sealed class ForgedKnockTests : IDisposable
         for (int i = 0; i < 5000; i++)
         {
             byte type = Types.ElementAt(i % 6).Data;
-            byte[] bytes = new byte[type switch { Datagram.KnockInitiation => 1200, Datagram.KnockCookie => 64, Datagram.KnockResult => 40, _ => random.Next(121, 1201) }];
+            byte[] bytes = new byte[type switch
+            {
+                Datagram.KnockInitiation => 1200,
+                Datagram.KnockCookie => 64,
+                Datagram.KnockResult => 40,
+                _ => random.Next(121, 1201),
+            }];
             random.NextBytes(bytes);
             (bytes[0], bytes[1], bytes[2], bytes[3]) = (type, (byte)(type < Datagram.KnockCookie ? 1 : 0), 0, 0);
             Assert.Equal(DatagramKind.Knock, Datagram.Classify(bytes));

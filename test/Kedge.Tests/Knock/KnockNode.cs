@@ -128,13 +128,14 @@ internal sealed class KnockNode : IPeerAdmission, IDisposable
         }
         byte[] answer = reply[..outcome.Outcome.Length];
         Assert.Equal(DatagramKind.Knock, Datagram.Classify(answer));
-        if (answer[0] is not (Datagram.KnockConfirmation or Datagram.KnockPart))
-            Assert.True(answer[0] == Datagram.KnockInitiation || answer.Length <= question.Length, "An answer is longer than its question.");
+        if (answer[0] is not (Datagram.KnockInitiation or Datagram.KnockConfirmation or Datagram.KnockPart))
+            Assert.True(answer.Length <= question.Length, "An answer is longer than its question.");
         _world.Send(Address, outcome.Remote, answer);
         return answer;
     }
 
-    public CertificateRefusal? Verify(NodeCertificate certificate, DateTimeOffset time) => Trust.Verify(certificate, TestNetwork.Zone, time);
+    public CertificateRefusal? Verify(NodeCertificate certificate, DateTimeOffset time) =>
+        Trust.Verify(certificate, TestNetwork.Zone, time);
 
     public bool IsTaken(NodeCertificate certificate) => Taken(certificate);
 

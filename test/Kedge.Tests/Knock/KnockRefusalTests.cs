@@ -112,9 +112,9 @@ public sealed class KnockRefusalTests : IDisposable
         Assert.Equal((KnockResult.Other, true, null), (refusal.Result, refusal.IsByPeer, refusal.Certificate));
         Assert.NotEmpty(refusal.Sentence());
         Span<byte> written = new byte[8];
-        KnockResultMessage.Write(new KnockRefusal(KnockResult.ClocksDiffer, false, CertificateRefusal.Expired, TimeSpan.FromSeconds(-90)), written);
-        Assert.Equal(
-            new KnockRefusal(KnockResult.ClocksDiffer, true, CertificateRefusal.Expired, TimeSpan.FromSeconds(90)), KnockResultMessage.Read(written));
+        var told = new KnockRefusal(KnockResult.ClocksDiffer, false, CertificateRefusal.Expired, TimeSpan.FromSeconds(-90));
+        KnockResultMessage.Write(told, written);
+        Assert.Equal(told with { IsByPeer = true, ClockDifference = TimeSpan.FromSeconds(90) }, KnockResultMessage.Read(written));
     }
 
     [Theory]
@@ -161,7 +161,8 @@ public sealed class KnockRefusalTests : IDisposable
                         .Replace("1.3.6.1.5.5.7.1.7", CertificateForge.Blocks(Der.Hex("0303 00 0AC9")))
                         .Replace("2.5.29.14", Der.Octets(Convert.FromHexString(network.Issuer.Certificate.KeyIdentifier)));
                     narrow.Subject = Der.Name(0x0C, "Harbour issuer");
-                    judge.Trust = NetworkTrust.Create(network.Id, [network.Master.Certificate.Der.ToArray(), narrow.Sign(network.MasterKey)], []);
+                    byte[] master = network.Master.Certificate.Der.ToArray();
+                    judge.Trust = NetworkTrust.Create(network.Id, [master, narrow.Sign(network.MasterKey)], []);
                     return LargeCertificate.ForgeOf(network, node).Sign(key);
                 }
             default:
