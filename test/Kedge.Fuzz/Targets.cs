@@ -24,6 +24,7 @@ public static class Targets
         new Paths.PathTarget(),
         new Paths.FragmentTarget(),
         new Relays.StreamFrameTarget(),
+        new Knock.KnockTarget(),
         new PortMapping.PortMappingTarget(),
         new WireGuard.PublicKeyTarget(),
         new WireGuard.Tai64NTarget(),

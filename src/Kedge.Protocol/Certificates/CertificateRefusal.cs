@@ -1,6 +1,9 @@
 namespace Kedge.Protocol.Certificates;
 
-/// <summary>Why a certificate or a revocation list is not accepted. <see cref="CertificateRefusals.Sentence"/> says it in words.</summary>
+/// <summary>
+/// Why a certificate or a revocation list is not accepted. <see cref="CertificateRefusals.Sentence"/> says it in words. Nodes tell each other
+/// these numbers, so a new reason goes to the end.
+/// </summary>
 public enum CertificateRefusal
 {
     /// <summary>Not the DER of an X.509 structure (RFC 5280 sections 4.1 and 5.1), or with something behind its end.</summary>

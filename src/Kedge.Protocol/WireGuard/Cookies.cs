@@ -41,15 +41,66 @@ internal static class HandshakeMacs
 }
 
 /// <summary>
-/// The responder's side of cookies: judges the MACs of what arrives, and makes cookie replies (paper, sections 5.3 and 5.4.7). The
-/// secret changes every two minutes. Owned by the handshake thread.
+/// What a responder makes cookies of: a secret that changes every two minutes (paper, section 5.3). One thread at a time; zeroed on
+/// disposal.
+/// </summary>
+internal sealed class CookieSecret(Timing timing, RandomBytes random) : IDisposable
+{
+    private readonly byte[] _secret = GC.AllocateArray<byte>(32, pinned: true);
+    private Instant? _made;
+
+    /// <summary>Whether a MAC is made with the cookie that this source has been given.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="covered">What the MAC covers.</param>
+    /// <param name="mac">The MAC, 16 bytes.</param>
+    /// <param name="source">Where the message came from.</param>
+    public bool IsMacValid(Instant now, ReadOnlySpan<byte> covered, ReadOnlySpan<byte> mac, Endpoint source)
+    {
+        if (_made is not { } made || now - made >= timing.CookieLifetime)
+            return false;
+        Span<byte> cookie = stackalloc byte[HandshakeMacs.Size];
+        Span<byte> expected = stackalloc byte[HandshakeMacs.Size];
+        Compute(source, cookie);
+        Blake2s.Mac(cookie, covered, expected);
+        return CryptographicOperations.FixedTimeEquals(expected, mac);
+    }
+
+    /// <summary>Makes the cookie of a source.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="source">The source.</param>
+    /// <param name="cookie">Receives the cookie, 16 bytes.</param>
+    public void MakeCookie(Instant now, Endpoint source, Span<byte> cookie)
+    {
+        if (_made is not { } made || now - made >= timing.CookieLifetime)
+        {
+            random(_secret);
+            _made = now;
+        }
+        Compute(source, cookie);
+    }
+
+    /// <summary>Zeroes the secret.</summary>
+    public void Dispose() => CryptographicOperations.ZeroMemory(_secret);
+
+    // The port belongs to the source: without it everybody behind one NAT address could use a neighbour's cookie.
+    private void Compute(Endpoint source, Span<byte> cookie)
+    {
+        Span<byte> bytes = stackalloc byte[18];
+        int length = source.Address.CopyTo(bytes);
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(bytes[length..], source.Port);
+        Blake2s.Mac(_secret, bytes[..(length + 2)], cookie);
+    }
+}
+
+/// <summary>
+/// The responder's side of cookies: judges the MACs of what arrives, and makes cookie replies (paper, sections 5.3 and 5.4.7). Owned by the
+/// handshake thread.
 /// </summary>
 internal sealed class CookieIssuer(PublicKey own, Timing timing, RandomBytes random) : IDisposable
 {
     private readonly byte[] _mac1Key = HandshakeMacs.Mac1Key(own);
     private readonly byte[] _cookieKey = HandshakeMacs.CookieKey(own);
-    private readonly byte[] _secret = GC.AllocateArray<byte>(32, pinned: true);
-    private Instant? _secretMade;
+    private readonly CookieSecret _secret = new(timing, random);
 
     /// <summary>Whether the first MAC is right.</summary>
     public bool IsMac1Valid(Span<byte> message)
@@ -60,27 +111,14 @@ internal sealed class CookieIssuer(PublicKey own, Timing timing, RandomBytes ran
     }
 
     /// <summary>Whether the second MAC is made with the cookie that this source has been given.</summary>
-    public bool IsMac2Valid(Instant now, Span<byte> message, Endpoint source)
-    {
-        if (_secretMade is not { } made || now - made >= timing.CookieLifetime)
-            return false;
-        Span<byte> cookie = stackalloc byte[HandshakeMacs.Size];
-        Span<byte> expected = stackalloc byte[HandshakeMacs.Size];
-        MakeCookie(source, cookie);
-        Blake2s.Mac(cookie, HandshakeMacs.CoveredByMac2(message), expected);
-        return CryptographicOperations.FixedTimeEquals(expected, HandshakeMacs.Mac2(message));
-    }
+    public bool IsMac2Valid(Instant now, Span<byte> message, Endpoint source) =>
+        _secret.IsMacValid(now, HandshakeMacs.CoveredByMac2(message), HandshakeMacs.Mac2(message), source);
 
     /// <summary>Writes the cookie reply to <paramref name="message"/>, whose first MAC is valid, for its source.</summary>
     public void Reply(Instant now, Span<byte> message, uint receiver, Endpoint source, CookieReply reply)
     {
-        if (_secretMade is not { } made || now - made >= timing.CookieLifetime)
-        {
-            random(_secret);
-            _secretMade = now;
-        }
         Span<byte> cookie = stackalloc byte[HandshakeMacs.Size];
-        MakeCookie(source, cookie);
+        _secret.MakeCookie(now, source, cookie);
         reply.Type = MessageType.CookieReply;
         reply.Receiver = receiver;
         random(reply.Nonce);
@@ -88,16 +126,7 @@ internal sealed class CookieIssuer(PublicKey own, Timing timing, RandomBytes ran
     }
 
     /// <summary>Zeroes the secret.</summary>
-    public void Dispose() => CryptographicOperations.ZeroMemory(_secret);
-
-    // The port belongs to the source: without it everybody behind one NAT address could use a neighbour's cookie.
-    private void MakeCookie(Endpoint source, Span<byte> cookie)
-    {
-        Span<byte> bytes = stackalloc byte[18];
-        int length = source.Address.CopyTo(bytes);
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(bytes[length..], source.Port);
-        Blake2s.Mac(_secret, bytes[..(length + 2)], cookie);
-    }
+    public void Dispose() => _secret.Dispose();
 }
 
 /// <summary>

@@ -31,6 +31,9 @@ public enum DatagramKind : byte
 
     /// <summary>A datagram that a relay passes on, behind a header of 8 bytes: Kedge's own.</summary>
     Relay,
+
+    /// <summary>A message by which two nodes introduce themselves to each other: Kedge's own, 40 to 1,200 bytes.</summary>
+    Knock,
 }
 
 /// <summary>Tells the protocols apart that share the one UDP port.</summary>
@@ -45,6 +48,26 @@ public static class Datagram
     /// <summary>The first byte of a datagram that a relay passes on, behind which are three zeros and the channel.</summary>
     public const byte Relayed = 0xF7;
 
+    /// <summary>The first byte of a knock's first message, behind which are the version 1 and two zeros. 1,200 bytes.</summary>
+    public const byte KnockInitiation = 0xF1;
+
+    /// <summary>The first byte of a knock's second message, behind which are the version 1 and two zeros. 121 to 1,200 bytes.</summary>
+    public const byte KnockResponse = 0xF2;
+
+    /// <summary>The first byte of a knock's third message, behind which are the version 1 and two zeros. 105 to 1,200 bytes.</summary>
+    public const byte KnockConfirmation = 0xF3;
+
+    /// <summary>The first byte of a cookie for one who knocks, behind which are three zeros. 64 bytes.</summary>
+    public const byte KnockCookie = 0xF4;
+
+    /// <summary>The first byte of a part of a certificate, behind which are three zeros. 40 to 1,200 bytes.</summary>
+    public const byte KnockPart = 0xF8;
+
+    /// <summary>The first byte of the message that ends a knock, behind which are three zeros. 40 bytes.</summary>
+    public const byte KnockResult = 0xF9;
+
+    private const uint KnockVersion = 0x0100;
+    private const int MostKnock = 1200;
     private const int LeastTransport = 32;
     private const int LeastProbe = 84;
     private const int StunHeader = 20;
@@ -73,6 +96,13 @@ public static class Datagram
                 return DatagramKind.Probe;
             case Relayed when datagram.Length >= RelayHeader.Size + LeastTransport:
                 return DatagramKind.Relay;
+            case KnockVersion | KnockInitiation when datagram.Length == MostKnock:
+            case KnockVersion | KnockResponse when datagram.Length is > 120 and <= MostKnock:
+            case KnockVersion | KnockConfirmation when datagram.Length is > 104 and <= MostKnock:
+            case KnockCookie when datagram.Length == 64:
+            case KnockPart when datagram.Length is >= 40 and <= MostKnock:
+            case KnockResult when datagram.Length == 40:
+                return DatagramKind.Knock;
         }
         if (datagram[0] is >= 0x81 and <= 0x86)
             return DatagramKind.Rosenpass;

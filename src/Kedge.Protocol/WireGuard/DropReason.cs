@@ -114,4 +114,12 @@ public enum DropReason : byte
 
     /// <summary>From the network: one half of a packet, of which the other did not come in time, or did not belong to it.</summary>
     HalfLost,
+
+    /// <summary>
+    /// A knock that is from another network, or does not decrypt, or answers nothing that we sent, or is for a handshake that is over.
+    /// </summary>
+    UnexpectedKnock,
+
+    /// <summary>A knock of a source that knocks too often.</summary>
+    KnockRateLimited,
 }

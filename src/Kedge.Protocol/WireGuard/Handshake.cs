@@ -1,21 +1,21 @@
-using System.Security.Cryptography;
 using Kedge.Crypto;
+using Kedge.Protocol.Noise;
 
 namespace Kedge.Protocol.WireGuard;
 
-/// <summary>The two keys that a finished handshake gives, 32 bytes each. Whoever gets one disposes it, which zeroes the keys.</summary>
-internal sealed class SessionKeys : IDisposable
+/// <summary>How WireGuard's handshakes begin (paper, section 5.4.2).</summary>
+internal static class WireGuardHandshake
 {
-    private readonly byte[] _memory = GC.AllocateArray<byte>(64, pinned: true);
+    private static readonly NoiseProtocol Protocol = new("Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"u8, "WireGuard v1 zx2c4 Jason@zx2c4.com"u8);
 
-    /// <summary>What the initiator sends and the responder receives with.</summary>
-    public Span<byte> Initiator => _memory.AsSpan(0, 32);
-
-    /// <summary>What the responder sends and the initiator receives with.</summary>
-    public Span<byte> Responder => _memory.AsSpan(32, 32);
-
-    /// <summary>Zeroes the keys.</summary>
-    public void Dispose() => CryptographicOperations.ZeroMemory(_memory);
+    /// <summary>Starts a handshake towards the holder of a static key.</summary>
+    public static void Initialize(SymmetricState state, PublicKey responder)
+    {
+        Span<byte> responderKey = stackalloc byte[PublicKey.Size];
+        responder.CopyTo(responderKey);
+        state.Initialize(Protocol);
+        state.MixHash(responderKey);
+    }
 }
 
 /// <summary>
@@ -49,7 +49,7 @@ internal sealed class InitiatorHandshake : IDisposable
 
         message.Type = MessageType.Initiation;
         message.Sender = localIndex;
-        state.Initialize(peer);
+        WireGuardHandshake.Initialize(state, peer);
         handshake._ephemeral.WritePublicKey(message.Ephemeral);
         state.MixEphemeral(message.Ephemeral);
         if (!state.TryMixAgreement(handshake._ephemeral, peerKey))
@@ -104,7 +104,7 @@ internal sealed class ResponderHandshake : IDisposable
         initiator = default;
         Span<byte> key = stackalloc byte[PublicKey.Size];
         message.Ephemeral.CopyTo(_initiatorEphemeral);
-        _state.Initialize(identity.PublicKey);
+        WireGuardHandshake.Initialize(_state, identity.PublicKey);
         _state.MixEphemeral(message.Ephemeral);
         if (!_state.TryMixAgreement(identity.Key, message.Ephemeral) || !_state.TryDecryptAndHash(message.Static, key))
             return false;
@@ -149,18 +149,4 @@ internal sealed class ResponderHandshake : IDisposable
 
     /// <summary>Zeroes the state.</summary>
     public void Dispose() => _state.Dispose();
-}
-
-/// <summary>The key pair that each end makes for one handshake.</summary>
-internal static class EphemeralKey
-{
-    /// <summary>Makes one, which the caller disposes.</summary>
-    public static X25519PrivateKey Generate(RandomBytes random)
-    {
-        Span<byte> key = stackalloc byte[X25519.KeySize];
-        random(key);
-        var generated = new X25519PrivateKey(key);
-        CryptographicOperations.ZeroMemory(key);
-        return generated;
-    }
 }

@@ -1,5 +1,6 @@
 using System.Threading;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Noise;
 
 namespace Kedge.Protocol.WireGuard;
 

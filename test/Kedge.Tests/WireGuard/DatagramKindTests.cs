@@ -77,6 +77,27 @@ public class DatagramKindTests
     public void Rosenpass_is_told_by_the_first_byte(byte type, DatagramKind expected) =>
         Assert.Equal(expected, Datagram.Classify(Bytes(1_060, type)));
 
+    [Theory]
+    [InlineData(0x01F1, 1200, 1200)]
+    [InlineData(0x01F2, 121, 1200)]
+    [InlineData(0x01F3, 105, 1200)]
+    [InlineData(0x00F4, 64, 64)]
+    [InlineData(0x00F8, 40, 1200)]
+    [InlineData(0x00F9, 40, 40)]
+    public void A_knock_is_a_type_a_version_and_a_length(int type, int least, int most)
+    {
+        for (int length = 20; length < 1300; length++)
+        {
+            byte[] datagram = Bytes(length, (byte)type);
+            datagram[1] = (byte)(type >> 8);
+            Assert.Equal(length >= least && length <= most ? DatagramKind.Knock : DatagramKind.Unknown, Datagram.Classify(datagram));
+            datagram[1] ^= 1;
+            Assert.Equal(DatagramKind.Unknown, Datagram.Classify(datagram));
+            (datagram[1], datagram[3]) = ((byte)(type >> 8), 1);
+            Assert.Equal(DatagramKind.Unknown, Datagram.Classify(datagram));
+        }
+    }
+
     [Fact]
     public void What_is_too_short_is_unknown()
     {

@@ -1,5 +1,6 @@
 using Kedge.Crypto;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Noise;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Tests.WireGuard;
@@ -123,7 +124,7 @@ public class ForgedHandshakeTests
         byte[] bytes = new byte[HandshakeInitiation.Size];
         using X25519PrivateKey ephemeral = EphemeralKey.Generate(pair.Random.NextBytes);
         var initiation = new HandshakeInitiation(bytes) { Type = MessageType.Initiation };
-        state.Initialize(pair.A.PublicKey);
+        WireGuardHandshake.Initialize(state, pair.A.PublicKey);
         ephemeral.WritePublicKey(initiation.Ephemeral);
         state.MixEphemeral(initiation.Ephemeral);
         Assert.True(state.TryMixAgreement(ephemeral, pair.A.PublicKey.ToArray()));

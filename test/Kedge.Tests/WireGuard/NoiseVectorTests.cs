@@ -1,5 +1,6 @@
 using System.Text;
 using Kedge.Crypto;
+using Kedge.Protocol.Noise;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Tests.WireGuard;

@@ -1,5 +1,6 @@
 using Kedge.Crypto;
 using Kedge.Protocol;
+using Kedge.Protocol.Noise;
 using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Tests.WireGuard;

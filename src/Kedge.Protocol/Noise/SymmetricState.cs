@@ -2,43 +2,52 @@ using System.Security.Cryptography;
 using Kedge.Crypto;
 using ChaCha20Poly1305 = Kedge.Crypto.ChaCha20Poly1305;
 
-namespace Kedge.Protocol.WireGuard;
+namespace Kedge.Protocol.Noise;
 
 /// <summary>
-/// The symmetric state of Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s: chaining key, hash and the current key (Noise specification, section
-/// 5.2; WireGuard paper, section 5.4). Each key encrypts once, so the nonce is always 0. Zeroed on disposal.
+/// The symmetric state of a Noise handshake with ChaChaPoly and BLAKE2s (Noise specification, revision 34, section 5.2): chaining key,
+/// hash, the current key, and how often that has encrypted. For patterns that mix a key before they encrypt anything. Zeroed on disposal.
 /// </summary>
 internal sealed class SymmetricState : IDisposable
 {
-    private const int TagSize = 16;
-
-    private static readonly byte[] InitialChainingKey = HashOf("Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"u8, default);
-    private static readonly byte[] InitialHash = HashOf(InitialChainingKey, "WireGuard v1 zx2c4 Jason@zx2c4.com"u8);
+    /// <summary>Bytes that a ciphertext is longer than its plaintext.</summary>
+    public const int TagSize = 16;
 
     private readonly byte[] _memory = GC.AllocateArray<byte>(3 * Blake2s.HashSize, pinned: true);
+    private ulong _nonce;
 
     private Span<byte> ChainingKey => _memory.AsSpan(0, 32);
     private Span<byte> Hash => _memory.AsSpan(32, 32);
     private Span<byte> Key => _memory.AsSpan(64, 32);
 
-    /// <summary>Starts a handshake towards the holder of a static key.</summary>
-    public void Initialize(PublicKey responder)
+    /// <summary>Starts a handshake.</summary>
+    public void Initialize(NoiseProtocol protocol)
     {
-        InitialChainingKey.CopyTo(ChainingKey);
-        InitialHash.CopyTo(Hash);
-        Span<byte> responderKey = stackalloc byte[PublicKey.Size];
-        responder.CopyTo(responderKey);
-        MixHash(responderKey);
+        protocol.ChainingKey.CopyTo(ChainingKey);
+        protocol.Hash.CopyTo(Hash);
+        _nonce = 0;
     }
 
     /// <summary>Takes over another handshake's state.</summary>
-    public void CopyFrom(SymmetricState other) => other._memory.CopyTo(_memory.AsSpan());
+    public void CopyFrom(SymmetricState other)
+    {
+        other._memory.CopyTo(_memory.AsSpan());
+        _nonce = other._nonce;
+    }
+
+    /// <summary>GetHandshakeHash().</summary>
+    /// <param name="hash">Receives the hash, 32 bytes.</param>
+    public void CopyHashTo(Span<byte> hash) => Hash.CopyTo(hash);
 
     /// <summary>MixHash(data).</summary>
     public void MixHash(ReadOnlySpan<byte> data) => Blake2s.Hash(Hash, data, Hash);
 
     /// <summary>MixKey(input).</summary>
-    public void MixKey(ReadOnlySpan<byte> input) => WireGuardKdf.Derive2(ChainingKey, input, ChainingKey, Key);
+    public void MixKey(ReadOnlySpan<byte> input)
+    {
+        WireGuardKdf.Derive2(ChainingKey, input, ChainingKey, Key);
+        _nonce = 0;
+    }
 
     /// <summary>An ephemeral key: it is mixed into hash and key, as every handshake with a PSK does (Noise, section 9.2).</summary>
     public void MixEphemeral(ReadOnlySpan<byte> publicKey)
@@ -54,6 +63,7 @@ internal sealed class SymmetricState : IDisposable
         WireGuardKdf.Derive3(ChainingKey, presharedKey, ChainingKey, mixed, Key);
         MixHash(mixed);
         CryptographicOperations.ZeroMemory(mixed);
+        _nonce = 0;
     }
 
     /// <summary>MixKey of a Diffie-Hellman result; false for a point of low order, which would give away the result.</summary>
@@ -70,29 +80,33 @@ internal sealed class SymmetricState : IDisposable
     /// <summary>EncryptAndHash(plaintext): ciphertext and tag go to <paramref name="destination"/>, 16 bytes longer.</summary>
     public void EncryptAndHash(ReadOnlySpan<byte> plaintext, Span<byte> destination)
     {
-        ChaCha20Poly1305.Seal(Key, 0, Hash, plaintext, destination);
+        ChaCha20Poly1305.Seal(Key, _nonce++, Hash, plaintext, destination);
         MixHash(destination[..(plaintext.Length + TagSize)]);
     }
 
-    /// <summary>DecryptAndHash(ciphertext); false when the tag is wrong.</summary>
+    /// <summary>DecryptAndHash(ciphertext); false when the tag is wrong, and then nothing has changed.</summary>
     public bool TryDecryptAndHash(ReadOnlySpan<byte> ciphertext, Span<byte> plaintext)
     {
-        if (!ChaCha20Poly1305.TryOpen(Key, 0, Hash, ciphertext, plaintext))
+        if (!ChaCha20Poly1305.TryOpen(Key, _nonce, Hash, ciphertext, plaintext))
             return false;
+        _nonce++;
         MixHash(ciphertext);
         return true;
     }
 
     /// <summary>Split(): the initiator's sending key first.</summary>
-    public void Split(Span<byte> initiatorKey, Span<byte> responderKey) => WireGuardKdf.Derive2(ChainingKey, default, initiatorKey, responderKey);
+    public void Split(Span<byte> initiatorKey, Span<byte> responderKey) => Derive(default, initiatorKey, responderKey);
+
+    /// <summary>
+    /// Derives two keys from what has been agreed on so far, beside those of the handshake and of <see cref="Split"/>, which do not change
+    /// by it.
+    /// </summary>
+    /// <param name="label">What the keys are for. Not 32 bytes long, so that it is no Diffie-Hellman result, and not empty.</param>
+    /// <param name="initiatorKey">Receives the key that the initiator sends with, 32 bytes.</param>
+    /// <param name="responderKey">Receives the key that the responder sends with, 32 bytes.</param>
+    public void Derive(ReadOnlySpan<byte> label, Span<byte> initiatorKey, Span<byte> responderKey) =>
+        WireGuardKdf.Derive2(ChainingKey, label, initiatorKey, responderKey);
 
     /// <summary>Zeroes everything.</summary>
     public void Dispose() => CryptographicOperations.ZeroMemory(_memory);
-
-    private static byte[] HashOf(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
-    {
-        var hash = new byte[Blake2s.HashSize];
-        Blake2s.Hash(first, second, hash);
-        return hash;
-    }
 }
