@@ -59,4 +59,10 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The controller did not introduce this node to a peer: {Reason}")]
     public static partial void NotIntroduced(ILogger log, string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Introduced to {Name} at {Endpoint}")]
+    public static partial void Acquainted(ILogger log, string name, Endpoint endpoint);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Not introduced to the node at {Endpoint}. {Reason}")]
+    public static partial void NotAcquainted(ILogger log, Endpoint endpoint, string reason);
 }

@@ -64,6 +64,9 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "There is no stream to {Server}, which is tried again: {Reason}")]
     public static partial void StreamFailed(ILogger log, object server, string reason);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "This node cannot introduce itself to others: {Reason}")]
+    public static partial void KnocksOff(ILogger log, string reason);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "Nodes whose UDP is blocked are served on TCP port {Port}")]
     public static partial void StreamsServed(ILogger log, int port);
 

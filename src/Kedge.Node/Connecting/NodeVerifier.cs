@@ -21,6 +21,10 @@ public sealed class NodeVerifier(string folder)
     /// <exception cref="UserError">The files cannot be used.</exception>
     public NodeCertificate Own => _files.Value.Own;
 
+    /// <summary>Whom the node trusts.</summary>
+    /// <exception cref="UserError">The files cannot be used.</exception>
+    public NetworkTrust Trust => _files.Value.Trust;
+
     /// <summary>What accepts a node of the zone, and keeps the platform from asking anybody.</summary>
     /// <param name="isWelcome">Whether a node that has been verified is one that is wanted.</param>
     public RemoteCertificateValidationCallback Accept(Func<NodeCertificate, bool> isWelcome) =>

@@ -12,7 +12,8 @@ namespace Kedge.Node.ControlLink;
 /// <summary>
 /// The control link of one joined zone, as a process: it follows the map of the controller, and keeps the node process, the routes and the
 /// disk at what the map says. It starts from what is on disk, and whatever goes away later (the controller, the node process, the disk), it
-/// goes on with the rest. Killed at any moment it loses no packet, because none passes through it.
+/// goes on with the rest. Killed at any moment it loses no packet, because none passes through it. Where the network has no controller, the map is
+/// made of the nodes that have been introduced.
 /// </summary>
 public sealed class ControlLink : IDisposable
 {
@@ -49,7 +50,8 @@ public sealed class ControlLink : IDisposable
         _portMapper = new PortMapper(_keys.WireGuardKey, log);
         _zone = new LinkedZone(folder, membership, certificate, _keys, process, new VerifiedCertificates(), _portMapper, problems, log);
         _renewal = new RenewalSchedule(Random.Shared);
-        _renewal.Plan(certificate.Node, DateTimeOffset.UtcNow);
+        if (membership.HasController)
+            _renewal.Plan(certificate.Node, DateTimeOffset.UtcNow);
         _device = new DeviceWatch(_zone, process, log);
         var reports = new ControllerReports(_zone, _device, _renewal, problems);
         _names = new NameResolution(_zone);
@@ -81,7 +83,7 @@ public sealed class ControlLink : IDisposable
             Forever(() => _device.RunAsync(ending), ending),
             Forever(() => _host.WatchRoutesAsync(ending), ending),
             Forever(() => _host.CheckAsync(ending), ending),
-            Forever(() => _follower.RunAsync(Renew, ending), ending));
+            _zone.Membership.HasController ? Forever(() => _follower.RunAsync(Renew, ending), ending) : Task.CompletedTask);
         return !cancellation.IsCancellationRequested;
     }
 

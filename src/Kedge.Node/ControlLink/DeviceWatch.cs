@@ -45,6 +45,11 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
         {
             await foreach (DeviceEvent happened in process.WatchAsync(ending))
             {
+                if (happened.Knock is { } end)
+                {
+                    zone.TakeKnock(end);
+                    continue;
+                }
                 if (happened.Peer is null)
                 {
                     Look();

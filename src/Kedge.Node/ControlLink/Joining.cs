@@ -45,6 +45,8 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         }
         if (before is not null && line is not null)
             RefuseOther(before, line);
+        if (before is { HasController: false })
+            return Keep(before with { Settings = settings });
         settings = UnderInvitedName(line?.Invitation, settings);
         before = RefuseLostIdentity(before, line);
         ControllerAddress[] addresses = Addresses(before, line);
@@ -166,7 +168,7 @@ public sealed class Joining(NodeFolder folder, Action<string> say, TimeProvider 
         if (before.Network != line.Network.ToString())
         {
             throw new UserError(
-                $"This interface is part of another network already, of {before.Controller}. "
+                $"This interface is part of another network already, {(before.HasController ? $"of {before.Controller}" : $"'{before.ZoneName}'")}. "
                 + $"Leave that one first with 'kedge down --interface {folder.InterfaceName} --leave', or, if its controller is gone for good, "
                 + $"give it up with 'kedge down --interface {folder.InterfaceName} --forget'; or join with another --interface.");
         }

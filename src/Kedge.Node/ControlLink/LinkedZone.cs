@@ -67,6 +67,9 @@ public sealed class LinkedZone : IDisposable
         _reachability = new OwnReachability(endpoints, portMapper, log);
         _sync = new ZoneSync(_own, _map, _peers, _reachability, process, new ZoneRouting(problems, log), folder.InterfaceName, problems);
         _refused = new RefusedRecords(_map, _peers, log);
+        if (_map.IsEmpty && !membership.HasController)
+            foreach (byte[] frame in OwnMap.Begin(new ZoneResource(membership.ZoneId, membership.ZoneName, membership.ZonePrefixes), now))
+                _map.Apply(frame);
         if (!_map.IsEmpty)
             Log.MapRestored(_log, _peers.AdmittedCount, _map.Position.Revision);
     }
@@ -115,6 +118,25 @@ public sealed class LinkedZone : IDisposable
             Problems.Set("duplicates", ZoneReport.DuplicatesOf(_map, _folder));
             return outcome;
         }
+    }
+
+    /// <summary>Takes how a knock has ended: a node that is admitted is put into the map.</summary>
+    public void TakeKnock(KnockEnd end)
+    {
+        if (end.Refusal is { } refusal)
+        {
+            Log.NotAcquainted(_log, end.Asked.IsNone ? end.Remote : end.Asked, refusal);
+            return;
+        }
+        if (!NodeCertificate.TryParse(end.Certificate.Span, out NodeCertificate? certificate, out _))
+            return;
+        lock (_lock)
+        {
+            foreach (byte[] frame in OwnMap.Put(_map, certificate, end.Remote))
+                if (_map.Apply(frame) == MapOutcome.Committed)
+                    TakeCommit();
+        }
+        Log.Acquainted(_log, certificate.Name, end.Remote);
     }
 
     /// <summary>Addresses by which the network below the overlay is reached: no peer may have them. And STUN servers, resolved.</summary>

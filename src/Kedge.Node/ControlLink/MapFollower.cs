@@ -41,7 +41,7 @@ internal sealed class MapFollower(
     private const string Ended = "It has ended the connection.";
 
     private volatile ControllerConnection _connection =
-        new(zone.Membership.ControllerAddress.Url.ToString(), Connected: false, Since: null, LastError: null);
+        new(zone.Membership.HasController ? zone.Membership.ControllerAddress.Url.ToString() : "", Connected: false, Since: null, LastError: null);
 
     private readonly SemaphoreSlim _hurry = new(0, 1);
     private Instant _hurriedAt;

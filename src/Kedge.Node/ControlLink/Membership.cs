@@ -94,8 +94,12 @@ public sealed record Membership
     /// <summary>How many addresses of a controller are kept at most.</summary>
     public const int MaximumControllers = 8;
 
-    /// <summary>The controller's address, such as <c>https://controller.example:8443</c>.</summary>
+    /// <summary>The controller's address, such as <c>https://controller.example:8443</c>; empty for a network without one.</summary>
     public required string Controller { get; init; }
+
+    /// <summary>Whether the network has a controller. Where it has none, nodes introduce themselves to each other.</summary>
+    [JsonIgnore]
+    public bool HasController => Controller.Length > 0;
 
     /// <summary>Other addresses at which the controller was, or may be reached, best first; null for none.</summary>
     public IReadOnlyList<string>? OtherControllers { get; init; }
@@ -165,11 +169,11 @@ public sealed record Membership
     [JsonIgnore]
     public ControllerAddress ControllerAddress => ControllerAddresses[0];
 
-    /// <summary>The controller at each of its addresses, best first; at least one.</summary>
+    /// <summary>The controller at each of its addresses, best first; at least one, where there is a controller.</summary>
     /// <exception cref="UserError">What was kept makes no sense.</exception>
     [JsonIgnore]
-    public IReadOnlyList<ControllerAddress> ControllerAddresses =>
-        Uri.TryCreate(Controller, UriKind.Absolute, out Uri? first)
+    public IReadOnlyList<ControllerAddress> ControllerAddresses => !HasController ? []
+        : Uri.TryCreate(Controller, UriKind.Absolute, out Uri? first)
         && Sha256Digest.TryParse(Network, out Sha256Digest network)
         && Sha256Digest.TryParse(Pin, out Sha256Digest pin)
             ?

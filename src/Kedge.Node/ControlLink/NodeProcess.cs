@@ -135,6 +135,17 @@ public sealed class NodeProcess(string runtimeDirectory, string interfaceName, P
         TryApply(change, "stream");
     }
 
+    /// <summary>Has the device introduce itself to others, or not.</summary>
+    /// <param name="status">What the device does.</param>
+    /// <param name="knocks">Whether it is to.</param>
+    public void UseKnocks(DeviceStatus status, bool knocks)
+    {
+        if (status.Knocks == knocks)
+            return;
+        using var change = new DeviceChange { Knock = knocks };
+        TryApply(change, "introductions");
+    }
+
     /// <summary>Introduces a peer to the device.</summary>
     /// <param name="peer">The peer's key.</param>
     /// <param name="endpoints">Where it can be reached just now.</param>

@@ -42,7 +42,7 @@ internal sealed class OwnNode(NodeFolder folder, Membership membership, Certific
             IReadOnlyList<ControllerAddress> addresses = _membership.ControllerAddresses;
             return new StreamAccess(
                 [.. addresses.Select(NameOf).OfType<EndpointName>().Take(StreamAccess.MostServers)],
-                [.. addresses[0].OtherPins.Prepend(addresses[0].Pin).Take(StreamAccess.MostPins)],
+                [.. addresses.Take(1).SelectMany(first => first.OtherPins.Prepend(first.Pin)).Take(StreamAccess.MostPins)],
                 Path.GetFullPath(folder.Path));
 
             static EndpointName? NameOf(ControllerAddress address) =>

@@ -5,6 +5,7 @@ using Kedge.Linux.Udp;
 using Kedge.Node.Streams;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.Knock;
 using Kedge.Protocol.Paths;
 using Kedge.Protocol.Stun;
 using Kedge.Protocol.WireGuard;
@@ -27,6 +28,7 @@ public sealed class Dataplane : IDisposable
     private const int MostQueuesByDefault = 4;
     private const int MostStunMessages = 64;
     private const int MostProbes = 512;
+    private const int MostKnocks = 64;
     private const int MostRouters = 4; // a datagram that gets no further than this opens the NATs at home and at the carrier
 
     private static readonly TimeSpan TraceTime = TimeSpan.FromMilliseconds(500);
@@ -42,6 +44,8 @@ public sealed class Dataplane : IDisposable
     private readonly PathReview? _pathReview;
     private readonly PathProtocol _paths;
     private readonly PathControl _pathControl;
+    private readonly KnockProtocol _knocks;
+    private readonly KnockControl _knockControl;
     private readonly ControlLoop _controlLoop;
     private readonly Waiter _controlWaiter = new();
     private readonly RequestQueue _controlRequests;
@@ -72,13 +76,17 @@ public sealed class Dataplane : IDisposable
         var stun = new StunClient(RandomNumberGenerator.Fill);
         _paths = new PathProtocol(RandomNumberGenerator.Fill, _controlWaiter.Wake, _wireGuard.AllowedIps);
         _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened), FindRouters, _streams);
+        var knocks = new DatagramQueue(MostKnocks, ControlLoop.MaximumLength);
+        _knocks = new KnockProtocol(RandomNumberGenerator.Fill, () => knocks.Count, MostKnocks);
+        _knockControl = new KnockControl(_wireGuard, _knocks, happened => Happened?.Invoke(happened), log);
         var table = new ControlTable(
             new ControlEntry(DatagramKind.Stun, stun, new DatagramQueue(MostStunMessages, StunMessage.MaximumSize)),
-            new ControlEntry(DatagramKind.Probe, _paths, new DatagramQueue(MostProbes, Probe.Size, cutsLonger: true)));
+            new ControlEntry(DatagramKind.Probe, _paths, new DatagramQueue(MostProbes, Probe.Size, cutsLonger: true)),
+            new ControlEntry(DatagramKind.Knock, _knocks, knocks));
         _controlLoop = new ControlLoop(_wireGuard, table, port.Sockets[0]);
         _pathReview = _routes is null ? null : new PathReview(_wireGuard, _routes);
         _listening = new ListeningPort(port, log);
-        _control = new DeviceControl(_wireGuard, stun, _pathControl, _controlRequests, _listening, timestamps, log);
+        _control = new DeviceControl(_wireGuard, stun, _pathControl, _knockControl, _controlRequests, _listening, timestamps, log);
         DatagramQueue handshakes = HandshakeLoop.CreateQueue();
         _handshakes = new HandshakeLoop(_wireGuard, port.Sockets[0], handshakes, _paths.Legs);
         AddThread("handshake", RunHandshakes);
@@ -145,8 +153,14 @@ public sealed class Dataplane : IDisposable
     {
         DeviceStatus status = null!;
         OnThread(_requests, () => status = _control.Status());
-        OnThread(_controlRequests, () => _pathControl.Describe(status, DateTimeOffset.UtcNow));
+        OnThread(_controlRequests, () => Describe(status));
         return status;
+    }
+
+    private void Describe(DeviceStatus status)
+    {
+        _pathControl.Describe(status, DateTimeOffset.UtcNow);
+        status.Knocks = _knockControl.IsOn;
     }
 
     /// <summary>Ends the threads, closes the port, and zeroes all keys.</summary>
@@ -159,6 +173,7 @@ public sealed class Dataplane : IDisposable
         _port.Close();
         _paths.Dispose();
         _wireGuard.Dispose();
+        _knocks.Dispose();
         _waiter.Dispose();
         _controlWaiter.Dispose();
         _pathReview?.Dispose();
@@ -260,7 +275,9 @@ public sealed class Dataplane : IDisposable
         while (!_stopping)
         {
             _controlRequests.RunAll();
-            _controlWaiter.Wait(Instant.Earlier(_controlLoop.RunOnce(), _pathControl.Poll()));
+            Instant deadline = _controlLoop.RunOnce();
+            _knockControl.Poll();
+            _controlWaiter.Wait(Instant.Earlier(deadline, _pathControl.Poll()));
         }
     }
 

@@ -19,6 +19,7 @@ namespace Kedge.Node.Dataplane;
 /// <param name="wireGuard">The state of the tunnels.</param>
 /// <param name="stun">The STUN servers, of which any thread may read the list.</param>
 /// <param name="paths">The paths to peers.</param>
+/// <param name="knocks">Introductions without a controller.</param>
 /// <param name="controlThread">Takes what is to be done on the control thread.</param>
 /// <param name="port">The UDP port.</param>
 /// <param name="timestamps">Where timestamps are kept.</param>
@@ -27,6 +28,7 @@ public sealed class DeviceControl(
     WireGuardDevice wireGuard,
     StunClient stun,
     PathControl paths,
+    KnockControl knocks,
     RequestQueue controlThread,
     ListeningPort port,
     TimestampFile timestamps,
@@ -105,6 +107,10 @@ public sealed class DeviceControl(
             controlThread.Post(() => paths.UseStream(stream));
         if (change.PrivateKey is { } privateKey)
             UsePrivateKey(privateKey);
+        if (change.Knock is { } isOn)
+            controlThread.Post(() => knocks.Use(isOn ? paths.Identity : null));
+        foreach (Endpoint at in change.KnockAt)
+            controlThread.Post(() => knocks.Knock(at));
         if (change.ReplacePeers)
             foreach (PublicKey key in wireGuard.Peers.Select(peer => peer.PublicKey).ToArray())
                 Remove(key);

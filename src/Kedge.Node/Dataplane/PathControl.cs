@@ -100,6 +100,9 @@ public sealed class PathControl(
         streams?.Link.Use(_access);
     }
 
+    /// <summary>The folder with this node's certificate; null where none was named.</summary>
+    public string? Identity => _access?.Identity;
+
     /// <summary>Says whether a peer may be a relay for this device.</summary>
     public void AllowRelay(PublicKey peer, bool isAllowed)
     {

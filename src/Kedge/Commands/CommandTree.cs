@@ -41,6 +41,8 @@ internal static class CommandTree
         new LogsCommand(),
         new ServiceCommand(),
         new PingCommand(),
+        new KnockCommand(),
+        KnockCommand.CreateAlias(),
         new NetcheckCommand(),
         new BugreportCommand(),
         new LinkCommand(),

@@ -42,6 +42,15 @@ public sealed class DeviceChange : IDisposable
     /// <summary>By what the device opens a stream to its controller once it needs one; without servers it opens none. Kedge's own.</summary>
     public StreamAccess? Stream { get; set; }
 
+    /// <summary>
+    /// Whether the device introduces itself to others, and answers those that do, with the certificate of <see cref="StreamAccess.Identity"/>;
+    /// true again has it read that folder again. Null leaves it.
+    /// </summary>
+    public bool? Knock { get; set; }
+
+    /// <summary>Where the device introduces itself now; how that ends, those that watch it are told.</summary>
+    public IList<Endpoint> KnockAt { get; } = [];
+
     /// <summary>Changes of peers, in order. The same key may occur more than once.</summary>
     public IList<PeerChange> Peers { get; } = [];
 

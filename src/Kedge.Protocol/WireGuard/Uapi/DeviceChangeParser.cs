@@ -16,6 +16,7 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
     private const int CandidateCost = 48;
     private const int MaximumCandidates = 48;
     private const int MaximumOverlay = 64;
+    private const int MostKnocks = 64;
     private const int AllowedIpCost = 36; // with the room that a list keeps free
 
     private const string Key = "expected 64 hexadecimal digits";
@@ -118,6 +119,10 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
         }
         if (key.SequenceEqual("stream"u8) || key.SequenceEqual("stream_pin"u8) || key.SequenceEqual("stream_identity"u8))
             return ReadStream(key, value);
+        if (key.SequenceEqual("knock"u8))
+            return (_change.Knock = ReadBool(value)) is null ? TrueOrFalse : null;
+        if (key.SequenceEqual("knock_at"u8))
+            return ReadKnock(value);
         if (key.SequenceEqual("relay"u8))
             return (_change.Relay = ReadBool(value)) is null ? TrueOrFalse : null;
         if (key.SequenceEqual("relay_rate"u8))
@@ -168,6 +173,14 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
         if (key.SequenceEqual("update_only"u8))
             return (peer.UpdateOnly = IsTrue(value)) ? null : OnlyTrue;
         return Unknown;
+    }
+
+    private string? ReadKnock(ReadOnlySpan<byte> value)
+    {
+        if (!Endpoint.TryParse(Encoding.ASCII.GetString(value), out Endpoint at) || at.Port == 0 || _change.KnockAt.Count == MostKnocks)
+            return $"expected an endpoint such as 192.0.2.1:7891, at most {MostKnocks}";
+        _change.KnockAt.Add(at);
+        return null;
     }
 
     private string? ReadOverlay(ReadOnlySpan<byte> value)

@@ -77,6 +77,9 @@ public sealed class DeviceStatus : IDisposable
     /// <summary>The relay that the device has its stream to; null if it has none, or one to its controller. Shown to <c>kedge_get</c> only.</summary>
     public PublicKey? StreamRelay { get; set; }
 
+    /// <summary>Whether the device introduces itself to others. Shown to <c>kedge_get</c> only.</summary>
+    public bool Knocks { get; set; }
+
     /// <summary>A peer by its key in base64; null for none.</summary>
     public PeerStatus? Find(string publicKey) => Peers.FirstOrDefault(peer => peer.PublicKey.ToString() == publicKey);
 

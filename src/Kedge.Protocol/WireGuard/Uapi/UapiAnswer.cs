@@ -63,7 +63,7 @@ public sealed class UapiAnswer : IDisposable
     /// where the port cannot be had, <c>mtu</c>, <c>drop=REASON COUNT</c>, <c>gauge=NAME VALUE</c>, for each STUN server <c>stun_server</c>
     /// and, where it has answered, <c>reflexive_endpoint</c>, then <c>nat_mapping</c> (<c>endpoint-independent</c> or
     /// <c>endpoint-dependent</c>) where that is known, <c>internal_network</c>, <c>overlay</c>, each <c>stream=HOST:PORT</c>,
-    /// <c>stream_pin</c> and <c>stream_identity</c>, and <c>has_stream</c> while there is one, <c>stream_relay</c> if it is to a relay; and for a peer
+    /// <c>stream_pin</c> and <c>stream_identity</c>, and <c>has_stream</c> while there is one, <c>stream_relay</c> if it is to a relay, <c>knock</c>; and for a peer
     /// <c>has_preshared_key</c>, and if its path is found by probes <c>path</c> (<c>idle</c>, <c>connecting</c>, <c>direct</c>, <c>waiting</c>, <c>relayed</c>),
     /// <c>path_relay</c>, <c>path_since_sec</c>, <c>path_rtt_usec</c>, <c>path_mtu</c> where that is known, and each
     /// <c>candidate=KIND ENDPOINT RESULT PINGS PONGS [MICROSECONDS]</c>.
@@ -107,6 +107,8 @@ public sealed class UapiAnswer : IDisposable
             answer.Write("has_stream=true\n"u8);
         if (status.StreamRelay is { } relay)
             answer.WritePublicKey("stream_relay="u8, relay);
+        if (status.Knocks)
+            answer.Write("knock=true\n"u8);
         foreach (PeerStatus peer in status.Peers)
         {
             answer.WritePeerKey(peer);

@@ -109,6 +109,9 @@ public static class UapiAnswerReader
             case "has_stream":
                 status.HasStream = value.SequenceEqual("true"u8);
                 break;
+            case "knock":
+                status.Knocks = value.SequenceEqual("true"u8);
+                break;
             case "stream_relay":
                 status.StreamRelay = ReadPublicKey(value);
                 break;

@@ -57,9 +57,13 @@ public sealed class UapiRequest : IDisposable
         if (change.Stream is { } access)
         {
             request.Write("replace_streams=true");
-            foreach (string line in access.Servers.Count > 0 ? access.ToLines() : [])
+            foreach (string line in access.Identity.Length > 0 ? access.ToLines() : [])
                 request.Write(line);
         }
+        if (change.Knock is { } knocks)
+            request.Write(knocks ? "knock=true" : "knock=false");
+        foreach (Endpoint at in change.KnockAt)
+            request.Write($"knock_at={at}");
         if (change.Overlay is { } overlay)
         {
             request.Write("replace_overlay=true");

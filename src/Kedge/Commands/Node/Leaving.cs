@@ -20,6 +20,8 @@ internal static class Leaving
     {
         if (Membership.Read(folder) is not { } membership || CertificateFile.Read(folder.Certificate) is not { } certificate)
             return new LeaveResult(WasMember: false);
+        if (!membership.HasController)
+            return new LeaveResult(WasMember: true); // and nobody is to be told
         using NodeKeys keys = NodeKeys.Open(folder.Keys, membership.Settings.PrivateKeyFile);
         using var client = new RoamingClient(membership.ControllerAddresses, certificate.Node.Der, keys.Identity, TimeProvider.System);
         using var timeout = new CancellationTokenSource(Timeout);

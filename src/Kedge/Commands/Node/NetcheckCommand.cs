@@ -83,6 +83,8 @@ internal sealed class NetcheckCommand : Command
     private static async Task<Check> CheckControllerAsync(NodeView view)
     {
         Membership membership = view.Membership;
+        if (!membership.HasController)
+            return new("controller", Ok: true, "None: nodes introduce themselves, see 'kedge knock'.");
         try
         {
             using NodeKeys keys = NodeKeys.Open(view.Place.Folder.Keys, membership.Settings.PrivateKeyFile);

@@ -60,6 +60,7 @@ internal static class NodeText
 
     private static string Controller(NodeView view, DateTimeOffset now) => view.Link?.Controller switch
     {
+        _ when !view.Membership.HasController => "none: nodes introduce themselves, see 'kedge knock'",
         null when view.Membership.Status == Membership.Pending => $"{view.Membership.Controller}: asked from time to time, while 'kedge up' runs",
         null => $"{view.Membership.Controller}: unknown, the control link does not run",
         { Connected: true, Since: { } since } one => $"{one.Url}: connected since {StatusText.Age(now - since)}",

@@ -36,6 +36,7 @@ internal sealed class UpCommand : Command
     };
 
     private readonly JoinSource _join = new();
+    private readonly NetworkSource _network = new();
     private readonly NodeOptions _options = new();
     private readonly NodePlaces _places = new();
 
@@ -43,11 +44,12 @@ internal sealed class UpCommand : Command
         "--log-level", "KEDGE_LOG_LEVEL", LineLog.Levels, LineLog.DefaultLevel(), "How much to tell on standard error.");
 
     public UpCommand()
-        : base("up", "Join a zone, and keep it up.")
+        : base("up", "Join a zone, or enter a network without a controller, and keep it up.")
     {
         Options.Add(_interface);
         Options.Add(_detach);
         _join.AddTo(this);
+        _network.AddTo(this);
         _options.AddTo(this);
         _places.AddTo(this);
         Options.Add(_logLevel);
@@ -157,8 +159,9 @@ internal sealed class UpCommand : Command
         JoinLine? line = _join.Read(call);
         if (before is not null && line is not null && HasOtherToken(before, line) && FindOverlap(before, place, inside) is not null)
             await LeaveUnusableAsync(before, place);
-        var joining = new Joining(place.Folder, Say, TimeProvider.System);
-        Membership membership = await joining.JoinAsync(line, settings, ending);
+        Membership membership = _network.Read(call, before) is { } files
+            ? NetworkEntry.Enter(place.Folder, files, settings)
+            : await new Joining(place.Folder, Say, TimeProvider.System).JoinAsync(line, settings, ending);
         if (FindOverlap(membership, place, inside) is { } conflict)
             throw conflict.ToError(membership.ZoneName);
         if (before is not null && (membership.NodeId != before.NodeId || !SameSettings(before.Settings, settings)))
