@@ -1,12 +1,13 @@
 using System.CommandLine;
 using Kedge.Demo;
 using Kedge.Demo.Mesh;
+using Kedge.Demo.Networks;
 using Kedge.Protocol;
 using Command = System.CommandLine.Command;
 
 namespace Kedge.Commands;
 
-/// <summary><c>kedge demo [mesh|wg|pq]</c>: the real thing in network namespaces of this machine.</summary>
+/// <summary><c>kedge demo [mesh|wg|pq|p2p]</c>: the real thing in network namespaces of this machine.</summary>
 internal sealed class DemoCommand : Command
 {
     private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object a check.", Recursive = true };
@@ -18,13 +19,16 @@ internal sealed class DemoCommand : Command
         var mesh = new Command("mesh", "A controller, seven nodes and a stock WireGuard device in two zones; the default.");
         var wg = new Command("wg", "A tunnel between Kedge and the distribution's wireguard-go.");
         var pq = new Command("pq", "A tunnel whose preshared keys come from Rosenpass, and what an eavesdropper would need.");
+        var p2p = new Command("p2p", "A network without a controller: certificates, one knock, and what a stranger gets.");
         Subcommands.Add(mesh);
         Subcommands.Add(wg);
         Subcommands.Add(pq);
+        Subcommands.Add(p2p);
         SetAction(RunMesh);
         mesh.SetAction(RunMesh);
         wg.SetAction(call => Run(call, (program, report) => new WireGuardDemo(program, report).Run()));
         pq.SetAction(call => Run(call, (program, report) => new RosenpassDemo(program, report).Run()));
+        p2p.SetAction(call => Run(call, (program, report) => new NetworkDemo(program, report).Run()));
     }
 
     private int RunMesh(ParseResult call) => Run(call, (program, report) => new MeshDemo(program, report).Run());
