@@ -20,6 +20,8 @@ namespace Kedge.Node.Dataplane;
 /// <param name="log">Receives why the device cannot introduce itself.</param>
 public sealed class KnockControl(WireGuardDevice wireGuard, KnockProtocol protocol, Action<DeviceEvent> publish, ILogger log)
 {
+    private const string NotInNetwork = "This interface is in no network whose nodes introduce themselves: 'kedge up --network' brings it into one.";
+
     private PublicKey? _key;
     private string? _folder;
 
@@ -71,8 +73,6 @@ public sealed class KnockControl(WireGuardDevice wireGuard, KnockProtocol protoc
         protocol.SetTime(BootClock.Now, DateTimeOffset.UtcNow);
         Publish();
     }
-
-    private const string NotInNetwork = "This interface is in no network whose nodes introduce themselves: 'kedge up --network' brings it into one.";
 
     private void Publish()
     {
