@@ -13,10 +13,10 @@ internal sealed class DemoCommand : Command
     private readonly Option<bool> _json = new("--json") { Description = "Print one JSON object a check.", Recursive = true };
 
     public DemoCommand()
-        : base("demo", "Show a mesh of a controller and seven nodes, in network namespaces of this machine. Needs root.")
+        : base("demo", "Show a mesh of a controller and eight nodes, in network namespaces of this machine. Needs root.")
     {
         Options.Add(_json);
-        var mesh = new Command("mesh", "A controller, seven nodes and a stock WireGuard device in two zones; the default.");
+        var mesh = new Command("mesh", "A controller, eight nodes and a stock WireGuard device in two zones; the default.");
         var wg = new Command("wg", "A tunnel between Kedge and the distribution's wireguard-go.");
         var pq = new Command("pq", "A tunnel whose preshared keys come from Rosenpass, and what an eavesdropper would need.");
         var p2p = new Command("p2p", "A network without a controller: certificates, one knock, and what a stranger gets.");

@@ -5,6 +5,9 @@ namespace Kedge.Demo.Mesh;
 /// <summary>A controller on a host of the demo, and its administrator, who works on the same machine.</summary>
 public sealed class DemoController
 {
+    // The one that is open where UDP is blocked.
+    private const int Port = 443;
+
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
     private readonly string _program;
     private readonly string _login;
@@ -16,7 +19,7 @@ public sealed class DemoController
         _login = Path.Combine(folder, "login.json");
         string data = Path.Combine(folder, "data");
         Process = host.Start(
-            program, "controller", "--listen", $"{address}:8443", "--url", $"https://{address}:8443", "--data-dir", data);
+            program, "controller", "--listen", $"{address}:{Port}", "--url", $"https://{address}:{Port}", "--data-dir", data);
         Wait.Until(() => Process.HasExited || host.TryRun(program, "login", "--data-dir", data, "--login-file", _login).Succeeded,
             StartTimeout, "a controller that answers");
         if (Process.HasExited)

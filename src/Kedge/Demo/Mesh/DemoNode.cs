@@ -58,15 +58,21 @@ public sealed class DemoNode
 
     /// <summary>How the node says that it reaches its peers: <c>direct</c>, for example, by the peer's name.</summary>
     /// <exception cref="CommandException">It does not say.</exception>
-    public IReadOnlyDictionary<string, string> PathStates()
-    {
-        using var status = JsonDocument.Parse(Status("--json"));
-        return status.RootElement.GetProperty("node").GetProperty("peers").EnumerateArray().ToDictionary(
-            peer => peer.GetProperty("name").GetString()!,
-            peer => peer.GetProperty("path").GetProperty("state").GetString()!);
-    }
+    public IReadOnlyDictionary<string, string> PathStates() => OfPaths(path => path.GetProperty("state").GetString()!);
+
+    /// <summary>By whom the node says that it reaches its peers, by the peer's name; null where it is nobody.</summary>
+    /// <exception cref="CommandException">It does not say.</exception>
+    public IReadOnlyDictionary<string, string?> Relays() =>
+        OfPaths(path => path.TryGetProperty("relay", out JsonElement relay) ? relay.GetString() : null);
 
     /// <summary>Ends the node's processes and removes what it has made on its host.</summary>
     /// <exception cref="CommandException">It failed.</exception>
     public void Down() => Host.Run([_program, "down", "--interface", InterfaceName, .. _places]);
+
+    private Dictionary<string, T> OfPaths<T>(Func<JsonElement, T> read)
+    {
+        using var status = JsonDocument.Parse(Status("--json"));
+        return status.RootElement.GetProperty("node").GetProperty("peers").EnumerateArray().ToDictionary(
+            peer => peer.GetProperty("name").GetString()!, peer => read(peer.GetProperty("path")));
+    }
 }

@@ -5,8 +5,8 @@ using Kedge.Demo.Nat;
 namespace Kedge.Demo.Mesh;
 
 /// <summary>
-/// <c>kedge demo mesh</c>: a controller and seven nodes, two zones with the same addresses, three nodes behind NATs of different kinds and
-/// one member that is a stock WireGuard device. Takes less than a minute and leaves nothing behind. Needs root.
+/// <c>kedge demo mesh</c>: a controller and eight nodes, two zones with the same addresses, three nodes behind NATs of different kinds, one
+/// whose UDP is blocked, and one member that is a stock WireGuard device. Takes less than a minute and leaves nothing behind. Needs root.
 /// </summary>
 /// <param name="program">The path of the program <c>kedge</c>.</param>
 /// <param name="report">Where it tells what it sees.</param>
@@ -22,9 +22,10 @@ public sealed class MeshDemo(string program, DemoReport report)
     {
         report.Say(
             $"""
-            Machines made of network namespaces, on a network of their own: a controller, seven nodes and a stock WireGuard device.
+            Machines made of network namespaces, on a network of their own: a controller, eight nodes and a stock WireGuard device.
             Two zones, 'red' and 'blue', both with the addresses {Prefix}. Three nodes of red are behind NATs, and no port is forwarded:
             'gamma' behind a home router, 'zeta' behind a home router and its carrier's NAT, 'eta' behind a router that changes ports.
+            'theta', of red too, is in an office whose firewall lets out TCP to port 443 and nothing else.
             """);
         long start = Stopwatch.GetTimestamp();
         using var net = Topology.Create();
@@ -35,6 +36,7 @@ public sealed class MeshDemo(string program, DemoReport report)
         Host gamma = internet.AddGateway("home-gamma").AddHost("gamma");
         Host zeta = internet.AddGateway("carrier").AddGateway("home-zeta").AddHost("zeta");
         Host eta = internet.AddGateway("home-eta", new() { Kind = NatKind.PortRestrictedRemapping }).AddHost("eta");
+        Host theta = internet.AddGateway("office", new() { BlocksUdp = true }).AddHost("theta");
 
         DemoController controller = null!;
         if (!report.Check("controller", () =>
@@ -49,7 +51,7 @@ public sealed class MeshDemo(string program, DemoReport report)
         report.Say("Each node gets a token of its own, which is good for one join, and starts 'kedge up' with it:");
         DemoNode[] nodes =
         [
-            .. new[] { alpha, beta, gamma, zeta, eta }.Select(host => DemoNode.Join(host, program, controller, "red")),
+            .. new[] { alpha, beta, gamma, zeta, eta, theta }.Select(host => DemoNode.Join(host, program, controller, "red")),
             .. new[] { delta, epsilon }.Select(host => DemoNode.Join(host, program, controller, "blue")),
         ];
         using DeviceProcess device = DeviceProcess.StartWireGuardGo(stock);
@@ -57,12 +59,17 @@ public sealed class MeshDemo(string program, DemoReport report)
             report.Check($"{node.Host} joins {node.Zone}", () => Joined(controller, node), node.Zone);
         report.Check("a stock WireGuard device joins red", () => JoinStock(controller, device), "red");
 
-        report.Say("Everybody in a zone reaches everybody in it:");
+        report.Say(
+            """
+            Everybody in a zone reaches everybody in it; only 'stock' and 'theta' do not meet, because the one speaks UDP alone, and
+            the other may not:
+            """);
         foreach (string zone in (string[])["red", "blue"])
         {
             Member[] members = Members(controller, nodes, device, zone);
             foreach (Member from in members)
-                report.Check($"{from.Host} reaches the others of {zone}", () => ReachAll(from, members), zone);
+                report.Check(
+                    $"{from.Host} reaches the others of {zone}", () => ReachAll(from, [.. members.Where(to => Meet(from, to))]), zone);
         }
 
         report.Say("And nobody across, although the addresses are the same ones:");
@@ -70,15 +77,21 @@ public sealed class MeshDemo(string program, DemoReport report)
         report.Check("red and blue are apart", () => Apart(nodes, red, blue));
 
         report.Say("By which path, as 'kedge status' of the row tells of the column:");
-        report.Check("paths in red", () => Paths(nodes, red), "red");
+        report.Check("paths in red", () => Paths(nodes, red, theta, Meet), "red");
+        Member blocked = red.Single(member => member.Host == theta);
+        report.Check("theta by the controller, over TLS", () => ByController(nodes, blocked), "red");
 
-        report.Say("How fast, in Mbit/s by TCP, one pair after the other, from the row to the column; without zeta and eta, to be quick:");
-        report.Check("speed in red", () => Speeds([.. red.Where(member => member.Host != zeta && member.Host != eta)]), "red");
+        report.Say(
+            "How fast, in Mbit/s by TCP, one pair after the other, from the row to the column; without zeta, eta and theta, to be quick:");
+        Host[] leftOut = [zeta, eta, theta];
+        report.Check("speed in red", () => Speeds([.. red.Where(member => !leftOut.Contains(member.Host))]), "red");
         report.Check("speed in blue", () => Speeds(blue), "blue");
 
         report.Say("Last, 'kedge down' on every node:");
         report.Check("nothing is left on the nodes", () => DownAll(nodes));
         return report.Conclude(Stopwatch.GetElapsedTime(start));
+
+        bool Meet(Member from, Member to) => !(from.Host == theta && to.Host == stock) && !(from.Host == stock && to.Host == theta);
 
         Host Attach(string name, int number)
         {
@@ -163,22 +176,52 @@ public sealed class MeshDemo(string program, DemoReport report)
         return $"no answer in blue from {string.Join(", ", redOnly)}; no node knows one of the other zone";
     }
 
-    /// <summary>Each node of a zone and what it says of the path to each other member.</summary>
-    private string Paths(DemoNode[] nodes, Member[] members)
+    /// <summary>
+    /// Each node of a zone and what it says of the path to each other member. Those that meet are to be direct, or relayed where UDP is
+    /// blocked.
+    /// </summary>
+    private string Paths(DemoNode[] nodes, Member[] members, Host blocked, Func<Member, Member, bool> meet)
     {
         SayColumns(members);
-        List<string> others = [];
-        int direct = 0;
+        List<string> wrong = [];
+        int direct = 0, relayed = 0;
         foreach (DemoNode node in nodes.Where(node => members.Any(member => member.Host == node.Host)))
         {
+            Member from = members.Single(member => member.Host == node.Host);
             IReadOnlyDictionary<string, string> states = node.PathStates();
-            string[] row = [.. members.Select(member => member.Host == node.Host ? "-" : states.GetValueOrDefault(member.Host.Label, "?"))];
-            report.Say($"    {node.Host,-10}{string.Concat(row.Select(state => $"{state,10}"))}");
-            direct += row.Count(state => state == "direct");
-            others.AddRange(members.Zip(row).Where(pair => pair.Second is not ("direct" or "-")).Select(
-                pair => $"{node.Host} to {pair.First.Host}: {pair.Second}"));
+            string row = "";
+            foreach (Member to in members)
+            {
+                string state = to == from || !meet(from, to) ? "-" : states.GetValueOrDefault(to.Host.Label, "?");
+                row += $"{state,10}";
+                direct += state == "direct" ? 1 : 0;
+                relayed += state == "relayed" ? 1 : 0;
+                if (state != "-" && state != (from.Host == blocked || to.Host == blocked ? "relayed" : "direct"))
+                    wrong.Add($"{from.Host} to {to.Host}: {state}");
+            }
+            report.Say($"    {from.Host,-10}{row}");
         }
-        return others.Count == 0 ? $"all {direct} are direct" : throw new DemoException($"not direct are {string.Join(", ", others)}");
+        return wrong.Count == 0
+            ? $"{direct} are direct, and the {relayed} from and to {blocked} relayed"
+            : throw new DemoException($"not as they are to be are {string.Join(", ", wrong)}");
+    }
+
+    /// <summary>Both ends of each pair of a node whose UDP is blocked say so, and a transfer goes that way.</summary>
+    private static string ByController(DemoNode[] nodes, Member blocked)
+    {
+        DemoNode theOne = nodes.Single(node => node.Host == blocked.Host);
+        DemoNode[] others = [.. nodes.Where(node => node.Zone == theOne.Zone && node != theOne)];
+        foreach ((DemoNode from, DemoNode to) in others.Select(other => (theOne, other)).Concat(others.Select(other => (other, theOne))))
+        {
+            string? relay = from.Relays().GetValueOrDefault(to.Host.Label);
+            if (relay != "controller")
+                throw new DemoException($"{from.Host} reaches {to.Host} by {relay ?? "nobody"}");
+        }
+        if (!others[0].Status().Contains("by the controller (TLS)", StringComparison.Ordinal))
+            throw new DemoException($"{others[0].Host} does not say that it is over TLS");
+        double speed = Iperf.Tcp(others[0].Host, blocked.Host, blocked.Address, TransferTime).BitsPerSecond / 1e6;
+        return string.Create(
+            CultureInfo.InvariantCulture, $"{others.Length} pairs, as both ends of each say; {speed:0} of 100 Mbit/s from {others[0].Host}");
     }
 
     private string Speeds(Member[] members)
