@@ -10,6 +10,9 @@ public sealed class PathOrderTests(NatMesh mesh) : IClassFixture<NatMesh>
 {
     private static readonly TimeSpan SlowRoundTrip = TimeSpan.FromMilliseconds(200);
 
+    // Where a sender is moved to another processor, the kernel itself may have what was sent right before be overtaken.
+    private static readonly TimeSpan Neighbours = TimeSpan.FromMilliseconds(20);
+
     [Fact]
     public void A_faster_path_overtakes_only_what_is_in_flight_and_nothing_is_lost_or_comes_twice()
     {
@@ -77,6 +80,8 @@ public sealed class PathOrderTests(NatMesh mesh) : IClassFixture<NatMesh>
                 newest = number;
                 continue;
             }
+            if (stream.Sent[newest] - stream.Sent[number] < Neighbours)
+                continue;
             late.Add(number);
             firstOvertaking = Math.Min(firstOvertaking, arrived.TakeWhile(one => one != number).Where(one => one > number).Min());
         }
