@@ -8,6 +8,12 @@ namespace Kedge.Protocol.Paths;
 public sealed partial class PathFinder
 {
     private const int MaximumLegs = 2;
+
+    // A peer answers data with a keepalive after ten seconds at the latest. After that the word of the relay between is not enough: it may
+    // answer for itself, and pass nothing on.
+    private static readonly TimeSpan SilenceOfPeer = Timing.Default.KeepaliveTimeout + TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan MuteTime = TimeSpan.FromMinutes(1);
+
     private static readonly TimeSpan[] Openings = [.. ((int[])[0, 100, 250, 500, 1000, 2000]).Select(ms => TimeSpan.FromMilliseconds(ms))];
     private static readonly TimeSpan[] Upgrades = [.. ((int[])[5, 15, 30, 60]).Select(s => TimeSpan.FromSeconds(s))];
 
@@ -17,6 +23,8 @@ public sealed partial class PathFinder
     private Instant _openStart;
     private Instant? _openSent;
     private TimeSpan? _relayRoundTrip;
+    private PeerTunnel? _mute; // the relay that was left because the peer was silent; not gone back to for a while
+    private Instant _muteUntil;
     private int _openings;
     private int _upgrades;
     private bool _isRelayLost;
@@ -63,12 +71,14 @@ public sealed partial class PathFinder
         if (_openSent is { } sent)
             (_relayRoundTrip, _openSent) = (now - sent, null);
         _openAt = Instant.Never;
+        if (State == PathState.Relayed && IsMute(now, leg.Via) && leg.Via != _peer.Path?.Relay?.Via)
+            return true;
         if (State == PathState.Relayed && _suspicion is not null && leg.Via != _peer.Path?.Relay?.Via)
         {
             _spareLeg = leg;
             return true;
         }
-        if (State == PathState.Relayed)
+        if (State == PathState.Relayed && !IsPeerSilent(now))
             _confirmed = now;
         bool isBetterThanStream = IsByStream && leg.Via.Path is { } via && !StreamAddress.IsStream(via.Remote.Address);
         if (State == PathState.Direct && _suspicion is null && !isBetterThanStream)
@@ -125,7 +135,10 @@ public sealed partial class PathFinder
     private void OpenRelays(Instant now)
     {
         bool isSilent = State == PathState.Relayed && _suspicion is not null;
-        foreach (PathFinder relay in isSilent ? Relays.Union(_paths.SpareRelays(this)) : Relays)
+        PathFinder[] relays = [.. isSilent ? Relays.Union(_paths.SpareRelays(this)) : Relays];
+        if (relays.Any(relay => !IsMute(now, relay.Peer)))
+            relays = [.. relays.Where(relay => !IsMute(now, relay.Peer))];
+        foreach (PathFinder relay in relays)
         {
             _paths.OpenRelay(relay, _peer.PublicKey);
             _openSent = now;
@@ -133,9 +146,16 @@ public sealed partial class PathFinder
         _openAt = ++_openings < Openings.Length ? _openStart + Openings[_openings] : Instant.Never;
     }
 
+    private bool IsPeerSilent(Instant now) =>
+        State == PathState.Relayed && _peer.UnansweredSince is { } since && now - Instant.Later(since, Since) > SilenceOfPeer;
+
+    private bool IsMute(Instant now, PeerTunnel relay) => relay == _mute && now < _muteUntil;
+
     private void UseRelay(Instant now, RelayLeg leg)
     {
         bool isFirst = _peer.Path is null;
+        if (_peer.Path?.Relay is { } old && old.Via != leg.Via && now - _peer.UnansweredSince >= Patience)
+            (_mute, _muteUntil) = (old.Via, now + MuteTime);
         (_candidates.Current, _confirmed, _suspicion, _heardAt, _spareLeg) = (null, now, null, null, null);
         (_retries, _roundEnd, _retryAt) = (0, Instant.Never, Instant.Never);
         (_upgrades, _upgradeAt) = (0, now + Upgrades[0]);

@@ -61,6 +61,8 @@ public sealed partial class PathFinder
                 _mtu.MeetSilence(now); // pings are answered, and what was sent is not
             return;
         }
+        if (IsPeerSilent(now))
+            (_mute, _muteUntil) = (_peer.Path?.Relay?.Via, now + MuteTime);
         TimeSpan silence = now - suspicion.Since;
         if (silence >= AlternativeTime && BestSince(suspicion.Since) is { } other)
             Use(now, other, new PeerPath(other.At.Address, other.Local));

@@ -74,6 +74,52 @@ public sealed class PathSizeTests(NatMesh mesh) : IClassFixture<NatMesh>
     }
 
     [Fact]
+    public void A_node_between_two_overlays_passes_on_everything_over_1280_bytes_twice()
+    {
+        const string Prefix = "10.77.0.0/24", Beyond = "10.78.0.0/24", Interface = "kedge1";
+        MeshNetwork network = mesh.Network;
+        using var path = new SmallPath(network, overIPv6: false, childPrefix: Beyond);
+        network.Administer("zone", "create", "size-beyond", "--prefix", Beyond);
+        string joinFile = network.WriteToken("--zone", "size-beyond", "--reusable", "--allow-prefix", Prefix);
+        MeshNode beyond = network.AddNode("size-beyond-node"), between = path.Far;
+        between.Host.EnableForwarding();
+        Command join = between.Call(
+            "up", "--interface", Interface, "--name", between.Label, "--join-file", joinFile, "--child-prefix", Prefix);
+        between.Host.Start(join).WaitForLine("is up: node", MeshNetwork.Patience);
+        try
+        {
+            beyond.Up("--join-file", joinFile);
+            path.Near.AwaitReach(beyond.Address);
+            Assert.Equal(1280, AwaitMtu(beyond, between));
+            Assert.Equal(1280, AwaitMtu(path.Near, between));
+
+            AssertThrough(path.Near, beyond, beyond.Address);
+            AssertThrough(beyond, path.Near, path.Near.Address);
+        }
+        finally
+        {
+            beyond.Try("down", "--interface", MeshNode.Interface);
+            between.Try("down", "--interface", Interface);
+        }
+    }
+
+    [Fact]
+    public void A_stock_tunnel_through_a_tunnel_over_1280_bytes_carries_everything()
+    {
+        using var path = new SmallPath(mesh.Network, overIPv6: false);
+        Assert.Equal(1280, AwaitMtu(path.Near, path.Far));
+        Assert.Equal(1280, AwaitMtu(path.Far, path.Near));
+        using DeviceProcess near = DeviceProcess.StartWireGuardGo(path.Near.Host), far = DeviceProcess.StartWireGuardGo(path.Far.Host);
+        near.SetUp(["10.88.0.1/24"]);
+        far.SetUp(["10.88.0.2/24"]);
+        far.AddPeer(near, ["10.88.0.1/32"]);
+        near.AddPeer(far, ["10.88.0.2/32"], $"{path.Far.Address}:{far.ListenPort}");
+
+        AssertThrough(path.Near, path.Far, "10.88.0.2");
+        AssertThrough(path.Far, path.Near, "10.88.0.1");
+    }
+
+    [Fact]
     [Trait("Category", "Soak")]
     public void A_path_that_shrinks_under_traffic_and_tells_nobody_goes_on()
     {
@@ -85,6 +131,12 @@ public sealed class PathSizeTests(NatMesh mesh) : IClassFixture<NatMesh>
 
         Assert.InRange(rate, 5e6, double.MaxValue);
         Assert.Equal(1280, Mtu(path.Near, path.Far));
+    }
+
+    private static void AssertThrough(MeshNode from, MeshNode to, string address)
+    {
+        AssertAnswers(from.Host, address, "-s", "1400");
+        Assert.InRange(Iperf.Tcp(from.Host, to.Host, address, Second).BitsPerSecond, 5e6, double.MaxValue);
     }
 
     private static void AssertTcp(SmallPath path, MeshNode from, MeshNode to)

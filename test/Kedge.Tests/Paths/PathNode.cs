@@ -58,6 +58,12 @@ internal sealed class PathNode : IDisposable
     /// <summary>How many datagrams it has refused to pass on.</summary>
     public int Refused { get; private set; }
 
+    /// <summary>What a hostile relay does with a datagram that it is to pass on, and its recipient; null for an honest one.</summary>
+    public Action<byte[], PeerTunnel>? PassOn { get; set; }
+
+    /// <summary>Why datagrams of peers went no further.</summary>
+    public List<DropReason> Dropped { get; } = [];
+
     /// <summary>How often it has been looked after.</summary>
     public int Polls { get; set; }
 
@@ -227,6 +233,13 @@ internal sealed class PathNode : IDisposable
         Device.Dispose();
     }
 
+    /// <summary>Sends a datagram, whatever it is, to where a peer is.</summary>
+    public void SendTo(byte[] datagram, PeerTunnel peer)
+    {
+        if (peer.Path is { Relay: null } path)
+            _world.Carry(this, datagram, path.Remote, 0);
+    }
+
     private void ReceiveRelayed(byte[] datagram, Endpoint remote)
     {
         uint channel = RelayHeader.ChannelOf(datagram);
@@ -241,12 +254,14 @@ internal sealed class PathNode : IDisposable
             Outcome outcome = Device.ReceiveHandshake(_world.Now, inner, remote, default, isUnderLoad: false, _reply, isRelayed: true);
             if (outcome.Kind == OutcomeKind.ToNetwork)
                 Transmit(PeerPath.By(leg), _reply.AsSpan(0, outcome.Length));
+            else if (outcome.Kind == OutcomeKind.Drop)
+                Dropped.Add(outcome.Reason);
             return;
         }
         DropReason reason = Paths.Switch.Find(channel) is { } passing ? passing.Admit(_world.Now, remote, datagram) : DropReason.RelayRefused;
         Refused += reason == DropReason.None ? 0 : 1;
-        if (reason == DropReason.None && Paths.Switch.Find(channel)!.To.Path is { Relay: null } path)
-            _world.Carry(this, datagram, path.Remote, 0);
+        if (reason == DropReason.None)
+            (PassOn ?? SendTo)(datagram, Paths.Switch.Find(channel)!.To);
     }
 
     private void Place(bool hasMoved = false) => Paths.MoveTo(
@@ -267,19 +282,22 @@ internal sealed class PathNode : IDisposable
     {
         var message = new TransportData(datagram);
         if (Device.FindSession(message.Receiver) is not { } session)
+        {
+            Dropped.Add(DropReason.UnknownIndex);
             return;
+        }
         Span<byte> plaintext = datagram.AsSpan(TransportData.HeaderSize, datagram.Length - TransportData.Overhead);
         _batch[0] = Packet(datagram, plaintext.Length) with { Counter = message.Counter };
-        DropReason reason = DropReason.None;
-        if (!session.Open(_batch))
-            return;
-        session.Judge(_batch, new Span<DropReason>(ref reason));
-        if (reason == DropReason.None
-            && session.Peer.Accept(_world.Now, session, plaintext, remote, local, 0, out int length) == DropReason.None
-            && length > 0)
-        {
+        DropReason reason = DropReason.SessionExpired;
+        int length = 0;
+        if (session.Open(_batch))
+            session.Judge(_batch, new Span<DropReason>(ref reason));
+        if (reason == DropReason.None)
+            reason = session.Peer.Accept(_world.Now, session, plaintext, remote, local, 0, out length);
+        if (reason != DropReason.None)
+            Dropped.Add(reason);
+        else if (length > 0)
             Delivered.Add((_world.Now, BitConverter.ToInt32(plaintext[20..])));
-        }
     }
 
     private void Send(ControlOutcome outcome, byte[] datagram)
