@@ -30,14 +30,6 @@ public sealed class NodeVerifier(string folder)
     public RemoteCertificateValidationCallback Accept(Func<NodeCertificate, bool> isWelcome) =>
         (_, shown, _, _) => Verify(shown as X509Certificate2) is { } node && isWelcome(node);
 
-    /// <summary>The policy of a handshake in which <see cref="Accept"/> alone decides.</summary>
-    public static X509ChainPolicy CreateChainPolicy() => new()
-    {
-        TrustMode = X509ChainTrustMode.CustomRootTrust,
-        RevocationMode = X509RevocationMode.NoCheck,
-        DisableCertificateDownloads = true,
-    };
-
     /// <summary>Reads what somebody shows.</summary>
     /// <returns>The certificate; null if it is not one of a node of the zone.</returns>
     public NodeCertificate? Verify(X509Certificate2? shown)
@@ -57,8 +49,7 @@ public sealed class NodeVerifier(string folder)
             {
                 throw new UserError($"There is no node's certificate in {folder}.");
             }
-            string trust = ReadText(NodeIdentity.TrustFile);
-            return (own, NetworkTrust.Create(own.NetworkId, Pem.Read(trust, Pem.Certificate), Pem.Read(trust, Pem.RevocationList)));
+            return (own, NetworkTrust.Empty(own.NetworkId).MergePem(ReadText(NodeIdentity.TrustFile)));
         }
         catch (Exception e) when (e is LinuxException or FormatException)
         {

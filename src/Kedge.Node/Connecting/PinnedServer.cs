@@ -51,13 +51,7 @@ public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimePro
     /// <summary>What a TLS handshake needs to accept this server alone. Where a name is needed for it, the caller adds it.</summary>
     public SslClientAuthenticationOptions CreateTlsOptions() => new()
     {
-        // The chain that the platform builds is not used; this keeps it from asking anybody on the way.
-        CertificateChainPolicy = new X509ChainPolicy
-        {
-            TrustMode = X509ChainTrustMode.CustomRootTrust,
-            RevocationMode = X509RevocationMode.NoCheck,
-            DisableCertificateDownloads = true,
-        },
+        CertificateChainPolicy = PlatformTrust.None(), // the chain that the platform builds is not used
         RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
             Verify(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, clock.GetLocalNow().DateTime),
     };
@@ -114,15 +108,12 @@ public sealed class PinnedServer(IReadOnlyCollection<Sha256Digest> pins, TimePro
 
     private static PinnedServerException? Check(X509Certificate2 certificate, X509Certificate2 authority, string? purpose, DateTime now)
     {
-        using var chain = new X509Chain();
+        using var chain = new X509Chain { ChainPolicy = PlatformTrust.None() };
         X509ChainPolicy policy = chain.ChainPolicy;
-        policy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         policy.CustomTrustStore.Add(authority);
         // The authority's certificate need not be signed by itself: a server can send only one that is not, because the platform leaves roots
         // out.
         policy.VerificationFlags = X509VerificationFlags.AllowUnknownCertificateAuthority;
-        policy.RevocationMode = X509RevocationMode.NoCheck;
-        policy.DisableCertificateDownloads = true;
         if (purpose is not null)
             policy.ApplicationPolicy.Add(new(purpose));
         policy.VerificationTime = now;

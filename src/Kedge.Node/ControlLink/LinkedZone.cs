@@ -133,8 +133,7 @@ public sealed class LinkedZone : IDisposable
         lock (_lock)
         {
             foreach (byte[] frame in OwnMap.Put(_map, certificate, end.Remote))
-                if (_map.Apply(frame) == MapOutcome.Committed)
-                    TakeCommit();
+                Apply(frame);
         }
         Log.Acquainted(_log, certificate.Name, end.Remote);
     }

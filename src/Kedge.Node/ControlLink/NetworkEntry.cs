@@ -39,11 +39,9 @@ public static class NetworkEntry
     private static Membership Enter(NodeFolder folder, NetworkFiles files, NodeSettings settings, Membership? before)
     {
         string authority = ReadText(files.Authority), own = ReadText(files.Certificate);
-        List<byte[]> authorities = Pem.Read(authority, Pem.Certificate);
-        if (authorities is not [var first, ..] || !AuthorityCertificate.TryParse(first, out AuthorityCertificate? master, out _) || !master.IsMaster)
+        if (Pem.Read(authority, Pem.Certificate) is not [var first, ..] || !AuthorityCertificate.TryParse(first, out AuthorityCertificate? master, out _) || !master.IsMaster)
             throw new UserError($"{files.Authority} has no certificate of a network's master: give the master.pem of 'kedge ca init'.");
-        List<byte[]> certificates = Pem.Read(own, Pem.Certificate);
-        if (certificates is not [var leaf, ..] || !NodeCertificate.TryParse(leaf, out NodeCertificate? node, out _))
+        if (Pem.Read(own, Pem.Certificate) is not [var leaf, ..] || !NodeCertificate.TryParse(leaf, out NodeCertificate? node, out _))
             throw new UserError($"{files.Certificate} does not begin with a node's certificate: give what 'kedge ca sign' wrote for this node.");
         if (before is not null && (before.HasController || before.Network != master.NetworkId.ToString()))
         {
@@ -51,17 +49,13 @@ public static class NetworkEntry
                 $"{folder.InterfaceName} is in another network, of {(before.HasController ? before.Controller : $"'{before.ZoneName}'")}. "
                 + $"Choose another interface with --interface, or leave that one first with 'kedge down --interface {folder.InterfaceName} --leave'.");
         }
-        NetworkTrust trust = NetworkTrust.Create(
-            master.NetworkId, authorities.Concat(certificates.Skip(1)),
-            Pem.Read(authority, Pem.RevocationList).Concat(Pem.Read(own, Pem.RevocationList)));
+        NetworkTrust trust = NetworkTrust.Empty(master.NetworkId).MergePem(authority).MergePem(own);
         Guid zone = NetworkZone.IdOf(master.NetworkId);
         if (trust.Verify(node, zone, DateTimeOffset.UtcNow) is { } refusal)
             throw new UserError($"The certificate in {files.Certificate} is not good in this network. {refusal.Sentence()}");
         CopyKeys(new KeyFolder(files.Keys), folder.Keys, node, files);
         new CertificateFile(node, [.. trust.KnownAuthorities.Select(one => one.Der.ToArray())]).Write(folder.Certificate);
-        string trusted = Pem.Write(Pem.Certificate, trust.KnownAuthorities.Select(one => one.Der))
-            + Pem.Write(Pem.RevocationList, trust.RevocationLists.Select(list => list.Der));
-        PrivateFile.Write(folder.Trust, Encoding.ASCII.GetBytes(trusted));
+        PrivateFile.Write(folder.Trust, Encoding.ASCII.GetBytes(trust.ToPem()));
         var certificate = new CertificateFile(node, []);
         var membership = new Membership
         {

@@ -43,8 +43,7 @@ public sealed class ZoneTrust
         {
             if (NodeFolder.Read(folder.Trust) is { } contents)
             {
-                string text = Encoding.ASCII.GetString(contents);
-                trust = trust.Merge(Pem.Read(text, Pem.Certificate), Pem.Read(text, Pem.RevocationList));
+                trust = trust.MergePem(Encoding.ASCII.GetString(contents));
                 if (trust.Refused is [var refused, ..])
                     damaged(folder.Trust, $"It has a {refused.What} that cannot be used. {refused.Refusal.Sentence()}");
                 else if (!trust.KnownAuthorities.Any())
@@ -76,9 +75,7 @@ public sealed class ZoneTrust
     {
         if (IsSaved)
             return;
-        string text = Pem.Write(Pem.Certificate, Current.KnownAuthorities.Select(authority => authority.Der))
-            + Pem.Write(Pem.RevocationList, Current.RevocationLists.Select(list => list.Der));
-        PrivateFile.Write(_path, Encoding.ASCII.GetBytes(text));
+        PrivateFile.Write(_path, Encoding.ASCII.GetBytes(Current.ToPem()));
         _saved = Current.Digest;
     }
 }

@@ -68,7 +68,9 @@ public sealed class KnockControl(WireGuardDevice wireGuard, KnockProtocol protoc
     /// <summary>Does what is due now.</summary>
     public void Poll()
     {
-        if (_folder is not null && wireGuard.Identity?.PublicKey != _key)
+        if (_folder is null)
+            return;
+        if (wireGuard.Identity?.PublicKey != _key)
             Use(_folder);
         protocol.SetTime(BootClock.Now, DateTimeOffset.UtcNow);
         Publish();
@@ -96,7 +98,7 @@ public sealed class KnockControl(WireGuardDevice wireGuard, KnockProtocol protoc
 
         public bool IsTaken(NodeCertificate certificate) =>
             certificate.WireGuardKey == verifier.Own.WireGuardKey
-            || certificate.Prefixes.Any(prefix => verifier.Own.Prefixes.Any(own => own.Contains(prefix.Address) || prefix.Contains(own.Address)))
+            || certificate.Prefixes.Any(prefix => verifier.Own.Prefixes.Any(own => ReservedPrefixes.Overlap(own, prefix)))
             || certificate.Prefixes.Any(prefix =>
                 wireGuard.AllowedIps.Find(prefix.Address) is { } owner && owner.PublicKey != certificate.WireGuardKey);
     }

@@ -39,6 +39,7 @@ public sealed class PathControl(
     private Surroundings _surroundings = new();
     private Instant? _lookedAt;
     private Instant _checkAt;
+    private Instant _relaysToldAt;
     private IpAddress _tracedFrom;
     private bool _isActive;
     private long _stunAnswers;
@@ -192,8 +193,11 @@ public sealed class PathControl(
         streams.Server.Use(
             serves && _access is { } access ? new StreamService(wireGuard.ListenPort, access.Identity, paths.Switch.BitsPerSecond / 8) : null);
         bool isWanted = paths.WantsStream(now, stun.UnansweredSince, out Instant reviewAt);
-        if (isWanted)
+        if (isWanted && now >= _relaysToldAt + LookInterval)
+        {
+            _relaysToldAt = now;
             streams.Link.UseRelays([.. paths.StreamRelays.Select(relay => new StreamTarget(EndpointName.Parse(relay.At.ToString()), relay.Key))]);
+        }
         streams.Link.Want(isWanted && wireGuard.IsUp);
         bool hasStream = streams.Link.IsOpen || streams.Server.IsOpen;
         if (hasStream != _surroundings.HasStream)
@@ -202,7 +206,7 @@ public sealed class PathControl(
             paths.MoveTo(now, _surroundings, hasMoved: false);
             publish(DeviceEvent.Changed);
         }
-        return reviewAt;
+        return Instant.Earlier(reviewAt, streams.Server.RetryAt);
     }
 
     // How many NATs are on this side, is found out again when this device is seen from elsewhere.

@@ -25,7 +25,10 @@ internal sealed class StreamConnection : IFrameSource, IDisposable
     private readonly Socket? _socket;
     private byte[] _early = []; // frames that came with the answer
 
-    private StreamConnection(SslStream tls, Socket? socket) => (_tls, _socket) = (tls, socket);
+    private StreamConnection(StreamTarget target, SslStream tls, Socket? socket) => (Target, _tls, _socket) = (target, tls, socket);
+
+    /// <summary>Whom it is to.</summary>
+    public StreamTarget Target { get; }
 
     /// <inheritdoc/>
     public bool IsBroken { get; private set => Volatile.Write(ref field, value); }
@@ -130,7 +133,7 @@ internal sealed class StreamConnection : IFrameSource, IDisposable
                 throw new IOException(string.Create(
                     CultureInfo.InvariantCulture, $"the server offers no stream: its answer is {StreamHead.StatusOf(head)}"));
             }
-            return new StreamConnection(tls, (connection as NetworkStream)?.Socket) { _early = rest };
+            return new StreamConnection(target, tls, (connection as NetworkStream)?.Socket) { _early = rest };
         }
         catch
         {

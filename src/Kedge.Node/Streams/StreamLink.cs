@@ -29,7 +29,6 @@ public sealed class StreamLink(ILogger log) : IDisposable
     private volatile StreamAccess? _access;
     private volatile StreamConnection? _connection;
     private volatile IReadOnlyList<StreamTarget> _relays = [];
-    private volatile StreamTarget? _target;
     private volatile bool _isWanted;
     private volatile uint _mark;
     private Instant _retryAt;
@@ -46,7 +45,7 @@ public sealed class StreamLink(ILogger log) : IDisposable
     public bool IsOpen => _connection is { IsBroken: false };
 
     /// <summary>The relay that it is connected to; null if it is not, or to a controller. Any thread.</summary>
-    public PublicKey? Relay => _connection is { IsBroken: false } ? _target?.Relay : null;
+    public PublicKey? Relay => _connection is { IsBroken: false } connection ? connection.Target.Relay : null;
 
     /// <summary>By what it connects; null for nothing yet, and then it does not. Any thread.</summary>
     public StreamAccess? Access => _access;
@@ -159,7 +158,7 @@ public sealed class StreamLink(ILogger log) : IDisposable
         StreamTarget target = targets[_next % targets.Length];
         try
         {
-            Use(StreamConnection.Open(target, access, _mark, _stopping.Token), target);
+            Use(StreamConnection.Open(target, access, _mark, _stopping.Token));
             _returnAt = target.Relay is null || access.Servers.Count == 0 ? Instant.Never : _openedAt + ReturnInterval;
             _next = 0;
         }
@@ -171,18 +170,17 @@ public sealed class StreamLink(ILogger log) : IDisposable
         }
     }
 
-    private void Use(StreamConnection connection, StreamTarget target)
+    private void Use(StreamConnection connection)
     {
         _openedAt = BootClock.Now;
         _keepaliveAt = _openedAt + StreamFrame.KeepaliveInterval;
         _ring.Open();
-        _target = target;
         _connection = connection;
         _receiver.Broken = _waiter.Wake;
         _receiver.Use(connection);
         if (_stopping.IsCancellationRequested)
             connection.Break();
-        Log.StreamOpened(log, target);
+        Log.StreamOpened(log, connection.Target);
         Changed?.Invoke();
     }
 
@@ -206,14 +204,14 @@ public sealed class StreamLink(ILogger log) : IDisposable
     private void Return(Task<StreamConnection> returned)
     {
         _return = null;
-        if (!returned.IsCompletedSuccessfully || _access is not { Servers: [var server, ..] })
+        if (!returned.IsCompletedSuccessfully)
         {
             _ = returned.Exception; // it goes on by the relay
             _returnAt = BootClock.Now + ReturnInterval;
             return;
         }
         Close(reason: null);
-        Use(returned.Result, new StreamTarget(server));
+        Use(returned.Result);
     }
 
     /// <summary>Writes what has gathered, or waits for something.</summary>

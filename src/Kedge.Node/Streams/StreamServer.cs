@@ -52,6 +52,9 @@ public sealed class StreamServer(Func<PublicKey, bool> isPeer, ILogger log) : ID
     /// <summary>Whether nodes can connect.</summary>
     public bool IsOpen => _serving is not null;
 
+    /// <summary>When <see cref="Use"/> is to be called again, because the port could not be had.</summary>
+    public Instant RetryAt => _service is not null && !IsOpen ? _retryAt : Instant.Never;
+
     /// <summary>How many nodes are connected.</summary>
     public int Count => _serving is { } serving ? serving.Hub.Count - 1 : 0;
 
@@ -66,6 +69,8 @@ public sealed class StreamServer(Func<PublicKey, bool> isPeer, ILogger log) : ID
             Instant now = BootClock.Now;
             if (service == _service && (service is null || IsOpen || now < _retryAt))
                 return;
+            if (service != _service)
+                _retryAt = default;
             _service = service;
             Close();
             if (service is not null)
@@ -153,7 +158,6 @@ public sealed class StreamServer(Func<PublicKey, bool> isPeer, ILogger log) : ID
 
     private void Close()
     {
-        _retryAt = default;
         if (_serving is not { } serving)
             return;
         _serving = null;
@@ -198,7 +202,7 @@ public sealed class StreamServer(Func<PublicKey, bool> isPeer, ILogger log) : ID
                     return;
                 await tls.WriteAsync(StreamHead.Accepted, opening.Token);
             }
-            _handshakes.Known.Add(BootClock.Now, SourcePrefix.Of(source));
+            _handshakes.Known.Add(BootClock.Now, source);
             Interlocked.Decrement(ref _strangers);
             isStranger = false;
             if (isPeer(stream.Key)) // it may have been removed meanwhile
@@ -229,7 +233,7 @@ public sealed class StreamServer(Func<PublicKey, bool> isPeer, ILogger log) : ID
             EnabledSslProtocols = SslProtocols.Tls13,
             ApplicationProtocols = [SslApplicationProtocol.Http11],
             AllowTlsResume = false, // every connection proves anew who is at both ends
-            CertificateChainPolicy = NodeVerifier.CreateChainPolicy(),
+            CertificateChainPolicy = PlatformTrust.None(),
             RemoteCertificateValidationCallback = new NodeVerifier(identity).Accept(shown =>
             {
                 node = shown;

@@ -19,7 +19,7 @@ public sealed record StreamTarget(EndpointName Server, PublicKey? Relay = null)
         ? new PinnedServer(access.Pins, TimeProvider.System).CreateTlsOptions()
         : new SslClientAuthenticationOptions
         {
-            CertificateChainPolicy = NodeVerifier.CreateChainPolicy(),
+            CertificateChainPolicy = PlatformTrust.None(),
             RemoteCertificateValidationCallback = new NodeVerifier(access.Identity).Accept(node => node.WireGuardKey == relay && node.MayRelay),
         };
 }

@@ -85,6 +85,14 @@ public sealed class NetworkTrust
         return trust.Digest == Digest && refused.Count == 0 && Refused.Count == 0 ? this : trust;
     }
 
+    /// <summary>The same with what a file has, in PEM.</summary>
+    /// <inheritdoc cref="Merge" path="/returns"/>
+    public NetworkTrust MergePem(string pem) => Merge(Pem.Read(pem, Pem.Certificate), Pem.Read(pem, Pem.RevocationList));
+
+    /// <summary>All known authorities and their revocation lists in PEM, from which <see cref="MergePem"/> makes the same trust.</summary>
+    public string ToPem() => Pem.Write(Pem.Certificate, KnownAuthorities.Select(authority => authority.Der))
+        + Pem.Write(Pem.RevocationList, RevocationLists.Select(list => list.Der));
+
     /// <summary>
     /// Whether a certificate may be believed now: what is asked before a peer is installed for the first time, and before somebody who
     /// presents the certificate is let in.

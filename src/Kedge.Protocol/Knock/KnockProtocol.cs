@@ -61,7 +61,16 @@ public sealed class KnockProtocol : IControlProtocol, IDisposable
     }
 
     /// <inheritdoc/>
-    public Instant NextDeadline => _knocks.Values.Aggregate(_sweepAt, (next, knock) => Instant.Earlier(next, knock.NextDeadline));
+    public Instant NextDeadline
+    {
+        get
+        {
+            Instant next = _sweepAt;
+            foreach (KnockInitiator knock in _knocks.Values)
+                next = Instant.Earlier(next, knock.NextDeadline);
+            return next;
+        }
+    }
 
     /// <summary>How many handshakes of others are kept.</summary>
     public int Pending => _pending.Count;
@@ -164,6 +173,8 @@ public sealed class KnockProtocol : IControlProtocol, IDisposable
     public ControlOutcome Poll(Instant now, Span<byte> datagram)
     {
         Sweep(now);
+        if (_knocks.Count == 0)
+            return ControlOutcome.Nothing; // as on most devices, always
         foreach (KnockInitiator due in _knocks.Values.Where(knock => knock.NextDeadline <= now).ToArray())
         {
             KnockInitiator knock = due;

@@ -94,18 +94,21 @@ internal sealed class SymmetricState : IDisposable
         return true;
     }
 
-    /// <summary>Split(): the initiator's sending key first.</summary>
-    public void Split(Span<byte> initiatorKey, Span<byte> responderKey) => Derive(default, initiatorKey, responderKey);
+    /// <summary>Split(): the keys of the finished handshake, which the caller disposes.</summary>
+    public SessionKeys Split() => Derive(default);
 
     /// <summary>
     /// Derives two keys from what has been agreed on so far, beside those of the handshake and of <see cref="Split"/>, which do not change
     /// by it.
     /// </summary>
     /// <param name="label">What the keys are for. Not 32 bytes long, so that it is no Diffie-Hellman result, and not empty.</param>
-    /// <param name="initiatorKey">Receives the key that the initiator sends with, 32 bytes.</param>
-    /// <param name="responderKey">Receives the key that the responder sends with, 32 bytes.</param>
-    public void Derive(ReadOnlySpan<byte> label, Span<byte> initiatorKey, Span<byte> responderKey) =>
-        WireGuardKdf.Derive2(ChainingKey, label, initiatorKey, responderKey);
+    /// <returns>The keys, which the caller disposes.</returns>
+    public SessionKeys Derive(ReadOnlySpan<byte> label)
+    {
+        var keys = new SessionKeys();
+        WireGuardKdf.Derive2(ChainingKey, label, keys.Initiator, keys.Responder);
+        return keys;
+    }
 
     /// <summary>Zeroes everything.</summary>
     public void Dispose() => CryptographicOperations.ZeroMemory(_memory);

@@ -91,17 +91,11 @@ internal sealed class XXInitiator : IDisposable
         _state.EncryptAndHash(payload, message[XXMessage.StaticSize..]);
     }
 
-    /// <summary>The keys of the finished handshake, which the caller disposes.</summary>
-    public SessionKeys Split() => Derive(default);
+    /// <inheritdoc cref="SymmetricState.Split"/>
+    public SessionKeys Split() => _state.Split();
 
     /// <inheritdoc cref="SymmetricState.Derive"/>
-    /// <returns>The keys, which the caller disposes.</returns>
-    public SessionKeys Derive(ReadOnlySpan<byte> label)
-    {
-        var keys = new SessionKeys();
-        _state.Derive(label, keys.Initiator, keys.Responder);
-        return keys;
-    }
+    public SessionKeys Derive(ReadOnlySpan<byte> label) => _state.Derive(label);
 
     /// <inheritdoc cref="SymmetricState.CopyHashTo"/>
     public void CopyHashTo(Span<byte> hash) => _state.CopyHashTo(hash);

@@ -93,16 +93,11 @@ internal sealed class XXResponder(NoiseProtocol protocol, X25519PrivateKey stati
         return _next.TryDecryptAndHash(message[..XXMessage.StaticSize], remoteStatic);
     }
 
-    /// <inheritdoc cref="XXInitiator.Split"/>
-    public SessionKeys Split() => Derive(default);
+    /// <inheritdoc cref="SymmetricState.Split"/>
+    public SessionKeys Split() => _state.Split();
 
-    /// <inheritdoc cref="XXInitiator.Derive"/>
-    public SessionKeys Derive(ReadOnlySpan<byte> label)
-    {
-        var keys = new SessionKeys();
-        _state.Derive(label, keys.Initiator, keys.Responder);
-        return keys;
-    }
+    /// <inheritdoc cref="SymmetricState.Derive"/>
+    public SessionKeys Derive(ReadOnlySpan<byte> label) => _state.Derive(label);
 
     /// <inheritdoc cref="SymmetricState.CopyHashTo"/>
     public void CopyHashTo(Span<byte> hash) => _state.CopyHashTo(hash);

@@ -75,9 +75,7 @@ internal sealed class InitiatorHandshake : IDisposable
         state.MixKeyAndHash(presharedKey);
         if (!state.TryDecryptAndHash(message.Empty, default))
             return null;
-        var keys = new SessionKeys();
-        state.Split(keys.Initiator, keys.Responder);
-        return keys;
+        return state.Split();
     }
 
     /// <summary>Zeroes the ephemeral key and the state.</summary>
@@ -141,8 +139,7 @@ internal sealed class ResponderHandshake : IDisposable
             return null;
         _state.MixKeyAndHash(presharedKey);
         _state.EncryptAndHash(default, message.Empty);
-        var keys = new SessionKeys();
-        _state.Split(keys.Initiator, keys.Responder);
+        SessionKeys keys = _state.Split();
         _state.Dispose();
         return keys;
     }

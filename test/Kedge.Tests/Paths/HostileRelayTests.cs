@@ -1,5 +1,4 @@
 using Kedge.Protocol;
-using Kedge.Protocol.Ip;
 using Kedge.Protocol.Paths;
 using Kedge.Protocol.Relays;
 using Kedge.Protocol.WireGuard;
@@ -20,7 +19,7 @@ public sealed class HostileRelayTests : IDisposable
     [Fact]
     public void What_a_relay_replays_is_delivered_once_and_counted()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         relay.PassOn = (datagram, to) =>
         {
             relay.SendTo(datagram, to);
@@ -39,7 +38,7 @@ public sealed class HostileRelayTests : IDisposable
     [Fact]
     public void What_a_relay_corrupts_is_not_delivered_and_counted()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         relay.PassOn = (datagram, to) =>
         {
             byte[] corrupt = [.. datagram];
@@ -58,7 +57,7 @@ public sealed class HostileRelayTests : IDisposable
     [Fact]
     public void What_a_relay_reflects_or_sends_to_a_stranger_is_nothing_to_them()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         PathNode stranger = _world.AddNode("stranger", "203.0.113.30:7000");
         PathWorld.Connect(relay, stranger);
         _world.Run(TimeSpan.FromSeconds(3));
@@ -87,7 +86,7 @@ public sealed class HostileRelayTests : IDisposable
     [Fact]
     public void A_relay_that_delays_and_reorders_loses_nothing_and_makes_nothing_twice()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         relay.PassOn = (datagram, to) =>
             _world.After(TimeSpan.FromSeconds(0.5 * _random.NextDouble()), () => relay.SendTo(datagram, to));
 
@@ -99,7 +98,7 @@ public sealed class HostileRelayTests : IDisposable
     [Fact]
     public void A_relay_that_drops_some_takes_those_and_no_more()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         int dropped = 0;
         relay.PassOn = (datagram, to) =>
         {
@@ -118,9 +117,9 @@ public sealed class HostileRelayTests : IDisposable
     [Fact]
     public void A_relay_that_drops_all_but_answers_for_itself_is_left_for_another()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         PathNode other = _world.AddNode("other", "203.0.113.20:7000");
-        Join(other, a, b, relay);
+        PathWorld.Join(other, a, b, relay);
         a.AllowRelay(other);
         b.AllowRelay(other);
         Exchange(a, b, TimeSpan.FromSeconds(5));
@@ -143,7 +142,7 @@ public sealed class HostileRelayTests : IDisposable
     [Fact]
     public void A_relay_that_drops_all_does_not_keep_a_pair_from_a_direct_path()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart(isSymmetric: false);
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart(isSymmetric: false);
         relay.PassOn = (_, _) => { };
 
         Exchange(a, b, TimeSpan.FromSeconds(10));
@@ -157,7 +156,7 @@ public sealed class HostileRelayTests : IDisposable
     [Fact]
     public void A_relay_sees_no_packet_of_the_tunnel()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         List<byte[]> seen = [];
         relay.PassOn = (datagram, to) =>
         {
@@ -177,7 +176,7 @@ public sealed class HostileRelayTests : IDisposable
     [Fact]
     public void A_member_that_asks_for_pairs_without_bound_does_not_keep_others_from_the_relay()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         PathNode greedy = _world.AddNode("greedy", "203.0.113.40:7000");
         PathWorld.Connect(relay, greedy);
         greedy.AllowRelay(relay);
@@ -203,7 +202,7 @@ public sealed class HostileRelayTests : IDisposable
     [Fact]
     public void A_member_has_a_bounded_number_of_pairs_and_others_have_theirs()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         RelaySwitch pairs = relay.Paths.Switch;
         PeerTunnel[] peers = [.. Enumerable.Range(0, RelaySwitch.MaximumPairsOfPeer + 50).Select(_ => relay.Device.AddPeer(NewKey()))];
         PeerTunnel greedy = relay.Device.AddPeer(NewKey());
@@ -217,15 +216,6 @@ public sealed class HostileRelayTests : IDisposable
         Assert.Equal(relay.Key, a.FinderOf(b).RelayKey);
         _world.Run(RelaySwitch.IdleTime * 2);
         Assert.NotNull(pairs.Open(_world.Now, greedy, peers[^1]));
-    }
-
-    private static IpAddress At(string address) => IpAddress.Parse(address);
-
-    private static void Join(PathNode relay, params ReadOnlySpan<PathNode> nodes)
-    {
-        foreach (PathNode node in nodes)
-            PathWorld.Connect(relay, node);
-        relay.Paths.UseRelay(isOn: true, 0);
     }
 
     private static void AssertAllDelivered(PathNode a, PathNode b)
@@ -259,21 +249,5 @@ public sealed class HostileRelayTests : IDisposable
         _world.Every(Interval, Packets, number => a.Send(b, number));
         _world.Every(Interval, Packets, number => b.Send(a, number));
         _world.Run(time);
-    }
-
-    /// <summary>Two nodes behind NATs, and a relay that has a public address, which both have had the time to choose.</summary>
-    private (PathNode A, PathNode B, PathNode Relay) Apart(bool isSymmetric = true)
-    {
-        var natA = new VirtualNat(At("198.51.100.1"), Filtering.AddressAndPortDependent, isSymmetric);
-        var natB = new VirtualNat(At("198.51.100.2"), Filtering.AddressAndPortDependent, isSymmetric);
-        PathNode a = _world.AddNode("a", "192.168.1.2:7000", natA), b = _world.AddNode("b", "192.168.2.2:7001", natB);
-        PathNode relay = _world.AddNode("relay", "203.0.113.10:7000");
-        PathWorld.Connect(a, b);
-        Join(relay, a, b);
-        a.AllowRelay(relay);
-        b.AllowRelay(relay);
-        _world.Run(TimeSpan.FromSeconds(3));
-        Assert.Equal(relay.Key, a.Paths.Home?.PublicKey);
-        return (a, b, relay);
     }
 }

@@ -71,6 +71,30 @@ internal sealed class PathWorld : IDisposable
         b.AddPeer(a);
     }
 
+    /// <summary>Makes a node a relay for others.</summary>
+    public static void Join(PathNode relay, params ReadOnlySpan<PathNode> nodes)
+    {
+        foreach (PathNode node in nodes)
+            Connect(relay, node);
+        relay.Paths.UseRelay(isOn: true, 0);
+    }
+
+    /// <summary>Two nodes behind NATs, and a relay that has a public address, which both have had the time to choose.</summary>
+    public (PathNode A, PathNode B, PathNode Relay) AddApart(bool isSymmetric = true)
+    {
+        var natA = new VirtualNat(IpAddress.Parse("198.51.100.1"), Filtering.AddressAndPortDependent, isSymmetric);
+        var natB = new VirtualNat(IpAddress.Parse("198.51.100.2"), Filtering.AddressAndPortDependent, isSymmetric);
+        PathNode a = AddNode("a", "192.168.1.2:7000", natA), b = AddNode("b", "192.168.2.2:7001", natB);
+        PathNode relay = AddNode("relay", "203.0.113.10:7000");
+        Connect(a, b);
+        Join(relay, a, b);
+        a.AllowRelay(relay);
+        b.AllowRelay(relay);
+        Run(TimeSpan.FromSeconds(3));
+        Assert.Equal(relay.Key, a.Paths.Home?.PublicKey);
+        return (a, b, relay);
+    }
+
     public static Endpoint ReflexiveOf(PathNode node) => node.Nat?.Leave(node.Address, StunServer) ?? node.Address;
 
     public void After(TimeSpan time, Action action) => _timeline.After(time, action);

@@ -16,7 +16,7 @@ public sealed class RelayTests : IDisposable
     [Fact]
     public void A_relay_passes_on_what_symmetric_nats_do_not_let_through()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
 
         Instant start = _world.Now;
         a.Send(b, 1);
@@ -35,9 +35,9 @@ public sealed class RelayTests : IDisposable
     [Fact]
     public void The_relay_of_the_peer_is_used_though_this_node_has_another()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         PathNode other = _world.AddNode("other", "203.0.113.20:7000");
-        Join(other, a, relay);
+        PathWorld.Join(other, a, relay);
         a.AllowRelay(other);
         _world.Run(TimeSpan.FromSeconds(3));
         Assert.Equal(relay.Key, b.Paths.Home!.PublicKey);
@@ -52,7 +52,7 @@ public sealed class RelayTests : IDisposable
     [Fact]
     public void Traffic_begins_by_the_relay_and_goes_on_directly_without_a_lost_packet()
     {
-        (PathNode a, PathNode b, PathNode _) = Apart(isSymmetric: false);
+        (PathNode a, PathNode b, PathNode _) = _world.AddApart(isSymmetric: false);
         a.IsIntroduced = b.IsIntroduced = false;
         _world.Loses = (from, to) => to.Address == b.Nat!.Outside && from == a || to.Address == a.Nat!.Outside && from == b;
         Traffic(a, b, TimeSpan.FromSeconds(60));
@@ -72,7 +72,7 @@ public sealed class RelayTests : IDisposable
     [Fact]
     public void A_direct_path_that_dies_is_replaced_by_the_relay_within_two_seconds()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart(isSymmetric: false);
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart(isSymmetric: false);
         Traffic(a, b, TimeSpan.FromSeconds(30));
         _world.Run(TimeSpan.FromSeconds(5));
         Assert.Equal(PathState.Direct, a.FinderOf(b).State);
@@ -92,7 +92,7 @@ public sealed class RelayTests : IDisposable
     [InlineData(false, true)]
     public void An_end_that_only_answers_goes_by_the_relay_too(bool isCutForth, bool isCutBack)
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart(isSymmetric: false);
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart(isSymmetric: false);
         int answered = 0;
         _world.Every(TimeSpan.FromSeconds(0.2), 150, number =>
         {
@@ -114,9 +114,9 @@ public sealed class RelayTests : IDisposable
     [Fact]
     public void A_relay_that_dies_is_replaced_by_another_within_two_seconds()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         PathNode other = _world.AddNode("other", "203.0.113.20:7000");
-        Join(other, a, b, relay);
+        PathWorld.Join(other, a, b, relay);
         a.AllowRelay(other);
         b.AllowRelay(other);
         Traffic(a, b, TimeSpan.FromSeconds(40));
@@ -135,7 +135,7 @@ public sealed class RelayTests : IDisposable
     [Fact]
     public void An_idle_node_stays_known_to_its_relay_for_hours()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         _world.Run(TimeSpan.FromHours(2));
         Instant start = _world.Now;
 
@@ -151,7 +151,7 @@ public sealed class RelayTests : IDisposable
     [Fact]
     public void A_node_that_may_not_relay_is_not_used_and_one_that_is_not_asked_to_refuses()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         relay.Paths.UseRelay(isOn: false, 0);
         a.Send(b, 1);
         _world.Run(TimeSpan.FromSeconds(8));
@@ -172,7 +172,7 @@ public sealed class RelayTests : IDisposable
     [Fact]
     public void What_is_replayed_or_comes_from_elsewhere_is_not_passed_on()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         a.Send(b, 1);
         _world.Run(TimeSpan.FromSeconds(1));
         Sent[] relayed = [.. a.Log.Where(sent => sent.Kind == DatagramKind.Relay)];
@@ -193,7 +193,7 @@ public sealed class RelayTests : IDisposable
     [Fact]
     public void A_pair_gets_the_rate_that_the_relay_allows_and_no_more()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         const int Rate = 1_000_000;
         relay.Paths.UseRelay(isOn: true, Rate);
         a.Send(b, 0);
@@ -224,31 +224,15 @@ public sealed class RelayTests : IDisposable
         Assert.True(longest <= limit, $"Nothing came for {longest}.");
     }
 
-    /// <summary>Two nodes behind NATs, and a relay that has a public address, which both have had the time to choose.</summary>
-    private (PathNode A, PathNode B, PathNode Relay) Apart(bool isSymmetric = true)
-    {
-        var natA = new VirtualNat(At("198.51.100.1"), Filtering.AddressAndPortDependent, isSymmetric);
-        var natB = new VirtualNat(At("198.51.100.2"), Filtering.AddressAndPortDependent, isSymmetric);
-        PathNode a = _world.AddNode("a", "192.168.1.2:7000", natA), b = _world.AddNode("b", "192.168.2.2:7001", natB);
-        PathNode relay = _world.AddNode("relay", "203.0.113.10:7000");
-        PathWorld.Connect(a, b);
-        Join(relay, a, b);
-        a.AllowRelay(relay);
-        b.AllowRelay(relay);
-        _world.Run(TimeSpan.FromSeconds(3));
-        Assert.Equal(relay.Key, a.Paths.Home?.PublicKey);
-        return (a, b, relay);
-    }
-
     [Fact]
     public void A_pair_that_nothing_is_passed_on_for_makes_room_for_others()
     {
-        (PathNode a, PathNode b, PathNode relay) = Apart();
+        (PathNode a, PathNode b, PathNode relay) = _world.AddApart();
         a.Send(b, 1);
         _world.Run(TimeSpan.FromSeconds(1));
         long bytes = relay.FinderOf(a).RelayedBytes;
-        PathNode c = _world.AddNode("c", "192.168.3.2:7002", new VirtualNat(At("198.51.100.3"), Filtering.AddressAndPortDependent, isSymmetric: true));
-        Join(relay, c);
+        PathNode c = _world.AddNode("c", "192.168.3.2:7002", new VirtualNat(IpAddress.Parse("198.51.100.3"), Filtering.AddressAndPortDependent, isSymmetric: true));
+        PathWorld.Join(relay, c);
         PathWorld.Connect(a, c);
         c.AllowRelay(relay);
         _world.Run(RelaySwitch.IdleTime * 2);
@@ -260,15 +244,6 @@ public sealed class RelayTests : IDisposable
         Assert.Equal(1, relay.Paths.Switch.Pairs);
         Assert.True(relay.FinderOf(a).RelayedBytes > bytes);
     }
-
-    private static void Join(PathNode relay, params ReadOnlySpan<PathNode> nodes)
-    {
-        foreach (PathNode node in nodes)
-            PathWorld.Connect(relay, node);
-        relay.Paths.UseRelay(isOn: true, 0);
-    }
-
-    private static IpAddress At(string address) => IpAddress.Parse(address);
 
     private void Traffic(PathNode a, PathNode b, TimeSpan time)
     {

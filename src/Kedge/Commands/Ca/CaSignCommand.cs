@@ -244,13 +244,7 @@ internal sealed class CaSignCommand : Command
     {
         string pem = Pem.Write(Pem.Certificate, [certificate.Der, folder.Master.Der])
             + Pem.Write(Pem.RevocationList, folder.Revoked is { } list ? [list.Der] : []);
-        if (call.GetValue(_out) is not { } path)
-        {
-            call.InvocationConfiguration.Output.Write(pem);
-            return;
-        }
-        FileText.Write(path, pem);
-        call.InvocationConfiguration.Error.WriteLine($"{path} is for {certificate.Name}; nothing in it is secret. 'kedge cert show {path}' shows what it says.");
+        Deliver(call, pem, path => $"{path} is for {certificate.Name}; nothing in it is secret. 'kedge cert show {path}' shows what it says.");
     }
 
     private void Write(ParseResult call, AuthorityFolder folder, List<NodeCertificate> signed)
@@ -259,12 +253,17 @@ internal sealed class CaSignCommand : Command
             [.. signed.Select(certificate => Convert.ToBase64String(certificate.Der.Span))],
             folder.Revoked is { } list ? Convert.ToBase64String(list.Der.Span) : null);
         string json = JsonSerializer.Serialize(import, ApiJson.Default.CertificateImport) + "\n";
+        Deliver(call, json, path => $"Where an administrator is logged in to the controller: kedge node certify {path}");
+    }
+
+    private void Deliver(ParseResult call, string text, Func<string, string> whatNext)
+    {
         if (call.GetValue(_out) is not { } path)
         {
-            call.InvocationConfiguration.Output.Write(json);
+            call.InvocationConfiguration.Output.Write(text);
             return;
         }
-        FileText.Write(path, json);
-        call.InvocationConfiguration.Error.WriteLine($"Where an administrator is logged in to the controller: kedge node certify {path}");
+        FileText.Write(path, text);
+        call.InvocationConfiguration.Error.WriteLine(whatNext(path));
     }
 }

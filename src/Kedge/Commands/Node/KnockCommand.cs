@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net.Sockets;
+using Kedge.Linux;
+using Kedge.Node.Connecting;
 using Kedge.Node.ControlLink;
 using Kedge.Node.Uapi;
 using Kedge.Protocol;
@@ -112,14 +114,11 @@ internal sealed class KnockCommand : Command
     {
         EndpointName name = EndpointName.TryParse(text)
             ?? throw new UserError($"'{text}' is not an endpoint such as 192.0.2.7:7891 or [2001:db8::7]:7891.");
-        if (Endpoint.TryParse(text, out Endpoint at))
-            return at;
         try
         {
-            System.Net.IPAddress[] addresses = await System.Net.Dns.GetHostAddressesAsync(name.Host, cancellation);
-            return new Endpoint(IpAddress.FromBytes(addresses[0].GetAddressBytes()), name.Port);
+            return (await name.ResolveAsync(cancellation))[0];
         }
-        catch (SocketException e)
+        catch (Exception e) when (e is SocketException or LinuxException)
         {
             throw new UserError($"'{name.Host}' cannot be resolved: {e.Message}", e);
         }

@@ -6,7 +6,7 @@ namespace Kedge.Demo.Mesh;
 
 /// <summary>
 /// <c>kedge demo mesh</c>: a controller and eight nodes, two zones with the same addresses, three nodes behind NATs of different kinds, one
-/// whose UDP is blocked, and one member that is a stock WireGuard device. Takes less than a minute and leaves nothing behind. Needs root.
+/// whose UDP is blocked, and one member that is a stock WireGuard device. Takes about a minute and leaves nothing behind. Needs root.
 /// </summary>
 /// <param name="program">The path of the program <c>kedge</c>.</param>
 /// <param name="report">Where it tells what it sees.</param>

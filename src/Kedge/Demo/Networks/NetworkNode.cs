@@ -30,16 +30,14 @@ public sealed class NetworkNode(Host host, string program, string address, strin
     /// <summary>Enters a network, and is up when this returns.</summary>
     /// <param name="authority">The file with the master's certificate.</param>
     /// <exception cref="CommandException">It could not.</exception>
-    public void Enter(string authority) => Check(TryEnter(authority, Certificate, Keys));
+    public void Enter(string authority) => Run(Entry(authority, Certificate, Keys));
 
     /// <summary>Tries to enter a network with these files.</summary>
-    public CommandResult TryEnter(string authority, string certificate, string keys) => Try(
-        "up", "--detach", "--network", "demo", "--ca", authority, "--cert", certificate, "--key", keys,
-        "--listen-port", Port, "--no-port-mapping");
+    public CommandResult TryEnter(string authority, string certificate, string keys) => Try(Entry(authority, certificate, keys));
 
     /// <summary>Comes up again, in the network that it has entered before.</summary>
     /// <exception cref="CommandException">It could not.</exception>
-    public void Up() => Check(Try("up", "--detach"));
+    public void Up() => Run("up", "--detach");
 
     /// <summary>Introduces itself to another node.</summary>
     public CommandResult Knock(NetworkNode other)
@@ -50,7 +48,7 @@ public sealed class NetworkNode(Host host, string program, string address, strin
 
     /// <summary>Runs a command of the node.</summary>
     /// <exception cref="CommandException">It failed.</exception>
-    public string Run(params string[] arguments) => Check(Try(arguments)).Output;
+    public string Run(params string[] arguments) => host.Run(Call(arguments)).Output;
 
     /// <summary>Runs a command of the node to its end, whatever its exit code.</summary>
     public CommandResult Try(params string[] arguments) => host.TryRun(Call(arguments));
@@ -58,8 +56,11 @@ public sealed class NetworkNode(Host host, string program, string address, strin
     /// <inheritdoc/>
     public void Dispose() => Try("down");
 
-    private CommandResult Check(CommandResult result) =>
-        result.Succeeded ? result : throw new CommandException(Call("up"), $"on {host}", result);
+    private static string[] Entry(string authority, string certificate, string keys) =>
+    [
+        "up", "--detach", "--network", "demo", "--ca", authority, "--cert", certificate, "--key", keys,
+        "--listen-port", Port, "--no-port-mapping",
+    ];
 
     private Command Call(params string[] arguments) => new([program, .. arguments])
     {
