@@ -49,7 +49,9 @@ public static class NetworkEntry
                 $"{folder.InterfaceName} is in another network, of {(before.HasController ? before.Controller : $"'{before.ZoneName}'")}. "
                 + $"Choose another interface with --interface, or leave that one first with 'kedge down --interface {folder.InterfaceName} --leave'.");
         }
-        NetworkTrust trust = NetworkTrust.Empty(master.NetworkId).MergePem(authority).MergePem(own);
+        // What was revoked once stays so, whatever the files leave out.
+        string kept = before is not null && NodeFolder.Read(folder.Trust) is { } contents ? Encoding.ASCII.GetString(contents) : "";
+        NetworkTrust trust = NetworkTrust.Empty(master.NetworkId).MergePem(kept).MergePem(authority).MergePem(own);
         Guid zone = NetworkZone.IdOf(master.NetworkId);
         if (trust.Verify(node, zone, DateTimeOffset.UtcNow) is { } refusal)
             throw new UserError($"The certificate in {files.Certificate} is not good in this network. {refusal.Sentence()}");

@@ -138,9 +138,10 @@ public sealed class NodeProcess(string runtimeDirectory, string interfaceName, P
     /// <summary>Has the device introduce itself to others, or not.</summary>
     /// <param name="status">What the device does.</param>
     /// <param name="knocks">Whether it is to.</param>
-    public void UseKnocks(DeviceStatus status, bool knocks)
+    /// <param name="anew">Whether it reads again whom it trusts.</param>
+    public void UseKnocks(DeviceStatus status, bool knocks, bool anew)
     {
-        if (status.Knocks == knocks)
+        if (status.Knocks == knocks && !(knocks && anew))
             return;
         using var change = new DeviceChange { Knock = knocks };
         TryApply(change, "introductions");

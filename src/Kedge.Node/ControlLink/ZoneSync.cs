@@ -91,7 +91,7 @@ internal sealed class ZoneSync(
             problems.Set("relay", Settings.Relay && !own.IsRelay ? NotAllowedToRelay : null);
             process.UseRelay(status, own.IsRelay, Settings.RelayRate ?? NodeSettings.DefaultRelayRate);
             process.UseStream(status, own.StreamAccess);
-            process.UseKnocks(status, !own.Membership.HasController);
+            process.UseKnocks(status, !own.Membership.HasController, anew: !_isReady);
             reachability.Look(status, Settings, own.Certificate.Node);
             bool done = TryReconcilePeers(status, now);
             bool isReady = done;

@@ -1,5 +1,8 @@
 using Kedge.Demo;
 using Kedge.Demo.Networks;
+using Kedge.Linux.Processes;
+using Kedge.Node.ControlLink;
+using Kedge.SystemTests.Mesh;
 
 namespace Kedge.SystemTests.Networks;
 
@@ -81,9 +84,7 @@ public sealed class KnockTests : IDisposable
     {
         NetworkNode a = Add("alice"), b = Add("bob");
         _network.Revoke(b);
-        string withList = Path.Combine(_net.TempFolder, "with-list.pem");
-        File.WriteAllText(withList, File.ReadAllText(_network.Certificate) + File.ReadAllText(_network.RevocationList));
-        a.Enter(withList);
+        a.Enter(WithList());
         b.Enter(_network.Certificate);
 
         CommandResult result = b.Knock(a);
@@ -91,6 +92,25 @@ public sealed class KnockTests : IDisposable
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("The other node refuses this node's certificate.", result.Error, StringComparison.Ordinal);
         Assert.Contains("revoked", result.Error, StringComparison.Ordinal);
+
+        a.Run("down");
+        a.Enter(_network.Certificate); // which leaves the list out
+        Assert.Contains("revoked", b.Knock(a).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_list_that_is_given_to_a_node_that_is_up_counts_at_once()
+    {
+        NetworkNode a = Add("alice"), b = Add("bob");
+        a.Enter(_network.Certificate);
+        b.Enter(_network.Certificate);
+        _network.Revoke(b);
+        var run = new RunFolder(Path.Combine(_net.TempFolder, "alice.run"), MeshNode.Interface);
+        MeshNode.Kill(ProcessLock.Holder(run.UpLock)); // what it supervised goes on
+
+        a.Enter(WithList());
+
+        Assert.Contains("revoked", b.Knock(a).Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -107,6 +127,13 @@ public sealed class KnockTests : IDisposable
 
         Assert.Equal(2, a.Try("up", "--network", "demo", "--ca", _network.Certificate).ExitCode);
         Assert.Contains("is in no network", a.Knock(b).Error, StringComparison.Ordinal);
+    }
+
+    private string WithList()
+    {
+        string path = Path.Combine(_net.TempFolder, "with-list.pem");
+        File.WriteAllText(path, File.ReadAllText(_network.Certificate) + File.ReadAllText(_network.RevocationList));
+        return path;
     }
 
     private NetworkNode Add(string name, MasterKey? network = null)

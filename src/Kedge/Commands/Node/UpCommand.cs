@@ -159,7 +159,10 @@ internal sealed class UpCommand : Command
         JoinLine? line = _join.Read(call);
         if (before is not null && line is not null && HasOtherToken(before, line) && FindOverlap(before, place, inside) is not null)
             await LeaveUnusableAsync(before, place);
-        Membership membership = _network.Read(call, before) is { } files
+        NetworkFiles? files = _network.Read(call, before);
+        if (files is not null)
+            EndLink(place); // it would write what it knows over what is entered
+        Membership membership = files is not null
             ? NetworkEntry.Enter(place.Folder, files, settings)
             : await new Joining(place.Folder, Say, TimeProvider.System).JoinAsync(line, settings, ending);
         if (FindOverlap(membership, place, inside) is { } conflict)
