@@ -9,7 +9,9 @@ namespace Kedge.Bench.Paths;
 /// <summary>
 /// How soon a node that has just joined reaches another one: from its line <c>is up</c> to the first answer of a ping that is started then.
 /// Each round has two new nodes in a zone of their own, behind gateways of their own. KEDGE_BENCH_ROUNDS says how many rounds there are,
-/// KEDGE_BENCH_LOGS a folder for what the nodes have logged.
+/// KEDGE_BENCH_LOGS a folder for what the nodes have logged, and
+/// KEDGE_BENCH_ROWS words, separated by semicolons, one of which a row's name must contain; those of the two tables behind it are 'relays
+/// compared' and 'sizes'.
 /// </summary>
 internal static class PathsBench
 {
@@ -39,7 +41,7 @@ internal static class PathsBench
         Console.WriteLine("| | to the first answer, s | to reach, s | path | `kedge up` until 'is up', s |");
         Console.WriteLine("|---|---|---|---|---|");
         int failed = 0;
-        foreach (Scene scene in Scenes)
+        foreach (Scene scene in Scenes.Where(scene => IsWanted(scene.Name)))
         {
             Round[] measured = Measure(scene, program, rounds);
             failed += measured.Count(round => round.Answered == Patience);
@@ -49,11 +51,16 @@ internal static class PathsBench
                 + $"| {string.Join(", ", measured.CountBy(round => round.State).Select(state => $"{state.Value} {state.Key}"))} "
                 + $"| {Seconds(measured.Select(round => round.Up))} |"));
         }
-        RelayBench.Run(program, rounds);
-        SmallUnderlayBench.Run(program, rounds);
+        if (IsWanted("relays compared"))
+            RelayBench.Run(program, rounds);
+        if (IsWanted("sizes"))
+            SmallUnderlayBench.Run(program, rounds);
         if (failed > 0)
             throw new InvalidOperationException($"In {failed} rounds there was no answer within {Patience.TotalSeconds} s.");
     }
+
+    private static bool IsWanted(string name) =>
+        (Environment.GetEnvironmentVariable("KEDGE_BENCH_ROWS") ?? "").Split(';').Any(word => name.Contains(word, StringComparison.Ordinal));
 
     private static Round[] Measure(Scene scene, string program, int rounds)
     {

@@ -24,6 +24,9 @@ public sealed record Route(IpPrefix Destination, int Table, byte Protocol, int I
     /// <summary>That machine, where it is one and of the destination's family; none otherwise.</summary>
     public IpAddress Gateway { get; private init; }
 
+    /// <summary>Bytes of the longest packet that it is known to carry, as was set or learned from ICMP; 0 where only its interface limits it.</summary>
+    public int Mtu { get; private init; }
+
     /// <summary>Whether it leads anywhere at all; else it is of another type, such as <c>blackhole</c>, <c>local</c> or <c>broadcast</c>.</summary>
     public bool IsUnicast { get; private init; } = true;
 
@@ -36,7 +39,7 @@ public sealed record Route(IpPrefix Destination, int Table, byte Protocol, int I
         if (family is not (Libc.AF_INET or Libc.AF_INET6))
             return null;
         IpAddress destination = family == Libc.AF_INET ? IpAddress.IPv4(0) : IpAddress.IPv6(0);
-        (IpAddress source, int index, IpAddress gateway, bool hasGateway) = (default, 0, default, false);
+        (IpAddress source, int index, IpAddress gateway, bool hasGateway, int mtu) = (default, 0, default, false, 0);
         NetlinkAttributes attributes = message.Attributes(Rtnetlink.RouteHeaderSize);
         while (attributes.MoveNext())
         {
@@ -57,6 +60,14 @@ public sealed record Route(IpPrefix Destination, int Table, byte Protocol, int I
                 case Rtnetlink.RTA_PREFSRC:
                     source = attributes.Address;
                     break;
+                case Rtnetlink.RTA_METRICS:
+                    NetlinkAttributes metrics = attributes.Nested;
+                    while (metrics.MoveNext())
+                    {
+                        if (metrics.Type == Rtnetlink.RTAX_MTU)
+                            mtu = (int)metrics.Number;
+                    }
+                    break;
                 case Rtnetlink.RTA_TABLE:
                     table = (int)attributes.Number;
                     break;
@@ -70,6 +81,7 @@ public sealed record Route(IpPrefix Destination, int Table, byte Protocol, int I
         {
             HasGateway = hasGateway,
             Gateway = gateway,
+            Mtu = mtu,
             IsUnicast = header[7] == Rtnetlink.RTN_UNICAST,
         };
     }

@@ -114,13 +114,13 @@ public sealed unsafe class RouteSocket : IDisposable
     /// <summary>The routes of a table, both families.</summary>
     public IReadOnlyList<Route> Routes(int table) => [.. Routes(table, Libc.AF_INET), .. Routes(table, Libc.AF_INET6)];
 
-    /// <summary>The index of the interface that a datagram would leave by.</summary>
+    /// <summary>The route that a datagram would take; null where the kernel does not say.</summary>
     /// <param name="destination">Where it would go; its scope, if it has one, is taken into account.</param>
     /// <param name="source">The local address that it would be sent from; none leaves that to the kernel.</param>
     /// <param name="mark">The firewall mark that it would have; 0 for none.</param>
     /// <param name="sourcePort">The UDP port that it would be sent from; null for a lookup that knows of no ports.</param>
     /// <exception cref="LinuxException">EINVAL: this machine has no such local address. Others: there is no route.</exception>
-    public int FindOutputInterface(Endpoint destination, IpAddress source, uint mark, ushort? sourcePort = null)
+    public Route? FindRoute(Endpoint destination, IpAddress source, uint mark, ushort? sourcePort = null)
     {
         var request = new NetlinkRequest(Rtnetlink.RTM_GETROUTE, 0, Rtnetlink.RouteHeaderSize);
         request.Header[0] = (byte)(destination.Address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6);
@@ -139,7 +139,7 @@ public sealed unsafe class RouteSocket : IDisposable
             request.AddBigEndian(Rtnetlink.RTA_SPORT, port);
             request.AddBigEndian(Rtnetlink.RTA_DPORT, destination.Port);
         }
-        return Exchange(request, "find a route to", $"{destination.Address}", Route.Read).FirstOrDefault()?.Index ?? 0;
+        return Exchange(request, "find a route to", $"{destination.Address}", Route.Read).FirstOrDefault();
     }
 
     /// <summary>Adds a route, in the place of one to the same destination in the same table if there is one.</summary>

@@ -73,6 +73,7 @@ internal static class Rtnetlink
     public const ushort RTA_OIF = 4;
     public const ushort RTA_GATEWAY = 5;
     public const ushort RTA_PREFSRC = 7;
+    public const ushort RTA_METRICS = 8;
     public const ushort RTA_MULTIPATH = 9;
     public const ushort RTA_TABLE = 15;
     public const ushort RTA_MARK = 16;
@@ -84,6 +85,7 @@ internal static class Rtnetlink
     public const byte RT_SCOPE_LINK = 253;
     public const byte RT_SCOPE_NOWHERE = 255;
     public const byte RTN_UNICAST = 1;
+    public const ushort RTAX_MTU = 2;
     public const byte RT_TABLE_COMPAT = 252; // stands in the header's one byte where RTA_TABLE says which
     public const int RtnexthopSize = 8;
 

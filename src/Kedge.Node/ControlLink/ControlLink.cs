@@ -116,7 +116,7 @@ public sealed class ControlLink : IDisposable
         $"{folder.InterfaceName} {what}: there is nothing to run it with in {folder.Path}. "
         + $"Join with 'kedge up --interface {folder.InterfaceName} --join-file FILE'.");
 
-    private void IntroduceWithoutController(DeviceEvent wish)
+    private void IntroduceWithoutController(IntroductionWanted wish)
     {
         if (_follower.Connection.Connected)
             return;

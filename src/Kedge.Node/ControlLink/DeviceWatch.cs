@@ -21,7 +21,7 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
     private static readonly TimeSpan AgainAfter = TimeSpan.FromMilliseconds(200);
 
     private readonly SemaphoreSlim _changed = new(0, 1);
-    private readonly Channel<DeviceEvent> _wishes = Channel.CreateBounded<DeviceEvent>(
+    private readonly Channel<IntroductionWanted> _wishes = Channel.CreateBounded<IntroductionWanted>(
         new BoundedChannelOptions(MostWishes) { FullMode = BoundedChannelFullMode.DropOldest });
 
     private HashSet<IpAddress> _addresses = [];
@@ -33,7 +33,7 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
     public event Action? AddressLost;
 
     /// <summary>Raised when the node process wants an introduction, for which the controller is asked as soon as there is a connection.</summary>
-    public event Action<DeviceEvent>? Wished;
+    public event Action<IntroductionWanted>? Wished;
 
     /// <summary>What came of introductions.</summary>
     public IntroductionLog Introductions { get; } = new();
@@ -45,18 +45,19 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
         {
             await foreach (DeviceEvent happened in process.WatchAsync(ending))
             {
-                if (happened.Knock is { } end)
+                switch (happened)
                 {
-                    zone.TakeKnock(end);
-                    continue;
+                    case DeviceChanged:
+                        Look();
+                        break;
+                    case IntroductionWanted wish:
+                        _wishes.Writer.TryWrite(wish);
+                        Wished?.Invoke(wish);
+                        break;
+                    default:
+                        zone.Take(happened);
+                        break;
                 }
-                if (happened.Peer is null)
-                {
-                    Look();
-                    continue;
-                }
-                _wishes.Writer.TryWrite(happened);
-                Wished?.Invoke(happened);
             }
         }
         catch (Exception e) when (e is SocketException or IOException)
@@ -77,16 +78,16 @@ internal sealed class DeviceWatch(LinkedZone zone, NodeProcess process, ILogger 
         new ParallelOptions { MaxDegreeOfParallelism = IntroductionsAtOnce, CancellationToken = session },
         async (wish, cancellation) =>
         {
-            if (wish.Peer is not { } peer || zone.IntroductionFor(wish) is not { } introduction)
+            if (zone.IntroductionFor(wish) is not { } introduction)
                 return;
             try
             {
                 await client.IntroduceAsync(introduction, cancellation);
-                Introductions.PassedOn(peer);
+                Introductions.PassedOn(wish.Peer);
             }
             catch (ControllerException exception)
             {
-                Introductions.Refused(peer, exception);
+                Introductions.Refused(wish.Peer, exception);
                 if (exception.Status is null)
                     zone.IntroduceByPeers(wish);
                 Log.NotIntroduced(log, exception.Message);

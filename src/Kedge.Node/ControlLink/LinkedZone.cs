@@ -120,8 +120,15 @@ public sealed class LinkedZone : IDisposable
         }
     }
 
-    /// <summary>Takes how a knock has ended: a node that is admitted is put into the map.</summary>
-    public void TakeKnock(KnockEnd end)
+    /// <summary>Takes what has happened in the device.</summary>
+    public void Take(DeviceEvent happened)
+    {
+        if (happened is KnockEnd end)
+            TakeKnock(end);
+    }
+
+    // A node that is admitted is put into the map.
+    private void TakeKnock(KnockEnd end)
     {
         if (end.Refusal is { } refusal)
         {
@@ -199,17 +206,16 @@ public sealed class LinkedZone : IDisposable
     public IReadOnlyCollection<Endpoint> Reflexive => Locked(() => _reachability.Reflexive);
 
     /// <summary>The introduction that the node process wishes for; null if the peer is none any more.</summary>
-    public Introduction? IntroductionFor(DeviceEvent wish) => Locked(() =>
-        wish.Peer is { } key && _peers.IdOf(key) is var id && id != Guid.Empty
+    public Introduction? IntroductionFor(IntroductionWanted wish) => Locked(() =>
+        _peers.IdOf(wish.Peer) is var id && id != Guid.Empty
             ? new Introduction(id, _reachability.Report.Endpoints, wish.IsAnswer)
             : null);
 
     /// <summary>Has peers in common introduce this node to another one, because the controller cannot.</summary>
-    public void IntroduceByPeers(DeviceEvent wish)
+    public void IntroduceByPeers(IntroductionWanted wish)
     {
         lock (_lock)
-            if (wish.Peer is { } key)
-                _process.IntroduceByPeers(key, _reachability.Endpoints, wish.IsAnswer);
+            _process.IntroduceByPeers(wish.Peer, _reachability.Endpoints, wish.IsAnswer);
     }
 
     /// <inheritdoc cref="OwnNode.NoteMembership"/>

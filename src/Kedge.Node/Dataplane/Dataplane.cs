@@ -46,6 +46,7 @@ public sealed class Dataplane : IDisposable
     private readonly PathControl _pathControl;
     private readonly KnockProtocol _knocks;
     private readonly KnockControl _knockControl;
+    private readonly LookupControl _lookupControl;
     private readonly ControlLoop _controlLoop;
     private readonly Waiter _controlWaiter = new();
     private readonly RequestQueue _controlRequests;
@@ -75,10 +76,11 @@ public sealed class Dataplane : IDisposable
         _wireGuard = new WireGuardDevice(timing, RandomNumberGenerator.Fill, _waiter.Wake) { Mtu = device.Mtu, IsUp = false };
         var stun = new StunClient(RandomNumberGenerator.Fill);
         _paths = new PathProtocol(RandomNumberGenerator.Fill, _controlWaiter.Wake, _wireGuard.AllowedIps);
-        _pathControl = new PathControl(_wireGuard, _paths, stun, happened => Happened?.Invoke(happened), FindRouters, _streams);
+        _pathControl = new PathControl(_wireGuard, _paths, stun, Publish, FindRouters, _streams);
         var knocks = new DatagramQueue(MostKnocks, ControlLoop.MaximumLength);
         _knocks = new KnockProtocol(RandomNumberGenerator.Fill, () => knocks.Count, MostKnocks);
-        _knockControl = new KnockControl(_wireGuard, _knocks, happened => Happened?.Invoke(happened), log);
+        _knockControl = new KnockControl(_wireGuard, _knocks, Publish, log);
+        _lookupControl = new LookupControl(_wireGuard, _paths, device.Queues[0], Publish);
         var table = new ControlTable(
             new ControlEntry(DatagramKind.Stun, stun, new DatagramQueue(MostStunMessages, StunMessage.MaximumSize)),
             new ControlEntry(DatagramKind.Probe, _paths, new DatagramQueue(MostProbes, Probe.Size, cutsLonger: true)),
@@ -86,14 +88,14 @@ public sealed class Dataplane : IDisposable
         _controlLoop = new ControlLoop(_wireGuard, table, port.Sockets[0]);
         _pathReview = _routes is null ? null : new PathReview(_wireGuard, _routes);
         _listening = new ListeningPort(port, log);
-        _control = new DeviceControl(_wireGuard, stun, _pathControl, _knockControl, _controlRequests, _listening, timestamps, log);
+        _control = new DeviceControl(_wireGuard, stun, _pathControl, _knockControl, _lookupControl, _controlRequests, _listening, timestamps, log);
         DatagramQueue handshakes = HandshakeLoop.CreateQueue();
         _handshakes = new HandshakeLoop(_wireGuard, port.Sockets[0], handshakes, _paths.Legs);
         AddThread("handshake", RunHandshakes);
         AddThread("control", RunControl);
         foreach ((int i, (IPacketQueue queue, IDatagramSocket socket)) in device.Queues.Zip(port.Sockets).Index())
         {
-            var outbound = new OutboundPath(_wireGuard, queue, socket);
+            var outbound = new OutboundPath(_wireGuard, queue, socket, _controlWaiter.Wake);
             var inbound = new InboundPath(_wireGuard, queue, socket, handshakes, table, _paths, _waiter.Wake, _controlWaiter.Wake);
             AddThread($"outbound-{i}", () => Run(outbound.RunBatch, queue.WaitReadable));
             AddThread($"inbound-{i}", () => Run(inbound.RunBatch, socket.WaitReadable));
@@ -156,6 +158,8 @@ public sealed class Dataplane : IDisposable
         OnThread(_controlRequests, () => Describe(status));
         return status;
     }
+
+    private void Publish(DeviceEvent happened) => Happened?.Invoke(happened);
 
     private void Describe(DeviceStatus status)
     {
@@ -277,7 +281,7 @@ public sealed class Dataplane : IDisposable
             _controlRequests.RunAll();
             Instant deadline = _controlLoop.RunOnce();
             _knockControl.Poll();
-            _controlWaiter.Wait(Instant.Earlier(deadline, _pathControl.Poll()));
+            _controlWaiter.Wait(Instant.Earlier(deadline, Instant.Earlier(_lookupControl.Poll(), _pathControl.Poll())));
         }
     }
 

@@ -20,6 +20,7 @@ namespace Kedge.Node.Dataplane;
 /// <param name="stun">The STUN servers, of which any thread may read the list.</param>
 /// <param name="paths">The paths to peers.</param>
 /// <param name="knocks">Introductions without a controller.</param>
+/// <param name="lookups">Who finds out who has an address.</param>
 /// <param name="controlThread">Takes what is to be done on the control thread.</param>
 /// <param name="port">The UDP port.</param>
 /// <param name="timestamps">Where timestamps are kept.</param>
@@ -29,6 +30,7 @@ public sealed class DeviceControl(
     StunClient stun,
     PathControl paths,
     KnockControl knocks,
+    LookupControl lookups,
     RequestQueue controlThread,
     ListeningPort port,
     TimestampFile timestamps,
@@ -97,6 +99,8 @@ public sealed class DeviceControl(
         {
             (IReadOnlyList<IpPrefix>? overlay, bool? isInternal) = (change.Overlay, change.InternalNetwork);
             controlThread.Post(() => paths.UseOverlay(overlay, isInternal));
+            if (overlay is not null)
+                controlThread.Post(() => lookups.UseOverlay(overlay));
         }
         if (change.Relay is { } isRelay)
         {
@@ -108,9 +112,15 @@ public sealed class DeviceControl(
         if (change.PrivateKey is { } privateKey)
             UsePrivateKey(privateKey);
         if (change.Knock is { } isOn)
-            controlThread.Post(() => knocks.Use(isOn ? paths.Identity : null));
+            controlThread.Post(() =>
+            {
+                knocks.Use(isOn ? paths.Identity : null);
+                lookups.Use(knocks.IsOn);
+            });
         foreach (Endpoint at in change.KnockAt)
             controlThread.Post(() => knocks.Knock(at));
+        foreach (IpAddress address in change.NotFound)
+            controlThread.Post(() => lookups.Fail(address));
         if (change.ReplacePeers)
             foreach (PublicKey key in wireGuard.Peers.Select(peer => peer.PublicKey).ToArray())
                 Remove(key);
@@ -263,6 +273,11 @@ public sealed class DeviceControl(
     {
         PublicKey key = peer.PublicKey;
         IReadOnlyList<PeerEndpoint> candidates = change.Candidates ?? [];
+        if (change.Frames.Count > 0)
+        {
+            byte[][] frames = [.. change.Frames];
+            controlThread.Post(() => lookups.Send(key, frames));
+        }
         if (change.MayRelay is { } mayRelay)
             controlThread.Post(() => paths.AllowRelay(key, mayRelay));
         if (change.IntroductionByPeers is { } answers)
@@ -281,6 +296,12 @@ public sealed class DeviceControl(
             if (_probed.Add(key))
                 Probe(peer);
         }
+    }
+
+    private void Insert(IpPrefix prefix, PeerTunnel peer)
+    {
+        wireGuard.AllowedIps.Insert(prefix, peer);
+        wireGuard.Lookups.Deliver(prefix, peer);
     }
 
     private void Apply(PeerChange change)
@@ -322,7 +343,7 @@ public sealed class DeviceControl(
             if (allowed.Remove)
                 wireGuard.AllowedIps.Remove(allowed.Prefix, peer);
             else
-                wireGuard.AllowedIps.Insert(allowed.Prefix, peer);
+                Insert(allowed.Prefix, peer);
         }
         if (change.PersistentKeepaliveInterval is { } interval)
         {

@@ -61,7 +61,7 @@ public sealed class KnockControl(WireGuardDevice wireGuard, KnockProtocol protoc
         if (IsOn)
             protocol.Knock(BootClock.Now, at);
         else
-            publish(new DeviceEvent(Peer: null) { Knock = new KnockEnd(at, default, NotInNetwork, default) });
+            publish(new KnockEnd(at, default, NotInNetwork, default));
         Publish();
     }
 
@@ -81,12 +81,9 @@ public sealed class KnockControl(WireGuardDevice wireGuard, KnockProtocol protoc
         while (protocol.TryTakeOutcome(out KnockOutcome outcome))
         {
             bool isAccepted = outcome.Refusal.IsAccepted;
-            publish(new DeviceEvent(Peer: null)
-            {
-                Knock = new KnockEnd(
-                    outcome.Asked, outcome.Remote, isAccepted ? null : outcome.Refusal.Sentence(),
-                    isAccepted && outcome.Certificate is { } certificate ? certificate.Der : default),
-            });
+            publish(new KnockEnd(
+                outcome.Asked, outcome.Remote, isAccepted ? null : outcome.Refusal.Sentence(),
+                isAccepted && outcome.Certificate is { } certificate ? certificate.Der : default));
         }
     }
 

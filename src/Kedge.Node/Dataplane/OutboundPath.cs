@@ -37,13 +37,18 @@ public sealed partial class OutboundPath
     private readonly DatagramRun[] _sealed = new DatagramRun[MostRuns];
     private readonly PacketBuffer[] _sending = new PacketBuffer[MostRuns];
     private TokenBucket _answers;
+    private readonly Action _lookupsWanted;
     private int _packetCount;
     private int _runCount;
 
     /// <summary>A path between a queue and a socket, both owned by the caller.</summary>
-    public OutboundPath(WireGuardDevice wireGuard, IPacketQueue queue, IDatagramSocket socket)
+    /// <param name="wireGuard">The device.</param>
+    /// <param name="queue">Where packets come from.</param>
+    /// <param name="socket">Where datagrams go.</param>
+    /// <param name="lookupsWanted">Called when a packet waits for somebody to find out who has its destination; must return at once.</param>
+    public OutboundPath(WireGuardDevice wireGuard, IPacketQueue queue, IDatagramSocket socket, Action lookupsWanted)
     {
-        (_wireGuard, _queue, _socket) = (wireGuard, queue, socket);
+        (_wireGuard, _queue, _socket, _lookupsWanted) = (wireGuard, queue, socket, lookupsWanted);
         _router = new OutboundRouter(wireGuard);
         for (int i = 0; i < MostRuns; i++)
             _runs[i] = new DatagramRun();
@@ -126,9 +131,11 @@ public sealed partial class OutboundPath
             Stage(packet, peer!);
             return;
         }
-        _wireGuard.Drops.Add(reason);
         Instant now = BootClock.Now;
-        if (!_router.IsAnswered(reason) || _answers.WaitFor(now, AnswerRate) > TimeSpan.Zero)
+        if (reason == DropReason.NoRoute && LookUp(now, packet))
+            return;
+        _wireGuard.Drops.Add(reason);
+        if (!OutboundRouter.IsAnswered(reason) || _answers.WaitFor(now, AnswerRate) > TimeSpan.Zero)
             return;
         if (Answer(packet, buffer, longest: 0))
             _answers = _answers.Take(now, AnswerRate);
@@ -154,6 +161,22 @@ public sealed partial class OutboundPath
         buffer.Length = length;
         _wireGuard.Drops.Add(DropReason.WriteFailed, 1 - _queue.Write(new ReadOnlySpan<PacketBuffer>(in buffer)));
         return true;
+    }
+
+    private bool LookUp(Instant now, in SuperPacket packet)
+    {
+        if (_wireGuard.Lookups.Overlay.Count == 0)
+            return false;
+        bool waits = false;
+        for (int i = 0; i < packet.SegmentCount; i++)
+        {
+            Span<byte> segment = _staged[0].Array.AsSpan(0, packet.SegmentLength(i));
+            packet.WriteSegment(i, segment);
+            waits |= _wireGuard.Lookups.TryAdd(now, packet.Ip.Destination, segment, out bool isNew);
+            if (isNew)
+                _lookupsWanted();
+        }
+        return waits;
     }
 
     private void Stage(in SuperPacket packet, PeerTunnel peer)

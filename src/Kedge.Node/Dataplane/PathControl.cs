@@ -127,9 +127,9 @@ public sealed class PathControl(
         if (!stun.Reflexive.SequenceEqual(_surroundings.Reflexive))
             Look(now);
         if (paths.TakeHomeChange())
-            publish(DeviceEvent.Changed);
+            publish(new DeviceChanged());
         while (paths.TryTakeWish(out IntroductionWish wish))
-            publish(new DeviceEvent(wish.Peer, wish.Opened));
+            publish(new IntroductionWanted(wish.Peer, wish.Opened));
         Instant reviewAt = ReviewStream(now);
         // Whether there is anything to look for is asked once a second too: it takes a walk over all peers.
         if (now >= _checkAt)
@@ -204,7 +204,7 @@ public sealed class PathControl(
         {
             _surroundings = _surroundings with { HasStream = hasStream };
             paths.MoveTo(now, _surroundings, hasMoved: false);
-            publish(DeviceEvent.Changed);
+            publish(new DeviceChanged());
         }
         return Instant.Earlier(reviewAt, streams.Server.RetryAt);
     }
@@ -251,7 +251,7 @@ public sealed class PathControl(
         _surroundings = seen;
         FindRouters();
         paths.MoveTo(now, _surroundings, hasMoved);
-        publish(DeviceEvent.Changed);
+        publish(new DeviceChanged());
     }
 
     private Surroundings SeeMachine()

@@ -54,7 +54,7 @@ public static class SourceValidation
         {
             try
             {
-                return kernel.FindOutputInterface(endpoint, default, bits, listenPort);
+                return kernel.FindRoute(endpoint, default, bits, listenPort)?.Index ?? 0;
             }
             catch (LinuxException)
             {

@@ -137,14 +137,14 @@ internal sealed class UapiConnection : IDisposable
     private async Task SendEventsAsync(CancellationToken deadline)
     {
         _events = Channel.CreateBounded<DeviceEvent>(new BoundedChannelOptions(MaximumEvents) { FullMode = BoundedChannelFullMode.DropOldest });
-        Publish(DeviceEvent.Changed);
+        Publish(new DeviceChanged());
         Task<int> end = _socket.ReceiveAsync(_buffer, deadline).AsTask(); // the client says nothing more; its end is noticed
         while (!end.IsCompleted)
         {
             Task<bool> ready = _events.Reader.WaitToReadAsync(deadline).AsTask();
             await Task.WhenAny(end, ready);
             while (ready.IsCompletedSuccessfully && _events.Reader.TryRead(out DeviceEvent? happened))
-                await SendAsync(Encoding.ASCII.GetBytes($"{happened}\n"), deadline);
+                await SendAsync(Encoding.ASCII.GetBytes($"{happened.ToLine()}\n"), deadline);
             _deadline.CancelAfter(Timeout.InfiniteTimeSpan);
         }
         _deadline.Cancel();

@@ -11,16 +11,22 @@ public sealed partial class PathFinder
 {
     private const int MaximumFrames = 8; // that wait
     private const int MaximumFrame = 512;
+    private const int MaximumForeign = 32;
+    private const int Padding = 15;
     private static readonly Rate FrameRate = new(Burst: 40, TimeSpan.FromMilliseconds(50));
+    private static readonly Rate ForeignRate = new(Burst: 200, TimeSpan.FromMilliseconds(10));
 
     private readonly ConcurrentQueue<byte[]> _frames = new();
+    private readonly ConcurrentQueue<byte[]> _foreign = new();
     private PeerPath? _heardFrom;
     private TokenBucket _frameBudget;
+    private TokenBucket _foreignBudget;
     private int _isWanted;
     private int _trafficBegan;
 
     private bool HasSignals =>
         !_frames.IsEmpty
+        || !_foreign.IsEmpty
         || _isRelayLost
         || Volatile.Read(ref _isWanted) != 0
         || Volatile.Read(ref _trafficBegan) != 0
@@ -50,9 +56,14 @@ public sealed partial class PathFinder
     /// <inheritdoc/>
     public void TakeFrame(ReadOnlySpan<byte> frame)
     {
-        if (frame[0] is not (IntroductionFrame.Type or RelayFrame.Type) || frame.Length > MaximumFrame || _frames.Count >= MaximumFrames)
+        bool isForeign = frame[0] == PathProtocol.ForeignFrame && _paths.TakesForeign;
+        if (!isForeign && frame[0] is not (IntroductionFrame.Type or RelayFrame.Type))
             return;
-        _frames.Enqueue(frame.ToArray());
+        (ConcurrentQueue<byte[]> queue, int most, int longest) =
+            isForeign ? (_foreign, MaximumForeign, PathProtocol.MaximumFrame + Padding) : (_frames, MaximumFrames, MaximumFrame);
+        if (frame.Length > longest || queue.Count >= most)
+            return;
+        queue.Enqueue(frame.ToArray());
         _paths.Attend(this);
     }
 
@@ -71,6 +82,9 @@ public sealed partial class PathFinder
             else if (RelayFrame.TryRead(frame, out RelayFrame relay))
                 _paths.TakeRelayFrame(now, this, relay);
         }
+        while (_foreign.TryDequeue(out byte[]? foreign))
+            if (TokenBucket.TryTake(ref _foreignBudget, now, ForeignRate))
+                _paths.TakeForeign(_peer.PublicKey, foreign);
         if (Interlocked.Exchange(ref _isWanted, 0) == 0)
             return;
         _wantedAt = now;

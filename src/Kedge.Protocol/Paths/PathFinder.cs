@@ -75,6 +75,9 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     /// <summary>Since when <see cref="State"/> is what it is, or the path.</summary>
     public Instant Since { get; private set; }
 
+    /// <summary>Whether there is a way to the peer.</summary>
+    public bool IsReached => State is PathState.Direct or PathState.Relayed;
+
     /// <summary>The peer's key.</summary>
     public PublicKey PublicKey => _peer.PublicKey;
 
@@ -315,7 +318,10 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         _awaitsTraffic = false;
         if (state == PathState.Connecting)
             _streamAt = now + (Relays.Any() ? StreamPatience : StreamPatience / 2);
+        bool wasReached = IsReached;
         (State, Since) = (state, now);
+        if (IsReached != wasReached)
+            _paths.NoteReach(this);
     }
 
     // The first path that answers is taken. After that, another one must be clearly better, or be where the peer itself sends from now while

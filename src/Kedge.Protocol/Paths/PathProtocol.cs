@@ -250,15 +250,6 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
         attention();
     }
 
-    /// <summary>Takes an introduction by a frame: passes it on, or follows it.</summary>
-    internal void TakeFrame(Instant now, PublicKey from, IntroductionFrame frame)
-    {
-        if (frame.IsPassedOn)
-            Introduced(now, frame.Key, frame.Endpoints, frame.Opened);
-        else if (Find(frame.Key) is { State: PathState.Direct } to)
-            SendFrame(to.Peer, (frame with { Key = from, IsPassedOn = true }).ToArray());
-    }
-
     /// <summary>Wishes for an introduction. The oldest wish gives way when there are too many.</summary>
     internal void Introduce(PublicKey peer, bool opened)
     {
@@ -277,26 +268,6 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
         if (_refreshed is { } last && now - last < RefreshInterval)
             return;
         (_refreshed, _wantsRefresh) = (now, true);
-    }
-
-    private void SendFrame(PeerTunnel peer, byte[] frame)
-    {
-        if (_frames.Count < MaximumWishes)
-            _frames.Enqueue((peer, frame));
-    }
-
-    private ControlOutcome SealFrame(Instant now, PeerTunnel peer, byte[] frame, Span<byte> datagram)
-    {
-        frame.CopyTo(_sealing, TransportData.HeaderSize);
-        if (peer.Path is not { Relay: null } path)
-            return ControlOutcome.Nothing;
-        if (!peer.TrySealFrame(now, _sealing, frame.Length, out int length))
-        {
-            peer.RequestKeepalive(); // which asks for a session; whoever wants an answer to the frame repeats it
-            return ControlOutcome.Nothing;
-        }
-        _sealing.AsSpan(0, length).CopyTo(datagram);
-        return new ControlOutcome(Outcome.ToNetwork(length), path.Remote, path.Local);
     }
 
     /// <summary>Writes the ping of a candidate that is due, if the budget has one left.</summary>

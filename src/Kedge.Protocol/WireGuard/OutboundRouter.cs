@@ -3,19 +3,6 @@ using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.WireGuard;
 
-/// <summary>What happens to a packet from the tunnel whose destination belongs to no peer, or to a peer without an endpoint.</summary>
-public enum UnknownDestination : byte
-{
-    /// <summary>It is dropped, and its sender is told at once that the destination is unreachable, as by the kernel's WireGuard.</summary>
-    Refused,
-
-    /// <summary>
-    /// It is dropped silently, because somebody may still find the destination: the sender tries again in a moment. For networks that look
-    /// peers up only when they are needed.
-    /// </summary>
-    LookedUp,
-}
-
 /// <summary>
 /// Decides where a packet from the tunnel goes: to the peer whose allowed IPs hold its destination, or nowhere. One of our own datagrams
 /// that a route has led back into the tunnel goes nowhere: it would come back again and again, longer each time; so would one that has been
@@ -62,8 +49,7 @@ public sealed class OutboundRouter(WireGuardDevice device)
     public static bool Waits(PeerTunnel? peer, DropReason reason) => reason == DropReason.NoEndpoint && peer?.PathFinder is not null;
 
     /// <summary>Whether the sender of a packet that goes nowhere is told so.</summary>
-    public bool IsAnswered(DropReason reason) =>
-        reason is DropReason.NoRoute or DropReason.NoEndpoint && device.UnknownDestination == UnknownDestination.Refused;
+    public static bool IsAnswered(DropReason reason) => reason is DropReason.NoRoute or DropReason.NoEndpoint;
 
     // Only the first fragment of a datagram has ports; the others follow it, with the same identification.
     private bool IsOwnDatagram(IpPacket packet, in UdpFragment udp, ushort remotePort)

@@ -88,6 +88,7 @@ public sealed partial class PeerTunnel
         // What is known of the way stays, where only our end is another; a finder finds out if that changes it.
         _path = path?.Remote == remote ? path with { Local = local } : new PeerPath(remote, local);
         _heardFrom = null;
+        _device.NotePathChange();
         if (path is not null)
             return;
         _pathWasSet = true;

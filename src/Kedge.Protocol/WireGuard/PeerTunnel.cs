@@ -73,6 +73,7 @@ public sealed partial class PeerTunnel : IScheduled<PeerTunnel>, IDisposable
         {
             _path = value;
             _pathWasSet = true;
+            _device.NotePathChange();
             _device.Attention(this);
         }
     }

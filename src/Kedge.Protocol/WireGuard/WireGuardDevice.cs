@@ -39,6 +39,7 @@ public sealed class WireGuardDevice : IDisposable
     private PeerTunnel? _looping;
     private volatile int _mtu = 1420;
     private volatile int _listenPort;
+    private int _pathChanges;
     private volatile bool _isUp = true;
 
     /// <summary>A device without key or peers.</summary>
@@ -53,6 +54,7 @@ public sealed class WireGuardDevice : IDisposable
         Random = random;
         Sessions = new SessionTable(random);
         _attention = attention;
+        Lookups = new PendingLookups(this);
     }
 
     /// <summary>The times in force.</summary>
@@ -84,8 +86,11 @@ public sealed class WireGuardDevice : IDisposable
         set => _listenPort = value;
     }
 
-    /// <summary>What happens to packets for unknown destinations. To be set before packets flow.</summary>
-    public UnknownDestination UnknownDestination { get; init; }
+    /// <summary>How often a peer was given another path, or was heard from elsewhere. Any thread.</summary>
+    public int PathChanges => Volatile.Read(ref _pathChanges);
+
+    /// <summary>Packets for addresses that no peer has, while somebody finds out who does. Any thread.</summary>
+    public PendingLookups Lookups { get; }
 
     /// <summary>How many handshake messages were answered by a cookie instead, because the device was under load.</summary>
     public long CookieReplies { get; private set; }
@@ -228,6 +233,9 @@ public sealed class WireGuardDevice : IDisposable
         SetIdentity(null, null);
         _responder.Dispose();
     }
+
+    /// <summary>Notes that a peer has another path. Any thread.</summary>
+    internal void NotePathChange() => Interlocked.Increment(ref _pathChanges);
 
     /// <summary>Wakes the handshake thread for a peer. Any thread.</summary>
     internal void Attention(PeerTunnel peer)

@@ -9,7 +9,7 @@ public sealed class ShellCompletionTests(AdministeredController controller) : IC
     [InlineData("kedge zone cr", "create")]
     [InlineData("kedge zone list --js", "--json")]
     [InlineData("kedge completion z", "zsh")]
-    [InlineData("kedge demo pq", "pq")]
+    [InlineData("kedge demo me", "mesh")]
     [InlineData("kedge rp exchange-", "exchange-config")]
     [InlineData("kedge up --det", "--detach")]
     [InlineData("kedge logs --fol", "--follow")]

@@ -29,6 +29,21 @@ public sealed class MtuTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TCP_to_a_stock_peer_is_cut_to_what_the_interface_on_the_way_carries(bool overIPv6)
+    {
+        using var tunnel = Tunnel.Start(overIPv6: overIPv6, mtu: 1420, pathMtu: 1280);
+        DropFragments(tunnel.Other.Host);
+        tunnel.Handshake();
+        Assert.Equal(0, Ping.Run(tunnel.Kedge.Host, tunnel.Other.Address, count: 1, payloadBytes: 1400 - Headers, patience: Ping.Brief).Received);
+
+        Iperf tcp = Iperf.Tcp(tunnel.Kedge.Host, tunnel.Other.Host, tunnel.Other.Address, TimeSpan.FromSeconds(1));
+
+        Assert.True(tcp.BitsPerSecond > 20e6, $"{tcp}");
+    }
+
     [Fact]
     public void An_MTU_changed_while_the_tunnel_is_up_counts_at_once()
     {
@@ -42,4 +57,18 @@ public sealed class MtuTests
         tunnel.Kedge.Reaches(tunnel.Other.Address, 9000);
         tunnel.Other.Reaches(tunnel.Kedge.Address, 9000);
     }
+
+    private static void DropFragments(Host host) => host.Run(new Command("nft", "-f", "-")
+    {
+        Input = """
+            table inet fragments {
+                chain before {
+                    type filter hook prerouting priority -450; policy accept;
+                    ip frag-off & 0x3fff != 0 drop
+                    exthdr frag exists drop
+                }
+            }
+
+            """,
+    });
 }

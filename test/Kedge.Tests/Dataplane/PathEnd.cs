@@ -32,7 +32,7 @@ internal sealed class PathEnd : IDisposable
             new ControlEntry(DatagramKind.Stun, Stun, new DatagramQueue(64, StunMessage.MaximumSize)),
             new ControlEntry(DatagramKind.Probe, Paths, new DatagramQueue(64, Probe.Size, cutsLonger: true)));
         Control = new ControlLoop(WireGuard, table, Socket);
-        Outbound = new OutboundPath(WireGuard, Queue, Socket);
+        Outbound = new OutboundPath(WireGuard, Queue, Socket, () => { });
         Inbound = new InboundPath(WireGuard, Queue, Socket, handshakes, table, Paths, _waiter.Wake, _waiter.Wake);
     }
 

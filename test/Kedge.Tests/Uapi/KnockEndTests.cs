@@ -25,10 +25,10 @@ public class KnockEndTests
 
     private static void AssertSame(KnockEnd end)
     {
-        string line = new DeviceEvent(Peer: null) { Knock = end }.ToString();
+        string line = end.ToLine();
         Assert.DoesNotContain('\n', line);
         Assert.True(DeviceEvent.TryParse(line, out DeviceEvent? happened));
-        KnockEnd read = happened.Knock!;
+        KnockEnd read = Assert.IsType<KnockEnd>(happened);
         Assert.Equal((end.Asked, end.Remote, end.Refusal), (read.Asked, read.Remote, read.Refusal));
         Assert.Equal(end.Certificate.ToArray(), read.Certificate.ToArray());
     }

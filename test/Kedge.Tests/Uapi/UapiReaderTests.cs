@@ -265,14 +265,14 @@ public sealed class UapiReaderTests
     }
 
     [Fact]
-    public void A_line_may_have_256_bytes_and_no_more()
+    public void A_line_may_have_2560_bytes_and_no_more()
     {
         using UapiReader longest = NewReader();
-        Assert.Equal([UapiEvent.Error], ReadAll(longest, $"set=1\n{new string('x', 254)}=1\n"));
+        Assert.Equal([UapiEvent.Error], ReadAll(longest, $"set=1\n{new string('x', UapiReader.MaximumLineLength - 2)}=1\n"));
         Assert.Equal(UapiError.Invalid, longest.Error!.Errno);
 
         using UapiReader tooLong = NewReader();
-        Assert.Equal([UapiEvent.Violation], ReadAll(tooLong, "set=1\n" + new string('x', 257)));
+        Assert.Equal([UapiEvent.Violation], ReadAll(tooLong, "set=1\n" + new string('x', UapiReader.MaximumLineLength + 1)));
         Assert.Equal(UapiError.Protocol, tooLong.Error!.Errno);
     }
 

@@ -51,6 +51,9 @@ public sealed class DeviceChange : IDisposable
     /// <summary>Where the device introduces itself now; how that ends, those that watch it are told.</summary>
     public IList<Endpoint> KnockAt { get; } = [];
 
+    /// <summary>Addresses of the overlay that nobody has: the packets that wait for them are given up. Kedge's own.</summary>
+    public IList<IpAddress> NotFound { get; } = [];
+
     /// <summary>Changes of peers, in order. The same key may occur more than once.</summary>
     public IList<PeerChange> Peers { get; } = [];
 
@@ -100,6 +103,9 @@ public sealed class PeerChange(PublicKey publicKey) : IDisposable
     /// then. False: it asks; true: it answers. Kedge's own.
     /// </summary>
     public bool? IntroductionByPeers { get; set; }
+
+    /// <summary>Control frames that the peer is sent once, in order. Kedge's own.</summary>
+    public IList<byte[]> Frames { get; } = [];
 
     /// <summary>Whether the peer may pass on what is for this device. Kedge's own.</summary>
     public bool? MayRelay { get; set; }

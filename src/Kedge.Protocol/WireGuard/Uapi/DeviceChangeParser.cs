@@ -17,6 +17,8 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
     private const int MaximumCandidates = 48;
     private const int MaximumOverlay = 64;
     private const int MostKnocks = 64;
+    private const int MostFrames = 64;
+    private const int MostFrameBytes = 1200;
     private const int AllowedIpCost = 36; // with the room that a list keeps free
 
     private const string Key = "expected 64 hexadecimal digits";
@@ -123,6 +125,8 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             return (_change.Knock = ReadBool(value)) is null ? TrueOrFalse : null;
         if (key.SequenceEqual("knock_at"u8))
             return ReadKnock(value);
+        if (key.SequenceEqual("not_found"u8))
+            return ReadNotFound(value);
         if (key.SequenceEqual("relay"u8))
             return (_change.Relay = ReadBool(value)) is null ? TrueOrFalse : null;
         if (key.SequenceEqual("relay_rate"u8))
@@ -166,6 +170,8 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             return (peer.Introduction = ReadIsAnswer(value)) is null ? RequestOrAnswer : null;
         if (key.SequenceEqual("introduce_by_peers"u8))
             return (peer.IntroductionByPeers = ReadIsAnswer(value)) is null ? RequestOrAnswer : null;
+        if (key.SequenceEqual("frame"u8))
+            return ReadFrame(peer, value);
         if (key.SequenceEqual("may_relay"u8))
             return (peer.MayRelay = ReadBool(value)) is null ? TrueOrFalse : null;
         if (key.SequenceEqual("remove"u8))
@@ -173,6 +179,25 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
         if (key.SequenceEqual("update_only"u8))
             return (peer.UpdateOnly = IsTrue(value)) ? null : OnlyTrue;
         return Unknown;
+    }
+
+    private string? ReadNotFound(ReadOnlySpan<byte> value)
+    {
+        if (!IpAddress.TryParse(Encoding.ASCII.GetString(value), out IpAddress address) || _change.NotFound.Count == PendingLookups.MaximumAddresses)
+            return $"expected an address, at most {PendingLookups.MaximumAddresses} of them";
+        _change.NotFound.Add(address);
+        return null;
+    }
+
+    private string? ReadFrame(PeerChange peer, ReadOnlySpan<byte> value)
+    {
+        byte[] frame = new byte[value.Length / 2];
+        bool isHex = value.Length % 2 == 0 && Convert.FromHexString(value, frame, out _, out _) == OperationStatus.Done;
+        if (!isHex || frame.Length is 0 or > MostFrameBytes || peer.Frames.Count == MostFrames)
+            return $"expected up to {MostFrameBytes} bytes in hexadecimal digits, at most {MostFrames} times";
+        HeldBytes += frame.Length;
+        peer.Frames.Add(frame);
+        return null;
     }
 
     private string? ReadKnock(ReadOnlySpan<byte> value)

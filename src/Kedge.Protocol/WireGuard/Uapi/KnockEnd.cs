@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using System.Diagnostics.CodeAnalysis;
 using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.WireGuard.Uapi;
@@ -9,29 +8,26 @@ namespace Kedge.Protocol.WireGuard.Uapi;
 /// <param name="Remote">Where the other end's last message came from; none if none came.</param>
 /// <param name="Refusal">Why the two ends do not admit each other, as sentences; null if they do.</param>
 /// <param name="Certificate">The other end's certificate, DER; empty if it is refused.</param>
-public sealed record KnockEnd(Endpoint Asked, Endpoint Remote, string? Refusal, ReadOnlyMemory<byte> Certificate)
+public sealed record KnockEnd(Endpoint Asked, Endpoint Remote, string? Refusal, ReadOnlyMemory<byte> Certificate) : DeviceEvent
 {
+    internal const string Key = "knocked";
+
     private const string None = "none";
-    private const string Key = "knocked=";
 
     /// <summary>The line: <c>knocked=ASKED REMOTE REFUSAL CERTIFICATE</c>, with <c>none</c> for what there is not.</summary>
-    public override string ToString() =>
-        $"{Key}{Text(Asked)} {Text(Remote)} {(Refusal is null ? None : Uri.EscapeDataString(Refusal))} "
+    public override string ToLine() =>
+        $"{Key}={Text(Asked)} {Text(Remote)} {(Refusal is null ? None : Uri.EscapeDataString(Refusal))} "
         + (Certificate.IsEmpty ? None : Base64Url.EncodeToString(Certificate.Span));
 
-    /// <summary>Reads a line without its line feed.</summary>
-    internal static bool TryParse(string line, [NotNullWhen(true)] out KnockEnd? end)
+    internal static KnockEnd? Read(string[] words)
     {
-        end = null;
-        if (!line.StartsWith(Key, StringComparison.Ordinal) || line[Key.Length..].Split(' ') is not [var asked, var remote, var refusal, var certificate])
-            return false;
-        bool isCertificate = certificate == None || Base64Url.IsValid(certificate);
-        if (!TryRead(asked, out Endpoint at) || !TryRead(remote, out Endpoint from) || !isCertificate)
-            return false;
-        end = new KnockEnd(
+        if (words is not [var asked, var remote, var refusal, var certificate] || !TryRead(asked, out Endpoint at) || !TryRead(remote, out Endpoint from))
+            return null;
+        if (certificate != None && !Base64Url.IsValid(certificate))
+            return null;
+        return new KnockEnd(
             at, from, refusal == None ? null : Uri.UnescapeDataString(refusal),
             certificate == None ? default : Base64Url.DecodeFromChars(certificate));
-        return true;
     }
 
     private static string Text(Endpoint endpoint) => endpoint.IsNone ? None : endpoint.ToString();

@@ -45,8 +45,8 @@ public enum UapiEvent
 /// </param>
 public sealed class UapiReader(Func<string, uint> interfaceIndex) : IDisposable
 {
-    /// <summary>Bytes of the longest line, without its line feed. The longest that makes sense is a key's, of 78.</summary>
-    public const int MaximumLineLength = 256;
+    /// <summary>Bytes of the longest line, without its line feed. The longest that makes sense has a control frame.</summary>
+    public const int MaximumLineLength = 2560;
 
     /// <summary>Bytes of the longest request: five times those of a thousand peers with fifty prefixes each.</summary>
     public const int MaximumRequestLength = 16 << 20;

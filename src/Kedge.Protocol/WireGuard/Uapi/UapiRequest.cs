@@ -18,6 +18,8 @@ public sealed class UapiRequest : IDisposable
     private const int OverlayBound = 64;
     private const int CandidateBound = 96;
     private const int StreamBound = 256;
+    private const int NotFoundBound = 64;
+    private const int FrameBound = 16;
 
     private readonly byte[] _buffer;
     private int _length;
@@ -33,9 +35,10 @@ public sealed class UapiRequest : IDisposable
         var request = new UapiRequest(
             DeviceBound
             + change.StunServers.Count * StunServerBound
+            + change.NotFound.Count * NotFoundBound
             + (change.Overlay?.Count ?? 0) * OverlayBound
             + (change.Stream is { } stream ? StreamBound + stream.ToLines().Sum(line => line.Length + 1) : 0)
-            + change.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound + (peer.Candidates?.Count ?? 0) * CandidateBound));
+            + change.Peers.Sum(peer => PeerBound + peer.Frames.Sum(frame => FrameBound + 2 * frame.Length) + peer.AllowedIps.Count * AllowedIpBound + (peer.Candidates?.Count ?? 0) * CandidateBound));
         request.Write("set=1");
         if (change.PrivateKey is { } privateKey)
             request.WriteHex("private_key=", privateKey);
@@ -64,6 +67,8 @@ public sealed class UapiRequest : IDisposable
             request.Write(knocks ? "knock=true" : "knock=false");
         foreach (Endpoint at in change.KnockAt)
             request.Write($"knock_at={at}");
+        foreach (IpAddress address in change.NotFound)
+            request.Write($"not_found={address}");
         if (change.Overlay is { } overlay)
         {
             request.Write("replace_overlay=true");
@@ -106,6 +111,8 @@ public sealed class UapiRequest : IDisposable
             Write($"introduction={DeviceEvent.Word(isAnswer)}");
         if (peer.IntroductionByPeers is { } answers)
             Write($"introduce_by_peers={DeviceEvent.Word(answers)}");
+        foreach (byte[] frame in peer.Frames)
+            WriteHex("frame=", frame);
         if (peer.MayRelay is { } mayRelay)
             Write(mayRelay ? "may_relay=true" : "may_relay=false");
         if (peer.PersistentKeepaliveInterval is { } interval)

@@ -104,7 +104,7 @@ internal sealed class KnockCommand : Command
                 using var change = new DeviceChange { KnockAt = { at } };
                 UapiClient.Apply(place.RuntimeDirectory, place.Interface, change);
             }
-            if (happened.Knock is { } end && end.Asked == at)
+            if (happened is KnockEnd end && end.Asked == at)
                 return end;
         }
         throw new IOException("It has ended.");
