@@ -1,6 +1,7 @@
 using Kedge.Bench.Dataplane;
 using Kedge.Bench.Fleet;
 using Kedge.Bench.Paths;
+using Kedge.Bench.PeerToPeer;
 using Kedge.Bench.PostQuantum;
 
 // script/bench [NAME]: without a name, all of them, one after the other.
@@ -10,6 +11,7 @@ Dictionary<string, Action> benches = new()
     ["dataplane"] = DataplaneBench.Run,
     ["control"] = ControlBench.Run,
     ["paths"] = PathsBench.Run,
+    ["p2p"] = PeerToPeerBench.Run,
 };
 
 // A benchmark calls this program anew where it needs a process in a namespace.

@@ -26,12 +26,10 @@ public sealed record IntroductionFrame(PublicKey Key, IReadOnlyList<PeerEndpoint
     public const int MaximumEndpoints = Surroundings.MaximumCandidates;
 
     /// <summary>Bytes of the longest frame.</summary>
-    public const int MaximumSize = HeaderSize + MaximumEndpoints * EndpointSize;
+    public const int MaximumSize = HeaderSize + MaximumEndpoints * EndpointBytes.Size;
 
     private const int KeyOffset = 4;
     private const int HeaderSize = KeyOffset + PublicKey.Size;
-    private const int EndpointSize = 19;
-    private const int AddressSize = 16;
     private const byte OpenedFlag = 1;
     private const byte PassedOnFlag = 2;
 
@@ -43,16 +41,13 @@ public sealed record IntroductionFrame(PublicKey Key, IReadOnlyList<PeerEndpoint
         if (bytes.Length < HeaderSize || bytes[0] != Type)
             return false;
         int length = BinaryPrimitives.ReadUInt16LittleEndian(bytes[2..]);
-        if (length < HeaderSize || length > Math.Min(bytes.Length, MaximumSize) || (length - HeaderSize) % EndpointSize != 0)
+        if (length < HeaderSize || length > Math.Min(bytes.Length, MaximumSize) || (length - HeaderSize) % EndpointBytes.Size != 0)
             return false;
         List<PeerEndpoint> endpoints = [];
-        for (ReadOnlySpan<byte> rest = bytes[HeaderSize..length]; !rest.IsEmpty; rest = rest[EndpointSize..])
+        for (ReadOnlySpan<byte> rest = bytes[HeaderSize..length]; !rest.IsEmpty; rest = rest[EndpointBytes.Size..])
         {
-            var kind = (PeerEndpointKind)rest[0];
-            IpAddress address = IpAddress.FromBytes(rest.Slice(1, AddressSize)).Unmapped();
-            ushort port = BinaryPrimitives.ReadUInt16LittleEndian(rest[(1 + AddressSize)..]);
-            if (kind <= PeerEndpointKind.Fixed && port != 0)
-                endpoints.Add(new PeerEndpoint(new Endpoint(address, port), kind));
+            if (EndpointBytes.TryRead(rest, out PeerEndpoint endpoint) && endpoint.Kind <= PeerEndpointKind.Fixed)
+                endpoints.Add(endpoint);
         }
         frame = new IntroductionFrame(
             PublicKey.FromBytes(bytes.Slice(KeyOffset, PublicKey.Size)), endpoints, (bytes[1] & OpenedFlag) != 0, (bytes[1] & PassedOnFlag) != 0);
@@ -63,22 +58,13 @@ public sealed record IntroductionFrame(PublicKey Key, IReadOnlyList<PeerEndpoint
     public byte[] ToArray()
     {
         PeerEndpoint[] endpoints = [.. Endpoints.Where(at => at.Kind <= PeerEndpointKind.Fixed).Take(MaximumEndpoints)];
-        byte[] bytes = new byte[HeaderSize + endpoints.Length * EndpointSize];
+        byte[] bytes = new byte[HeaderSize + endpoints.Length * EndpointBytes.Size];
         bytes[0] = Type;
         bytes[1] = (byte)((Opened ? OpenedFlag : 0) | (IsPassedOn ? PassedOnFlag : 0));
         BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(2), (ushort)bytes.Length);
         Key.CopyTo(bytes.AsSpan(KeyOffset));
-        Span<byte> rest = bytes.AsSpan(HeaderSize);
-        foreach (PeerEndpoint endpoint in endpoints)
-        {
-            rest[0] = (byte)endpoint.Kind;
-            IpAddress address = endpoint.Address.Address;
-            if (address.IsIPv4)
-                rest[1 + 10] = rest[1 + 11] = 0xFF; // RFC 4291 section 2.5.5.2
-            address.CopyTo(rest[(address.IsIPv4 ? 1 + 12 : 1)..]);
-            BinaryPrimitives.WriteUInt16LittleEndian(rest[(1 + AddressSize)..], endpoint.Address.Port);
-            rest = rest[EndpointSize..];
-        }
+        foreach ((int i, PeerEndpoint endpoint) in endpoints.Index())
+            EndpointBytes.Write(endpoint, bytes.AsSpan(HeaderSize + i * EndpointBytes.Size));
         return bytes;
     }
 }
