@@ -63,6 +63,12 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Information, Message = "Introduced to {Name} at {Endpoint}")]
     public static partial void Acquainted(ILogger log, string name, Endpoint endpoint);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "Found {Name}, which has {Address}")]
+    public static partial void Found(ILogger log, string name, IpAddress address);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Did not find who has {Address}. {Reason}")]
+    public static partial void NotFound(ILogger log, IpAddress address, string reason);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "Not introduced to the node at {Endpoint}. {Reason}")]
     public static partial void NotAcquainted(ILogger log, Endpoint endpoint, string reason);
 }

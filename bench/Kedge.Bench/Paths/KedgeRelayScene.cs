@@ -7,6 +7,9 @@ internal sealed class KedgeRelayScene : RelayScene
 {
     private const string Zone = "bench";
     private const string FromAnybodyByUdp = "meta l4proto udp";
+    private const string ByRelayStream = "by relay (TLS)";
+
+    private static readonly string[] Streams = [ByRelayStream, "by the controller (TLS)"];
 
     private readonly DemoNode[] _nodes;
     private readonly DemoNode _a, _b;
@@ -57,7 +60,9 @@ internal sealed class KedgeRelayScene : RelayScene
 
         // A node that has just come back to UDP may still have its stream.
         bool IsAt(DemoNode node, string peer) =>
-            node.PathStates().GetValueOrDefault(peer) == state && !node.Status().Contains("(TLS)", StringComparison.Ordinal);
+            node.PathStates().GetValueOrDefault(peer) == state
+            && node.Status() is var status
+            && !Streams.Any(stream => status.Contains(stream, StringComparison.Ordinal));
     }
 
     private void TakeStream()
@@ -67,6 +72,6 @@ internal sealed class KedgeRelayScene : RelayScene
         Drop(B, dropped);
         WaitForAnswer("a path by the relay's stream", () => IsByStream(_a) && IsByStream(_b));
 
-        static bool IsByStream(DemoNode node) => node.Status().Contains("by relay (TLS)", StringComparison.Ordinal);
+        static bool IsByStream(DemoNode node) => node.Status().Contains(ByRelayStream, StringComparison.Ordinal);
     }
 }

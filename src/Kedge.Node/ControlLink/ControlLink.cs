@@ -83,7 +83,7 @@ public sealed class ControlLink : IDisposable
             Forever(() => _device.RunAsync(ending), ending),
             Forever(() => _host.WatchRoutesAsync(ending), ending),
             Forever(() => _host.CheckAsync(ending), ending),
-            _zone.Membership.HasController ? Forever(() => _follower.RunAsync(Renew, ending), ending) : Task.CompletedTask);
+            _zone.Membership.HasController ? Forever(() => _follower.RunAsync(Renew, ending), ending) : Forever(() => _zone.DiscoverAsync(ending), ending));
         return !cancellation.IsCancellationRequested;
     }
 

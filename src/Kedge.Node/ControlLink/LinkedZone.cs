@@ -35,6 +35,8 @@ public sealed class LinkedZone : IDisposable
     private readonly RefusedRecords _refused;
 
     private IReadOnlyCollection<ForeignPrefix> _foreign = [];
+    private readonly ZoneDiscovery? _discovery;
+    private readonly SemaphoreSlim _discoveryWanted = new(0);
     private Instant _retryAt;
 
     /// <summary>Starts from what is on disk.</summary>
@@ -70,6 +72,8 @@ public sealed class LinkedZone : IDisposable
         if (_map.IsEmpty && !membership.HasController)
             foreach (byte[] frame in OwnMap.Begin(new ZoneResource(membership.ZoneId, membership.ZoneName, membership.ZonePrefixes), now))
                 _map.Apply(frame);
+        if (!membership.HasController)
+            _sync.Discovery = _discovery = new ZoneDiscovery(_own, _trust.Current, _peers, _reachability, process, Put, UseTrust, log);
         if (!_map.IsEmpty)
             Log.MapRestored(_log, _peers.AdmittedCount, _map.Position.Revision);
     }
@@ -123,8 +127,28 @@ public sealed class LinkedZone : IDisposable
     /// <summary>Takes what has happened in the device.</summary>
     public void Take(DeviceEvent happened)
     {
-        if (happened is KnockEnd end)
-            TakeKnock(end);
+        lock (_lock)
+        {
+            if (happened is KnockEnd end)
+                TakeKnock(end);
+            if (_discovery is null)
+                return;
+            _discovery.Take(BootClock.Now, happened);
+            if (happened is LookupWanted)
+                Reconcile(BootClock.Now); // it may be for a peer that was idle
+        }
+        _discoveryWanted.Release();
+    }
+
+    /// <summary>Finds others and is found, in a network without a controller.</summary>
+    public async Task DiscoverAsync(CancellationToken ending)
+    {
+        while (true)
+        {
+            Instant now = BootClock.Now, next = Locked(() => _discovery?.Poll(BootClock.Now) ?? Instant.Never);
+            TimeSpan wait = next <= now ? TimeSpan.Zero : next == Instant.Never ? Timeout.InfiniteTimeSpan : next - now;
+            await _discoveryWanted.WaitAsync(wait, ending);
+        }
     }
 
     // A node that is admitted is put into the map.
@@ -137,12 +161,34 @@ public sealed class LinkedZone : IDisposable
         }
         if (!NodeCertificate.TryParse(end.Certificate.Span, out NodeCertificate? certificate, out _))
             return;
-        lock (_lock)
-        {
-            foreach (byte[] frame in OwnMap.Put(_map, certificate, end.Remote))
-                Apply(frame);
-        }
+        PeerEndpoint[] told = [.. _map.EndpointsOf(OwnMap.IdOf(certificate)).Where(at => at.Address != end.Remote)];
+        Put(certificate, [new PeerEndpoint(end.Remote, PeerEndpointKind.Reflexive), .. told]);
+        _discovery?.Use(certificate.WireGuardKey);
         Log.Acquainted(_log, certificate.Name, end.Remote);
+    }
+
+    private void Put(NodeCertificate certificate, IReadOnlyList<PeerEndpoint> endpoints)
+    {
+        bool isKnown = _map.Peers.TryGetValue(OwnMap.IdOf(certificate), out MapPeer? known) && known.Certificate.Span.SequenceEqual(certificate.Der.Span);
+        if (isKnown && _map.EndpointsOf(OwnMap.IdOf(certificate)).SequenceEqual(endpoints))
+        {
+            Reconcile(BootClock.Now); // it may have left the device
+            return;
+        }
+        foreach (byte[] frame in OwnMap.Put(_map, certificate, endpoints))
+            Apply(frame);
+    }
+
+    // A list has come that refuses some who were believed.
+    private void UseTrust(NetworkTrust trust)
+    {
+        if (!_trust.Merge(trust))
+            return;
+        _peers.SetTrust(_trust.Current, _map, DateTimeOffset.UtcNow);
+        Changed(isRemoval: true);
+        Reconcile(BootClock.Now);
+        _files.Save(_peers.Admitted);
+        _sync.TrustChanged();
     }
 
     /// <summary>Addresses by which the network below the overlay is reached: no peer may have them. And STUN servers, resolved.</summary>
@@ -273,6 +319,7 @@ public sealed class LinkedZone : IDisposable
         lock (_lock)
             if (_files.HasMore)
                 _files.Save(_peers.Admitted);
+        _discoveryWanted.Dispose();
     }
 
     private T Locked<T>(Func<T> read)

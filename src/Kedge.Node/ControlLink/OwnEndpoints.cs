@@ -17,7 +17,7 @@ public static class OwnEndpoints
     /// <param name="settings">What a person has said.</param>
     /// <param name="mapped">From where the gateway maps the device's port; none where it does not.</param>
     /// <param name="addresses">The machine's own addresses that are worth telling.</param>
-    public static IReadOnlyList<PeerEndpoint> Find(DeviceStatus device, NodeSettings settings, Endpoint mapped, IEnumerable<IpAddress> addresses)
+    public static IReadOnlyList<PeerEndpoint> Find(DeviceStatus device, NodeSettings settings, Endpoint mapped, IReadOnlyCollection<IpAddress> addresses)
     {
         if (device.ListenPort == 0)
             return [];
@@ -37,6 +37,10 @@ public static class OwnEndpoints
                 from result in device.StunResults
                 where !result.Reflexive.IsNone
                 select new PeerEndpoint(result.Reflexive, PeerEndpointKind.Reflexive));
+            own.AddRange(
+                from seen in device.PeerReflexive
+                where !addresses.Contains(seen.Address)
+                select new PeerEndpoint(seen, PeerEndpointKind.Reflexive));
         }
         own.AddRange(addresses.Select(address => new PeerEndpoint(new Endpoint(address, device.ListenPort), PeerEndpointKind.Local)));
         return [.. own.Distinct()];

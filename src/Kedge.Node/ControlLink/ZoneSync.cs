@@ -41,6 +41,7 @@ internal sealed class ZoneSync(
     private bool _isDirty;
     private Instant _routeAt;
     private volatile bool _isReady;
+    private bool _hasNewTrust;
 
     /// <summary>Whether the node process and the kernel have had everything at least once. Any thread.</summary>
     public bool IsReady => _isReady;
@@ -53,6 +54,12 @@ internal sealed class ZoneSync(
 
     /// <summary>The STUN servers that the node process is to ask; null while their names are not resolved.</summary>
     public IReadOnlyCollection<Endpoint>? StunServers { get; set; }
+
+    /// <summary>Finds others, in a network without a controller.</summary>
+    public ZoneDiscovery? Discovery { get; set; }
+
+    /// <summary>Has the device read again whom it trusts.</summary>
+    public void TrustChanged() => _hasNewTrust = true;
 
     /// <summary>Addresses by which the network below the overlay is reached: nothing is routed that has them.</summary>
     public IReadOnlyCollection<IpAddress> Underlay { get; set; } = [];
@@ -91,8 +98,10 @@ internal sealed class ZoneSync(
             problems.Set("relay", Settings.Relay && !own.IsRelay ? NotAllowedToRelay : null);
             process.UseRelay(status, own.IsRelay, Settings.RelayRate ?? NodeSettings.DefaultRelayRate);
             process.UseStream(status, own.StreamAccess);
-            process.UseKnocks(status, !own.Membership.HasController, anew: !_isReady);
+            process.UseKnocks(status, !own.Membership.HasController, anew: !_isReady || _hasNewTrust);
+            _hasNewTrust = false;
             reachability.Look(status, Settings, own.Certificate.Node);
+            Discovery?.Look(now, status);
             bool done = TryReconcilePeers(status, now);
             bool isReady = done;
             if (now >= _routeAt || _isDirty)

@@ -273,6 +273,8 @@ public sealed class DeviceControl(
     {
         PublicKey key = peer.PublicKey;
         IReadOnlyList<PeerEndpoint> candidates = change.Candidates ?? [];
+        if (change.Connect)
+            peer.RequestKeepalive();
         if (change.Frames.Count > 0)
         {
             byte[][] frames = [.. change.Frames];

@@ -43,6 +43,7 @@ public sealed class PathControl(
     private IpAddress _tracedFrom;
     private bool _isActive;
     private long _stunAnswers;
+    private IReadOnlyList<Endpoint> _seen = [];
 
     /// <summary>Has the path to a peer found by probes, with these keys.</summary>
     public void Add(PeerTunnel peer, ProbeKeys keys)
@@ -101,6 +102,9 @@ public sealed class PathControl(
         streams?.Link.Use(_access);
     }
 
+    // Where there are no STUN servers, peers say where they see the device.
+    private IEnumerable<Endpoint> Reflexive => stun.Servers.Count == 0 ? _seen : stun.Reflexive;
+
     /// <summary>The folder with this node's certificate; null where none was named.</summary>
     public string? Identity => _access?.Identity;
 
@@ -124,7 +128,9 @@ public sealed class PathControl(
         Instant now = BootClock.Now;
         if (paths.TakeRefresh())
             stun.AskAgain(now);
-        if (!stun.Reflexive.SequenceEqual(_surroundings.Reflexive))
+        if (stun.Servers.Count == 0 && paths.TakeSeenChange())
+            _seen = paths.FindSeen();
+        if (!Reflexive.SequenceEqual(_surroundings.Reflexive))
             Look(now);
         if (paths.TakeHomeChange())
             publish(new DeviceChanged());
@@ -149,6 +155,8 @@ public sealed class PathControl(
         Instant now = BootClock.Now;
         foreach (StunResult result in stun.Results)
             status.StunResults.Add(result);
+        foreach (Endpoint seen in stun.Servers.Count == 0 ? _seen : [])
+            status.PeerReflexive.Add(seen);
         status.NatMapping = stun.Mapping;
         status.InternalNetwork = _surroundings.IsInternal;
         foreach (IpPrefix prefix in _surroundings.Overlay)
@@ -240,7 +248,7 @@ public sealed class PathControl(
             stun.Restart(now);
             streams?.Link.Renew();
         }
-        seen = seen with { Reflexive = [.. stun.Reflexive], Port = wireGuard.ListenPort };
+        seen = seen with { Reflexive = [.. Reflexive], Port = wireGuard.ListenPort };
         bool isSame = !hasMoved
             && seen.Port == _surroundings.Port
             && seen.Addresses.SequenceEqual(_surroundings.Addresses)

@@ -28,8 +28,8 @@ public static class OwnMap
     /// <summary>The frames that put a node into a map, in place of what it was there before.</summary>
     /// <param name="map">The map, which was begun.</param>
     /// <param name="certificate">The node's certificate.</param>
-    /// <param name="endpoint">Where it was heard from.</param>
-    public static IEnumerable<byte[]> Put(NetworkMap map, NodeCertificate certificate, Endpoint endpoint)
+    /// <param name="endpoints">Where it can be reached.</param>
+    public static IEnumerable<byte[]> Put(NetworkMap map, NodeCertificate certificate, IEnumerable<PeerEndpoint> endpoints)
     {
         Guid id = IdOf(certificate);
         MapPosition position = map.Position;
@@ -38,7 +38,7 @@ public static class OwnMap
         [
             MapFrameWriter.Open(position.Store, position.Epoch, DateTimeOffset.UnixEpoch),
             MapFrameWriter.Put(id, new PeerResource(certificate.Der.ToArray())),
-            MapFrameWriter.Put(id, new EndpointsResource([new NodeEndpoint(endpoint.ToString(), PeerEndpointKind.Reflexive.ToText())])),
+            MapFrameWriter.Put(id, new EndpointsResource([.. endpoints.Select(at => new NodeEndpoint(at.Address.ToString(), at.Kind.ToText()))])),
             MapFrameWriter.Commit(position.Revision + 1, position.Sequence + 1, count),
         ];
     }

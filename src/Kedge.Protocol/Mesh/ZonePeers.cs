@@ -46,6 +46,17 @@ public sealed class ZonePeers(Admission admission, ZoneEndpoints endpoints, IRea
     /// <summary>Where nodes can be reached.</summary>
     public ZoneEndpoints Endpoints => endpoints;
 
+    /// <summary>Admitted peers that the device need not have just now.</summary>
+    public IReadOnlySet<PublicKey> Idle { get; set; } = new HashSet<PublicKey>();
+
+    /// <summary>The certificate of an admitted peer; null if the key is nobody's.</summary>
+    public NodeCertificate? CertificateOf(PublicKey key) => admission.Admitted.GetValueOrDefault(key);
+
+    /// <summary>The certificate of the admitted peer that has an address, itself or in a network behind it; null if it is nobody's.</summary>
+    public NodeCertificate? Find(IpAddress address) =>
+        admission.Admitted.Values.Where(peer => peer.Prefixes.Any(prefix => prefix.Contains(address)))
+            .MaxBy(peer => peer.Prefixes.Where(prefix => prefix.Contains(address)).Max(prefix => prefix.Length));
+
     /// <summary>Replaces the trust anchors and revocation lists, see <see cref="Admission.SetTrust"/>.</summary>
     public void SetTrust(NetworkTrust trust, NetworkMap map, DateTimeOffset now)
     {
@@ -90,7 +101,9 @@ public sealed class ZonePeers(Admission admission, ZoneEndpoints endpoints, IRea
         PeerStatus[] peers = [.. present];
         Dictionary<PublicKey, PeerStatus> byKey = peers.ToDictionary(peer => peer.PublicKey);
         return DesiredPeers.Difference(
-            peers, admission.Admitted.Values.Select(certificate => endpoints.Desired(certificate, byKey.GetValueOrDefault(certificate.WireGuardKey))));
+            peers,
+            admission.Admitted.Values.Where(certificate => !Idle.Contains(certificate.WireGuardKey)).Select(
+                certificate => endpoints.Desired(certificate, byKey.GetValueOrDefault(certificate.WireGuardKey))));
     }
 
     /// <summary>The identifier of an admitted peer; empty if the key is nobody's.</summary>

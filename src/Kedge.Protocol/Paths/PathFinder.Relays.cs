@@ -13,6 +13,7 @@ public sealed partial class PathFinder
     // answer for itself, and pass nothing on.
     private static readonly TimeSpan SilenceOfPeer = Timing.Default.KeepaliveTimeout + TimeSpan.FromSeconds(2);
     private static readonly TimeSpan MuteTime = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan LongestRoundTrip = TimeSpan.FromSeconds(2);
 
     private static readonly TimeSpan[] Openings = [.. ((int[])[0, 100, 250, 500, 1000, 2000]).Select(ms => TimeSpan.FromMilliseconds(ms))];
     private static readonly TimeSpan[] Upgrades = [.. ((int[])[5, 15, 30, 60]).Select(s => TimeSpan.FromSeconds(s))];
@@ -68,8 +69,9 @@ public sealed partial class PathFinder
                 DropLeg(_legs.First(old => old != _peer.Path?.Relay));
             _legs.Add(leg);
         }
-        if (_openSent is { } sent)
-            (_relayRoundTrip, _openSent) = (now - sent, null);
+        if (_openSent is { } sent && now - sent <= LongestRoundTrip) // else the peer has asked, and not answered
+            _relayRoundTrip = now - sent;
+        _openSent = null;
         _openAt = Instant.Never;
         if (State == PathState.Relayed && IsMute(now, leg.Via) && leg.Via != _peer.Path?.Relay?.Via)
             return true;

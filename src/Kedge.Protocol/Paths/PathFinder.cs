@@ -81,6 +81,9 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
     /// <summary>The peer's key.</summary>
     public PublicKey PublicKey => _peer.PublicKey;
 
+    /// <summary>Where the peer has last seen this device; none if it has not.</summary>
+    internal Endpoint SeenAt { get; private set; }
+
     /// <summary>The peer.</summary>
     internal PeerTunnel Peer => _peer;
 
@@ -203,6 +206,11 @@ public sealed partial class PathFinder : IPathFinder, IScheduled<PathFinder>, ID
         }
         if (_candidates.Find(remote) is not { } candidate || !candidate.TryTakePong(now, pong.Id, local))
             return false;
+        if (!candidate.IsStream && pong.Endpoint != SeenAt)
+        {
+            SeenAt = pong.Endpoint;
+            _paths.NoteSeen();
+        }
         if (candidate == _candidates.Current)
             Confirm(now, candidate);
         else if (IsBetter(candidate))

@@ -28,6 +28,9 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
     /// <summary>Pings a second in all.</summary>
     public const int PingsPerSecond = 1000;
 
+    /// <summary>How many endpoints <see cref="FindSeen"/> finds at most.</summary>
+    public const int MostSeen = 4;
+
     private const int MaximumWishes = 256;
     private const int PeersInCommon = 3;
     private static readonly TimeSpan RefreshInterval = TimeSpan.FromSeconds(1);
@@ -47,6 +50,7 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
     private PathFinder? _polled;
     private Instant? _refreshed;
     private bool _wantsRefresh;
+    private bool _isSeenElsewhere;
 
     /// <summary>Where this device stands.</summary>
     public Surroundings Surroundings { get; private set; } = new();
@@ -182,6 +186,21 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
         }
     }
 
+    /// <summary>Whether peers may see this device elsewhere than at the last call.</summary>
+    public bool TakeSeenChange()
+    {
+        bool hasChanged = _isSeenElsewhere;
+        _isSeenElsewhere = false;
+        return hasChanged;
+    }
+
+    /// <summary>Where connected peers see this device, what most of them say first; at most <see cref="MostSeen"/>.</summary>
+    public IReadOnlyList<Endpoint> FindSeen() =>
+    [
+        .. _finders.Values.Where(finder => finder.State == PathState.Direct && !finder.SeenAt.IsNone)
+            .CountBy(finder => finder.SeenAt).OrderByDescending(seen => seen.Value).Take(MostSeen).Select(seen => seen.Key),
+    ];
+
     /// <summary>Takes the oldest wish to be introduced to a peer.</summary>
     public bool TryTakeWish(out IntroductionWish wish) => _wishes.TryDequeue(out wish);
 
@@ -258,6 +277,9 @@ public sealed partial class PathProtocol(RandomBytes random, Action attention, A
             _wishes.Dequeue();
         _wishes.Enqueue(new IntroductionWish(peer, opened));
     }
+
+    /// <summary>Notes that a peer sees this device elsewhere than before.</summary>
+    internal void NoteSeen() => _isSeenElsewhere = true;
 
     /// <summary>Counts a path that a peer has got.</summary>
     internal void CountChange() => Changes++;

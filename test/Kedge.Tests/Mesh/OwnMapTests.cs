@@ -33,16 +33,18 @@ public sealed class OwnMapTests : IDisposable
         NodeCertificate a = _network.Certify(), b = _network.Certify();
         NodeCertificate renewed = _network.Certify(_network.Subject() with { WireGuardKey = a.WireGuardKey });
 
-        Apply(OwnMap.Put(_map, a, First));
-        Apply(OwnMap.Put(_map, b, First));
-        Apply(OwnMap.Put(_map, renewed, Second));
+        Apply(OwnMap.Put(_map, a, [Reflexive(First)]));
+        Apply(OwnMap.Put(_map, b, [Reflexive(First)]));
+        Apply(OwnMap.Put(_map, renewed, [Reflexive(Second)]));
 
         Assert.Equal(2, _map.Peers.Count);
         Assert.Equal(renewed.Der.ToArray(), _map.Peers[OwnMap.IdOf(a)].Certificate.ToArray());
-        Assert.Equal(new PeerEndpoint(Second, PeerEndpointKind.Reflexive), Assert.Single(_map.EndpointsOf(OwnMap.IdOf(a))));
+        Assert.Equal(Reflexive(Second), Assert.Single(_map.EndpointsOf(OwnMap.IdOf(a))));
         Assert.Equal(4, _map.Position.Revision);
         Assert.NotEqual(OwnMap.IdOf(a), OwnMap.IdOf(b));
     }
+
+    private static PeerEndpoint Reflexive(Endpoint endpoint) => new(endpoint, PeerEndpointKind.Reflexive);
 
     private void Apply(IEnumerable<byte[]> frames)
     {

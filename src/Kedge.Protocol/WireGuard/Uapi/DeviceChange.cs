@@ -104,7 +104,13 @@ public sealed class PeerChange(PublicKey publicKey) : IDisposable
     /// </summary>
     public bool? IntroductionByPeers { get; set; }
 
-    /// <summary>Control frames that the peer is sent once, in order. Kedge's own.</summary>
+    /// <summary>Whether a path and a session are wanted now, though nothing is sent. Kedge's own.</summary>
+    public bool Connect { get; set; }
+
+    /// <summary>How many <see cref="Frames"/> there are at most.</summary>
+    public const int MostFrames = 64;
+
+    /// <summary>Control frames that the peer is sent once, in order, each of up to 1,200 bytes. Kedge's own.</summary>
     public IList<byte[]> Frames { get; } = [];
 
     /// <summary>Whether the peer may pass on what is for this device. Kedge's own.</summary>

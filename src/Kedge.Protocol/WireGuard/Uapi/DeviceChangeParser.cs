@@ -17,7 +17,6 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
     private const int MaximumCandidates = 48;
     private const int MaximumOverlay = 64;
     private const int MostKnocks = 64;
-    private const int MostFrames = 64;
     private const int MostFrameBytes = 1200;
     private const int AllowedIpCost = 36; // with the room that a list keeps free
 
@@ -170,6 +169,8 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             return (peer.Introduction = ReadIsAnswer(value)) is null ? RequestOrAnswer : null;
         if (key.SequenceEqual("introduce_by_peers"u8))
             return (peer.IntroductionByPeers = ReadIsAnswer(value)) is null ? RequestOrAnswer : null;
+        if (key.SequenceEqual("connect"u8))
+            return (peer.Connect = IsTrue(value)) ? null : OnlyTrue;
         if (key.SequenceEqual("frame"u8))
             return ReadFrame(peer, value);
         if (key.SequenceEqual("may_relay"u8))
@@ -193,8 +194,8 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
     {
         byte[] frame = new byte[value.Length / 2];
         bool isHex = value.Length % 2 == 0 && Convert.FromHexString(value, frame, out _, out _) == OperationStatus.Done;
-        if (!isHex || frame.Length is 0 or > MostFrameBytes || peer.Frames.Count == MostFrames)
-            return $"expected up to {MostFrameBytes} bytes in hexadecimal digits, at most {MostFrames} times";
+        if (!isHex || frame.Length is 0 or > MostFrameBytes || peer.Frames.Count == PeerChange.MostFrames)
+            return $"expected up to {MostFrameBytes} bytes in hexadecimal digits, at most {PeerChange.MostFrames} times";
         HeldBytes += frame.Length;
         peer.Frames.Add(frame);
         return null;

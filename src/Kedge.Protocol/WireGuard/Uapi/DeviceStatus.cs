@@ -50,6 +50,9 @@ public sealed class DeviceStatus : IDisposable
     /// <summary>The STUN servers and what they have answered. Shown to <c>kedge_get</c> only.</summary>
     public IList<StunResult> StunResults { get; } = [];
 
+    /// <summary>Where connected peers see this device, in a network without STUN servers. Shown to <c>kedge_get</c> only.</summary>
+    public IList<Endpoint> PeerReflexive { get; } = [];
+
     /// <summary>The prefixes that the overlay has its addresses from. Shown to <c>kedge_get</c> only.</summary>
     public IList<IpPrefix> Overlay { get; } = [];
 

@@ -88,6 +88,8 @@ public sealed class UapiAnswer : IDisposable
             if (!result.Reflexive.IsNone)
                 answer.WriteText("reflexive_endpoint="u8, result.Reflexive);
         }
+        foreach (Endpoint seen in status.PeerReflexive)
+            answer.WriteText("peer_reflexive_endpoint="u8, seen);
         if (status.NatMapping != NatMapping.Unknown)
             answer.Write(status.NatMapping == NatMapping.EndpointIndependent ? "nat_mapping=endpoint-independent\n"u8 : "nat_mapping=endpoint-dependent\n"u8);
         if (status.InternalNetwork)
@@ -133,7 +135,7 @@ public sealed class UapiAnswer : IDisposable
         + (status.PortProblem?.Length ?? 0)
         + (status.Stream?.ToLines().Sum(line => line.Length + 1) ?? 0)
         + status.Peers.Sum(peer => PeerBound + peer.AllowedIps.Count * AllowedIpBound)
-        + status.StunResults.Count * StunBound
+        + (status.StunResults.Count + status.PeerReflexive.Count) * StunBound
         + status.Overlay.Count * OverlayBound
         + status.Peers.Sum(peer => peer.Candidates.Count * CandidateBound)
         + status.Drops.Concat(status.Gauges).Sum(count => CountBound + count.Name.Length);

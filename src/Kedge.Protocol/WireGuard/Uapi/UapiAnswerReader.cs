@@ -90,6 +90,9 @@ public static class UapiAnswerReader
             case "reflexive_endpoint" when status.StunResults.Count > 0:
                 status.StunResults[^1] = status.StunResults[^1] with { Reflexive = ReadEndpoint(value) };
                 break;
+            case "peer_reflexive_endpoint":
+                status.PeerReflexive.Add(ReadEndpoint(value));
+                break;
             case "internal_network":
                 status.InternalNetwork = value.SequenceEqual("true"u8);
                 break;

@@ -111,6 +111,8 @@ public sealed class UapiRequest : IDisposable
             Write($"introduction={DeviceEvent.Word(isAnswer)}");
         if (peer.IntroductionByPeers is { } answers)
             Write($"introduce_by_peers={DeviceEvent.Word(answers)}");
+        if (peer.Connect)
+            Write("connect=true");
         foreach (byte[] frame in peer.Frames)
             WriteHex("frame=", frame);
         if (peer.MayRelay is { } mayRelay)
