@@ -29,12 +29,16 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
     private static readonly TimeSpan QuietInterval = TimeSpan.FromSeconds(8);
     private const int Explorations = 16;
 
+    // So often a peer that is no anchor is asked.
+    private const int Strays = 4;
+
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(1.5);
     private static readonly TimeSpan ExchangePatience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan WantPatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan UnreachableTime = TimeSpan.FromMinutes(5);
 
     private readonly Dictionary<NodeId, (PublicKey From, Instant Until)> _wanted = [];
+    private readonly Dictionary<NodeId, byte[]> _early = []; // records that have overtaken their certificates; each is wanted
     private TimeSpan _interval = ShortestInterval;
     private Instant _startedAt;
     private Instant _nextAt = Instant.Never;
@@ -42,7 +46,7 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
     private Member? _partner;
     private bool _isAsked;
     private bool _isOffered;
-    private int _news;
+    private long _changesBefore, _changesAfter;
 
     /// <summary>When <see cref="Poll"/> is to be called.</summary>
     public Instant NextDeadline => _partner is null ? _nextAt : _giveUpAt;
@@ -57,12 +61,17 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
         _nextAt = Instant.Earlier(_nextAt, now);
     }
 
-    /// <summary>Goes on with a peer that has connected, if an exchange waits for it; begins the first one with the first peer.</summary>
+    /// <summary>Goes on with a peer that has connected, if an exchange waits for it.</summary>
     public void Connected(Instant now, DiscoveryPeer peer)
     {
         if (_partner == peer.Member && !_isAsked)
             Ask(now, peer);
-        else if (_nextAt == Instant.Never)
+    }
+
+    /// <summary>Begins the first exchange once the first peer has said where it is.</summary>
+    public void Greeted(Instant now)
+    {
+        if (_nextAt == Instant.Never && _partner is null)
             _nextAt = now;
     }
 
@@ -82,6 +91,9 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
                 introductions.MarkUnreachable(now, _partner.Id, UnreachableTime);
             End(now);
         }
+        // What others have begun brings news as well.
+        if (_partner is null && _interval > ShortestInterval && state.View.Changes - _changesAfter >= MuchNews)
+            (_interval, _nextAt) = (ShortestInterval, Instant.Earlier(_nextAt, _startedAt + ShortestInterval));
         if (_partner is null && now >= _nextAt)
             Begin(now);
     }
@@ -138,9 +150,17 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
     /// <summary>Whether a node's record was asked for from a peer, and has not come.</summary>
     public bool IsWanted(NodeId node, DiscoveryPeer from) => _wanted.TryGetValue(node, out (PublicKey From, Instant) wanted) && wanted.From == from.Key;
 
+    /// <summary>Keeps a record that has overtaken its certificate.</summary>
+    /// <returns>False if it was kept before: then the certificate is not on its way.</returns>
+    public bool TryKeepEarly(NodeId node, ReadOnlySpan<byte> record) => _early.TryAdd(node, record.ToArray());
+
+    /// <summary>The record of a node whose certificate has come only now; null if there is none.</summary>
+    public byte[]? EarlyOf(NodeId node) => _early.GetValueOrDefault(node);
+
     /// <summary>Notes that a record which was asked for has come, or will not.</summary>
     public void Arrived(Instant now, NodeId node, DiscoveryPeer from)
     {
+        _early.Remove(node);
         _wanted.Remove(node);
         if (_partner == from.Member && _isOffered && !_wanted.Values.Any(wanted => wanted.From == from.Key))
             End(now);
@@ -148,7 +168,7 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
 
     private void Begin(Instant now)
     {
-        (_startedAt, _news) = (now, 0);
+        (_startedAt, _changesBefore) = (now, state.View.Changes);
         _partner = ChoosePartner(now);
         if (_partner is null)
         {
@@ -180,7 +200,9 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
     {
         _partner = null;
         _giveUpAt = Instant.Never;
-        _interval = _news >= MuchNews ? ShortestInterval : _news > 0 ? _interval : 2 * _interval;
+        _changesAfter = state.View.Changes;
+        long news = _changesAfter - _changesBefore;
+        _interval = news >= MuchNews ? ShortestInterval : news > 0 ? _interval : 2 * _interval;
         if (_interval > LongestInterval)
             _interval = LongestInterval;
         _nextAt = Instant.Later(now, _startedAt + state.Jittered(_interval));
@@ -192,15 +214,22 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
         Member[] others = [.. state.View.Anchors.Where(anchor => !anchor.IsSelf && !introductions.IsUnreachable(now, anchor.Id))];
         Member[] connected = [.. others.Where(anchor => anchor.IsConnected)];
         Member[] choice = isQuiet && connected.Length > 0 ? connected : others;
-        if (choice.Length == 0)
-            choice = [.. state.Peers.Where(peer => !peer.IsShunned).Select(peer => peer.Member)];
+        // Who is no anchor in this view may know others that are better than all in it.
+        if (choice.Length == 0 || state.NextIndex(Strays) == 0)
+        {
+            Member[] strays = [.. state.Peers.Where(peer => !peer.IsShunned && !peer.Member.IsInView).Select(peer => peer.Member)];
+            choice = strays.Length > 0 ? strays : choice;
+        }
         return choice.Length == 0 ? null : choice[state.NextIndex(choice.Length)];
     }
 
     private int Want(Instant now, DiscoveryPeer peer, List<DigestEntry> entries)
     {
         foreach (NodeId stale in _wanted.Where(wanted => wanted.Value.Until <= now).Select(wanted => wanted.Key).ToArray())
+        {
             _wanted.Remove(stale);
+            _early.Remove(stale);
+        }
         List<NodeId> lacking = [], older = [];
         foreach (DigestEntry entry in entries)
         {
@@ -216,8 +245,6 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
                 continue;
             _wanted[entry.Node] = (peer.Key, now + WantPatience);
             (known is null ? lacking : older).Add(entry.Node);
-            if (known is not { IsInView: true } && _partner == peer.Member)
-                _news++;
         }
         Ask(now, peer, lacking, WithCertificates);
         Ask(now, peer, older, flags: 0);

@@ -45,8 +45,10 @@ internal sealed class Homes(DiscoveryState state, OwnRecord own, Introductions i
     /// <summary>Registers with a home that has connected.</summary>
     public void Connected(Instant now, DiscoveryPeer peer)
     {
-        if (_homes.ContainsKey(peer.Member.Id))
-            _nextAt = Instant.Earlier(_nextAt, now);
+        if (!_homes.TryGetValue(peer.Member.Id, out Home? home))
+            return;
+        home.NextAt = now;
+        _nextAt = Instant.Earlier(_nextAt, now);
     }
 
     /// <summary>Notes that a home may have gone.</summary>
