@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
@@ -301,6 +302,12 @@ public sealed class DiscoveryProtocol
             else if (kind == RecordsFrame.Record)
             {
                 isDone &= TakeRecord(now, peer, bytes, ref lacking);
+            }
+            else if (kind == RecordsFrame.Nothing && bytes.Length == NodeId.Size)
+            {
+                var node = new NodeId(BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+                if (_exchanges.IsWanted(node, peer))
+                    _exchanges.Arrived(now, node, peer);
             }
         }
         return isDone;

@@ -15,7 +15,7 @@ namespace Kedge.Protocol.Discovery;
 internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductions introductions, RevocationSpread lists)
 {
     /// <summary>The shortest time between two exchanges.</summary>
-    public static readonly TimeSpan ShortestInterval = TimeSpan.FromSeconds(0.25);
+    public static readonly TimeSpan ShortestInterval = TimeSpan.FromSeconds(0.125);
 
     /// <summary>The longest time between two exchanges.</summary>
     public static readonly TimeSpan LongestInterval = TimeSpan.FromSeconds(60);
@@ -24,6 +24,12 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
 
     // So much news is worth another exchange at once: a view that has changed much may change more.
     private const int MuchNews = 4;
+
+    // So soon after a start any news is.
+    private static readonly TimeSpan Unrest = TimeSpan.FromSeconds(2);
+
+    // With whom a node has just spoken it has little to say.
+    private static readonly TimeSpan Recently = TimeSpan.FromSeconds(2);
 
     // From here on no new sessions are made for it, but for one in so many times: two halves of a network might each know only itself.
     private static readonly TimeSpan QuietInterval = TimeSpan.FromSeconds(8);
@@ -39,6 +45,7 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
 
     private readonly Dictionary<NodeId, (PublicKey From, Instant Until)> _wanted = [];
     private readonly Dictionary<NodeId, byte[]> _early = []; // records that have overtaken their certificates; each is wanted
+    private readonly InstantTable<NodeId> _spokenAt = new(256);
     private TimeSpan _interval = ShortestInterval;
     private Instant _startedAt;
     private Instant _nextAt = Instant.Never;
@@ -112,6 +119,7 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
                     ? anchor.Record!.Sequence > theirs.Sequence
                     : worst is not { } last || anchor.Entry.IsBefore(last)),
         ];
+        _spokenAt.Set(peer.Member.Id, now);
         state.Send(peer.Key, WriteEntries(DiscoveryFrameKind.Offer, id, lacking));
         Want(now, peer, entries);
     }
@@ -125,6 +133,7 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
         if (_partner != peer.Member)
             return;
         _isOffered = true;
+        _spokenAt.Set(peer.Member.Id, now);
         _giveUpAt = now + WantPatience;
         if (wanted == 0)
             End(now);
@@ -136,14 +145,18 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
         var reader = new FrameReader(body);
         bool withCertificates = (reader.Byte() & WithCertificates) != 0;
         List<Member> found = [];
-        HashSet<NodeId> asked = [];
+        HashSet<NodeId> asked = [], lacking = [];
         while (!reader.IsEmpty && reader.IsValid && asked.Count < AnchorView.Capacity)
         {
             var node = new NodeId(reader.UInt64());
-            if (asked.Add(node) && state.Members.Find(node) is { } member && state.IsFresh(now, member) && peer.TrySpendRecord(now))
+            if (!asked.Add(node) || !peer.TrySpendRecord(now))
+                continue;
+            if (state.Members.Find(node) is { } member && state.IsFresh(now, member))
                 found.Add(member);
+            else
+                lacking.Add(node);
         }
-        foreach (byte[] frame in RecordsFrame.Pack(id, found, withCertificates))
+        foreach (byte[] frame in RecordsFrame.Pack(id, found, withCertificates, lacking))
             state.Send(peer.Key, frame);
     }
 
@@ -202,7 +215,8 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
         _giveUpAt = Instant.Never;
         _changesAfter = state.View.Changes;
         long news = _changesAfter - _changesBefore;
-        _interval = news >= MuchNews ? ShortestInterval : news > 0 ? _interval : 2 * _interval;
+        bool isMuch = news >= MuchNews || (news > 0 && _interval <= Unrest);
+        _interval = isMuch ? ShortestInterval : news > 0 ? _interval : 2 * _interval;
         if (_interval > LongestInterval)
             _interval = LongestInterval;
         _nextAt = Instant.Later(now, _startedAt + state.Jittered(_interval));
@@ -212,6 +226,8 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
     {
         bool isQuiet = _interval >= QuietInterval && state.NextIndex(Explorations) != 0;
         Member[] others = [.. state.View.Anchors.Where(anchor => !anchor.IsSelf && !introductions.IsUnreachable(now, anchor.Id))];
+        Member[] fresh = [.. others.Where(anchor => !_spokenAt.TryGet(anchor.Id, out Instant last) || now - last > Recently)];
+        others = fresh.Length > 0 ? fresh : others;
         Member[] connected = [.. others.Where(anchor => anchor.IsConnected)];
         Member[] choice = isQuiet && connected.Length > 0 ? connected : others;
         // Who is no anchor in this view may know others that are better than all in it.

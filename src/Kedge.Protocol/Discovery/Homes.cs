@@ -21,7 +21,7 @@ internal sealed class Homes(DiscoveryState state, OwnRecord own, Introductions i
     private const int MaximumConnecting = 6;
 
     // While the view changes from exchange to exchange, who is home changes too.
-    private static readonly TimeSpan Calm = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan Calm = TimeSpan.FromSeconds(0.3);
     private static readonly TimeSpan Haste = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2);
