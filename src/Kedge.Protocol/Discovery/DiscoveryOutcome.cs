@@ -25,8 +25,9 @@ public sealed record MemberFound(
 public sealed record MemberIntroduced(NodeCertificate Certificate, NodeRecord Record, IReadOnlyList<NodeCertificate> Homes) : DiscoveryOutcome;
 
 /// <summary>
-/// This node must have a session with another one: it is to be installed as a peer, and its handshake begun. The node hears of it too, where
-/// somebody can tell it; where nobody can, a knock at its endpoints does the same. What is sent to it keeps the session up.
+/// This node must have a session with another one: it is to be installed as a peer, and its handshake begun. If strangers reach it
+/// (<see cref="NodeTraits.ReachedByStrangers"/>), it is to be knocked at, at once; others are told of this node by somebody who knows both, if there is
+/// such a node, and a knock is worth a try if nothing comes of that. What is sent to it keeps the session up.
 /// </summary>
 /// <param name="Certificate">The node's certificate, verified.</param>
 /// <param name="Record">Where it is, or was.</param>

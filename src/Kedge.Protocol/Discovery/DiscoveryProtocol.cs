@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.WireGuard;
@@ -235,6 +236,7 @@ public sealed class DiscoveryProtocol
         {
             case DiscoveryFrameKind.Hello:
                 _greetings.Receive(now, peer, id, body);
+                _exchanges.Greeted(now);
                 break;
             case DiscoveryFrameKind.Digest:
                 _exchanges.ReceiveDigest(now, peer, id, body);
@@ -293,20 +295,41 @@ public sealed class DiscoveryProtocol
         {
             if (kind == RecordsFrame.Certificate)
             {
-                _intake.TakeCertificate(now, peer, bytes, node => _exchanges.IsWanted(node, peer));
-                continue;
+                Member? member = _intake.TakeCertificate(now, peer, bytes, node => _exchanges.IsWanted(node, peer));
+                if (member is not null && _exchanges.EarlyOf(member.Id) is { } early)
+                    TakeRecord(now, peer, early, ref lacking);
             }
-            if (kind != RecordsFrame.Record || _state.Settings.Checks.ReadRecord(bytes) is not { } record)
-                continue;
-            bool isWanted = _exchanges.IsWanted(record.Node, peer);
-            if (!isWanted && record.Node != peer.Member.Id)
-                continue;
-            if (_intake.TakeRecord(now, peer, bytes, isOfInterest: false, out _, out NodeId node) == IntakeResult.LacksCertificate)
-                (isDone, lacking) = (false, node);
-            else if (isWanted)
-                _exchanges.Arrived(now, node, peer);
+            else if (kind == RecordsFrame.Record)
+            {
+                isDone &= TakeRecord(now, peer, bytes, ref lacking);
+            }
+            else if (kind == RecordsFrame.Nothing && bytes.Length == NodeId.Size)
+            {
+                var node = new NodeId(BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+                if (_exchanges.IsWanted(node, peer))
+                    _exchanges.Arrived(now, node, peer);
+            }
         }
         return isDone;
+    }
+
+    private bool TakeRecord(Instant now, DiscoveryPeer peer, ReadOnlySpan<byte> bytes, ref NodeId lacking)
+    {
+        if (_state.Settings.Checks.ReadRecord(bytes) is not { } record)
+            return true;
+        bool isWanted = _exchanges.IsWanted(record.Node, peer);
+        if (!isWanted && record.Node != peer.Member.Id)
+            return true;
+        if (_intake.TakeRecord(now, peer, bytes, isOfInterest: false, out _, out NodeId node) == IntakeResult.LacksCertificate)
+        {
+            if (isWanted && _exchanges.TryKeepEarly(node, bytes))
+                return true;
+            lacking = node;
+            return false;
+        }
+        if (isWanted)
+            _exchanges.Arrived(now, node, peer);
+        return true;
     }
 
     private void Redeliver(Instant now, PublicKey from, byte[] bytes)

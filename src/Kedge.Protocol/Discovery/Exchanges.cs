@@ -15,7 +15,7 @@ namespace Kedge.Protocol.Discovery;
 internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductions introductions, RevocationSpread lists)
 {
     /// <summary>The shortest time between two exchanges.</summary>
-    public static readonly TimeSpan ShortestInterval = TimeSpan.FromSeconds(0.25);
+    public static readonly TimeSpan ShortestInterval = TimeSpan.FromSeconds(0.125);
 
     /// <summary>The longest time between two exchanges.</summary>
     public static readonly TimeSpan LongestInterval = TimeSpan.FromSeconds(60);
@@ -25,9 +25,18 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
     // So much news is worth another exchange at once: a view that has changed much may change more.
     private const int MuchNews = 4;
 
+    // So soon after a start any news is.
+    private static readonly TimeSpan Unrest = TimeSpan.FromSeconds(2);
+
+    // With whom a node has just spoken it has little to say.
+    private static readonly TimeSpan Recently = TimeSpan.FromSeconds(2);
+
     // From here on no new sessions are made for it, but for one in so many times: two halves of a network might each know only itself.
     private static readonly TimeSpan QuietInterval = TimeSpan.FromSeconds(8);
     private const int Explorations = 16;
+
+    // So often a peer that is no anchor is asked.
+    private const int Strays = 4;
 
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(1.5);
     private static readonly TimeSpan ExchangePatience = TimeSpan.FromSeconds(5);
@@ -35,6 +44,8 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
     private static readonly TimeSpan UnreachableTime = TimeSpan.FromMinutes(5);
 
     private readonly Dictionary<NodeId, (PublicKey From, Instant Until)> _wanted = [];
+    private readonly Dictionary<NodeId, byte[]> _early = []; // records that have overtaken their certificates; each is wanted
+    private readonly InstantTable<NodeId> _spokenAt = new(256);
     private TimeSpan _interval = ShortestInterval;
     private Instant _startedAt;
     private Instant _nextAt = Instant.Never;
@@ -42,7 +53,7 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
     private Member? _partner;
     private bool _isAsked;
     private bool _isOffered;
-    private int _news;
+    private long _changesBefore, _changesAfter;
 
     /// <summary>When <see cref="Poll"/> is to be called.</summary>
     public Instant NextDeadline => _partner is null ? _nextAt : _giveUpAt;
@@ -57,12 +68,17 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
         _nextAt = Instant.Earlier(_nextAt, now);
     }
 
-    /// <summary>Goes on with a peer that has connected, if an exchange waits for it; begins the first one with the first peer.</summary>
+    /// <summary>Goes on with a peer that has connected, if an exchange waits for it.</summary>
     public void Connected(Instant now, DiscoveryPeer peer)
     {
         if (_partner == peer.Member && !_isAsked)
             Ask(now, peer);
-        else if (_nextAt == Instant.Never)
+    }
+
+    /// <summary>Begins the first exchange once the first peer has said where it is.</summary>
+    public void Greeted(Instant now)
+    {
+        if (_nextAt == Instant.Never && _partner is null)
             _nextAt = now;
     }
 
@@ -82,6 +98,9 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
                 introductions.MarkUnreachable(now, _partner.Id, UnreachableTime);
             End(now);
         }
+        // What others have begun brings news as well.
+        if (_partner is null && _interval > ShortestInterval && state.View.Changes - _changesAfter >= MuchNews)
+            (_interval, _nextAt) = (ShortestInterval, Instant.Earlier(_nextAt, _startedAt + ShortestInterval));
         if (_partner is null && now >= _nextAt)
             Begin(now);
     }
@@ -100,6 +119,7 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
                     ? anchor.Record!.Sequence > theirs.Sequence
                     : worst is not { } last || anchor.Entry.IsBefore(last)),
         ];
+        _spokenAt.Set(peer.Member.Id, now);
         state.Send(peer.Key, WriteEntries(DiscoveryFrameKind.Offer, id, lacking));
         Want(now, peer, entries);
     }
@@ -113,6 +133,7 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
         if (_partner != peer.Member)
             return;
         _isOffered = true;
+        _spokenAt.Set(peer.Member.Id, now);
         _giveUpAt = now + WantPatience;
         if (wanted == 0)
             End(now);
@@ -124,23 +145,35 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
         var reader = new FrameReader(body);
         bool withCertificates = (reader.Byte() & WithCertificates) != 0;
         List<Member> found = [];
-        HashSet<NodeId> asked = [];
+        HashSet<NodeId> asked = [], lacking = [];
         while (!reader.IsEmpty && reader.IsValid && asked.Count < AnchorView.Capacity)
         {
             var node = new NodeId(reader.UInt64());
-            if (asked.Add(node) && state.Members.Find(node) is { } member && state.IsFresh(now, member) && peer.TrySpendRecord(now))
+            if (!asked.Add(node) || !peer.TrySpendRecord(now))
+                continue;
+            if (state.Members.Find(node) is { } member && state.IsFresh(now, member))
                 found.Add(member);
+            else
+                lacking.Add(node);
         }
-        foreach (byte[] frame in RecordsFrame.Pack(id, found, withCertificates))
+        foreach (byte[] frame in RecordsFrame.Pack(id, found, withCertificates, lacking))
             state.Send(peer.Key, frame);
     }
 
     /// <summary>Whether a node's record was asked for from a peer, and has not come.</summary>
     public bool IsWanted(NodeId node, DiscoveryPeer from) => _wanted.TryGetValue(node, out (PublicKey From, Instant) wanted) && wanted.From == from.Key;
 
+    /// <summary>Keeps a record that has overtaken its certificate.</summary>
+    /// <returns>False if it was kept before: then the certificate is not on its way.</returns>
+    public bool TryKeepEarly(NodeId node, ReadOnlySpan<byte> record) => _early.TryAdd(node, record.ToArray());
+
+    /// <summary>The record of a node whose certificate has come only now; null if there is none.</summary>
+    public byte[]? EarlyOf(NodeId node) => _early.GetValueOrDefault(node);
+
     /// <summary>Notes that a record which was asked for has come, or will not.</summary>
     public void Arrived(Instant now, NodeId node, DiscoveryPeer from)
     {
+        _early.Remove(node);
         _wanted.Remove(node);
         if (_partner == from.Member && _isOffered && !_wanted.Values.Any(wanted => wanted.From == from.Key))
             End(now);
@@ -148,7 +181,7 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
 
     private void Begin(Instant now)
     {
-        (_startedAt, _news) = (now, 0);
+        (_startedAt, _changesBefore) = (now, state.View.Changes);
         _partner = ChoosePartner(now);
         if (_partner is null)
         {
@@ -180,7 +213,10 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
     {
         _partner = null;
         _giveUpAt = Instant.Never;
-        _interval = _news >= MuchNews ? ShortestInterval : _news > 0 ? _interval : 2 * _interval;
+        _changesAfter = state.View.Changes;
+        long news = _changesAfter - _changesBefore;
+        bool isMuch = news >= MuchNews || (news > 0 && _interval <= Unrest);
+        _interval = isMuch ? ShortestInterval : news > 0 ? _interval : 2 * _interval;
         if (_interval > LongestInterval)
             _interval = LongestInterval;
         _nextAt = Instant.Later(now, _startedAt + state.Jittered(_interval));
@@ -190,17 +226,26 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
     {
         bool isQuiet = _interval >= QuietInterval && state.NextIndex(Explorations) != 0;
         Member[] others = [.. state.View.Anchors.Where(anchor => !anchor.IsSelf && !introductions.IsUnreachable(now, anchor.Id))];
+        Member[] fresh = [.. others.Where(anchor => !_spokenAt.TryGet(anchor.Id, out Instant last) || now - last > Recently)];
+        others = fresh.Length > 0 ? fresh : others;
         Member[] connected = [.. others.Where(anchor => anchor.IsConnected)];
         Member[] choice = isQuiet && connected.Length > 0 ? connected : others;
-        if (choice.Length == 0)
-            choice = [.. state.Peers.Where(peer => !peer.IsShunned).Select(peer => peer.Member)];
+        // Who is no anchor in this view may know others that are better than all in it.
+        if (choice.Length == 0 || state.NextIndex(Strays) == 0)
+        {
+            Member[] strays = [.. state.Peers.Where(peer => !peer.IsShunned && !peer.Member.IsInView).Select(peer => peer.Member)];
+            choice = strays.Length > 0 ? strays : choice;
+        }
         return choice.Length == 0 ? null : choice[state.NextIndex(choice.Length)];
     }
 
     private int Want(Instant now, DiscoveryPeer peer, List<DigestEntry> entries)
     {
         foreach (NodeId stale in _wanted.Where(wanted => wanted.Value.Until <= now).Select(wanted => wanted.Key).ToArray())
+        {
             _wanted.Remove(stale);
+            _early.Remove(stale);
+        }
         List<NodeId> lacking = [], older = [];
         foreach (DigestEntry entry in entries)
         {
@@ -216,8 +261,6 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
                 continue;
             _wanted[entry.Node] = (peer.Key, now + WantPatience);
             (known is null ? lacking : older).Add(entry.Node);
-            if (known is not { IsInView: true } && _partner == peer.Member)
-                _news++;
         }
         Ask(now, peer, lacking, WithCertificates);
         Ask(now, peer, older, flags: 0);

@@ -21,7 +21,7 @@ internal sealed class Homes(DiscoveryState state, OwnRecord own, Introductions i
     private const int MaximumConnecting = 6;
 
     // While the view changes from exchange to exchange, who is home changes too.
-    private static readonly TimeSpan Calm = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan Calm = TimeSpan.FromSeconds(0.3);
     private static readonly TimeSpan Haste = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2);
@@ -45,8 +45,10 @@ internal sealed class Homes(DiscoveryState state, OwnRecord own, Introductions i
     /// <summary>Registers with a home that has connected.</summary>
     public void Connected(Instant now, DiscoveryPeer peer)
     {
-        if (_homes.ContainsKey(peer.Member.Id))
-            _nextAt = Instant.Earlier(_nextAt, now);
+        if (!_homes.TryGetValue(peer.Member.Id, out Home? home))
+            return;
+        home.NextAt = now;
+        _nextAt = Instant.Earlier(_nextAt, now);
     }
 
     /// <summary>Notes that a home may have gone.</summary>

@@ -42,7 +42,9 @@ internal sealed class Introductions(DiscoveryState state, Intake intake)
             return;
         _askedAt.Set(member.Id, now);
         state.Report(new ConnectionWanted(member.Certificate, record));
-        Ask(member, isRepeated ? MaximumIntroducers : 1);
+        // Whom strangers reach is knocked at.
+        if (isRepeated || !record.Traits.HasFlag(NodeTraits.ReachedByStrangers))
+            Ask(member, isRepeated ? MaximumIntroducers : 1);
     }
 
     /// <summary>Has a node told of this one, by those who may be its peers.</summary>

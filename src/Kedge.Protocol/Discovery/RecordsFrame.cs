@@ -1,8 +1,8 @@
 namespace Kedge.Protocol.Discovery;
 
 /// <summary>
-/// Frames with records and certificates: <c>kind(1): 1 a certificate, 2 a record | length(2) | bytes</c> for each. They are packed tightly, a
-/// certificate never behind its record.
+/// Frames with records and certificates: <c>kind(1): 1 a certificate, 2 a record, 3 the identifier of a node of which there is none any more | length(2)
+/// | bytes</c> for each. They are packed tightly, a certificate never behind its record.
 /// </summary>
 internal static class RecordsFrame
 {
@@ -11,6 +11,9 @@ internal static class RecordsFrame
 
     /// <summary>The kind of a record.</summary>
     public const byte Record = 2;
+
+    /// <summary>The kind of a node of which there is no record.</summary>
+    public const byte Nothing = 3;
 
     private const int ItemHeaderSize = 3;
 
@@ -26,8 +29,20 @@ internal static class RecordsFrame
     /// <param name="id">The id of the question.</param>
     /// <param name="members">The nodes, which have records.</param>
     /// <param name="withCertificates">Whether their certificates go along.</param>
-    public static IEnumerable<byte[]> Pack(uint id, IEnumerable<Member> members, bool withCertificates)
+    /// <param name="lacking">Nodes that were asked for, and of which there is no record.</param>
+    public static IEnumerable<byte[]> Pack(uint id, IEnumerable<Member> members, bool withCertificates, IReadOnlyCollection<NodeId> lacking)
     {
+        if (lacking.Count > 0)
+        {
+            FrameWriter writer = FrameWriter.Begin(DiscoveryFrameKind.Records, id);
+            Span<byte> bytes = stackalloc byte[NodeId.Size];
+            foreach (NodeId node in lacking)
+            {
+                System.Buffers.Binary.BinaryPrimitives.WriteUInt64LittleEndian(bytes, node.Value);
+                Add(writer, Nothing, bytes);
+            }
+            yield return writer.ToFrame();
+        }
         List<Member> records = [.. members];
         HashSet<NodeId> waiting = []; // those whose certificates are not in a frame yet
         List<Member> certificates = [];

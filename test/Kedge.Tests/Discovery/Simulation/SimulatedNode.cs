@@ -10,7 +10,7 @@ namespace Kedge.Tests.Discovery.Simulation;
 /// <summary>A node of a <see cref="SimulatedNetwork"/>: the discovery, and a device as simple as can be.</summary>
 internal sealed class SimulatedNode : IDisposable
 {
-    private static readonly TimeSpan KnockAfter = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan KnockInterval = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan HandshakeInterval = TimeSpan.FromSeconds(5);
 
     private readonly SimulatedNetwork _network;
@@ -74,6 +74,7 @@ internal sealed class SimulatedNode : IDisposable
             _network.Now,
             _network.Time);
         Protocol.SetEndpoints(_network.Now, [new PeerEndpoint(Place, PeerEndpointKind.Reflexive)]);
+        Protocol.SetReachedByStrangers(_network.Now, _network.AllowsKnocks);
         foreach (MemberKept kept in Store.Values)
             Protocol.Restore(_network.Now, kept.Certificate, kept.Record);
         IsRunning = true;
@@ -222,7 +223,7 @@ internal sealed class SimulatedNode : IDisposable
                 return;
             case ConnectionWanted wanted:
                 Install(wanted.Certificate, wanted.Record.Endpoints.Select(endpoint => endpoint.Address));
-                KnockLater(wanted.Certificate.WireGuardKey);
+                Knock(wanted.Certificate.WireGuardKey);
                 break;
             case MemberFound found:
                 Install(found.Certificate, found.Record.Endpoints.Select(endpoint => endpoint.Address));
@@ -259,18 +260,21 @@ internal sealed class SimulatedNode : IDisposable
             Handshake(other);
     }
 
-    private void KnockLater(PublicKey key)
+    // Two round trips; one of four datagrams may be lost, which is as if it took longer.
+    private void Knock(PublicKey key)
     {
-        if (_network.AllowsKnocks)
+        if (!_network.AllowsKnocks)
+            return;
+        TimeSpan time = 4 * _network.NextDelay();
+        for (int i = 0; i < 4; i++)
+            time += _network.IsLost() ? KnockInterval : TimeSpan.Zero;
+        _network.After(time, () =>
         {
-            _network.After(KnockAfter, () =>
-            {
-                SimulatedNode other = _network.Find(key)!;
-                bool isThere = IsRunning && other.IsRunning && _installed.GetValueOrDefault(key)?.Contains(other.Place) == true;
-                if (isThere && !IsConnected(other))
-                    other.Install(Certificate, [Place]);
-            });
-        }
+            SimulatedNode other = _network.Find(key)!;
+            bool isThere = IsRunning && other.IsRunning && _installed.GetValueOrDefault(key)?.Contains(other.Place) == true;
+            if (isThere && !IsConnected(other))
+                other.Install(Certificate, [Place]);
+        });
     }
 
     // A handshake takes a round trip, and is begun again after a while if a datagram of it is lost.
