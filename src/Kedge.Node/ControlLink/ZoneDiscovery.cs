@@ -33,7 +33,6 @@ internal sealed class ZoneDiscovery
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(5);
 
-    private readonly OwnNode _own;
     private readonly ZonePeers _peers;
     private readonly OwnReachability _reachability;
     private readonly NodeProcess _process;
@@ -60,7 +59,7 @@ internal sealed class ZoneDiscovery
         OwnNode own, NetworkTrust trust, ZonePeers peers, OwnReachability reachability, NodeProcess process,
         Action<NodeCertificate, IReadOnlyList<PeerEndpoint>> install, Action<NetworkTrust> useTrust, ILogger log)
     {
-        (_own, _peers, _reachability, _process) = (own, peers, reachability, process);
+        (_peers, _reachability, _process) = (peers, reachability, process);
         (_install, _useTrust, _log) = (install, useTrust, log);
         peers.Idle = _idle;
         var settings = new DiscoverySettings
@@ -227,7 +226,8 @@ internal sealed class ZoneDiscovery
                 _install(told.Certificate, told.Endpoints);
                 break;
             case MemberNotFound notFound:
-                Log.NotFound(_log, notFound.Address, Describe(notFound.Why));
+                string why = Describe(notFound.Why);
+                Log.NotFound(_log, notFound.Address, why);
                 using (var change = new DeviceChange { NotFound = { notFound.Address } })
                     _process.TryApply(change, "look-ups");
                 break;

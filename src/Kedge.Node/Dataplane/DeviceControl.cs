@@ -303,7 +303,7 @@ public sealed class DeviceControl(
     private void Insert(IpPrefix prefix, PeerTunnel peer)
     {
         wireGuard.AllowedIps.Insert(prefix, peer);
-        wireGuard.Lookups.Deliver(prefix, peer);
+        controlThread.Post(() => wireGuard.Lookups.Deliver(prefix, peer)); // behind its path finder, without which what waits would be dropped
     }
 
     private void Apply(PeerChange change)

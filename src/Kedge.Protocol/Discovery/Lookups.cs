@@ -22,7 +22,9 @@ internal sealed class Lookups(DiscoveryState state, Intake intake, Introductions
 
     private const int Width = 3;
     private const int MaximumAsked = 15;
+    private const int Attempts = 3;
 
+    private static readonly TimeSpan AttemptInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan AnchorPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PeersAfter = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan PeerPatience = TimeSpan.FromSeconds(3);
@@ -213,6 +215,16 @@ internal sealed class Lookups(DiscoveryState state, Intake intake, Introductions
         LookupFailure why = lookup.Denials > 0 ? LookupFailure.Unknown
             : lookup.HasAsked || lookup.Asked.Count > 0 ? LookupFailure.NoAnswer
             : LookupFailure.NoPeers;
+        if (why != LookupFailure.NoAnswer && lookup.Attempt < Attempts)
+        {
+            // Who has just come, this node or the other, is not known yet to those that will know it in a moment.
+            _lookups[lookup.Address] = new Lookup(lookup.Address, state.NextNumber(), lookup.Begun)
+            {
+                NextAt = now + AttemptInterval,
+                Attempt = lookup.Attempt + 1,
+            };
+            return;
+        }
         if (why == LookupFailure.Unknown)
             _failedAt.Set(lookup.Address, now);
         state.Report(new MemberNotFound(lookup.Address, why));
@@ -247,6 +259,8 @@ internal sealed class Lookups(DiscoveryState state, Intake intake, Introductions
         public bool HasAskedPeers { get; set; }
 
         public bool IsFound { get; set; }
+
+        public int Attempt { get; init; } = 1;
 
         public bool IsIdle => Open == 0 && Connecting.Count == 0;
     }

@@ -75,7 +75,7 @@ public sealed partial class PathReportTests(NatMesh mesh) : IClassFixture<NatMes
         string text = pair.B.Try("status", MeshNode.Interface).Output;
 
         Assert.Contains("\nnot direct\n", text, StringComparison.Ordinal);
-        Assert.Matches($@"{Regex.Escape(pair.GatewayOfA!.Address)}:\d+ \(as STUN sees it\): no answer (yet )?to \d+ pings?\n", text);
+        Assert.Matches($@"{Regex.Escape(pair.GatewayOfA!.Address)}:\d+ \(as seen from outside\): no answer (yet )?to \d+ pings?\n", text);
         // There is one STUN server, which cannot tell the kind.
         const string Nat = "This node is behind a NAT of unknown kind.";
         Assert.Contains(Nat, text, StringComparison.Ordinal);

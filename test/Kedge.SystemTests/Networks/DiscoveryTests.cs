@@ -30,7 +30,6 @@ public sealed class DiscoveryTests : IDisposable
     public void Whoever_sends_to_an_address_that_nobody_has_is_told_so()
     {
         (NetworkNode alice, _, _) = EnterThree();
-        Thread.Sleep(2000); // until all have been told of all
 
         long start = Stopwatch.GetTimestamp();
         CommandResult ping = alice.Host.TryRun("ping", "-n", "-c", "1", "-W", "8", "10.44.0.99");

@@ -53,7 +53,7 @@ internal static class PathExplanation
     public static bool IsNeeded(PeerStatus? seen) =>
         seen?.PathState is PathState.Connecting or PathState.Waiting or PathState.Relayed || IsByStream(seen);
 
-    /// <summary>What came of trying an endpoint, such as <c>192.0.2.7:41641 (as STUN sees it): no answer to 7 pings</c>.</summary>
+    /// <summary>What came of trying an endpoint, such as <c>192.0.2.7:41641 (as seen from outside): no answer to 7 pings</c>.</summary>
     public static string Describe(CandidateStatus candidate) =>
         StreamAddress.IsStream(candidate.Endpoint.Address.Address) ? $"by a stream (TLS): {Outcome(candidate)}"
         : $"{candidate.Endpoint.Address} ({Origin(candidate.Endpoint.Kind)}): {Outcome(candidate)}";
@@ -110,7 +110,7 @@ internal static class PathExplanation
     {
         if (view.Link is null)
             yield return "The control link does not run, so nobody introduces this node to the peer.";
-        else if (!view.Link.Controller.Connected)
+        else if (view.Link.Controller is { Connected: false, Url.Length: > 0 })
             yield return "This node is not connected to the controller, so nobody introduces it to the peer.";
         else if (peer.IntroductionRefusal is { } refusal)
             yield return $"The peer could not be introduced: {refusal}.";
@@ -121,7 +121,7 @@ internal static class PathExplanation
     private static string Origin(PeerEndpointKind kind) => kind switch
     {
         PeerEndpointKind.Fixed => "configured",
-        PeerEndpointKind.Reflexive => "as STUN sees it",
+        PeerEndpointKind.Reflexive => "as seen from outside",
         PeerEndpointKind.Mapped => "mapped by its gateway",
         PeerEndpointKind.Heard => "heard from there",
         _ => "its machine's own",

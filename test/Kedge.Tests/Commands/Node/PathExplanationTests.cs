@@ -27,7 +27,7 @@ public sealed class PathExplanationTests
         var candidate = new CandidateStatus(
             Reflexive(ReflexiveText), result, pings, pongs, pongs == 0 ? null : TimeSpan.FromMilliseconds(1.5));
 
-        Assert.Equal($"{ReflexiveText} (as STUN sees it): {words}", PathExplanation.Describe(candidate));
+        Assert.Equal($"{ReflexiveText} (as seen from outside): {words}", PathExplanation.Describe(candidate));
     }
 
     [Theory]
@@ -105,7 +105,7 @@ public sealed class PathExplanationTests
 
         Assert.Contains("  waiting  12 s ago  none", text, StringComparison.Ordinal);
         Assert.Contains(
-            $"\nnot direct\n  gamma: waiting, tried again while packets are sent to it\n    {ReflexiveText} (as STUN sees it): no answer to 7 pings\n    This node's NAT",
+            $"\nnot direct\n  gamma: waiting, tried again while packets are sent to it\n    {ReflexiveText} (as seen from outside): no answer to 7 pings\n    This node's NAT",
             text, StringComparison.Ordinal);
     }
 
