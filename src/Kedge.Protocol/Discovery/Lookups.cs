@@ -62,9 +62,7 @@ internal sealed class Lookups(DiscoveryState state, Intake intake, Introductions
         {
             known.UsedAt = now;
             Found(now, lookup, known);
-            if (known.IsConnected)
-                return;
-            // It has to be told of this node as well, and may have moved: those who know that are asked all the same.
+            // It has to be told of this node as well, and may have moved, also while its session lasts: those who know are asked all the same.
             introductions.Ask(known, Width);
         }
         _lookups.Add(address, lookup);
