@@ -1,6 +1,7 @@
 using Kedge.Protocol;
 using Kedge.Protocol.Discovery;
 using Kedge.Protocol.Ip;
+using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Fuzz.Discovery;
 
@@ -49,7 +50,7 @@ public sealed class DiscoveryTarget : Target
                 case 2 when sent.Count > 0: // a frame arrives that its sender has made differently
                     (int liar, int victim, byte[] original) = sent[^(1 + (which % sent.Count))];
                     byte[] changed = [.. original];
-                    changed[8 + (how * 5 % Math.Max(changed.Length - 8, 1)) < changed.Length ? 8 + (how * 5 % Math.Max(changed.Length - 8, 1)) : 1] ^= bits;
+                    changed[changed.Length > 8 ? 8 + (how * 5 % (changed.Length - 8)) : 1] ^= (byte)bits;
                     parties[victim].Protocol.Receive(now, parties[liar].PublicKey, changed);
                     break;
                 case 3:
@@ -98,7 +99,7 @@ public sealed class DiscoveryTarget : Target
         {
             foreach ((int i, DiscoveryParty party) in parties.Index())
             {
-                foreach ((Kedge.Protocol.WireGuard.PublicKey to, byte[] frame) in party.Take(now))
+                foreach ((PublicKey to, byte[] frame) in party.Take(now))
                 {
                     int receiver = Array.FindIndex(parties, other => other.PublicKey == to);
                     Invariant.Holds(receiver >= 0, "frames go to peers");
