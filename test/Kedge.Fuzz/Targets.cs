@@ -25,6 +25,8 @@ public static class Targets
         new Paths.FragmentTarget(),
         new Relays.StreamFrameTarget(),
         new Knock.KnockTarget(),
+        new Discovery.NodeRecordTarget(),
+        new Discovery.DiscoveryTarget(),
         new PortMapping.PortMappingTarget(),
         new WireGuard.PublicKeyTarget(),
         new WireGuard.Tai64NTarget(),

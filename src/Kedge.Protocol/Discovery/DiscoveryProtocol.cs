@@ -221,7 +221,8 @@ public sealed class DiscoveryProtocol
     public DiscoveryOutcome? TakeOutcome() => _state.TakeOutcome();
 
     /// <summary>The anchors that should know who has an address, in the order in which they are asked.</summary>
-    public IEnumerable<NodeCertificate> AnchorsFor(IpAddress address) => HomeOrder.Of(_state.View.Anchors, address).Select(anchor => anchor.Certificate);
+    public IEnumerable<NodeCertificate> AnchorsFor(Instant now, IpAddress address) =>
+        HomeOrder.Of([.. _state.View.Anchors.Where(anchor => _state.IsFresh(now, anchor))], address).Select(anchor => anchor.Certificate);
 
     /// <summary>Whether a node is registered here, and what it has told is true now.</summary>
     public bool Knows(Instant now, NodeId node) =>

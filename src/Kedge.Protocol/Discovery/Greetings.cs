@@ -56,14 +56,11 @@ internal sealed class Greetings(DiscoveryState state, OwnRecord own, Intake inta
         if (!reader.IsValid || (isAnswer && !state.Requests.TryComplete(id, peer.Key)))
             return;
         peer.HasGreeted = true;
-        NodeRecord? former = peer.Member.Record;
-        if (!record.IsEmpty)
-            intake.TakeRecord(now, peer, record, isOfInterest: false, out _, out _);
-        if (!peer.Candidates.SequenceEqual(candidates) || former is null)
-        {
-            peer.Candidates = candidates;
+        bool hasOthers = !peer.Candidates.SequenceEqual(candidates);
+        peer.Candidates = candidates;
+        bool isTold = !record.IsEmpty && intake.TakeRecord(now, peer, record, isOfInterest: false, out _, out _) == IntakeResult.Taken;
+        if (hasOthers && !isTold)
             state.Report(new EndpointsTold(peer.Member.Certificate, peer.Member.Record, intake.EndpointsOf(peer.Member)));
-        }
         lists.Note(now, peer, numbers);
         if (!isAnswer)
             state.Send(peer.Key, Write(peer, id, AnswerFlag));

@@ -105,6 +105,8 @@ internal sealed class Intake(DiscoveryState state, OwnRecord own)
     public void Adopt(Instant now, Member member, NodeRecord record, NodeId toldBy)
     {
         NodeRecord? former = member.Record;
+        if (former is not null && !state.IsFresh(now, member))
+            state.View.Remove(member); // what was restored counts from now on, so the view changes by it
         member.Record = record;
         // Who told it first is nearer to the node than who tells it later, and introduces better.
         if (toldBy != member.Id && (former is null || state.PeerOf(member.ToldBy) is null))
@@ -116,7 +118,7 @@ internal sealed class Intake(DiscoveryState state, OwnRecord own)
                 state.Members.Remove(evicted);
         }
         bool isOfInterest = member.IsConnected || member.InterestUntil > now;
-        if (isOfInterest && former is not null && !former.Endpoints.SequenceEqual(record.Endpoints))
+        if (former is null ? member.IsConnected : isOfInterest && !former.Endpoints.SequenceEqual(record.Endpoints))
             state.Report(new EndpointsTold(member.Certificate, record, EndpointsOf(member)));
         if ((isOfInterest || member.IsInView) && (member.Kept is null || !member.Kept.Endpoints.SequenceEqual(record.Endpoints)))
         {

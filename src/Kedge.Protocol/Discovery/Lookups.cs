@@ -31,6 +31,7 @@ internal sealed class Lookups(DiscoveryState state, Intake intake, Introductions
 
     private readonly Dictionary<IpAddress, Lookup> _lookups = [];
     private readonly InstantTable<IpAddress> _failedAt = new(256);
+    private readonly InstantTable<ulong> _endedAt = new(256); // by question
 
     /// <summary>When <see cref="Poll"/> is to be called.</summary>
     public Instant NextDeadline => _lookups.Values.Aggregate(Instant.Never, (next, lookup) => Instant.Earlier(next, lookup.NextAt));
@@ -64,9 +65,7 @@ internal sealed class Lookups(DiscoveryState state, Intake intake, Introductions
         {
             known.UsedAt = now;
             Found(now, lookup, known);
-            if (known.IsConnected)
-                return;
-            // It has to be told of this node as well, and may have moved: those who know that are asked all the same.
+            // It has to be told of this node as well, and may have moved, also while its session lasts: those who know are asked all the same.
             introductions.Ask(known, Width);
         }
         _lookups.Add(address, lookup);
@@ -105,7 +104,8 @@ internal sealed class Lookups(DiscoveryState state, Intake intake, Introductions
         if (!LookupFrame.TryReadAnswer(body, out ulong question, out LookupStatus status, out var record, out var certificate))
             return true;
         Lookup? lookup = _lookups.Values.FirstOrDefault(one => one.Question == question);
-        if (lookup is null || !state.Requests.IsOpen(id, peer.Key))
+        bool isOurs = lookup is not null || _endedAt.TryGet(question, out _);
+        if (!isOurs || !state.Requests.IsOpen(id, peer.Key))
             return true;
         Member? member = null;
         if (status == LookupStatus.Found)
@@ -115,13 +115,15 @@ internal sealed class Lookups(DiscoveryState state, Intake intake, Introductions
             if (result == IntakeResult.LacksCertificate)
                 return false;
         }
-        if (!state.Requests.TryComplete(id, peer.Key))
+        // Another anchor may have been quicker, and know less: what is newer is told all the same.
+        if (!state.Requests.TryComplete(id, peer.Key) || lookup is null)
             return true;
         lookup.Open--;
         if (member is { IsSelf: false } && member.Certificate.Prefixes.Any(prefix => prefix.Contains(lookup.Address)) && state.IsFresh(now, member))
         {
             Found(now, lookup, member);
             _lookups.Remove(lookup.Address);
+            _endedAt.Set(question, now);
             return true;
         }
         lookup.Denials++;

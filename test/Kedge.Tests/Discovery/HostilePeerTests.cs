@@ -48,9 +48,8 @@ public sealed class HostilePeerTests : IDisposable
         Stranger good = MakeStranger(1), forged = MakeStranger(2);
         NodeRecord record = forged.Record(signer: good.Key);
         AnswerDigest(good, forged);
-        Say(
-            DiscoveryFrameKind.Records, 0, Item(1, good.Certificate.Der.Span), Item(2, good.Record().Bytes.Span),
-            Item(1, forged.Certificate.Der.Span), Item(2, record.Bytes.Span));
+        Say(DiscoveryFrameKind.Records, 0, Item(1, good.Certificate.Der.Span), Item(2, good.Record().Bytes.Span));
+        Say(DiscoveryFrameKind.Records, 0, Item(1, forged.Certificate.Der.Span), Item(2, record.Bytes.Span));
 
         Assert.Contains(good.Certificate.Name, Anchors());
         Assert.DoesNotContain(forged.Certificate.Name, Anchors());
@@ -220,7 +219,7 @@ public sealed class HostilePeerTests : IDisposable
             byte[] frame = new byte[random.Next(0, 300)];
             random.NextBytes(frame);
             if (frame.Length >= 8)
-                (frame[0], frame[1], frame[2], frame[3]) = (4, (byte)random.Next(0, 20), (byte)frame.Length, (byte)(frame.Length >> 8));
+                (frame[0], frame[1], frame[2], frame[3]) = (4, (byte)random.Next(0, (int)DiscoveryFrameKind.Goodbye), (byte)frame.Length, (byte)(frame.Length >> 8));
             _victim.Receive(_hostile.Key, frame);
             _network.Run(0.02);
         }

@@ -132,7 +132,7 @@ internal sealed class SimulatedNode : IDisposable
 
     /// <summary>Whether one of the three anchors that it would ask runs and knows where a node is.</summary>
     public bool CouldFind(SimulatedNode other) => this == other
-        || Protocol.AnchorsFor(other.Address).Take(3)
+        || Protocol.AnchorsFor(_network.Now, other.Address).Take(3)
             .Select(anchor => _network.Find(anchor.WireGuardKey)!)
             .Any(anchor => anchor.IsRunning && (anchor == other || anchor.Protocol.Knows(_network.Now, other.Id)));
 
@@ -250,10 +250,11 @@ internal sealed class SimulatedNode : IDisposable
     private void Install(NodeCertificate certificate, IEnumerable<Endpoint> places)
     {
         PublicKey key = certificate.WireGuardKey;
+        if (_network.Find(key) is not { } other || Trust.RevocationLists.Any(list => list.Contains(certificate.Serial)))
+            return;
         if (!_installed.TryGetValue(key, out HashSet<Endpoint>? known))
             _installed.Add(key, known = []);
         known.UnionWith(places);
-        SimulatedNode other = _network.Find(key)!;
         if (_sessions.ContainsKey(key) && known.Contains(other.Place))
             _sessions[key] = other.Place; // as the paths find out
         if (!IsConnected(other))
@@ -270,7 +271,8 @@ internal sealed class SimulatedNode : IDisposable
             time += _network.IsLost() ? KnockInterval : TimeSpan.Zero;
         _network.After(time, () =>
         {
-            SimulatedNode other = _network.Find(key)!;
+            if (_network.Find(key) is not { } other)
+                return;
             bool isThere = IsRunning && other.IsRunning && _installed.GetValueOrDefault(key)?.Contains(other.Place) == true;
             if (isThere && !IsConnected(other))
                 other.Install(Certificate, [Place]);
