@@ -1,9 +1,12 @@
 using System.Diagnostics;
+using System.Globalization;
+using Kedge.Demo.Nat;
 
 namespace Kedge.Demo.Networks;
 
 /// <summary>
-/// <c>kedge demo p2p</c>: a network without a controller, from its master key to TCP between two nodes that were introduced by one knock. Takes
+/// <c>kedge demo p2p</c>: a network without a controller, from its master key to TCP between two nodes that were introduced by one knock, and a
+/// third one behind a NAT that they find. Takes
 /// less than a minute and leaves nothing behind. Needs root.
 /// </summary>
 /// <param name="program">The path of the program <c>kedge</c>.</param>
@@ -20,12 +23,15 @@ public sealed class NetworkDemo(string program, DemoReport report)
         report.Say(
             $"""
             Machines made of network namespaces on one switch, and nobody runs a controller. 'keeper' has the master key of a network with
-            the addresses {Prefix}. 'alice' and 'bob' get certificates from it; 'mallory' has a network of her own that looks the same.
+            the addresses {Prefix}. 'alice', 'bob' and 'carol' get certificates from it, and carol is behind a NAT; 'mallory' has a network of her
+            own that looks the same.
             """);
         long start = Stopwatch.GetTimestamp();
         using var net = Topology.Create();
-        Switch cables = net.AddSwitch("switch");
+        var internet = new Internet(net.AddSwitch("internet"));
         using NetworkNode alice = Add("alice", 1), bob = Add("bob", 2), mallory = Add("mallory", 3);
+        Host home = internet.AddGateway("home", new GatewaySettings()).AddHost("carol");
+        using var carol = new NetworkNode(home, program, "10.44.0.4", "");
         Host keeper = net.AddHost("keeper");
         MasterKey network = null!;
 
@@ -37,7 +43,7 @@ public sealed class NetworkDemo(string program, DemoReport report)
             mallory.Enter(hers.Certificate);
             return "the master key certifies, and never leaves its machine";
         });
-        foreach (NetworkNode node in isReady ? new[] { alice, bob } : [])
+        foreach (NetworkNode node in isReady ? new[] { alice, bob, carol } : [])
         {
             isReady &= report.Check($"{node.Host}: cert request, ca sign", () =>
             {
@@ -62,6 +68,13 @@ public sealed class NetworkDemo(string program, DemoReport report)
         report.Check("bob pings alice", () => TunnelChecks.Reach(bob.Host, alice.Address));
         report.Check("TCP from alice to bob", () => TunnelChecks.Transfer(alice.Host, bob.Host, bob.Address, TransferTime));
 
+        report.Say("Carol is introduced to bob, and to nobody else. Who looks for her finds her through bob, and the first packet arrives:");
+        report.Check($"carol: kedge knock {bob.Endpoint}", () => carol.Run("knock", bob.Endpoint).Trim());
+        report.Check("alice pings carol, once", () => Ping.Run(alice.Host, carol.Address, count: 1) is { AllReceived: true } ping
+            ? string.Create(CultureInfo.InvariantCulture, $"answered after {ping.Mean.TotalMilliseconds:0} ms, through carol's NAT")
+            : throw new DemoException("there is no answer"));
+        report.Check("TCP from carol to alice", () => TunnelChecks.Transfer(carol.Host, alice.Host, alice.Address, TransferTime));
+
         report.Say("Who has another master key gets no answer at all, and who was introduced once is remembered:");
         report.Check("mallory knocks at alice", () => mallory.Knock(alice) is { Succeeded: false } refusal
             ? refusal.Error.Trim()
@@ -80,7 +93,7 @@ public sealed class NetworkDemo(string program, DemoReport report)
         {
             Host host = net.AddHost(name);
             string underlay = FormattableString.Invariant($"192.0.2.{number}");
-            cables.Attach(host, [$"{underlay}/24"]);
+            internet.Attach(host, number);
             return new NetworkNode(host, program, FormattableString.Invariant($"10.44.0.{number}"), underlay);
         }
     }
