@@ -82,6 +82,32 @@ public sealed class DiscoveryTests : IDisposable
         Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(8), $"after {Stopwatch.GetElapsedTime(start)}");
     }
 
+    [Fact]
+    public void A_network_behind_a_node_is_found_by_its_addresses()
+    {
+        NetworkNode bob = _scene.Enter("bob"), alice = _scene.Enter("alice"), carol = _scene.Enter("carol", "--child-prefix", "10.44.7.0/24");
+        carol.Host.AddAddress("lo", "10.44.7.1/32");
+        Introduce(alice, bob);
+        Introduce(carol, bob);
+
+        Ping first = Ping.Run(alice.Host, "10.44.7.1", count: 1, patience: LookupTime);
+
+        Assert.True(first.AllReceived, $"{first}\n{alice.Run("status", "kedge0")}\n{carol.Run("status", "kedge0")}");
+    }
+
+    [Fact]
+    public void The_ends_of_a_line_of_knocks_reach_each_other()
+    {
+        NetworkNode[] line = [.. ((string[])["n1", "n2", "n3", "n4", "n5", "n6"]).Select(name => _scene.Enter(name))];
+        foreach ((NetworkNode node, NetworkNode next) in line.Zip(line.Skip(1)))
+            Introduce(node, next);
+
+        Ping first = Ping.Run(line[0].Host, line[^1].Address, count: 1, patience: LookupTime);
+
+        Assert.True(first.AllReceived, $"{first}\n{line[0].Run("status", "kedge0")}");
+        Assert.True(NetworkScene.Reaches(line[^1], line[0]));
+    }
+
     private (NetworkNode Alice, NetworkNode Bob, NetworkNode Carol) EnterThree()
     {
         NetworkNode alice = _scene.Enter("alice"), bob = _scene.Enter("bob"), carol = _scene.Enter("carol");

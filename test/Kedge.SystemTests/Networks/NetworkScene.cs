@@ -8,7 +8,7 @@ namespace Kedge.SystemTests.Networks;
 internal sealed class NetworkScene : IDisposable
 {
     /// <summary>The network's addresses.</summary>
-    public const string Prefix = "10.44.0.0/24";
+    public const string Prefix = "10.44.0.0/16";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
@@ -43,26 +43,29 @@ internal sealed class NetworkScene : IDisposable
     /// <summary>Adds a machine with a public address, whose node is certified.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="network">The network's master key; null for <see cref="Key"/>.</param>
-    public NetworkNode Add(string name, MasterKey? network = null)
+    /// <param name="options">More options of <c>kedge cert request</c>.</param>
+    public NetworkNode Add(string name, MasterKey? network = null, params string[] options)
     {
         Host host = Net.AddHost(name);
         int number = _nodes.Count + 1;
         Internet.Attach(host, number);
-        return Certify(host, network ?? Key, FormattableString.Invariant($"192.0.2.{number}"));
+        return Certify(host, network ?? Key, FormattableString.Invariant($"192.0.2.{number}"), options);
     }
 
     /// <summary>Adds a machine behind a NAT of its own, whose node is certified and has entered.</summary>
     public NetworkNode EnterBehindNat(string name, GatewaySettings settings)
     {
-        NetworkNode node = Certify(Internet.AddGateway($"{name}-nat", settings).AddHost(name), Key, underlay: "");
+        NetworkNode node = Certify(Internet.AddGateway($"{name}-nat", settings).AddHost(name), Key, underlay: "", []);
         node.Enter(Key.Certificate);
         return node;
     }
 
     /// <summary>Adds a machine with a public address, whose node is certified and has entered.</summary>
-    public NetworkNode Enter(string name)
+    /// <param name="name">Its name.</param>
+    /// <param name="options">More options of <c>kedge cert request</c>.</param>
+    public NetworkNode Enter(string name, params string[] options)
     {
-        NetworkNode node = Add(name);
+        NetworkNode node = Add(name, options: options);
         node.Enter(Key.Certificate);
         return node;
     }
@@ -80,11 +83,11 @@ internal sealed class NetworkScene : IDisposable
         Net.Dispose();
     }
 
-    private NetworkNode Certify(Host host, MasterKey network, string underlay)
+    private NetworkNode Certify(Host host, MasterKey network, string underlay, string[] options)
     {
         var node = new NetworkNode(host, Repository.Program, FormattableString.Invariant($"10.44.0.{_nodes.Count + 1}"), underlay);
         _nodes.Add(node);
-        network.Certify(node);
+        network.Certify(node, options);
         return node;
     }
 }

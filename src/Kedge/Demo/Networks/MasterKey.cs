@@ -27,12 +27,15 @@ public sealed class MasterKey
 
     /// <summary>Has a node make its keys and ask, and certifies it.</summary>
     /// <param name="node">The node.</param>
+    /// <param name="options">More options of <c>kedge cert request</c>.</param>
     /// <exception cref="CommandException">It was refused.</exception>
-    public void Certify(NetworkNode node)
+    public void Certify(NetworkNode node, params string[] options)
     {
         ArgumentNullException.ThrowIfNull(node);
         node.Run(
-            "cert", "request", node.Request, "--name", node.Host.Label, "--ip", node.Address, "--ca", Certificate, "--key", node.Keys);
+        [
+            "cert", "request", node.Request, "--name", node.Host.Label, "--ip", node.Address, "--ca", Certificate, "--key", node.Keys, .. options,
+        ]);
         // What a person compares with what the node shows on its own screen.
         string hash = node.Run("cert", "show", node.Request)
             .Split('\n').Single(line => line.StartsWith("identity key", StringComparison.Ordinal)).Split(' ')[^1];
