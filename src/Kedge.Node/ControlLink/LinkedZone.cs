@@ -137,7 +137,8 @@ public sealed class LinkedZone : IDisposable
             if (happened is LookupWanted)
                 Reconcile(BootClock.Now); // it may be for a peer that was idle
         }
-        _discoveryWanted.Release();
+        if (_discoveryWanted.CurrentCount == 0)
+            _discoveryWanted.Release();
     }
 
     /// <summary>Finds others and is found, in a network without a controller.</summary>

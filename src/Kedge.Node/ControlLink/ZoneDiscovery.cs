@@ -33,6 +33,7 @@ internal sealed class ZoneDiscovery
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(5);
 
+    private readonly OwnNode _own;
     private readonly ZonePeers _peers;
     private readonly OwnReachability _reachability;
     private readonly NodeProcess _process;
@@ -59,7 +60,7 @@ internal sealed class ZoneDiscovery
         OwnNode own, NetworkTrust trust, ZonePeers peers, OwnReachability reachability, NodeProcess process,
         Action<NodeCertificate, IReadOnlyList<PeerEndpoint>> install, Action<NetworkTrust> useTrust, ILogger log)
     {
-        (_peers, _reachability, _process) = (peers, reachability, process);
+        (_own, _peers, _reachability, _process) = (own, peers, reachability, process);
         (_install, _useTrust, _log) = (install, useTrust, log);
         peers.Idle = _idle;
         var settings = new DiscoverySettings
@@ -83,7 +84,7 @@ internal sealed class ZoneDiscovery
         switch (happened)
         {
             case KnockEnd { Refusal: null } end when NodeCertificate.TryParse(end.Certificate.Span, out NodeCertificate? certificate, out _):
-                if (end.Asked.IsNone)
+                if (end.Asked.IsNone && !ReservedPrefixes.IsPrivate(end.Remote.Address))
                     _protocol.SetReachedByStrangers(now, isReached: true);
                 Connect([certificate]);
                 break;
@@ -118,6 +119,8 @@ internal sealed class ZoneDiscovery
             if (peer.PathState is not { } state || _peers.CertificateOf(peer.PublicKey) is not { } certificate)
                 continue;
             Reached(now, peer.PublicKey, state is PathState.Direct or PathState.Relayed);
+            if (state == PathState.Idle)
+                _searches.Remove(peer.PublicKey);
             if (state == PathState.Idle && time - peer.PathSince > IdleTime)
                 _idle.Add(peer.PublicKey);
             else if (state is PathState.Connecting or PathState.Waiting)
@@ -208,14 +211,14 @@ internal sealed class ZoneDiscovery
         switch (outcome)
         {
             case MemberFound found:
-                Install(found.Certificate, found.Record.Endpoints);
+                Install(now, found.Certificate, found.Record.Endpoints);
                 Log.Found(_log, found.Certificate.Name, found.Address);
                 break;
             case MemberIntroduced introduced:
-                Install(introduced.Certificate, introduced.Record.Endpoints);
+                Install(now, introduced.Certificate, introduced.Record.Endpoints);
                 break;
             case ConnectionWanted wanted:
-                Install(wanted.Certificate, wanted.Record.Endpoints);
+                Install(now, wanted.Certificate, wanted.Record.Endpoints);
                 if (!_connected.Contains(wanted.Certificate.WireGuardKey))
                 {
                     Connect([wanted.Certificate]);
@@ -224,6 +227,7 @@ internal sealed class ZoneDiscovery
                 break;
             case EndpointsTold told when _peers.CertificateOf(told.Certificate.WireGuardKey) is not null:
                 _install(told.Certificate, told.Endpoints);
+                UseRelays(now, told.Endpoints);
                 break;
             case MemberNotFound notFound:
                 string why = Describe(notFound.Why);
@@ -240,10 +244,23 @@ internal sealed class ZoneDiscovery
         }
     }
 
-    private void Install(NodeCertificate certificate, IReadOnlyList<PeerEndpoint> endpoints)
+    private void Install(Instant now, NodeCertificate certificate, IReadOnlyList<PeerEndpoint> endpoints)
     {
         _idle.Remove(certificate.WireGuardKey);
         _install(certificate, endpoints);
+        UseRelays(now, endpoints);
+    }
+
+    // Who passes on what is for a peer has to be a peer itself.
+    private void UseRelays(Instant now, IReadOnlyList<PeerEndpoint> endpoints)
+    {
+        foreach (PeerEndpoint relay in endpoints.Where(at => at.Kind == PeerEndpointKind.Relay))
+        {
+            if (_peers.Find(relay.Address.Address) is { } known)
+                _idle.Remove(known.WireGuardKey);
+            else if (!_own.Certificate.Node.Addresses.Contains(relay.Address.Address))
+                _protocol.LookUp(now, relay.Address.Address);
+        }
     }
 
     private void SendFrames()

@@ -24,7 +24,7 @@ internal sealed class UapiConnection : IDisposable
 
     private const int BufferSize = 8192;
     private const int SendSize = 65536;
-    private const int MaximumEvents = 64; // more that wait are older than what can still matter
+    private const int MaximumEvents = 512; // a burst of control frames; more that wait are older than what can still matter
 
     private readonly UapiServer _server;
     private readonly Socket _socket;

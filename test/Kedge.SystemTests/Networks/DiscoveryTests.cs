@@ -83,6 +83,21 @@ public sealed class DiscoveryTests : IDisposable
     }
 
     [Fact]
+    public void Nodes_whose_NATs_let_nothing_through_are_relayed_by_a_third_one()
+    {
+        NetworkNode bob = _scene.Add("bob", granted: ["--relay"]);
+        bob.Enter(_scene.Key.Certificate, "--relay");
+        NetworkNode alice = _scene.EnterBehindNat("alice", new GatewaySettings { Kind = NatKind.SymmetricRandom });
+        NetworkNode carol = _scene.EnterBehindNat("carol", new GatewaySettings { Kind = NatKind.SymmetricRandom });
+        Introduce(alice, bob);
+        Introduce(carol, bob);
+
+        NetworkScene.AwaitReach(alice, carol);
+
+        Assert.Matches(@"carol +10\.44\.0\.3 +relayed", alice.Run("status", "kedge0"));
+    }
+
+    [Fact]
     public void A_network_behind_a_node_is_found_by_its_addresses()
     {
         NetworkNode bob = _scene.Enter("bob"), alice = _scene.Enter("alice"), carol = _scene.Enter("carol", "--child-prefix", "10.44.7.0/24");

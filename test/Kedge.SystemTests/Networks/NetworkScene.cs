@@ -43,29 +43,30 @@ internal sealed class NetworkScene : IDisposable
     /// <summary>Adds a machine with a public address, whose node is certified.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="network">The network's master key; null for <see cref="Key"/>.</param>
-    /// <param name="options">More options of <c>kedge cert request</c>.</param>
-    public NetworkNode Add(string name, MasterKey? network = null, params string[] options)
+    /// <param name="requested">More options of <c>kedge cert request</c>.</param>
+    /// <param name="granted">More options of <c>kedge ca sign</c>.</param>
+    public NetworkNode Add(string name, MasterKey? network = null, string[]? requested = null, string[]? granted = null)
     {
         Host host = Net.AddHost(name);
         int number = _nodes.Count + 1;
         Internet.Attach(host, number);
-        return Certify(host, network ?? Key, FormattableString.Invariant($"192.0.2.{number}"), options);
+        return Certify(host, network ?? Key, FormattableString.Invariant($"192.0.2.{number}"), requested, granted);
     }
 
     /// <summary>Adds a machine behind a NAT of its own, whose node is certified and has entered.</summary>
     public NetworkNode EnterBehindNat(string name, GatewaySettings settings)
     {
-        NetworkNode node = Certify(Internet.AddGateway($"{name}-nat", settings).AddHost(name), Key, underlay: "", []);
+        NetworkNode node = Certify(Internet.AddGateway($"{name}-nat", settings).AddHost(name), Key, underlay: "");
         node.Enter(Key.Certificate);
         return node;
     }
 
     /// <summary>Adds a machine with a public address, whose node is certified and has entered.</summary>
     /// <param name="name">Its name.</param>
-    /// <param name="options">More options of <c>kedge cert request</c>.</param>
-    public NetworkNode Enter(string name, params string[] options)
+    /// <param name="requested">More options of <c>kedge cert request</c>.</param>
+    public NetworkNode Enter(string name, params string[] requested)
     {
-        NetworkNode node = Add(name, options: options);
+        NetworkNode node = Add(name, requested: requested);
         node.Enter(Key.Certificate);
         return node;
     }
@@ -83,11 +84,11 @@ internal sealed class NetworkScene : IDisposable
         Net.Dispose();
     }
 
-    private NetworkNode Certify(Host host, MasterKey network, string underlay, string[] options)
+    private NetworkNode Certify(Host host, MasterKey network, string underlay, string[]? requested = null, string[]? granted = null)
     {
         var node = new NetworkNode(host, Repository.Program, FormattableString.Invariant($"10.44.0.{_nodes.Count + 1}"), underlay);
         _nodes.Add(node);
-        network.Certify(node, options);
+        network.Certify(node, requested, granted);
         return node;
     }
 }

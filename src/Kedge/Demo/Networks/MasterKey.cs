@@ -27,19 +27,21 @@ public sealed class MasterKey
 
     /// <summary>Has a node make its keys and ask, and certifies it.</summary>
     /// <param name="node">The node.</param>
-    /// <param name="options">More options of <c>kedge cert request</c>.</param>
+    /// <param name="requested">More options of <c>kedge cert request</c>.</param>
+    /// <param name="granted">More options of <c>kedge ca sign</c>.</param>
     /// <exception cref="CommandException">It was refused.</exception>
-    public void Certify(NetworkNode node, params string[] options)
+    public void Certify(NetworkNode node, string[]? requested = null, string[]? granted = null)
     {
         ArgumentNullException.ThrowIfNull(node);
         node.Run(
         [
-            "cert", "request", node.Request, "--name", node.Host.Label, "--ip", node.Address, "--ca", Certificate, "--key", node.Keys, .. options,
+            "cert", "request", node.Request, "--name", node.Host.Label, "--ip", node.Address, "--ca", Certificate, "--key", node.Keys,
+            .. requested ?? [],
         ]);
         // What a person compares with what the node shows on its own screen.
         string hash = node.Run("cert", "show", node.Request)
             .Split('\n').Single(line => line.StartsWith("identity key", StringComparison.Ordinal)).Split(' ')[^1];
-        Run("ca", "sign", node.Request, "--ca", _folder, "--out", node.Certificate, "--expect", $"{node.Host.Label}={hash}");
+        Run(["ca", "sign", node.Request, "--ca", _folder, "--out", node.Certificate, "--expect", $"{node.Host.Label}={hash}", .. granted ?? []]);
     }
 
     /// <summary>Revokes a node's certificate.</summary>

@@ -29,8 +29,9 @@ public sealed class NetworkNode(Host host, string program, string address, strin
 
     /// <summary>Enters a network, and is up when this returns.</summary>
     /// <param name="authority">The file with the master's certificate.</param>
+    /// <param name="options">More options of <c>kedge up</c>.</param>
     /// <exception cref="CommandException">It could not.</exception>
-    public void Enter(string authority) => Run(Entry(authority, Certificate, Keys));
+    public void Enter(string authority, params string[] options) => Run([.. Entry(authority, Certificate, Keys), .. options]);
 
     /// <summary>Tries to enter a network with these files.</summary>
     public CommandResult TryEnter(string authority, string certificate, string keys) => Try(Entry(authority, certificate, keys));
