@@ -58,8 +58,9 @@ internal sealed class Greetings(DiscoveryState state, OwnRecord own, Intake inta
         peer.HasGreeted = true;
         bool hasOthers = !peer.Candidates.SequenceEqual(candidates);
         peer.Candidates = candidates;
-        bool isTold = !record.IsEmpty && intake.TakeRecord(now, peer, record, isOfInterest: false, out _, out _) == IntakeResult.Taken;
-        if (hasOthers && !isTold)
+        if (!record.IsEmpty)
+            intake.TakeRecord(now, peer, record, isOfInterest: false, out _, out _);
+        if (hasOthers)
             state.Report(new EndpointsTold(peer.Member.Certificate, peer.Member.Record, intake.EndpointsOf(peer.Member)));
         lists.Note(now, peer, numbers);
         if (!isAnswer)

@@ -21,12 +21,15 @@ internal sealed class DiscoveryParty : MemberChecks
     private static readonly NetworkTrust LaterTrust = Trust.Merge(
         [], [Master.SignRevocationList(1, Time, [new RevokedCertificate(Certify(3).Serial, Time)]).Der.ToArray()]);
 
+    private static readonly NodeCertificate[] Certificates = [.. Enumerable.Range(0, 4).Select(Certify)];
+
     private readonly HashSet<string> _signed;
 
+    /// <summary>Starts a node, of a number from 0 to 3.</summary>
     public DiscoveryParty(int index, Instant now, Random random, HashSet<string> signed)
     {
         _signed = signed;
-        Certificate = Certify(index);
+        Certificate = Certificates[index];
         Protocol = new DiscoveryProtocol(
             new DiscoverySettings { Certificate = Certificate, Sign = Sign, Trust = Trust, Random = random.NextBytes, Checks = this }, now, Time);
         Protocol.SetEndpoints(now, [new PeerEndpoint(new Endpoint(IpAddress.IPv4(0xCB007100 + (uint)index), 7891), PeerEndpointKind.Reflexive)]);

@@ -17,7 +17,7 @@ public sealed class DiscoveryTarget : Target
 
     public override int MaximumLength => 300;
 
-    public override int ShortRun => 400;
+    public override int ShortRun => 500;
 
     public override IReadOnlyList<byte[]> Dictionary { get; } =
         [[0, 0, 1, 0], [0, 1, 2, 0], [0, 2, 3, 0], [1, 0, 0, 0], [1, 1, 0, 0], [3, 13, 0, 0], [3, 255, 1, 0], [6, 0, 3, 0], [8, 1, 0, 0]];

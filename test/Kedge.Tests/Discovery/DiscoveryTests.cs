@@ -59,6 +59,19 @@ public sealed class DiscoveryTests
     }
 
     [Fact]
+    public void Nodes_whose_certificates_are_longer_than_a_frame_find_and_are_found()
+    {
+        using var network = new SimulatedNetwork(7) { AllowsKnocks = false };
+        for (int i = 0; i < 12; i++)
+            network.Add(tags: [.. Enumerable.Range(0, 30).Select(tag => $"{tag:D2}{new string('t', 60)}")]);
+        network.KnockInLine();
+        network.Run(20);
+
+        Assert.All(network.Nodes, node => Assert.InRange(node.Certificate.Der.Length, 2400, 4096));
+        AssertAllFind(network, 40);
+    }
+
+    [Fact]
     public void Nobody_is_found_who_does_not_exist_and_that_is_said_within_five_seconds()
     {
         using var network = new SimulatedNetwork(6);

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Kedge.Protocol;
 using Kedge.Protocol.Certificates;
 using Kedge.Protocol.Discovery;
 using Kedge.Protocol.Ip;

@@ -22,13 +22,13 @@ public sealed class RevocationSpreadTests : IDisposable
         _network.Nodes[0].Pump();
         _network.Run(5);
 
-        Assert.All(_network.Nodes, node => Assert.Equal([1], node.Trust.RevocationLists.Select(list => list.Number)));
+        // It is left alone before it hears of that itself.
+        Assert.All(_network.Nodes.Where(node => node != revoked), node => Assert.Equal([1], node.Trust.RevocationLists.Select(list => list.Number)));
         foreach (SimulatedNode node in _network.Nodes.Where(node => node != revoked))
         {
             Assert.DoesNotContain(revoked.Key, node.Sessions);
             Assert.DoesNotContain(revoked.Certificate.Name, node.Protocol.Anchors.Select(anchor => anchor.Name));
         }
-        Assert.Contains(revoked.Outcomes.OfType<MemberRevoked>(), outcome => outcome.Certificate == revoked.Certificate);
     }
 
     [Fact]
