@@ -2,6 +2,7 @@ using Kedge.Bench.Dataplane;
 using Kedge.Bench.Fleet;
 using Kedge.Bench.Paths;
 using Kedge.Bench.PostQuantum;
+using Kedge.Bench.Warp;
 
 // script/bench [NAME]: without a name, all of them, one after the other.
 Dictionary<string, Action> benches = new()
@@ -10,6 +11,7 @@ Dictionary<string, Action> benches = new()
     ["dataplane"] = DataplaneBench.Run,
     ["control"] = ControlBench.Run,
     ["paths"] = PathsBench.Run,
+    ["warp"] = WarpBench.Run,
 };
 
 // A benchmark calls this program anew where it needs a process in a namespace.
