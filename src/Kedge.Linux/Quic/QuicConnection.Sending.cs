@@ -37,7 +37,7 @@ public sealed unsafe partial class QuicConnection
         byte* addresses = stackalloc byte[256];
         Ngtcp2.Path path = RoomForPath(addresses), runPath = RoomForPath(addresses + 128);
         ulong now = EventLoop.Nanoseconds();
-        bool isPaced = SmoothedRoundTrip() >= PacedFrom;
+        bool isPaced = ShortestRoundTrip() >= PacedFrom;
         var longest = (int)Ngtcp2.conn_get_max_tx_udp_payload_size(_connection);
         int quantum = isPaced ? (int)Math.Clamp(Ngtcp2.conn_get_send_quantum(_connection), (nuint)longest, QuicSocket.LongestRun) : QuicSocket.LongestRun;
         int length = 0, segment = 0;
@@ -166,11 +166,12 @@ public sealed unsafe partial class QuicConnection
         return null;
     }
 
-    private ulong SmoothedRoundTrip()
+    /// <summary>In nanoseconds. Not the smoothed one, which stays that of the handshake, with its computations, while little is sent.</summary>
+    private ulong ShortestRoundTrip()
     {
         byte* statistics = stackalloc byte[Ngtcp2.StatisticsSize];
         Ngtcp2.conn_get_statistics(_connection, Ngtcp2.StructureVersion, statistics);
-        return *(ulong*)(statistics + 16);
+        return *(ulong*)(statistics + 8); // min_rtt
     }
 
     private void WriteClose(Ngtcp2.CloseError* error)

@@ -29,6 +29,7 @@ public sealed unsafe partial class QuicConnection : IScheduled<QuicConnection>
     private CidKey _initialId, _firstId;
     private nint _connection;
     private nint _session;
+    private ulong _startedAt;
     private bool _isServer;
     private bool _countsAsHandshake;
     private bool _wasReset;
@@ -62,16 +63,16 @@ public sealed unsafe partial class QuicConnection : IScheduled<QuicConnection>
     /// <summary>Whether the connection is not over.</summary>
     public bool IsAlive => _connection != 0 && _end is null && !_isClosed;
 
-    /// <summary>The time to the peer and back, as measured lately; zero before it is known.</summary>
-    public TimeSpan RoundTrip => IsAlive && IsConnected ? TimeSpan.FromTicks((long)(SmoothedRoundTrip() / BootClock.NanosecondsPerTick)) : TimeSpan.Zero;
+    /// <summary>The shortest time to the peer and back that was measured; zero before it is known.</summary>
+    public TimeSpan RoundTrip => IsAlive && IsConnected && ShortestRoundTrip() is var time and < long.MaxValue
+        ? TimeSpan.FromTicks((long)(time / BootClock.NanosecondsPerTick))
+        : TimeSpan.Zero;
 
     /// <inheritdoc/>
     public Schedule<QuicConnection>.Entry Scheduled { get; }
 
     /// <summary>Whether it is to be looked after in this round.</summary>
     internal bool IsTouched { get; set; }
-
-    internal ulong StartedAt { get; private set; }
 
     internal ChunkPool Pool => _endpoint.Pool;
 
@@ -192,6 +193,7 @@ public sealed unsafe partial class QuicConnection : IScheduled<QuicConnection>
         if (!IsAlive)
             return;
         uint information = 0;
+        now = Math.Max(now, _startedAt); // the clock of a batch may be older than a connection that began in it
         int result = Ngtcp2.conn_read_pkt(_connection, path, Ngtcp2.StructureVersion, &information, packet, (nuint)length, now);
         if (result == 0)
         {
@@ -283,8 +285,8 @@ public sealed unsafe partial class QuicConnection : IScheduled<QuicConnection>
         new Span<byte>(library, Ngtcp2.SettingsSize).Clear();
         Ngtcp2.settings_default(Ngtcp2.StructureVersion, library);
         *(int*)(library + offsets.CongestionControl) = offsets.Bbr;
-        StartedAt = EventLoop.Nanoseconds();
-        *(ulong*)(library + offsets.InitialTime) = StartedAt;
+        _startedAt = EventLoop.Nanoseconds();
+        *(ulong*)(library + offsets.InitialTime) = _startedAt;
         *(ulong*)(library + offsets.InitialRoundTrip) = InitialRoundTrip;
         *(ulong*)(library + offsets.MaximumWindow) = LargestConnectionWindow;
         *(ulong*)(library + offsets.MaximumStreamWindow) = LargestStreamWindow;

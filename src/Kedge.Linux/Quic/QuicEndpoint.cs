@@ -287,7 +287,7 @@ public sealed unsafe class QuicEndpoint : EventSource
             return; // no memory
         }
         Add(connection);
-        connection.Receive(packet, length, path, source, Math.Max(now, connection.StartedAt));
+        connection.Receive(packet, length, path, source, now);
     }
 
     /// <summary>Tells somebody whose connection an earlier run of this program had that it is over, as RFC 9000 has it in section 10.3.</summary>

@@ -22,6 +22,7 @@ public sealed unsafe class QuicStream
     private bool _wasEndPassedOn;
     private bool _isEnding; // nothing follows what is queued
     private bool _isAborted;
+    private bool _hasSocketFailed;
     private ulong? _reset;
     private bool _isOver;
 
@@ -152,7 +153,7 @@ public sealed unsafe class QuicStream
     /// <summary>Reads from the socket what there is room for.</summary>
     internal void Fill()
     {
-        if (_tcp is not { } tcp || _isEnding || _isAborted)
+        if (_tcp is not { } tcp || _isEnding || _isAborted || _hasSocketFailed)
             return;
         while (tcp.MayRead && Outgoing.Unsent < _connection.MostUnsent)
         {
@@ -170,7 +171,9 @@ public sealed unsafe class QuicStream
             }
             else if (count == TcpConnection.Failed)
             {
-                Abort(Reset);
+                // Not at once: a packet may be half written, during which the library must not be called for anything else.
+                _hasSocketFailed = true;
+                _connection.Touch(this);
                 return;
             }
         }
@@ -208,6 +211,8 @@ public sealed unsafe class QuicStream
     {
         if (_isOver)
             return;
+        if (_hasSocketFailed)
+            Abort(Reset);
         if (_reset is not null && !_isAborted)
         {
             if (!_deliversToSocket)

@@ -72,7 +72,7 @@ public sealed class WarpDemo(string program, DemoReport report)
             ? "refused, and the listener's log says why"
             : throw new DemoException("it was let in"));
         report.Check("the API without its token", () =>
-            outside.TryRun("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:8080/list").Output is "401"
+            outside.TryRun("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:8080/list").Output.Trim() is "401"
                 ? "401, on loopback too"
                 : throw new DemoException("it answered"));
 
