@@ -3,6 +3,7 @@ using Kedge.Bench.Fleet;
 using Kedge.Bench.Paths;
 using Kedge.Bench.PeerToPeer;
 using Kedge.Bench.PostQuantum;
+using Kedge.Bench.Warp;
 
 // script/bench [NAME]: without a name, all of them, one after the other.
 Dictionary<string, Action> benches = new()
@@ -12,6 +13,7 @@ Dictionary<string, Action> benches = new()
     ["control"] = ControlBench.Run,
     ["paths"] = PathsBench.Run,
     ["p2p"] = PeerToPeerBench.Run,
+    ["warp"] = WarpBench.Run,
 };
 
 // A benchmark calls this program anew where it needs a process in a namespace.

@@ -48,6 +48,12 @@ public static class Errno
     /// <summary>An argument makes no sense.</summary>
     public const int EINVAL = 22;
 
+    /// <summary>The machine has no descriptors left.</summary>
+    public const int ENFILE = 23;
+
+    /// <summary>The process has no descriptors left.</summary>
+    public const int EMFILE = 24;
+
     /// <summary>The file is too long.</summary>
     public const int EFBIG = 27;
 
@@ -90,6 +96,15 @@ public static class Errno
     /// <summary>No buffer space.</summary>
     public const int ENOBUFS = 105;
 
+    /// <summary>Nobody has answered in time.</summary>
+    public const int ETIMEDOUT = 110;
+
+    /// <summary>Nobody listens there.</summary>
+    public const int ECONNREFUSED = 111;
+
     /// <summary>No route to the host, or a route that says so.</summary>
     public const int EHOSTUNREACH = 113;
+
+    /// <summary>It is being done.</summary>
+    public const int EINPROGRESS = 115;
 }

@@ -18,6 +18,7 @@ public static class Targets
         new Mesh.NetworkMapTarget(),
         new Mesh.MapCacheTarget(),
         new ProxyProtocol.ProxyHeaderTarget(),
+        new Warp.WarpFrameTarget(),
         new Strangers.StrangerBudgetTarget(),
         new WireGuard.DatagramTarget(),
         new Stun.StunTarget(),

@@ -7,6 +7,7 @@ using Kedge.Commands.Node;
 using Kedge.Commands.Rosenpass;
 using Kedge.Commands.Rp;
 using Kedge.Commands.Service;
+using Kedge.Commands.Warp;
 using Kedge.Startup;
 
 namespace Kedge.Commands;
@@ -56,6 +57,7 @@ internal static class CommandTree
         new AuditCommand(),
         new CaCommand(),
         new CertCommand(),
+        new WarpCommand(),
         new DemoCommand(),
         new CompletionCommand(),
         new ManCommand(),

@@ -14,6 +14,7 @@ public class FolderTests
         "Kedge.Commands <-> Kedge.Commands.Rosenpass",
         "Kedge.Commands <-> Kedge.Commands.Rp",
         "Kedge.Commands <-> Kedge.Commands.Service",
+        "Kedge.Commands <-> Kedge.Commands.Warp",
         "Kedge.Control <-> Kedge.Control.Endpoints",
         "Kedge.Control <-> Kedge.Control.Identity",
         "Kedge.Control <-> Kedge.Control.Push",

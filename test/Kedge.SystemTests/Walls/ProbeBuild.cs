@@ -15,6 +15,7 @@ public sealed partial class ProbeBuild
         ("src/Kedge.Protocol", ["Kedge.Protocol", "Native"]),
         ("src/Kedge.Node", ["Kedge.Node", "Native"]),
         ("src/Kedge.Control", ["Kedge.Control", "Native"]),
+        ("src/Kedge.Warp", ["Kedge.Warp", "Native"]),
         ("src/Kedge", ["Native"]),
         ("test/Kedge.SystemTests", ["Kedge.SystemTests", "Native"]),
         // What the compiler refuses in a declaration hides what analyzers would say: hence a compilation of its own. One is enough, because

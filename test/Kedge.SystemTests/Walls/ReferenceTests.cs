@@ -14,7 +14,8 @@ public class ReferenceTests
     [InlineData("Kedge.Relaying", "Kedge.Protocol")]
     [InlineData("Kedge.Node", "Kedge.Linux", "Kedge.Protocol", "Kedge.Relaying", "Kedge.Threading")]
     [InlineData("Kedge.Control", "Kedge.Linux.Core", "Kedge.Protocol", "Kedge.Relaying", "Kedge.Threading")]
-    [InlineData("Kedge", "Kedge.Control", "Kedge.Node")]
+    [InlineData("Kedge.Warp", "Kedge.Linux", "Kedge.Linux.Core", "Kedge.Node", "Kedge.Protocol", "Kedge.Threading")]
+    [InlineData("Kedge", "Kedge.Control", "Kedge.Node", "Kedge.Warp")]
     public void An_assembly_refers_only_to_those_below_it(string assembly, params string[] below)
     {
         XDocument project = XDocument.Load(Repository.PathOf($"src/{assembly}/{assembly}.csproj"));
