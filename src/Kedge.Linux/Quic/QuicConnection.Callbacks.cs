@@ -12,7 +12,10 @@ namespace Kedge.Linux.Quic;
 public sealed unsafe partial class QuicConnection
 {
     private const int CallbackFailed = Ngtcp2.NGTCP2_ERR_CALLBACK_FAILURE;
-    private const long MostBuffered = 32 << 20;
+
+    // What all streams of a connection may hold for readers that stall: more than a hundred of them at their largest. Beyond it the whole
+    // connection waits, rather than take all memory.
+    private const long MostBuffered = 512 << 20;
 
     private static readonly nint*[] s_callbacks = new nint*[2]; // of clients and of servers; never freed
     private static readonly Lock s_callbacksLock = new();

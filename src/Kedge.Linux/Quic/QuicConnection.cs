@@ -10,9 +10,10 @@ namespace Kedge.Linux.Quic;
 /// <summary>A QUIC connection. Belongs to the thread of its endpoint's loop; when it is over, every call does nothing.</summary>
 public sealed unsafe partial class QuicConnection : IScheduled<QuicConnection>
 {
-    // Windows: a stream begins with what a stalled reader may cost, and grows while its reader keeps up.
+    // Windows: a stream begins with what a stalled reader may cost, and grows while its reader keeps up; not further, because a reader that
+    // stalls later keeps what it has grown to.
     private const ulong StreamWindow = 256 << 10;
-    private const ulong LargestStreamWindow = 16 << 20;
+    private const ulong LargestStreamWindow = 4 << 20;
     private const ulong ConnectionWindow = 2 << 20;
     private const ulong LargestConnectionWindow = 32 << 20;
     private const int InternalError = 0x1;
