@@ -73,7 +73,11 @@ public sealed class LinkedZone : IDisposable
             foreach (byte[] frame in OwnMap.Begin(new ZoneResource(membership.ZoneId, membership.ZoneName, membership.ZonePrefixes), now))
                 _map.Apply(frame);
         if (!membership.HasController)
-            _sync.Discovery = _discovery = new ZoneDiscovery(_own, _trust.Current, _peers, _reachability, process, Put, UseTrust, log);
+        {
+            var members = new MembersFile(folder.Members, log);
+            _discovery = new ZoneDiscovery(_own, _trust.Current, _peers, _reachability, process, Put, UseTrust, members, problems, log);
+            _sync.Discovery = _discovery;
+        }
         if (!_map.IsEmpty)
             Log.MapRestored(_log, _peers.AdmittedCount, _map.Position.Revision);
     }
@@ -318,8 +322,11 @@ public sealed class LinkedZone : IDisposable
     public void Dispose()
     {
         lock (_lock)
+        {
             if (_files.HasMore)
                 _files.Save(_peers.Admitted);
+            _discovery?.Save(BootClock.Now);
+        }
         _discoveryWanted.Dispose();
     }
 

@@ -55,6 +55,9 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     /// <summary>The certificates that had been admitted when the map was kept.</summary>
     public string Admitted => In("admitted.json");
 
+    /// <summary>The nodes that are known in a network without a controller.</summary>
+    public string Members => In("members.json");
+
     /// <summary>What the node process needs in order to start by itself.</summary>
     public string Node => In("node.json");
 
@@ -88,7 +91,7 @@ public sealed class NodeFolder(string stateDirectory, string interfaceName)
     /// <exception cref="UserError">A file cannot be removed.</exception>
     public void DeleteMap() => Change(() =>
     {
-        foreach (string path in (string[])[Map, PreviousMap, Admitted])
+        foreach (string path in (string[])[Map, PreviousMap, Admitted, Members])
             File.Delete(path);
     });
 

@@ -30,6 +30,7 @@ internal sealed class ZoneDiscovery
     private const int ConnectionsTried = 4;
 
     private static readonly TimeSpan KnockInterval = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(5);
 
@@ -39,12 +40,15 @@ internal sealed class ZoneDiscovery
     private readonly NodeProcess _process;
     private readonly Action<NodeCertificate, IReadOnlyList<PeerEndpoint>> _install;
     private readonly Action<NetworkTrust> _useTrust;
+    private readonly MembersFile _members;
+    private readonly Problems _problems;
     private readonly ILogger _log;
     private readonly DiscoveryProtocol _protocol;
     private readonly HashSet<PublicKey> _idle = [];
     private readonly Dictionary<PublicKey, Search> _searches = [];
     private readonly HashSet<PublicKey> _connected = [];
     private Instant _connectAt;
+    private Instant _writeAt;
     private TimeSpan _retry = FirstRetry;
 
     /// <summary>Begins with what is known of the zone.</summary>
@@ -55,13 +59,15 @@ internal sealed class ZoneDiscovery
     /// <param name="process">The node process.</param>
     /// <param name="install">Puts a node with its endpoints into the map.</param>
     /// <param name="useTrust">Takes a newer revocation list.</param>
+    /// <param name="members">What is kept of others.</param>
+    /// <param name="problems">Receives write failures.</param>
     /// <param name="log">Receives what happens.</param>
     public ZoneDiscovery(
         OwnNode own, NetworkTrust trust, ZonePeers peers, OwnReachability reachability, NodeProcess process,
-        Action<NodeCertificate, IReadOnlyList<PeerEndpoint>> install, Action<NetworkTrust> useTrust, ILogger log)
+        Action<NodeCertificate, IReadOnlyList<PeerEndpoint>> install, Action<NetworkTrust> useTrust, MembersFile members, Problems problems, ILogger log)
     {
         (_own, _peers, _reachability, _process) = (own, peers, reachability, process);
-        (_install, _useTrust, _log) = (install, useTrust, log);
+        (_install, _useTrust, _problems, _log) = (install, useTrust, problems, log);
         peers.Idle = _idle;
         var settings = new DiscoverySettings
         {
@@ -72,7 +78,12 @@ internal sealed class ZoneDiscovery
             Checks = new Checks(own, peers),
             Relays = own.IsRelay,
         };
-        _protocol = new DiscoveryProtocol(settings, BootClock.Now, DateTimeOffset.UtcNow);
+        Instant now = BootClock.Now;
+        _protocol = new DiscoveryProtocol(settings, now, DateTimeOffset.UtcNow);
+        _members = members;
+        foreach ((NodeCertificate certificate, NodeRecord record) in members.Read())
+            _protocol.Restore(now, certificate, record);
+        _writeAt = now + WriteInterval;
     }
 
     /// <summary>How many nodes are known, this one included.</summary>
@@ -126,6 +137,8 @@ internal sealed class ZoneDiscovery
             else if (state is PathState.Connecting or PathState.Waiting)
                 LookAgain(now, certificate, peer);
         }
+        if (now >= _writeAt)
+            Save(now);
         if (now >= _connectAt)
             ConnectToSome(now);
         foreach (PublicKey gone in _connected.Except(status.Peers.Select(peer => peer.PublicKey)).ToArray())
@@ -141,6 +154,21 @@ internal sealed class ZoneDiscovery
             Follow(now, outcome);
         SendFrames();
         return _protocol.NextDeadline;
+    }
+
+    /// <summary>Writes what is to be kept of others.</summary>
+    public void Save(Instant now)
+    {
+        _writeAt = now + WriteInterval;
+        try
+        {
+            _members.Write();
+            _problems.Set("known nodes", null);
+        }
+        catch (LinuxException exception)
+        {
+            _problems.Set("known nodes", $"Whom this node knows could not be kept: {exception.Message}");
+        }
     }
 
     private void Reached(Instant now, PublicKey peer, bool isReached)
@@ -237,6 +265,9 @@ internal sealed class ZoneDiscovery
                 break;
             case TrustChanged changed:
                 _useTrust(changed.Trust);
+                break;
+            case MemberKept kept:
+                _members.Keep(kept);
                 break;
             case MemberLeft left:
                 Reached(now, left.Key, isReached: false);
