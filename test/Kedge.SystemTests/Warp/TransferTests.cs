@@ -53,10 +53,6 @@ public sealed class TransferTests : IDisposable
     {
         const string Page = "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n";
         _lab.Connect("dev1");
-        int iperf = FreePort();
-        _lab.Own(RunningProcess.Start(new Command("iperf3", "-s", "-p", Text(iperf), "-B", "127.0.0.1", "--forceflush")))
-            .WaitForLine("Server listening", Limit);
-        int measured = _lab.Open("dev1", iperf);
         int web = _lab.Open("dev1", _lab.Serve(async socket =>
         {
             await socket.ReceiveSomeAsync(new byte[4096]);
@@ -69,6 +65,11 @@ public sealed class TransferTests : IDisposable
         Assert.Equal((0, "hello\n", ""), (curl.ExitCode, curl.Output, curl.Error));
         foreach (string direction in (string[])["--bidir", "--reverse"])
         {
+            int iperf = FreePort();
+            // One each: a server that has just told a client its results may be busy for a moment longer.
+            _lab.Own(RunningProcess.Start(new Command("iperf3", "-s", "-1", "-p", Text(iperf), "-B", "127.0.0.1", "--forceflush")))
+                .WaitForLine("Server listening", Limit);
+            int measured = _lab.Open("dev1", iperf);
             CommandResult result = RunningProcess.Run(
                 new Command("iperf3", "-c", "127.0.0.1", "-p", Text(measured), "-P", "8", "-n", "32M", direction) { Timeout = Limit });
             Assert.True(result.Succeeded, result.Output + result.Error);
