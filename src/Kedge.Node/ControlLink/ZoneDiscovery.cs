@@ -26,7 +26,6 @@ internal sealed class ZoneDiscovery
     public static readonly TimeSpan LossTime = TimeSpan.FromSeconds(1.5);
 
     private const int MostKnocks = 6; // at a peer that has perhaps forgotten this node
-    private const int EndpointsKnocked = 4;
     private const int ConnectionsTried = 4;
 
     private static readonly TimeSpan KnockInterval = TimeSpan.FromSeconds(10);
@@ -86,9 +85,6 @@ internal sealed class ZoneDiscovery
         _writeAt = now + WriteInterval;
     }
 
-    /// <summary>How many nodes are known, this one included.</summary>
-    public int Known => _protocol.Known;
-
     /// <summary>Takes what has happened in the device.</summary>
     public void Take(Instant now, DeviceEvent happened)
     {
@@ -113,11 +109,8 @@ internal sealed class ZoneDiscovery
         }
     }
 
-    /// <summary>Takes who has an address at present: it must not leave the device.</summary>
+    /// <summary>Has a peer in the device that was perhaps not used for long.</summary>
     public void Use(PublicKey peer) => _idle.Remove(peer);
-
-    /// <summary>Adds what this node has learnt of its network otherwise.</summary>
-    public void UseTrust(Instant now, NetworkTrust trust) => _protocol.UseTrust(now, trust);
 
     /// <summary>Looks at the device: which peers are reached, which are looked for in vain, and which nobody uses.</summary>
     public void Look(Instant now, DeviceStatus status)
@@ -135,7 +128,7 @@ internal sealed class ZoneDiscovery
             if (state == PathState.Idle && time - peer.PathSince > IdleTime)
                 _idle.Add(peer.PublicKey);
             else if (state is PathState.Connecting or PathState.Waiting)
-                LookAgain(now, certificate, peer);
+                LookAgain(now, certificate);
         }
         if (now >= _writeAt)
             Save(now);
@@ -202,36 +195,26 @@ internal sealed class ZoneDiscovery
         _retry = _retry * 2 < LongestRetry ? _retry * 2 : LongestRetry;
     }
 
-    private void Connect(IEnumerable<NodeCertificate> peers)
+    private void Connect(IEnumerable<NodeCertificate> peers, bool knocks = false)
     {
         using var change = new DeviceChange();
         foreach (NodeCertificate peer in peers)
-            change.Peers.Add(new PeerChange(peer.WireGuardKey) { UpdateOnly = true, Connect = true });
+            change.Peers.Add(new PeerChange(peer.WireGuardKey) { UpdateOnly = true, Connect = true, Knock = knocks });
         if (change.Peers.Count > 0)
             _process.TryApply(change, "connections");
     }
 
     // A peer that is wanted and not found where it was: it has moved, or has lost what it knew of this node.
-    private void LookAgain(Instant now, NodeCertificate certificate, PeerStatus peer)
+    private void LookAgain(Instant now, NodeCertificate certificate)
     {
-        PublicKey key = peer.PublicKey;
+        PublicKey key = certificate.WireGuardKey;
         if (!_searches.TryGetValue(key, out Search? search))
             _searches[key] = search = new Search(now + LossTime);
         if (now < search.At || search.Knocks == MostKnocks)
             return;
         (search.At, search.Knocks) = (now + KnockInterval, search.Knocks + 1);
         _protocol.LookUp(now, certificate.Addresses[0]);
-        Knock(_peers.Endpoints.CandidatesOf(key).Concat(
-            peer.Candidates.Select(candidate => candidate.Endpoint)));
-    }
-
-    private void Knock(IEnumerable<PeerEndpoint> endpoints)
-    {
-        using var change = new DeviceChange();
-        foreach (PeerEndpoint at in endpoints.Where(at => at.Kind.IsDirect()).DistinctBy(at => at.Address).Take(EndpointsKnocked))
-            change.KnockAt.Add(at.Address);
-        if (change.KnockAt.Count > 0)
-            _process.TryApply(change, "introductions");
+        Connect([certificate], knocks: true);
     }
 
     private void Follow(Instant now, DiscoveryOutcome outcome)
@@ -248,10 +231,7 @@ internal sealed class ZoneDiscovery
             case ConnectionWanted wanted:
                 Install(now, wanted.Certificate, wanted.Record.Endpoints);
                 if (!_connected.Contains(wanted.Certificate.WireGuardKey))
-                {
-                    Connect([wanted.Certificate]);
-                    Knock(wanted.Record.Endpoints);
-                }
+                    Connect([wanted.Certificate], knocks: true);
                 break;
             case EndpointsTold told when _peers.CertificateOf(told.Certificate.WireGuardKey) is not null:
                 _install(told.Certificate, told.Endpoints);

@@ -282,6 +282,8 @@ public sealed class DeviceControl(
         }
         if (change.MayRelay is { } mayRelay)
             controlThread.Post(() => paths.AllowRelay(key, mayRelay));
+        if (change.Knock)
+            controlThread.Post(() => knocks.Knock(paths.KnockTargets(key)));
         if (change.IntroductionByPeers is { } answers)
         {
             controlThread.Post(() => paths.IntroduceByPeers(key, candidates, answers));

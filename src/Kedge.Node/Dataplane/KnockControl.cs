@@ -65,6 +65,17 @@ public sealed class KnockControl(WireGuardDevice wireGuard, KnockProtocol protoc
         Publish();
     }
 
+    /// <summary>Has the device introduce itself again to a peer that may have forgotten it, if it introduces itself at all.</summary>
+    /// <param name="targets">Where the peer may be.</param>
+    public void Knock(IEnumerable<Endpoint> targets)
+    {
+        if (!IsOn)
+            return;
+        foreach (Endpoint at in targets)
+            protocol.Knock(BootClock.Now, at);
+        Publish();
+    }
+
     /// <summary>Does what is due now.</summary>
     public void Poll()
     {

@@ -33,6 +33,8 @@ public sealed class PathControl(
     /// <summary>How often the machine's addresses are looked at while there is a path to be found or kept.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
 
+    private const int MostKnocks = 4; // at one peer
+
     private readonly Dictionary<PublicKey, IReadOnlyList<PeerEndpoint>> _told = [];
     private readonly HashSet<PublicKey> _relays = [];
     private StreamAccess? _access;
@@ -82,6 +84,14 @@ public sealed class PathControl(
     /// <summary>Has peers in common introduce this device to another one.</summary>
     public void IntroduceByPeers(PublicKey peer, IReadOnlyList<PeerEndpoint> endpoints, bool isAnswer) =>
         paths.IntroduceByPeers(peer, endpoints, isAnswer);
+
+    /// <summary>Where a peer may be that has perhaps forgotten this device: some of where its path is looked for.</summary>
+    public IEnumerable<Endpoint> KnockTargets(PublicKey peer) =>
+    [
+        .. from candidate in paths.Find(peer)?.Status(BootClock.Now).Candidates.Take(MostKnocks) ?? []
+           where candidate.Endpoint.Kind.IsDirect()
+           select candidate.Endpoint.Address,
+    ];
 
     /// <summary>Says what is known of the overlay, which no peer is behind.</summary>
     public void UseOverlay(IReadOnlyList<IpPrefix>? overlay, bool? isInternal)

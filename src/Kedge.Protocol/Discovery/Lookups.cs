@@ -22,9 +22,9 @@ internal sealed class Lookups(DiscoveryState state, Intake intake, Introductions
 
     private const int Width = 3;
     private const int MaximumAsked = 15;
-    private const int Attempts = 3;
+    private const int Attempts = 4;
 
-    private static readonly TimeSpan AttemptInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FirstInterval = TimeSpan.FromSeconds(0.4);
     private static readonly TimeSpan AnchorPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PeersAfter = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan PeerPatience = TimeSpan.FromSeconds(3);
@@ -222,7 +222,7 @@ internal sealed class Lookups(DiscoveryState state, Intake intake, Introductions
             // Who has just come, this node or the other, is not known yet to those that will know it in a moment.
             _lookups[lookup.Address] = new Lookup(lookup.Address, state.NextNumber(), lookup.Begun)
             {
-                NextAt = now + AttemptInterval,
+                NextAt = now + FirstInterval * (1 << (lookup.Attempt - 1)),
                 Attempt = lookup.Attempt + 1,
             };
             return;

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace Kedge.Protocol.Discovery;
 
 /// <summary>
@@ -30,18 +32,19 @@ internal static class RecordsFrame
     /// <param name="members">The nodes, which have records.</param>
     /// <param name="withCertificates">Whether their certificates go along.</param>
     /// <param name="lacking">Nodes that were asked for, and of which there is no record.</param>
-    public static IEnumerable<byte[]> Pack(uint id, IEnumerable<Member> members, bool withCertificates, IReadOnlyCollection<NodeId> lacking)
+    public static IReadOnlyList<byte[]> Pack(uint id, IEnumerable<Member> members, bool withCertificates, IReadOnlyCollection<NodeId> lacking)
     {
+        List<byte[]> frames = [];
         if (lacking.Count > 0)
         {
             FrameWriter writer = FrameWriter.Begin(DiscoveryFrameKind.Records, id);
             Span<byte> bytes = stackalloc byte[NodeId.Size];
             foreach (NodeId node in lacking)
             {
-                System.Buffers.Binary.BinaryPrimitives.WriteUInt64LittleEndian(bytes, node.Value);
+                BinaryPrimitives.WriteUInt64LittleEndian(bytes, node.Value);
                 Add(writer, Nothing, bytes);
             }
-            yield return writer.ToFrame();
+            frames.Add(writer.ToFrame());
         }
         List<Member> records = [.. members];
         HashSet<NodeId> waiting = []; // those whose certificates are not in a frame yet
@@ -57,8 +60,9 @@ internal static class RecordsFrame
             FrameWriter writer = FrameWriter.Begin(DiscoveryFrameKind.Records, id);
             certificates.RemoveAll(member => TryAdd(writer, Certificate, member.Certificate.Der.Span) && waiting.Remove(member.Id));
             records.RemoveAll(member => !waiting.Contains(member.Id) && TryAdd(writer, Record, member.Record!.Bytes.Span));
-            yield return writer.ToFrame();
+            frames.Add(writer.ToFrame());
         }
+        return frames;
     }
 
     /// <summary>Reads the next item.</summary>

@@ -86,6 +86,42 @@ public class UapiRequestTests
     }
 
     [Fact]
+    public void What_is_asked_in_a_network_without_a_controller_is_read_as_it_was_written()
+    {
+        byte[] longest = [.. Enumerable.Range(0, 1200).Select(i => (byte)i)];
+        using var change = new DeviceChange { NotFound = { IpAddress.Parse("10.7.0.9"), IpAddress.Parse("fd00::9") } };
+        change.Peers.Add(new PeerChange(Key) { UpdateOnly = true, Connect = true, Knock = true });
+        for (int i = 0; i < PeerChange.MostFrames; i++)
+            change.Peers[0].Frames.Add(longest);
+        using UapiRequest request = UapiRequest.Set(change);
+        using var reader = new UapiReader(_ => 0);
+
+        Assert.Equal(UapiEvent.Set, reader.Read(request.Bytes.Span, out _));
+        using DeviceChange read = reader.TakeChange();
+
+        Assert.Equal(change.NotFound, read.NotFound);
+        PeerChange peer = Assert.Single(read.Peers);
+        Assert.True(peer is { UpdateOnly: true, Connect: true, Knock: true });
+        Assert.Equal(change.Peers[0].Frames, peer.Frames);
+    }
+
+    [Theory]
+    [InlineData("not_found=10.7.0")]
+    [InlineData("connect=true")]
+    [InlineData("public_key=KEY\nconnect=false")]
+    [InlineData("public_key=KEY\nknock=false")]
+    [InlineData("public_key=KEY\nframe=")]
+    [InlineData("public_key=KEY\nframe=0")]
+    [InlineData("public_key=KEY\nframe=0x")]
+    public void Nonsense_about_such_a_network_is_refused(string lines)
+    {
+        using var reader = new UapiReader(_ => 0);
+        byte[] request = Encoding.ASCII.GetBytes($"set=1\n{lines.Replace("KEY", Convert.ToHexStringLower(Key.ToArray()), StringComparison.Ordinal)}\n\n");
+
+        Assert.Equal(UapiEvent.Error, reader.Read(request, out _));
+    }
+
+    [Fact]
     public void Its_bytes_are_zeroed_with_it()
     {
         using var change = new DeviceChange { PrivateKey = [.. Enumerable.Repeat((byte)0xe8, 32)] };

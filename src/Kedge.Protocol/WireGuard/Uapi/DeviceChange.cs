@@ -104,6 +104,12 @@ public sealed class PeerChange(PublicKey publicKey) : IDisposable
     /// </summary>
     public bool? IntroductionByPeers { get; set; }
 
+    /// <summary>
+    /// Whether the device introduces itself to the peer, which has perhaps forgotten it, where its path is looked for: a peer can have nobody knock
+    /// where no path may lead. Kedge's own.
+    /// </summary>
+    public bool Knock { get; set; }
+
     /// <summary>Whether a path and a session are wanted now, though nothing is sent. Kedge's own.</summary>
     public bool Connect { get; set; }
 

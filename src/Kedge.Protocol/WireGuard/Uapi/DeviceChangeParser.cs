@@ -171,6 +171,8 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
             return (peer.IntroductionByPeers = ReadIsAnswer(value)) is null ? RequestOrAnswer : null;
         if (key.SequenceEqual("connect"u8))
             return (peer.Connect = IsTrue(value)) ? null : OnlyTrue;
+        if (key.SequenceEqual("knock"u8))
+            return (peer.Knock = IsTrue(value)) ? null : OnlyTrue;
         if (key.SequenceEqual("frame"u8))
             return ReadFrame(peer, value);
         if (key.SequenceEqual("may_relay"u8))

@@ -113,6 +113,8 @@ public sealed class UapiRequest : IDisposable
             Write($"introduce_by_peers={DeviceEvent.Word(answers)}");
         if (peer.Connect)
             Write("connect=true");
+        if (peer.Knock)
+            Write("knock=true");
         foreach (byte[] frame in peer.Frames)
             WriteHex("frame=", frame);
         if (peer.MayRelay is { } mayRelay)

@@ -13,13 +13,15 @@ internal static partial class SlowUapi
     private const string Invalid = "Error 22";
     private const string NoProtocol = "Violation 71";
 
+    private const int LongestLine = 2560;
+
     /// <summary>What a connection that sends these bytes brings about, an entry an event.</summary>
     public static List<string> Read(byte[] bytes)
     {
         List<string> events = [];
         string[] lines = Encoding.Latin1.GetString(bytes).Split('\n');
         int next = 0;
-        while (next < lines.Length - 1 && lines[next].Length <= 256)
+        while (next < lines.Length - 1 && lines[next].Length <= LongestLine)
         {
             string operation = lines[next++];
             if (operation is not ("get=1" or "kedge_get=1" or "set=1"))
@@ -28,7 +30,7 @@ internal static partial class SlowUapi
                 return events;
             }
             int first = next;
-            while (next < lines.Length - 1 && lines[next].Length is > 0 and <= 256)
+            while (next < lines.Length - 1 && lines[next].Length is > 0 and <= LongestLine)
                 next++;
             bool isComplete = next < lines.Length - 1 && lines[next].Length == 0;
             string? failure = operation == "set=1" ? Set(lines[first..next], out string change) : Get(next - first, operation, out change);
@@ -42,7 +44,7 @@ internal static partial class SlowUapi
                 events.Add(change);
             next++;
         }
-        if (next < lines.Length && lines[next].Length > 256)
+        if (next < lines.Length && lines[next].Length > LongestLine)
             events.Add(NoProtocol);
         return events;
     }
