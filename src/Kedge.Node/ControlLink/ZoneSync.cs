@@ -126,8 +126,10 @@ internal sealed class ZoneSync(
         if (map.IsEmpty)
             return true;
         using DeviceChange? change = peers.Reconcile(status.Peers);
-        // The map on disk may be a few seconds older than what the device was told; removals, though, were written at once.
-        if (!(now - _committedAt >= SettleTime) && change is not null)
+        // The map on disk may be a few seconds older than what the device was told; removals, though, were written at once. A map of this node's own
+        // making does not become newer by waiting.
+        bool isSettled = !own.Membership.HasController || now - _committedAt >= SettleTime;
+        if (!isSettled && change is not null)
             foreach (PeerChange removal in change.Peers.Where(peer => peer.Remove).ToArray())
                 change.Peers.Remove(removal);
         if (change is null || change.Peers.Count == 0)

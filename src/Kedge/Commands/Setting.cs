@@ -57,6 +57,13 @@ internal static partial class Setting
             FromEnvironment(variable) is { } value ? ReadNumber(result, value, variable, minimum, maximum) : null,
     };
 
+    /// <summary>An argument that is a number within bounds.</summary>
+    public static Argument<int> Number(string name, int minimum, int maximum, string description) => new(name)
+    {
+        Description = description,
+        CustomParser = result => ReadNumber(result, result.Tokens[0].Value, name, minimum, maximum),
+    };
+
     /// <summary>An option with one of a few words.</summary>
     public static Option<string> Choice(string name, string variable, string[] choices, string defaultValue, string description)
     {

@@ -64,7 +64,8 @@ public sealed class DiscoveryTests : IDisposable
         alice.Enter(_scene.CertificateWithList());
 
         Wait.Until(() => bob.Run("status", "kedge0").Contains("revoked", StringComparison.Ordinal), Patience, "bob's refusal of carol");
-        Assert.False(NetworkScene.Reaches(bob, carol));
+        bool reaches = NetworkScene.Reaches(bob, carol);
+        Assert.False(reaches, bob.Run("status", "kedge0") + bob.Run("logs", "kedge0"));
         Assert.Contains("revoked", carol.Knock(bob).Error, StringComparison.Ordinal);
     }
 

@@ -154,7 +154,7 @@ public sealed class ApiTests : IDisposable
         using var json = JsonDocument.Parse(Run(0, "status", "--json").Output);
         Assert.Equal("dev1", json.RootElement.GetProperty("connectors")[0].GetProperty("uid").GetString());
         Assert.Contains("No connector with the uid 'dev2'", Run(1, "open", "dev2", "0", "a:1").Error, StringComparison.Ordinal);
-        Assert.Contains("'a' is no target", Run(2, "open", "dev1", "0", "a").Error, StringComparison.Ordinal);
+        Assert.Contains("'a' is not a target", Run(2, "open", "dev1", "0", "a").Error, StringComparison.Ordinal);
         Assert.Equal($"port {Text(port)} is closed\n", Run(0, "close", Text(port)).Output);
         Assert.Equal("No port is open.\n", Run(0, "list").Output);
         CommandResult tokenless = RunningProcess.Run(

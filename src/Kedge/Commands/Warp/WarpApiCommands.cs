@@ -14,7 +14,7 @@ namespace Kedge.Commands.Warp;
 internal sealed class WarpOpenCommand : WarpApiCommand
 {
     private readonly Argument<string> _uid = new("UID") { Description = "The connector: the common name of its certificate." };
-    private readonly Argument<ushort> _port = new("PORT") { Description = "The TCP port that callers connect to; 0 for any that is free." };
+    private readonly Argument<int> _port = Setting.Number("PORT", 0, ushort.MaxValue, "The TCP port that callers connect to; 0 for any that is free.");
     private readonly Argument<string> _target = new("TARGET") { Description = "Where the connector connects them to, such as 127.0.0.1:22." };
 
     private readonly Option<string> _address = new("--address")
@@ -36,7 +36,7 @@ internal sealed class WarpOpenCommand : WarpApiCommand
         _target.Validators.Add(result =>
         {
             if (!WarpTarget.TryParse(result.Tokens[0].Value, out _))
-                result.AddError($"'{result.Tokens[0].Value}' is no target: name HOST:PORT, such as 127.0.0.1:22 or db.internal:5432.");
+                result.AddError($"'{result.Tokens[0].Value}' is not a target: name HOST:PORT, such as 127.0.0.1:22 or db.internal:5432.");
         });
     }
 
@@ -61,7 +61,7 @@ internal sealed class WarpOpenCommand : WarpApiCommand
 /// <summary><c>kedge warp close</c>: closes a port.</summary>
 internal sealed class WarpCloseCommand : WarpApiCommand
 {
-    private readonly Argument<ushort> _port = new("PORT") { Description = "The TCP port that callers connect to." };
+    private readonly Argument<int> _port = Setting.Number("PORT", 1, ushort.MaxValue, "The TCP port that callers connect to.");
 
     public WarpCloseCommand()
         : base("close", "Close a port at the listener. Connections that are there go on to their end.") => Arguments.Add(_port);
