@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Protocol.Discovery;
 
@@ -60,10 +61,10 @@ internal enum DiscoveryFrameKind : byte
 public static class DiscoveryFrame
 {
     /// <summary>The first byte.</summary>
-    public const byte Type = 4;
+    public const byte Type = ControlFrame.Discovery;
 
     /// <summary>Bytes of the longest frame.</summary>
-    public const int MaximumSize = 1200;
+    public const int MaximumSize = ControlFrame.MaximumSize;
 
     /// <summary>Bytes in front of the body.</summary>
     internal const int HeaderSize = 8;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Kedge.Protocol.WireGuard;
 
 namespace Kedge.Protocol.Paths;
 
@@ -13,7 +14,7 @@ namespace Kedge.Protocol.Paths;
 public static class FragmentFrame
 {
     /// <summary>The first byte.</summary>
-    public const byte Type = 2;
+    public const byte Type = ControlFrame.Fragment;
 
     /// <summary>Bytes in front of the body.</summary>
     public const int HeaderSize = 8;

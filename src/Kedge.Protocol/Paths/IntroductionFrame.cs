@@ -20,7 +20,7 @@ namespace Kedge.Protocol.Paths;
 public sealed record IntroductionFrame(PublicKey Key, IReadOnlyList<PeerEndpoint> Endpoints, bool Opened, bool IsPassedOn)
 {
     /// <summary>The first byte.</summary>
-    public const byte Type = 1;
+    public const byte Type = ControlFrame.Introduction;
 
     /// <summary>How many endpoints there are at most.</summary>
     public const int MaximumEndpoints = Surroundings.MaximumCandidates;

@@ -56,11 +56,11 @@ public sealed partial class PathFinder
     /// <inheritdoc/>
     public void TakeFrame(ReadOnlySpan<byte> frame)
     {
-        bool isForeign = frame[0] == PathProtocol.ForeignFrame && _paths.TakesForeign;
+        bool isForeign = frame[0] == ControlFrame.Discovery && _paths.TakesForeign;
         if (!isForeign && frame[0] is not (IntroductionFrame.Type or RelayFrame.Type))
             return;
         (ConcurrentQueue<byte[]> queue, int most, int longest) =
-            isForeign ? (_foreign, MaximumForeign, PathProtocol.MaximumFrame + Padding) : (_frames, MaximumFrames, MaximumFrame);
+            isForeign ? (_foreign, MaximumForeign, ControlFrame.MaximumSize + Padding) : (_frames, MaximumFrames, MaximumFrame);
         if (frame.Length > longest || queue.Count >= most)
             return;
         queue.Enqueue(frame.ToArray());

@@ -6,21 +6,12 @@ namespace Kedge.Protocol.Paths;
 /// <content>Control frames: those of the paths themselves, and those that are only passed between peers and somebody else.</content>
 public sealed partial class PathProtocol
 {
-    /// <summary>
-    /// The first byte of frames that tell whom there is in a network without a controller. They are none of the paths' business, and are left to
-    /// <see cref="TryTakeFrame"/>.
-    /// </summary>
-    public const byte ForeignFrame = 4;
-
-    /// <summary>Bytes of the longest frame.</summary>
-    public const int MaximumFrame = 1200;
-
     private const int MaximumForeign = 256;
 
     private readonly Queue<(PublicKey From, byte[] Frame)> _foreign = new();
     private readonly HashSet<PublicKey> _reachChanges = [];
 
-    /// <summary>Whether frames that begin with <see cref="ForeignFrame"/> are kept for <see cref="TryTakeFrame"/>, and changes of who is reached.</summary>
+    /// <summary>Whether frames that begin with <see cref="ControlFrame.Discovery"/> are kept for <see cref="TryTakeFrame"/>, and changes of who is reached.</summary>
     public bool TakesForeign { get; set; }
 
     /// <summary>Takes the oldest frame that is somebody else's.</summary>

@@ -33,7 +33,7 @@ public enum RelayFrameKind : byte
 public readonly record struct RelayFrame(RelayFrameKind Kind, PublicKey Key, uint Out = 0, uint In = 0)
 {
     /// <summary>The first byte.</summary>
-    public const byte Type = 3;
+    public const byte Type = ControlFrame.Relay;
 
     /// <summary>Its size in bytes.</summary>
     public const int Size = InOffset + sizeof(uint);

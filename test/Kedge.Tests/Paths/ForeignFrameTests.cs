@@ -6,7 +6,7 @@ namespace Kedge.Tests.Paths;
 /// <summary>Frames that the paths only pass on.</summary>
 public sealed class ForeignFrameTests : IDisposable
 {
-    private static readonly byte[] Frame = [PathProtocol.ForeignFrame, 1, 2, 3, 4];
+    private static readonly byte[] Frame = [ControlFrame.Discovery, 1, 2, 3, 4];
 
     private readonly PathWorld _world = new();
 

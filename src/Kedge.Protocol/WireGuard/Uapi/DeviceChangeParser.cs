@@ -17,7 +17,6 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
     private const int MaximumCandidates = 48;
     private const int MaximumOverlay = 64;
     private const int MostKnocks = 64;
-    private const int MostFrameBytes = 1200;
     private const int AllowedIpCost = 36; // with the room that a list keeps free
 
     private const string Key = "expected 64 hexadecimal digits";
@@ -196,8 +195,8 @@ internal sealed class DeviceChangeParser(Func<string, uint> interfaceIndex) : ID
     {
         byte[] frame = new byte[value.Length / 2];
         bool isHex = value.Length % 2 == 0 && Convert.FromHexString(value, frame, out _, out _) == OperationStatus.Done;
-        if (!isHex || frame.Length is 0 or > MostFrameBytes || peer.Frames.Count == PeerChange.MostFrames)
-            return $"expected up to {MostFrameBytes} bytes in hexadecimal digits, at most {PeerChange.MostFrames} times";
+        if (!isHex || frame.Length is 0 or > ControlFrame.MaximumSize || peer.Frames.Count == PeerChange.MostFrames)
+            return $"expected up to {ControlFrame.MaximumSize} bytes in hexadecimal digits, at most {PeerChange.MostFrames} times";
         HeldBytes += frame.Length;
         peer.Frames.Add(frame);
         return null;
