@@ -14,9 +14,9 @@ public sealed unsafe class EventLoop : IDisposable
     private const long NanosecondsPerSecond = 1_000_000_000;
 
     // struct epoll_event is packed on x86-64, where its data begins at 4.
-    private static readonly bool s_isPacked = RuntimeInformation.ProcessArchitecture == Architecture.X64;
-    private static readonly int s_eventSize = s_isPacked ? 12 : 16;
-    private static readonly int s_dataOffset = s_isPacked ? 4 : 8;
+    private static readonly bool IsPacked = RuntimeInformation.ProcessArchitecture == Architecture.X64;
+    private static readonly int EventSize = IsPacked ? 12 : 16;
+    private static readonly int DataOffset = IsPacked ? 4 : 8;
 
     private readonly Descriptor _epoll = Descriptor.From(Libc.epoll_create1(Libc.EPOLL_CLOEXEC), "create", "epoll");
     private readonly WakeEvent _wake = new();
@@ -53,8 +53,8 @@ public sealed unsafe class EventLoop : IDisposable
             int count = Wait(events);
             for (int i = 0; i < count; i++)
             {
-                byte* one = events + i * s_eventSize;
-                int index = (int)*(ulong*)(one + s_dataOffset);
+                byte* one = events + i * EventSize;
+                int index = (int)*(ulong*)(one + DataOffset);
                 if (index == 0)
                     _wake.TryConsume();
                 else
@@ -124,7 +124,7 @@ public sealed unsafe class EventLoop : IDisposable
     {
         byte* interest = stackalloc byte[16];
         *(uint*)interest = events;
-        *(ulong*)(interest + s_dataOffset) = (ulong)index;
+        *(ulong*)(interest + DataOffset) = (ulong)index;
         _ = Descriptor.Check(Libc.epoll_ctl(_epoll.Number, operation, number, interest), "wait for", "descriptor");
     }
 

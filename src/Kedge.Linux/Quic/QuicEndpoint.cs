@@ -13,11 +13,12 @@ namespace Kedge.Linux.Quic;
 public sealed unsafe class QuicEndpoint : EventSource
 {
     private const int MostBatches = 4; // of half a megabyte each, before TCP gets its turn
-    private const int MostResetsPerSecond = 100;
     private const int ShortestReset = 22; // RFC 9000, section 10.3: no shorter than 21 bytes, and shorter than what it answers
 
+    private static readonly Rate ResetRate = new(Burst: 100, TimeSpan.FromMilliseconds(10));
+
     // A client's connections end with its process, whose successor has another port: nobody asks for their tokens.
-    private static readonly byte[] s_noKey = RandomNumberGenerator.GetBytes(32);
+    private static readonly byte[] NoKey = RandomNumberGenerator.GetBytes(32);
 
     private readonly EventLoop _loop;
     private readonly QuicSocket _socket;
@@ -31,8 +32,7 @@ public sealed unsafe class QuicEndpoint : EventSource
     private bool _mayReceive;
     private CidKey _lastKey;
     private QuicConnection? _lastConnection;
-    private long _resetSecond;
-    private int _resets;
+    private TokenBucket _resets;
 
     /// <summary>Opens a port.</summary>
     /// <param name="loop">Whose thread it belongs to from now on.</param>
@@ -205,7 +205,7 @@ public sealed unsafe class QuicEndpoint : EventSource
 
     internal void WriteToken(Ngtcp2.Cid* id, byte* token)
     {
-        byte[] key = Settings.ResetKey ?? s_noKey;
+        byte[] key = Settings.ResetKey ?? NoKey;
         fixed (byte* start = key)
             _ = Ngtcp2.crypto_generate_stateless_reset_token(token, start, (nuint)key.Length, id);
     }
@@ -293,12 +293,7 @@ public sealed unsafe class QuicEndpoint : EventSource
     /// <summary>Tells somebody whose connection an earlier run of this program had that it is over, as RFC 9000 has it in section 10.3.</summary>
     private void AnswerUnknown(byte* packet, int length, Ngtcp2.Path* path)
     {
-        if (Settings.ResetKey is null || length <= ShortestReset)
-            return;
-        long second = BootClock.Now.Ticks / TimeSpan.TicksPerSecond;
-        if (second != _resetSecond)
-            (_resetSecond, _resets) = (second, 0);
-        if (++_resets > MostResetsPerSecond)
+        if (Settings.ResetKey is null || length <= ShortestReset || !TokenBucket.TryTake(ref _resets, BootClock.Now, ResetRate))
             return;
         var id = new Ngtcp2.Cid { Length = CidKey.OwnLength };
         new ReadOnlySpan<byte>(packet + 1, CidKey.OwnLength).CopyTo(new Span<byte>(id.Data, CidKey.OwnLength));

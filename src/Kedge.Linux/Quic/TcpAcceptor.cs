@@ -11,7 +11,7 @@ public sealed unsafe class TcpAcceptor : EventSource
     private const int MostAtOnce = 256;
 
     /// <summary>How long nobody is let in when descriptors or memory have run out; the port stays open.</summary>
-    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly EventLoop _loop;
     private readonly Descriptor _descriptor;
@@ -84,7 +84,7 @@ public sealed unsafe class TcpAcceptor : EventSource
                 case Errno.EAGAIN:
                     return;
                 case Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM:
-                    _loop.After(s_pause, () => OnEvents(Libc.EPOLLIN));
+                    _loop.After(Pause, () => OnEvents(Libc.EPOLLIN));
                     return;
                 default:
                     continue; // that one is gone already

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
 using Kedge.Protocol.Ip;
 
 namespace Kedge.Protocol.Warp;
@@ -39,19 +38,9 @@ public sealed record WarpTarget
     public static bool TryParse(string text, [NotNullWhen(true)] out WarpTarget? target)
     {
         target = null;
-        int colon = text.LastIndexOf(':');
-        if (colon < 0 || !ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
-            return false;
-        string host = text[..colon];
-        bool isBracketed = host is ['[', .., ']'];
-        if (isBracketed)
-            host = host[1..^1];
-        return isBracketed == host.Contains(':', StringComparison.Ordinal) && TryCreate(host, port, out target);
+        return EndpointName.TryParse(text) is { Scope.Length: 0 } name && TryCreate(name.Host, name.Port, out target);
     }
 
     /// <inheritdoc/>
-    public override string ToString() =>
-        Host.Contains(':', StringComparison.Ordinal)
-            ? string.Create(CultureInfo.InvariantCulture, $"[{Host}]:{Port}")
-            : string.Create(CultureInfo.InvariantCulture, $"{Host}:{Port}");
+    public override string ToString() => new EndpointName(Host, Scope: "", Port).ToString();
 }

@@ -78,26 +78,24 @@ public sealed class WarpApi : IAsyncDisposable
                 {
                     if (refusal.Status == StatusCodes.Status401Unauthorized)
                         context.Response.Headers.WWWAuthenticate = "Bearer";
-                    await (isOwn
-                        ? WarpRoutes.RefuseAsync(context, refusal.Status, refusal.Reason)
-                        : LegacyRoutes.AnswerAsync(context, refusal.Status, refusal.Reason));
+                    await RefuseAsync(refusal.Status, refusal.Reason);
                     return;
                 }
                 await (isOwn ? routes.AnswerAsync(context) : legacy.AnswerAsync(context));
             }
             catch (BadHttpRequestException e) when (!context.Response.HasStarted)
             {
-                await (isOwn ? WarpRoutes.RefuseAsync(context, e.StatusCode, e.Message) : LegacyRoutes.AnswerAsync(context, e.StatusCode, e.Message));
+                await RefuseAsync(e.StatusCode, e.Message);
             }
             catch (Exception e) when (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
             {
                 string method = PrintableText.Clean(context.Request.Method), path = PrintableText.Clean(context.Request.Path);
                 Log.RequestFailed(log, e, method, path);
-                const string Sentence = "The listener's log says what went wrong.";
-                await (isOwn
-                    ? WarpRoutes.RefuseAsync(context, StatusCodes.Status500InternalServerError, Sentence)
-                    : LegacyRoutes.AnswerAsync(context, StatusCodes.Status500InternalServerError, Sentence));
+                await RefuseAsync(StatusCodes.Status500InternalServerError, "The listener's log says what went wrong.");
             }
+
+            Task RefuseAsync(int status, string reason) =>
+                isOwn ? WarpRoutes.RefuseAsync(context, status, reason) : LegacyRoutes.AnswerAsync(context, status, reason);
         });
         try
         {
@@ -106,7 +104,7 @@ public sealed class WarpApi : IAsyncDisposable
         catch (Exception e) when (e is IOException or SocketException)
         {
             await app.DisposeAsync();
-            throw new UserError($"The API cannot answer at {settings.Listen}: {e.Message} Name another address or port with --api.", e);
+            throw new UserError($"The API cannot answer at {settings.Listen}: {e.Message} Choose another one with --api-address or --api-port.", e);
         }
         var api = new WarpApi(app);
         Log.ApiListening(log, api.Address);

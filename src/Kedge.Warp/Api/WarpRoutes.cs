@@ -81,32 +81,30 @@ internal sealed class WarpRoutes(WarpListener listener, IpAddress publishAddress
             await RefuseAsync(context, StatusCodes.Status400BadRequest, $"The body is not what this route takes, an object with uid, port and target: {e.Message}");
             return;
         }
-        if (wanted is null || FaultOf(wanted) is not null)
+        if (FaultOf(wanted, out WarpPort? port) is { } fault)
         {
-            await RefuseAsync(context, StatusCodes.Status400BadRequest, wanted is null ? "The body is null." : FaultOf(wanted)!);
+            await RefuseAsync(context, StatusCodes.Status400BadRequest, fault);
             return;
         }
-        IpAddress address = wanted.Address is null ? publishAddress : IpAddress.Parse(wanted.Address);
-        _ = WarpTarget.TryParse(wanted.Target, out WarpTarget? target);
-        Opening opening = await listener.OpenAsync(new WarpPort(new Endpoint(address, (ushort)wanted.Port), wanted.Uid, target!));
+        Opening opening = await listener.OpenAsync(port!);
         switch (opening.Result)
         {
             case OpeningResult.Opened:
                 context.Response.StatusCode = StatusCodes.Status201Created;
                 context.Response.Headers.Location = string.Create(CultureInfo.InvariantCulture, $"{Root}/{opening.Local.Port}");
-                WarpPortStatus status = (await listener.ListAsync()).First(port => port.Port.Listen.Port == opening.Local.Port);
+                WarpPortStatus status = (await listener.ListAsync()).First(one => one.Port.Listen.Port == opening.Local.Port);
                 await context.Response.WriteAsJsonAsync(EntryOf(status, true), WarpJson.Default.WarpPortEntry, cancellationToken: context.RequestAborted);
                 break;
             case OpeningResult.UidUnknown:
                 await RefuseAsync(
                     context, StatusCodes.Status409Conflict,
-                    $"No connector with the uid '{PrintableText.Clean(wanted.Uid)}' is connected: 'kedge warp status' shows those that are.");
+                    $"No connector with the uid '{PrintableText.Clean(port!.Uid)}' is connected: 'kedge warp status' shows those that are.");
                 break;
             default:
                 await RefuseAsync(
                     context,
                     opening.Errno is Errno.EACCES or Errno.EPERM ? StatusCodes.Status403Forbidden : StatusCodes.Status409Conflict,
-                    $"Port {wanted.Port} at {address} cannot be opened: {opening.Reason}.");
+                    $"Port {port!.Listen.Port} at {port.Listen.Address} cannot be opened: {opening.Reason}.");
                 break;
         }
     }
@@ -119,18 +117,26 @@ internal sealed class WarpRoutes(WarpListener listener, IpAddress publishAddress
             await RefuseAsync(context, StatusCodes.Status404NotFound, $"Port {port} is not open: {Root} has those that are.");
     }
 
-    /// <summary>What is wrong with a request; null if nothing is.</summary>
-    private static string? FaultOf(WarpOpening wanted)
+    /// <summary>What is wrong with a request.</summary>
+    /// <param name="wanted">The request.</param>
+    /// <param name="port">The port that it asks for, if nothing is wrong.</param>
+    /// <returns>Null if nothing is.</returns>
+    private string? FaultOf(WarpOpening? wanted, out WarpPort? port)
     {
+        port = null;
+        IpAddress address = publishAddress;
+        if (wanted is null)
+            return "The body is null.";
         if (!Uid.IsValid(wanted.Uid))
             return "uid must have 1 to 255 bytes that can be shown.";
         if (wanted.Port is < 0 or > ushort.MaxValue)
             return $"port is {wanted.Port}, but must be from 1 to 65535, or 0 for any that is free.";
-        if (!WarpTarget.TryParse(wanted.Target, out _))
+        if (!WarpTarget.TryParse(wanted.Target, out WarpTarget? target))
             return $"target is '{PrintableText.Clean(wanted.Target)}', but must be HOST:PORT, such as 127.0.0.1:22 or db.internal:5432.";
-        return wanted.Address is { } address && !IpAddress.TryParse(address, out _)
-            ? $"address is '{PrintableText.Clean(address)}', but must be an address of this machine, such as 127.0.0.1 or 0.0.0.0."
-            : null;
+        if (wanted.Address is { } text && !IpAddress.TryParse(text, out address))
+            return $"address is '{PrintableText.Clean(text)}', but must be an address of this machine, such as 127.0.0.1 or 0.0.0.0.";
+        port = new WarpPort(new Endpoint(address, (ushort)wanted.Port), wanted.Uid, target);
+        return null;
     }
 
     private static WarpPortEntry EntryOf(WarpPortStatus status, bool isConnected) => new()

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using Kedge.Linux;
 using Kedge.Linux.Quic;
 using Kedge.Protocol;
@@ -13,8 +11,8 @@ public sealed partial class WarpConnector
 {
     private const int MostResolutions = 64;
 
-    private static readonly TimeSpan s_connectTime = TimeSpan.FromSeconds(10);
-    private static readonly Rate s_logRate = new(20, TimeSpan.FromSeconds(3));
+    private static readonly TimeSpan ConnectTime = TimeSpan.FromSeconds(10);
+    private static readonly Rate LogRate = new(20, TimeSpan.FromSeconds(3));
 
     private TokenBucket _logged;
     private int _resolutions;
@@ -85,9 +83,9 @@ public sealed partial class WarpConnector
             IpAddress[] addresses = [];
             try
             {
-                addresses = [.. (await Dns.GetHostAddressesAsync(target.Host, _ending.Token)).Select(Convert)];
+                addresses = await ResolveAsync(target.Host);
             }
-            catch (Exception e) when (e is SocketException or OperationCanceledException or ArgumentException)
+            catch (Exception e) when (IsUnresolved(e))
             {
                 // Told below, as any name without an address is.
             }
@@ -120,7 +118,7 @@ public sealed partial class WarpConnector
         if (isDone)
             return;
         call.Attempt = attempt;
-        _loop.After(s_connectTime, () =>
+        _loop.After(ConnectTime, () =>
         {
             if (isDone || call.IsOver)
                 return;
@@ -158,7 +156,7 @@ public sealed partial class WarpConnector
     {
         if (call.IsOver)
             return;
-        if (TokenBucket.TryTake(ref _logged, BootClock.Now, s_logRate))
+        if (TokenBucket.TryTake(ref _logged, BootClock.Now, LogRate))
             Log.TargetRefused(_log, target, reason);
         if (call.IsLegacy)
         {

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using Kedge.Linux;
 using Kedge.Linux.Quic;
@@ -6,7 +5,6 @@ using Kedge.Node.Connecting;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Warp;
-using Kedge.Threading;
 using Kedge.Warp.Identity;
 using Microsoft.Extensions.Logging;
 
@@ -21,18 +19,17 @@ public sealed partial class WarpConnector : IQuicEvents, IAsyncDisposable
     private const int MostCalls = 16_384;
 
     // An attempt costs a listener that is back one packet; so a connector asks often, and is back soon after it.
-    private static readonly TimeSpan s_attemptTime = TimeSpan.FromSeconds(4);
-    private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan s_watchInterval = TimeSpan.FromSeconds(0.5);
-    private static readonly TimeSpan s_firstPause = TimeSpan.FromSeconds(0.5);
-    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan AttemptTime = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(3);
 
     private readonly ConnectorSettings _settings;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly EventLoop _loop = new();
-    private readonly Backoff _backoff = new(new Random(), s_firstPause, s_longestPause);
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Backoff _backoff = new(new Random(), FirstPause, LongestPause);
     private readonly CancellationTokenSource _ending = new();
     private readonly Dictionary<bool, QuicEndpoint> _endpoints = []; // by whether they speak IPv6
     private volatile WarpIdentity _identity;
@@ -57,7 +54,7 @@ public sealed partial class WarpConnector : IQuicEvents, IAsyncDisposable
     public Action? Admitted { get; init; }
 
     /// <summary>Ends when the connector's thread has ended; with its exception, if that was a defect.</summary>
-    public Task Ended => _ended.Task;
+    public Task Ended { get; private set; } = Task.CompletedTask;
 
     private string Server => $"{_settings.Host}:{_settings.Port}";
 
@@ -73,34 +70,12 @@ public sealed partial class WarpConnector : IQuicEvents, IAsyncDisposable
         var connector = new WarpConnector(settings, clock, log) { Admitted = admitted };
         connector._loop.Post(connector.Dial);
         connector._loop.Post(connector.Watch);
-        DedicatedThread.Start(
-            "warp",
-            () =>
-            {
-                connector._loop.Run();
-                connector._ended.TrySetResult();
-            },
-            exception =>
-            {
-                Log.ThreadFailed(log, exception);
-                connector._ended.TrySetException(exception);
-            });
+        connector.Ended = WarpThread.RunAsync(connector._loop, log);
         return connector;
     }
 
     /// <summary>Reads certificates and authorities anew, for connections to come; the one that is there stays.</summary>
-    public void Reload()
-    {
-        try
-        {
-            _identity = WarpIdentity.Read(_settings.Identity);
-            Log.CertificatesRead(_log);
-        }
-        catch (UserError e)
-        {
-            Log.CertificatesUnreadable(_log, e.Message);
-        }
-    }
+    public void Reload() => _identity = WarpIdentity.Reread(_settings.Identity, _log) ?? _identity;
 
     /// <summary>Tells the listener, and ends.</summary>
     public async ValueTask DisposeAsync()
@@ -113,7 +88,7 @@ public sealed partial class WarpConnector : IQuicEvents, IAsyncDisposable
             _successor?.Close(0, "the connector ends");
             _loop.Stop();
         });
-        await _ended.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _loop.Dispose();
         _ending.Dispose();
     }
@@ -192,20 +167,15 @@ public sealed partial class WarpConnector : IQuicEvents, IAsyncDisposable
         if (_isEnding)
             return;
         _refusal = null;
-        if (IpAddress.TryParse(_settings.Host, out IpAddress literal))
-        {
-            Dial(literal);
-            return;
-        }
         _ = Task.Run(async () =>
         {
-            IPAddress[] addresses = [];
+            IpAddress[] addresses = [];
             string reason = "";
             try
             {
-                addresses = await Dns.GetHostAddressesAsync(_settings.Host, _ending.Token);
+                addresses = await ResolveAsync(_settings.Host);
             }
-            catch (Exception e) when (e is SocketException or OperationCanceledException or ArgumentException)
+            catch (Exception e) when (IsUnresolved(e))
             {
                 reason = e.Message;
             }
@@ -214,7 +184,7 @@ public sealed partial class WarpConnector : IQuicEvents, IAsyncDisposable
                 if (addresses.Length == 0)
                     Retry($"the name {_settings.Host} has no address: {reason}", isRestart: false);
                 else
-                    Dial(Convert(addresses[_backoff.Failures % addresses.Length]));
+                    Dial(addresses[_backoff.Failures % addresses.Length]);
             });
         });
     }
@@ -228,7 +198,7 @@ public sealed partial class WarpConnector : IQuicEvents, IAsyncDisposable
             if (!_endpoints.TryGetValue(address.IsIPv6, out QuicEndpoint? endpoint))
             {
                 var any = new Endpoint(IpAddress.FromBytes(new byte[address.Size]), 0);
-                endpoint = new QuicEndpoint(_loop, any, new QuicSettings { Protocols = WarpProtocol.All, MostPeerStreams = MostCalls, HandshakeTimeout = s_attemptTime }, this);
+                endpoint = new QuicEndpoint(_loop, any, new QuicSettings { Protocols = WarpProtocol.All, MostPeerStreams = MostCalls, HandshakeTimeout = AttemptTime }, this);
                 if (endpoint.HasShortQueue)
                     Log.ShortQueue(_log);
                 _endpoints.Add(address.IsIPv6, endpoint);
@@ -260,10 +230,10 @@ public sealed partial class WarpConnector : IQuicEvents, IAsyncDisposable
                 // The other one ends soon, and then says so.
             }
         }
-        _loop.After(s_watchInterval, Watch);
+        _loop.After(WatchInterval, Watch);
     }
 
-    private static bool IsSilent(QuicConnection connection) => BootClock.Now - connection.LastReceived > s_silence;
+    private static bool IsSilent(QuicConnection connection) => BootClock.Now - connection.LastReceived > Silence;
 
     private void Retry(string reason, bool isRestart)
     {
@@ -277,7 +247,10 @@ public sealed partial class WarpConnector : IQuicEvents, IAsyncDisposable
         _loop.After(pause, Dial);
     }
 
-    private static IpAddress Convert(IPAddress address) => IpAddress.FromBytes(address.GetAddressBytes()).Unmapped();
+    private async Task<IpAddress[]> ResolveAsync(string host) =>
+        [.. (await new EndpointName(host, Scope: "", Port: 0).ResolveAsync(_ending.Token)).Select(found => found.Address.Unmapped())];
+
+    private static bool IsUnresolved(Exception e) => e is SocketException or OperationCanceledException or ArgumentException;
 
     private static string Describe(QuicEnd end)
     {

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Kedge.Node.Connecting;
 using Kedge.Protocol;
 
 namespace Kedge.Warp.Identity;
@@ -94,11 +95,8 @@ public sealed class PeerTrust
         try
         {
             own = X509CertificateLoader.LoadCertificate(certificates[0]);
-            using var chain = new X509Chain();
+            using var chain = new X509Chain { ChainPolicy = PlatformTrust.None() }; // what is revoked, the lists below say
             X509ChainPolicy policy = chain.ChainPolicy;
-            policy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-            policy.RevocationMode = X509RevocationMode.NoCheck; // by the lists below: nothing is fetched from anywhere
-            policy.DisableCertificateDownloads = true;
             policy.VerificationTime = now.UtcDateTime;
             policy.VerificationTimeIgnored = false;
             policy.CustomTrustStore.AddRange(_roots);

@@ -4,6 +4,7 @@ using Kedge.Linux;
 using Kedge.Linux.Files;
 using Kedge.Linux.Quic;
 using Kedge.Protocol;
+using Microsoft.Extensions.Logging;
 
 namespace Kedge.Warp.Identity;
 
@@ -50,6 +51,23 @@ public sealed class WarpIdentity
         finally
         {
             CryptographicOperations.ZeroMemory(key);
+        }
+    }
+
+    /// <summary>Reads the files again, and logs how that went.</summary>
+    /// <returns>Null if they cannot be used.</returns>
+    internal static WarpIdentity? Reread(WarpIdentityFiles files, ILogger log)
+    {
+        try
+        {
+            WarpIdentity identity = Read(files);
+            Log.CertificatesRead(log);
+            return identity;
+        }
+        catch (UserError e)
+        {
+            Log.CertificatesUnreadable(log, e.Message);
+            return null;
         }
     }
 

@@ -94,7 +94,7 @@ public sealed partial class WarpListener
             stream.Deliver();
             return;
         }
-        if (TokenBucket.TryTake(ref _loggedRefusals, BootClock.Now, s_logRate))
+        if (TokenBucket.TryTake(ref _loggedRefusals, BootClock.Now, LogRate))
             Log.CallRefused(_log, call.Session.Uid, call.Port.Port.Target, Describe(outcome));
         call.Port.Failures++;
         stream.Abort(QuicStream.Reset);

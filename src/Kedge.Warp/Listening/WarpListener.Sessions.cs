@@ -9,7 +9,7 @@ namespace Kedge.Warp.Listening;
 public sealed partial class WarpListener
 {
     // What anybody can make happen is logged so often.
-    private static readonly Rate s_logRate = new(20, TimeSpan.FromSeconds(3));
+    private static readonly Rate LogRate = new(20, TimeSpan.FromSeconds(3));
 
     private TokenBucket _loggedRefusals;
 
@@ -19,7 +19,7 @@ public sealed partial class WarpListener
         ArgumentNullException.ThrowIfNull(connection);
         if (_identity.Trust.CheckConnector(certificates, _clock.GetUtcNow(), out string uid) is { } refusal)
         {
-            if (TokenBucket.TryTake(ref _loggedRefusals, BootClock.Now, s_logRate))
+            if (TokenBucket.TryTake(ref _loggedRefusals, BootClock.Now, LogRate))
                 Log.ConnectorRefused(_log, connection.Remote, refusal);
             return false;
         }
@@ -43,7 +43,7 @@ public sealed partial class WarpListener
             Admit(session);
             return;
         }
-        _loop.After(s_registrationTime, () =>
+        _loop.After(RegistrationTime, () =>
         {
             if (!session.IsAdmitted && !session.IsWaiting)
                 connection.Close((ulong)WarpRefusal.NoHello, "no registration came");
@@ -104,7 +104,7 @@ public sealed partial class WarpListener
         session.IsWaiting = true;
         Instant asked = BootClock.Now;
         earlier.Connection.Probe();
-        _loop.After(s_probeTime, () =>
+        _loop.After(ProbeTime, () =>
         {
             session.IsWaiting = false;
             earlier.Connection.EndProbe();

@@ -5,7 +5,6 @@ using Kedge.Linux.Quic;
 using Kedge.Protocol;
 using Kedge.Protocol.Ip;
 using Kedge.Protocol.Warp;
-using Kedge.Threading;
 using Kedge.Warp.Identity;
 using Microsoft.Extensions.Logging;
 
@@ -20,9 +19,9 @@ public sealed partial class WarpListener : IQuicEvents, IAsyncDisposable
     private const int MostWaitingCallers = 4096;
     private const int ResetKeySize = 32;
 
-    private static readonly TimeSpan s_registrationTime = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan s_probeTime = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan s_retryInterval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan RegistrationTime = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan ProbeTime = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(5);
 
     private readonly ListenerSettings _settings;
     private readonly TimeProvider _clock;
@@ -31,7 +30,6 @@ public sealed partial class WarpListener : IQuicEvents, IAsyncDisposable
     private readonly PortsFile _file;
     private readonly Dictionary<string, Session> _sessions = new(StringComparer.Ordinal);
     private readonly SortedDictionary<int, PublishedPort> _ports = [];
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly QuicEndpoint _endpoint;
     private volatile WarpIdentity _identity;
 
@@ -61,7 +59,7 @@ public sealed partial class WarpListener : IQuicEvents, IAsyncDisposable
     public Endpoint Local => _endpoint.Local;
 
     /// <summary>Ends when the listener's thread has ended; with its exception, if that was a defect.</summary>
-    public Task Ended => _ended.Task;
+    public Task Ended { get; private set; } = Task.CompletedTask;
 
     /// <summary>Starts a listener, with the ports that it had before.</summary>
     /// <param name="settings">What it is told.</param>
@@ -76,18 +74,7 @@ public sealed partial class WarpListener : IQuicEvents, IAsyncDisposable
         if (listener._endpoint.HasShortQueue)
             Log.ShortQueue(log);
         listener._loop.Post(listener.OpenKept);
-        DedicatedThread.Start(
-            "warp",
-            () =>
-            {
-                listener._loop.Run();
-                listener._ended.TrySetResult();
-            },
-            exception =>
-            {
-                Log.ThreadFailed(log, exception);
-                listener._ended.TrySetException(exception);
-            });
+        listener.Ended = WarpThread.RunAsync(listener._loop, log);
         return listener;
     }
 
@@ -116,16 +103,9 @@ public sealed partial class WarpListener : IQuicEvents, IAsyncDisposable
     /// </summary>
     public void Reload()
     {
-        try
-        {
-            _identity = WarpIdentity.Read(_settings.Identity);
-            Log.CertificatesRead(_log);
-        }
-        catch (UserError e)
-        {
-            Log.CertificatesUnreadable(_log, e.Message);
+        if (WarpIdentity.Reread(_settings.Identity, _log) is not { } identity)
             return;
-        }
+        _identity = identity;
         _loop.Post(() =>
         {
             _endpoint.ServerCredentials = _identity.Credentials;
@@ -148,7 +128,7 @@ public sealed partial class WarpListener : IQuicEvents, IAsyncDisposable
                 session.Connection.Close((ulong)WarpRefusal.Ending, "the listener ends");
             _loop.Stop();
         });
-        await _ended.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _loop.Dispose();
     }
 
@@ -176,7 +156,7 @@ public sealed partial class WarpListener : IQuicEvents, IAsyncDisposable
             if (port.Acceptor is null)
                 TryAccept(port);
         }
-        _loop.After(s_retryInterval, OpenKept);
+        _loop.After(RetryInterval, OpenKept);
     }
 
     /// <summary>Opens a kept port, or says once why that cannot be done.</summary>

@@ -19,7 +19,7 @@ internal abstract class WarpApiCommand : Command
 {
     private const string TokenFileVariable = "KEDGE_WARP_TOKEN_FILE";
 
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
     private readonly Option<string> _url = Setting.Text(
         "--url", "URL", "KEDGE_WARP_URL", $"http://127.0.0.1:{ListenerSettings.DefaultApiPort}", "The listener's API.");
@@ -91,7 +91,7 @@ internal abstract class WarpApiCommand : Command
                     root.IdnHost.Trim('[', ']'),
                     DateTimeOffset.UtcNow) is null;
         }
-        return new HttpClient(handler) { Timeout = s_patience };
+        return new HttpClient(handler) { Timeout = Patience };
     }
 
     private static string ReadToken(string file)
