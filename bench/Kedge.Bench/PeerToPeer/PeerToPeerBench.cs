@@ -71,17 +71,7 @@ internal static class PeerToPeerBench
         network.Run(600);
         double quiet = PerMinute(network, 5, () => { }, () => { });
         int found = 0;
-        double churn = PerMinute(network, 10, () =>
-        {
-            foreach (SimulatedNode gone in network.Random.GetItems([.. network.Alive], Math.Max(size / 100, 1)))
-            {
-                gone.Stop();
-                SimulatedNode added = network.Add();
-                added.Knock(network.Random.GetItems([.. network.Alive.Where(node => node != added)], 1)[0]);
-            }
-            foreach (SimulatedNode moving in network.Random.GetItems([.. network.Alive], Math.Max(size / 100, 1)))
-                moving.Move();
-        }, () => found += Find(network, 50));
+        double churn = PerMinute(network, 10, () => network.Churn(Math.Max(size / 100, 1)), () => found += Find(network, 50));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {size:N0} | {quiet:0.0} | {churn:0.0} | {found / 5.0:0.0} % |"));
     }
 
@@ -123,21 +113,7 @@ internal static class PeerToPeerBench
         string.Create(CultureInfo.InvariantCulture, $"{Find(network, 500) / 5.0:0.0} %");
 
     // How many of so many look-ups succeed.
-    private static int Find(SimulatedNetwork network, int count)
-    {
-        List<(SimulatedNode From, SimulatedNode To)> pairs = [];
-        SimulatedNode[] alive = [.. network.Alive];
-        while (pairs.Count < count)
-        {
-            SimulatedNode[] pair = network.Random.GetItems(alive, 2);
-            if (pair[0] == pair[1])
-                continue;
-            pairs.Add((pair[0], pair[1]));
-            pair[0].LookUp(pair[1].Address);
-        }
-        network.Run(6);
-        return pairs.Count(pair => pair.From.HasFound(pair.To));
-    }
+    private static int Find(SimulatedNetwork network, int count) => count - network.LookUpAtRandom(count).Count;
 
     private static SimulatedNetwork Begin(int size, bool inLine)
     {

@@ -14,15 +14,12 @@ public abstract record DiscoveryOutcome;
 /// <param name="Address">The address that was looked up.</param>
 /// <param name="Certificate">The node's certificate, verified.</param>
 /// <param name="Record">Where it is.</param>
-/// <param name="Homes">Of the anchors that know it, those that this node knows: they introduce, and those that may relay do that.</param>
-public sealed record MemberFound(
-    IpAddress Address, NodeCertificate Certificate, NodeRecord Record, IReadOnlyList<NodeCertificate> Homes) : DiscoveryOutcome;
+public sealed record MemberFound(IpAddress Address, NodeCertificate Certificate, NodeRecord Record) : DiscoveryOutcome;
 
 /// <summary>Another node wants to reach this one: it is to be installed as a peer with these endpoints, as one that was found.</summary>
 /// <param name="Certificate">The node's certificate, verified.</param>
 /// <param name="Record">Where it is.</param>
-/// <param name="Homes">As of <see cref="MemberFound"/>.</param>
-public sealed record MemberIntroduced(NodeCertificate Certificate, NodeRecord Record, IReadOnlyList<NodeCertificate> Homes) : DiscoveryOutcome;
+public sealed record MemberIntroduced(NodeCertificate Certificate, NodeRecord Record) : DiscoveryOutcome;
 
 /// <summary>
 /// This node must have a session with another one: it is to be installed as a peer, and its handshake begun. If strangers reach it

@@ -80,9 +80,6 @@ public sealed class DiscoveryProtocol
     /// <summary>The anchors that this node knows, the best first, itself included if it is one.</summary>
     public IEnumerable<NodeCertificate> Anchors => _state.View.Anchors.Select(anchor => anchor.Certificate);
 
-    /// <summary>The anchors that have said that they know this node.</summary>
-    public IEnumerable<NodeId> Homes => _homes.Registered;
-
     /// <summary>How many nodes are known, this one included.</summary>
     public int Known => _state.Members.All.Count;
 

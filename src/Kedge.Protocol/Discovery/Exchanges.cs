@@ -58,9 +58,6 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
     /// <summary>When <see cref="Poll"/> is to be called.</summary>
     public Instant NextDeadline => _partner is null ? _nextAt : _giveUpAt;
 
-    /// <summary>How many exchanges this node has begun.</summary>
-    public long Begun { get; private set; }
-
     /// <summary>Begins soon, as when the first peer has connected.</summary>
     public void Hurry(Instant now)
     {
@@ -190,7 +187,6 @@ internal sealed class Exchanges(DiscoveryState state, OwnRecord own, Introductio
             return;
         }
         (_isAsked, _isOffered) = (false, false);
-        Begun++;
         if (state.PeerOf(_partner.Id) is { } peer)
         {
             Ask(now, peer);

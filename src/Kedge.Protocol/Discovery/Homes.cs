@@ -39,9 +39,6 @@ internal sealed class Homes(DiscoveryState state, OwnRecord own, Introductions i
     /// <summary>When <see cref="Poll"/> is to be called.</summary>
     public Instant NextDeadline => Instant.Earlier(_calmAt, _nextAt);
 
-    /// <summary>The homes that have said that they know this node.</summary>
-    public IEnumerable<NodeId> Registered => _homes.Where(home => home.Value.IsRegistered).Select(home => home.Key);
-
     /// <summary>Registers with a home that has connected.</summary>
     public void Connected(Instant now, DiscoveryPeer peer)
     {

@@ -130,8 +130,4 @@ internal sealed class Intake(DiscoveryState state, OwnRecord own)
     /// <summary>Where a node can be reached: what it tells all, and what it tells its peers alone.</summary>
     public IReadOnlyList<PeerEndpoint> EndpointsOf(Member member) =>
         [.. (member.Record?.Endpoints ?? []).Concat(state.PeerOf(member.Id)?.Candidates ?? []).DistinctBy(endpoint => endpoint.Address)];
-
-    /// <summary>The certificates of a node's homes, as far as they are known.</summary>
-    public IReadOnlyList<NodeCertificate> HomesOf(NodeRecord record) =>
-        [.. record.Homes.Select(state.Members.Find).Where(home => home is { IsSelf: false }).Select(home => home!.Certificate)];
 }

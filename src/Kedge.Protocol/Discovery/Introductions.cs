@@ -115,7 +115,7 @@ internal sealed class Introductions(DiscoveryState state, Intake intake)
         if (_introducedAt.TryGet(asker.Id, out Instant last) && now - last < RepeatInterval)
             return;
         _introducedAt.Set(asker.Id, now);
-        state.Report(new MemberIntroduced(asker.Certificate, asker.Record!, intake.HomesOf(asker.Record!)));
+        state.Report(new MemberIntroduced(asker.Certificate, asker.Record!));
     }
 
     private void Send(DiscoveryPeer to, NodeId target, ulong question, int hops, Member? asker)

@@ -206,7 +206,7 @@ internal sealed class Lookups(DiscoveryState state, Intake intake, Introductions
     {
         lookup.IsFound = true;
         member.InterestUntil = now + Intake.Interest;
-        state.Report(new MemberFound(lookup.Address, member.Certificate, member.Record!, intake.HomesOf(member.Record!)));
+        state.Report(new MemberFound(lookup.Address, member.Certificate, member.Record!));
     }
 
     private void Fail(Instant now, Lookup lookup)

@@ -110,15 +110,7 @@ public sealed class DiscoveryChangeTests
         double found = 0;
         for (int minute = 0; minute < 15; minute++)
         {
-            foreach (SimulatedNode gone in network.Random.GetItems([.. network.Alive], 2))
-                gone.Stop();
-            for (int i = 0; i < 2; i++)
-            {
-                SimulatedNode added = network.Add();
-                added.Knock(network.Random.GetItems([.. network.Alive.Where(node => node != added)], 1)[0]);
-            }
-            foreach (SimulatedNode moving in network.Random.GetItems([.. network.Alive], 2))
-                moving.Move();
+            network.Churn(2);
             network.Run(60);
             found += Share(network, 50) / 15;
         }
@@ -187,19 +179,5 @@ public sealed class DiscoveryChangeTests
         return network;
     }
 
-    private static double Share(SimulatedNetwork network, int count)
-    {
-        List<(SimulatedNode From, SimulatedNode To)> pairs = [];
-        SimulatedNode[] alive = [.. network.Alive];
-        for (int i = 0; i < count; i++)
-        {
-            SimulatedNode[] pair = network.Random.GetItems(alive, 2);
-            if (pair[0] == pair[1])
-                continue;
-            pairs.Add((pair[0], pair[1]));
-            pair[0].LookUp(pair[1].Address);
-        }
-        network.Run(6);
-        return (double)pairs.Count(pair => pair.From.HasFound(pair.To)) / pairs.Count;
-    }
+    private static double Share(SimulatedNetwork network, int count) => 1 - (double)network.LookUpAtRandom(count).Count / count;
 }

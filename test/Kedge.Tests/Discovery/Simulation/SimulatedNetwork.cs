@@ -184,6 +184,38 @@ internal sealed class SimulatedNetwork : IDisposable
         return alive.Count(sought => views.Values.Any(asking => !asking.CouldFind(sought)));
     }
 
+    /// <summary>Has nodes chosen at random look for others, and waits until all that has ended.</summary>
+    /// <param name="count">How many look-ups.</param>
+    /// <returns>Those that failed.</returns>
+    public IReadOnlyList<(SimulatedNode From, SimulatedNode To)> LookUpAtRandom(int count)
+    {
+        List<(SimulatedNode From, SimulatedNode To)> pairs = [];
+        SimulatedNode[] alive = [.. Alive];
+        while (pairs.Count < count)
+        {
+            SimulatedNode[] pair = Random.GetItems(alive, 2);
+            if (pair[0] == pair[1])
+                continue;
+            pairs.Add((pair[0], pair[1]));
+            pair[0].LookUp(pair[1].Address);
+        }
+        Run(6);
+        return [.. pairs.Where(pair => !pair.From.HasFound(pair.To))];
+    }
+
+    /// <summary>Has nodes chosen at random end, as many new ones come, and as many move.</summary>
+    public void Churn(int count)
+    {
+        foreach (SimulatedNode gone in Random.GetItems([.. Alive], count))
+        {
+            gone.Stop();
+            SimulatedNode added = Add();
+            added.Knock(Random.GetItems([.. Alive.Where(node => node != added)], 1)[0]);
+        }
+        foreach (SimulatedNode moving in Random.GetItems([.. Alive], count))
+            moving.Move();
+    }
+
     public void Dispose()
     {
         foreach (SimulatedNode node in Nodes)
