@@ -187,7 +187,9 @@ public sealed class LinkedZone : IDisposable
     // A list has come that refuses some who were believed.
     private void UseTrust(NetworkTrust trust)
     {
-        if (!_trust.Merge(trust))
+        var told = new TrustResource(
+            [.. trust.KnownAuthorities.Select(authority => authority.Der.ToArray())], [.. trust.RevocationLists.Select(list => list.Der.ToArray())]);
+        if (!_trust.Merge(told))
             return;
         _peers.SetTrust(_trust.Current, _map, DateTimeOffset.UtcNow);
         Changed(isRemoval: true);

@@ -115,9 +115,9 @@ internal sealed class ZoneDiscovery
     /// <summary>Looks at the device: which peers are reached, which are looked for in vain, and which nobody uses.</summary>
     public void Look(Instant now, DeviceStatus status)
     {
-        _protocol.SetTime(now, DateTimeOffset.UtcNow);
-        _protocol.SetEndpoints(now, _reachability.Endpoints);
         DateTimeOffset time = DateTimeOffset.UtcNow;
+        _protocol.SetTime(now, time);
+        _protocol.SetEndpoints(now, _reachability.Endpoints);
         foreach (PeerStatus peer in status.Peers)
         {
             if (peer.PathState is not { } state || _peers.CertificateOf(peer.PublicKey) is not { } certificate)

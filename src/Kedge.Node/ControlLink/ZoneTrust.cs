@@ -57,19 +57,10 @@ public sealed class ZoneTrust
         return new ZoneTrust(folder.Trust, trust, certificates);
     }
 
-    /// <summary>What <see cref="Current"/> would be with what a controller says; nothing is changed.</summary>
+    /// <summary>What <see cref="Current"/> would be with what a controller or a peer says; nothing is changed.</summary>
     public NetworkTrust With(TrustResource told) => _certificates.Merge(Current, told);
 
-    /// <summary>Adds what is believed and refused elsewhere, where it was verified.</summary>
-    /// <returns>Whether somebody is believed or refused who was not before.</returns>
-    public bool Merge(NetworkTrust verified)
-    {
-        Sha256Digest before = Current.Digest;
-        Current = Current.MergePem(verified.ToPem());
-        return Current.Digest != before;
-    }
-
-    /// <summary>Adds what a controller says.</summary>
+    /// <summary>Adds what a controller or a peer says.</summary>
     /// <returns>Whether somebody is believed or refused who was not before.</returns>
     public bool Merge(TrustResource told)
     {

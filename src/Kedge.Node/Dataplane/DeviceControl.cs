@@ -305,7 +305,9 @@ public sealed class DeviceControl(
     private void Insert(IpPrefix prefix, PeerTunnel peer)
     {
         wireGuard.AllowedIps.Insert(prefix, peer);
-        controlThread.Post(() => wireGuard.Lookups.Deliver(prefix, peer)); // behind its path finder, without which what waits would be dropped
+        // Behind the peer's path finder, without which what waits would be dropped.
+        if (wireGuard.Lookups.Overlay.Count > 0)
+            controlThread.Post(() => wireGuard.Lookups.Deliver(prefix, peer));
     }
 
     private void Apply(PeerChange change)

@@ -56,6 +56,8 @@ public sealed class LookupControl(WireGuardDevice wireGuard, PathProtocol paths,
     /// <returns>When there is something to do again.</returns>
     public Instant Poll()
     {
+        if (!_isOn)
+            return Instant.Never;
         while (Lookups.TryTakeNew(out IpAddress address))
             publish(new LookupWanted(address));
         while (paths.TryTakeReached(out PublicKey peer, out bool isReached))

@@ -149,8 +149,7 @@ public sealed partial class OutboundPath
     private bool Answer(in SuperPacket packet, PacketBuffer buffer, int longest)
     {
         // Of a packet that stands for several, the first one is answered. It is moved out of the way of the answer.
-        Span<byte> refused = _staged[0].Array.AsSpan(0, packet.SegmentLength(0));
-        packet.WriteSegment(0, refused);
+        Span<byte> refused = Unpack(packet, 0);
         buffer.Reset();
         Span<byte> answer = buffer.Array.AsSpan(buffer.Offset);
         int length = !IpPacket.TryParse(refused, out IpPacket first) ? 0
@@ -170,9 +169,7 @@ public sealed partial class OutboundPath
         bool waits = false;
         for (int i = 0; i < packet.SegmentCount; i++)
         {
-            Span<byte> segment = _staged[0].Array.AsSpan(0, packet.SegmentLength(i));
-            packet.WriteSegment(i, segment);
-            waits |= _wireGuard.Lookups.TryAdd(now, packet.Ip.Destination, segment, out bool isNew);
+            waits |= _wireGuard.Lookups.TryAdd(now, packet.Ip.Destination, Unpack(packet, i), out bool isNew);
             if (isNew)
                 _lookupsWanted();
         }
@@ -182,11 +179,15 @@ public sealed partial class OutboundPath
     private void Stage(in SuperPacket packet, PeerTunnel peer)
     {
         for (int i = 0; i < packet.SegmentCount; i++)
-        {
-            Span<byte> segment = _staged[0].Array.AsSpan(0, packet.SegmentLength(i));
-            packet.WriteSegment(i, segment);
-            peer.Stage(segment);
-        }
+            peer.Stage(Unpack(packet, i));
+    }
+
+    // A packet of those that one stands for, until the next is unpacked.
+    private Span<byte> Unpack(in SuperPacket packet, int index)
+    {
+        Span<byte> segment = _staged[0].Array.AsSpan(0, packet.SegmentLength(index));
+        packet.WriteSegment(index, segment);
+        return segment;
     }
 
     /// <summary>

@@ -29,14 +29,22 @@ public sealed class PendingLookups(WireGuardDevice device)
     private readonly Queue<IpAddress> _new = new();
     private volatile IpPrefix[] _overlay = [];
 
-    /// <summary>The prefixes whose addresses are looked for; empty for none.</summary>
+    /// <summary>The prefixes whose addresses are looked for; empty for none, and then nothing waits any more.</summary>
     public IReadOnlyList<IpPrefix> Overlay
     {
         get => _overlay;
         set
         {
             lock (_lock)
+            {
                 _overlay = [.. value];
+                if (_overlay.Length > 0)
+                    return;
+                foreach (Pending pending in _pending.Values)
+                    device.Drops.Add(DropReason.NoRoute, pending.Packets.Clear());
+                _pending.Clear();
+                _new.Clear();
+            }
         }
     }
 
@@ -49,10 +57,10 @@ public sealed class PendingLookups(WireGuardDevice device)
     public bool TryAdd(Instant now, IpAddress destination, ReadOnlySpan<byte> packet, out bool isNew)
     {
         isNew = false;
-        if (!IsSought(destination))
-            return false;
         lock (_lock)
         {
+            if (!IsSought(destination))
+                return false;
             // The peer may have been added since it was looked for.
             if (device.AllowedIps.Find(destination) is { } peer)
             {
@@ -86,8 +94,6 @@ public sealed class PendingLookups(WireGuardDevice device)
     public void Deliver(IpPrefix prefix, PeerTunnel peer)
     {
         ArgumentNullException.ThrowIfNull(peer);
-        if (_overlay.Length == 0)
-            return;
         lock (_lock)
         {
             foreach (IpAddress address in _pending.Keys.Where(prefix.Contains).ToArray())
@@ -118,8 +124,6 @@ public sealed class PendingLookups(WireGuardDevice device)
     public bool TryTakeFailed(Instant now, Span<byte> destination, out int length)
     {
         length = 0;
-        if (_overlay.Length == 0 && _pending.Count == 0)
-            return false;
         lock (_lock)
         {
             foreach ((IpAddress address, Pending pending) in _pending)

@@ -48,6 +48,19 @@ public sealed class PendingLookupsTests : IDisposable
     }
 
     [Fact]
+    public void Where_nothing_is_looked_for_any_more_what_waits_is_dropped_and_counted()
+    {
+        _lookups.TryAdd(_now, Wanted, Packet(1), out _);
+        _lookups.TryAdd(_now, Wanted, Packet(2), out _);
+
+        _lookups.Overlay = [];
+
+        Assert.Equal(2, _device.Drops[DropReason.NoRoute]);
+        Assert.False(_lookups.TryTakeNew(out _));
+        Assert.Equal(Instant.Never, _lookups.NextDeadline);
+    }
+
+    [Fact]
     public void The_peer_that_has_the_address_gets_what_has_waited()
     {
         _lookups.TryAdd(_now, Wanted, Packet(1), out _);
